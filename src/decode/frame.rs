@@ -1,0 +1,48 @@
+//! What a tap delivers.
+
+use crate::model::{Findings, Timestamp};
+
+/// How a frame's first bytes are to be read (`LINKTYPE_` values of the tcpdump.org registry).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkType {
+    /// 1: Ethernet.
+    Ethernet,
+    /// 0 and 108: null/loopback; the address family in four bytes, of either byte order.
+    Loopback,
+    /// 101, 12, 14, 228, 229: IPv4 or IPv6 without anything before it.
+    RawIp,
+    /// 113: Linux cooked v1.
+    LinuxCooked,
+    /// 276: Linux cooked v2.
+    LinuxCooked2,
+    /// Any other.
+    Unsupported(u16),
+}
+
+/// Link-layer bytes with the time at which they were seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Capture time.
+    pub at: Timestamp,
+    /// How to read `data`; a pcapng file may mix link types.
+    pub link: LinkType,
+    /// Length on the wire in bytes; at least `data.len()`.
+    pub wire_length: u32,
+    /// What was captured of it.
+    pub data: &'a [u8],
+}
+
+/// Where frames come from: capture files, interfaces.
+pub trait FrameSource {
+    /// Why there are no more frames, other than their end.
+    type Error;
+
+    /// The next frame, or `None` at the end.
+    ///
+    /// # Errors
+    /// When the source cannot be read on. What came before stays valid.
+    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Self::Error>;
+
+    /// What is to be said of the source itself, such as that it was cut in the middle. Complete only after the last frame.
+    fn take_findings(&mut self) -> Findings;
+}

@@ -1,0 +1,201 @@
+//! What the cluster consists of, narrowed to what identifies addresses and workloads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::model::{Labels, PodName, Protocol, Timestamp, WorkloadName};
+
+/// A pod of the inventory; the index of [`super::Inventory::pods`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodId(pub u32);
+
+/// A workload of the inventory; the index of [`super::Inventory::workloads`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkloadId(pub u32);
+
+/// A node of the inventory; the index of [`super::Inventory::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// A Service of the inventory; the index of [`super::Inventory::services`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceId(pub u32);
+
+/// One pod over its life.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    /// Namespace and name.
+    pub name: PodName,
+    /// The workload it belongs to.
+    pub workload: WorkloadId,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// The node it runs on (`spec.nodeName`), if it is known.
+    pub node: Option<NodeId>,
+    /// Whether it uses its node's network (`spec.hostNetwork`): then no policy selects it.
+    pub is_on_host_network: bool,
+    /// `status.podIPs`; the node's for a pod on the host network.
+    pub addresses: BTreeSet<IpAddr>,
+    /// Since when it may have sent (`status.startTime`, else `metadata.creationTimestamp`).
+    pub from: Timestamp,
+    /// Until when: deletion, or the end of its last container; [`Timestamp::MAX`] while it runs.
+    pub until: Timestamp,
+    /// `spec.containers[].ports` (init containers with `restartPolicy: Always` too).
+    pub ports: Vec<ContainerPort>,
+    /// Names of its containers.
+    pub containers: BTreeSet<String>,
+}
+
+/// One declared port (`ContainerPort`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerPort {
+    /// Its name.
+    pub name: Option<String>,
+    /// `containerPort`.
+    pub port: u16,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// `hostPort`, where the node forwards to it.
+    pub host_port: Option<u16>,
+}
+
+/// A top-most lasting owner and its pods.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Namespace, name, kind.
+    pub name: WorkloadName,
+    /// All its pods ever seen.
+    pub pods: BTreeSet<PodId>,
+    /// The labels by which its owner finds its pods, if the owner says so: `spec.selector.matchLabels` of Deployment,
+    /// StatefulSet, DaemonSet, ReplicaSet; the template's labels of a Job or CronJob.
+    pub selector: Option<Labels>,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// `metadata.name`.
+    pub name: String,
+    /// Its own addresses: `status.addresses`, tunnel addresses from the annotations of Calico, Cilium and flannel, and the
+    /// first two addresses of its pod ranges (bridge and tunnel device), unless a pod has them.
+    pub addresses: BTreeSet<IpAddr>,
+    /// `spec.podCIDRs`.
+    pub pod_ranges: Vec<IpNet>,
+}
+
+/// How a Service is reached from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServiceType {
+    /// Not at all.
+    ClusterIp,
+    /// At every node.
+    NodePort,
+    /// At a load balancer, and mostly at every node.
+    LoadBalancer,
+    /// It is only a DNS alias.
+    ExternalName,
+}
+
+/// One Service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// `spec.type`.
+    pub kind: ServiceType,
+    /// `spec.clusterIPs`, without `None`.
+    pub cluster_addresses: BTreeSet<IpAddr>,
+    /// `status.loadBalancer.ingress[].ip` and `spec.externalIPs`.
+    pub outside_addresses: BTreeSet<IpAddr>,
+    /// `spec.ports`.
+    pub ports: Vec<ServicePort>,
+    /// `spec.selector`; `None` if its endpoints are written by hand.
+    pub selector: Option<Labels>,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+/// One port of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Its name; by this EndpointSlices refer to it.
+    pub name: String,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// The Service's own port.
+    pub port: u16,
+    /// Where it leads.
+    pub target: TargetPort,
+    /// The port at every node.
+    pub node_port: Option<u16>,
+}
+
+/// `ServicePort.targetPort`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPort {
+    /// A number.
+    Number(u16),
+    /// A container port's name, which may be another number in every pod.
+    Name(String),
+}
+
+/// One address and port behind a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Backend {
+    /// The endpoint's address.
+    pub address: IpAddr,
+    /// The port there (after DNAT).
+    pub port: u16,
+}
+
+/// A call to a Service's own address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServiceCall {
+    /// Which Service.
+    pub service: ServiceId,
+    /// Which of its ports; the index of [`Service::ports`].
+    pub port: usize,
+    /// By which of its addresses.
+    pub through: ServiceAddress,
+}
+
+/// By which of its addresses a Service is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServiceAddress {
+    /// `spec.clusterIPs`.
+    Cluster,
+    /// A load balancer's address or an external IP.
+    Outside,
+    /// A node's address and the node port (or a pod's `hostPort`).
+    Node,
+}
+
+/// Whom an address stood for at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identity {
+    /// A pod on the pod network.
+    Pod(PodId),
+    /// A node, or a pod on its network.
+    Node(NodeId),
+    /// A Service's address; which port of it is asked with [`super::Inventory::service_call`].
+    Service(ServiceId),
+    /// 169.254.169.254, fd00:ec2::254 and the like.
+    Metadata,
+    /// Loopback or unspecified.
+    Loopback,
+    /// Multicast or broadcast.
+    Multicast,
+    /// Other link-local addresses: 169.254.0.0/16, fe80::/10.
+    LinkLocal,
+    /// Inside the pod or Service ranges, owned by nobody that the inventory knows at that time.
+    UnknownInCluster,
+    /// Anything else: outside the cluster.
+    Outside,
+}
+
+/// Labels of namespaces by name.
+pub type Namespaces = BTreeMap<String, Labels>;

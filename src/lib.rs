@@ -1,0 +1,33 @@
+//! `netpol-gen`: least-privilege Kubernetes NetworkPolicies from observed traffic.
+//!
+//! ```text
+//!  capture ──Frame──► decode ──Packet──► flow ──Flow──► edge ──Edge+Evidence──► policy ──Policy──► emit ──► files
+//!  (files, libpcap)                                      ▲                        │
+//!  cluster / snapshot file ───────Inventory──────────────┘                        └──► verify (knows only Policy,
+//!                                                                                      Inventory and Edge)
+//! ```
+//!
+//! Data flows one way. Every stage returns its result beside its findings; nothing prints below `cli`, and nothing below the
+//! adapters knows a clock, a file or a cluster. A module imports only modules to its left:
+//! `model < decode < flow < inventory < edge < policy < verify < emit < {capture, cluster} < cli`; `verify` knows nothing of how
+//! `policy` makes policies, and `capture` and `cluster` know nothing of each other.
+
+pub mod model;
+
+pub mod decode;
+
+pub mod flow;
+
+pub mod inventory;
+
+pub mod edge;
+
+pub mod policy;
+
+pub mod verify;
+
+pub mod emit;
+
+pub mod capture;
+
+pub mod cli;

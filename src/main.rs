@@ -1,0 +1,3 @@
+//! The command `netpol-gen`.
+
+fn main() {}

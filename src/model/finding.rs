@@ -1,0 +1,293 @@
+//! What the tool saw and did not turn into a rule, and what it could not see.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How much a finding asks of the reviewer; worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Good to know.
+    Note,
+    /// Read before applying.
+    Warning,
+    /// Applying the policies as they are may break or open something.
+    Serious,
+}
+
+impl Severity {
+    /// As the command line and the review spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Serious => "serious",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident $code:literal $severity:ident $hint:literal;)*) => {
+        /// What kind of finding; the code is stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $variant,)* }
+
+        impl Code {
+            /// All codes, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable kebab-case code.
+            #[must_use]
+            pub const fn name(self) -> &'static str { match self { $(Self::$variant => $code,)* } }
+
+            /// How bad it is.
+            #[must_use]
+            pub const fn severity(self) -> Severity { match self { $(Self::$variant => Severity::$severity,)* } }
+
+            /// What to do about it.
+            #[must_use]
+            pub const fn hint(self) -> &'static str { match self { $(Self::$variant => $hint,)* } }
+        }
+    };
+}
+
+codes! {
+    /// An address inside the pod or Service ranges that nobody owned at that time.
+    UnattributedAddress "unattributed-address" Serious
+        "no rule was written: add an inventory taken while this address was in use (--inventory is repeatable)";
+    /// The cloud's metadata service answered a pod.
+    MetadataAddress "metadata-address" Serious
+        "the metadata service hands out credentials: delete the policy unless this workload must have them";
+    /// A workload cannot be told apart from others by any selector.
+    BroadSelector "broad-selector" Serious
+        "give the workload a label of its own, then learn again";
+    /// Nothing can select this workload.
+    WorkloadNotSelectable "workload-not-selectable" Serious
+        "its traffic will be denied by the default deny: give its pods a label of their own, then learn again";
+    /// A Service was called, but no pod stood behind it.
+    ServiceWithoutBackends "service-without-backends" Serious
+        "add an inventory that has the Service's pods or EndpointSlices at that time";
+    /// Several one-off high ports of one workload.
+    DynamicPorts "dynamic-ports" Serious
+        "no rule was written for these ports: pin them in the application, declare them as containerPort, or allow a range with --port-ranges";
+    /// An observed connection that no rule can express.
+    NotExpressible "not-expressible" Serious
+        "the policies will deny this connection; hold back the default deny of this namespace until it is gone";
+    /// A namespace in which no connection was seen.
+    NamespaceWithoutTraffic "namespace-without-traffic" Serious
+        "its default deny stops everything there: hold it back until its traffic has been captured";
+    /// A workload that took part in no connection.
+    WorkloadWithoutTraffic "workload-without-traffic" Warning
+        "watch longer, or at the nodes it runs on; the default deny stops everything it does";
+    /// A workload exposed on purpose is opened to all outside addresses.
+    InternetExposure "internet-exposure" Warning
+        "this is wider than what was seen; --public exact allows the addresses seen and no others";
+    /// The true caller is hidden behind a node's address.
+    SnatHidesOriginator "snat-hides-originator" Warning
+        "capture at the node's uplink too, or set externalTrafficPolicy: Local";
+    /// A Service was called and the chosen backend was not captured.
+    ServiceBackendNotSeen "service-backend-not-seen" Warning
+        "all workloads behind the Service were allowed; capture at the nodes of its pods to narrow this";
+    /// An outside name that led to many addresses.
+    ManyAddresses "many-addresses" Warning
+        "an address list will not hold: use a policy by name (FQDN) of your network plug-in, or an egress gateway";
+    /// The direction of a connection rests on weak evidence.
+    WeakDirection "weak-direction" Warning
+        "check who calls whom; a capture that has the beginning of the connection settles it";
+    /// UDP that nobody answered, repeated enough to be meant.
+    OneWayUdp "one-way-udp" Warning
+        "a rule was written: check that the receiver exists and the traffic is wanted";
+    /// UDP that nobody answered and that was not repeated.
+    UnrepeatedUdp "unrepeated-udp" Warning
+        "no rule was written; if it is wanted (syslog, statsd), capture longer";
+    /// The peer is a proxy that speaks for others.
+    ProxyPeer "proxy-peer" Warning
+        "the rules name the proxy, not who is behind it: combine them with the mesh's own authorization";
+    /// Connections that were refused.
+    RefusedConnection "refused-connection" Warning
+        "no rule was written; the attempt was refused during the capture as well";
+    /// Connections that were never answered.
+    UnansweredConnection "unanswered-connection" Warning
+        "no rule was written; the attempt failed during the capture as well, or its answer took a way that was not captured";
+    /// Traffic of a node other than the pod's own.
+    RemoteNodeTraffic "remote-node-traffic" Warning
+        "a rule with the node's address was written; node addresses change when nodes are replaced";
+    /// Policies in the cluster that this tool did not write.
+    ExistingPolicy "existing-policy" Warning
+        "policies add up: what this one allows stays allowed";
+    /// A kind of traffic that NetworkPolicy cannot express.
+    Icmp "icmp" Warning
+        "NetworkPolicy cannot allow ICMP by itself; whether it passes under a policy is up to the network plug-in";
+    /// Encrypted or unknown tunnels between nodes.
+    OpaqueTunnel "opaque-tunnel" Warning
+        "what is inside was not seen: capture at the pods or on the node's `any` instead";
+    /// A capture file ends in the middle.
+    TruncatedFile "truncated-file" Warning
+        "everything before the cut was used; traffic after it is not in the policies";
+    /// Frames longer than what was captured of them, cut before their headers ended.
+    CutFrames "cut-frames" Warning
+        "capture with a larger snaplen (tcpdump -s 0)";
+    /// Frames that contradict themselves.
+    MalformedFrame "malformed-frame" Note
+        "they were left out";
+    /// A link type or packet type that is not decoded.
+    UnsupportedFrame "unsupported-frame" Note
+        "they were left out";
+    /// Fragments without ports.
+    Fragment "fragment" Note
+        "only the first fragment of a datagram tells its ports; that one was used";
+    /// Time stamps that run backwards.
+    OutOfOrderTime "out-of-order-time" Note
+        "frames were put in order where they were less than two minutes apart";
+    /// The flow table was full.
+    FlowTableFull "flow-table-full" Serious
+        "conversations were closed early: raise --flows, or learn from parts of the capture";
+    /// Multicast and broadcast.
+    Multicast "multicast" Note
+        "NetworkPolicy does not speak of multicast; most network plug-ins do not forward it";
+    /// Traffic between a pod and the node it runs on.
+    OwnNodeTraffic "own-node-traffic" Note
+        "always allowed by the API (kubelet probes, host network): no rule is needed";
+    /// A pod that reaches itself through its Service.
+    Hairpin "hairpin" Note
+        "a pod's traffic to itself is not filtered; with more than one replica capture longer";
+    /// Objects that say nothing about addresses or owners.
+    UnknownKind "unknown-kind" Note
+        "they were left out";
+    /// Objects that cannot be read as their kind.
+    UnreadableObject "unreadable-object" Warning
+        "they were left out: check the inventory file";
+    /// An owner that the inventory does not hold.
+    OwnerMissing "owner-missing" Note
+        "the workload is named after the last owner known; add its kind to the inventory";
+    /// A namespace that cannot be selected by name.
+    NamespaceLabelMissing "namespace-label-missing" Serious
+        "label the namespace kubernetes.io/metadata.name=<its name>, which the API server does since 1.21";
+    /// Pod or Service ranges that had to be guessed.
+    GuessedRanges "guessed-ranges" Note
+        "give them with --pod-cidr and --service-cidr";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// One line of the review.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// What kind.
+    pub code: Code,
+    /// What it is about: a workload, an address, a file.
+    pub subject: String,
+    /// What was seen, as the rest of a sentence that begins with the subject.
+    pub message: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Findings, counted and in order. Bounded: of one code only the first [`Findings::SUBJECTS`] different ones are kept, the rest
+/// is counted together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    counts: BTreeMap<Code, BTreeMap<(String, String), u64>>,
+    overflow: BTreeMap<Code, u64>,
+}
+
+impl Findings {
+    /// How many different findings of one code are kept.
+    pub const SUBJECTS: usize = 1000;
+
+    /// Counts one occurrence.
+    pub fn add(&mut self, code: Code, subject: impl Into<String>, message: impl Into<String>) {
+        self.add_many(code, subject, message, 1);
+    }
+
+    /// Counts `count` occurrences; none for 0.
+    pub fn add_many(&mut self, code: Code, subject: impl Into<String>, message: impl Into<String>, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let kept = self.counts.entry(code).or_default();
+        *kept.entry((subject.into(), message.into())).or_default() += count;
+        // The last in order gives way, whatever came first: the same findings in any order leave the same ones.
+        if kept.len() > Self::SUBJECTS
+            && let Some((_, count)) = kept.pop_last()
+        {
+            *self.overflow.entry(code).or_default() += count;
+        }
+    }
+
+    /// Takes over all findings of `other`.
+    pub fn merge(&mut self, other: Self) {
+        for (code, findings) in other.counts {
+            for ((subject, message), count) in findings {
+                self.add_many(code, subject, message, count);
+            }
+        }
+        for (code, count) in other.overflow {
+            *self.overflow.entry(code).or_default() += count;
+        }
+    }
+
+    /// The findings, worst code first, then by code and subject.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<Finding> {
+        let mut codes: Vec<Code> = self.counts.keys().copied().collect();
+        codes.sort_by_key(|code| (std::cmp::Reverse(code.severity()), *code));
+        let mut sorted = Vec::new();
+        for code in codes {
+            for ((subject, message), count) in &self.counts[&code] {
+                sorted.push(Finding { code, subject: subject.clone(), message: message.clone(), count: *count });
+            }
+            if let Some(&count) = self.overflow.get(&code) {
+                let message = format!("in number, beyond the first {}", Self::SUBJECTS);
+                sorted.push(Finding { code, subject: "further subjects".into(), message, count });
+            }
+        }
+        sorted
+    }
+
+    /// The worst severity, if there is any finding.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        self.counts.keys().map(|code| code.severity()).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_findings_in_any_order_are_the_same() {
+        let subjects: Vec<String> = (0..Findings::SUBJECTS + 20).map(|number| format!("{number:05}")).collect();
+        let mut forward = Findings::default();
+        let mut backward = Findings::default();
+        for subject in &subjects {
+            forward.add(Code::Icmp, subject, "echo");
+        }
+        for subject in subjects.iter().rev() {
+            backward.add(Code::Icmp, subject, "echo");
+        }
+        assert_eq!(forward, backward);
+        assert_eq!(forward.sorted().len(), Findings::SUBJECTS + 1);
+    }
+
+    #[test]
+    fn the_worst_come_first() {
+        let mut findings = Findings::default();
+        findings.add(Code::Multicast, "prod/web", "mDNS");
+        findings.add(Code::MetadataAddress, "prod/web", "was answered");
+        let codes: Vec<Code> = findings.sorted().iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [Code::MetadataAddress, Code::Multicast]);
+    }
+
+    #[test]
+    fn codes_are_unique_and_kebab_case() {
+        let names: std::collections::BTreeSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        assert!(names.iter().all(|name| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')));
+    }
+}

@@ -1,0 +1,99 @@
+//! Conversations, before anyone knows who the addresses are.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::{Endpoint, Protocol, Span, Timestamp};
+
+/// By what it was decided who called whom; weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DirectionEvidence {
+    /// Nothing but the lower port number. Wrong where a caller binds a lower port than the service it calls.
+    LowerPort,
+    /// One port lies in the ephemeral range (Linux: 32768 to 60999), the other below it.
+    EphemeralRange,
+    /// One port is declared: EndpointSlice, Service or `containerPort`.
+    DeclaredListener,
+    /// The first packet after silence. Wrong where capturing began in the middle of the exchange.
+    FirstPacket,
+    /// The query bit of a DNS header (RFC 1035, section 4.1.1).
+    DnsHeader,
+    /// An SCTP INIT or INIT ACK chunk (RFC 9260, section 3.3.2).
+    SctpInit,
+    /// A TCP SYN or SYN+ACK (RFC 9293, section 3.5).
+    Syn,
+}
+
+impl fmt::Display for DirectionEvidence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::LowerPort => "lower port number",
+            Self::EphemeralRange => "ephemeral port range",
+            Self::DeclaredListener => "declared listener",
+            Self::FirstPacket => "first packet",
+            Self::DnsHeader => "DNS header",
+            Self::SctpInit => "SCTP INIT",
+            Self::Syn => "SYN",
+        })
+    }
+}
+
+/// What became of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The responder was never heard.
+    Unanswered,
+    /// The responder, or something on the way, said no: RST, SCTP ABORT, ICMP unreachable.
+    Refused,
+    /// UDP that nobody answered and nobody refused. `moments` tells repetition apart from a single try: 1 for packets within
+    /// 10 ms (one packet seen at several taps), 2 within a second, 3 within ten seconds, 4 beyond.
+    OneWay {
+        /// How much repetition was seen, 1 to 4.
+        moments: u8,
+    },
+    /// Both sides took part.
+    Answered,
+}
+
+/// Both directions of one conversation at one place of the network.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flow {
+    /// When it was seen.
+    pub span: Span,
+    /// The transport protocol.
+    pub protocol: Protocol,
+    /// Who opened.
+    pub originator: Endpoint,
+    /// Who was called, as addressed at the tap (so a Service address before DNAT).
+    pub responder: Endpoint,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How sure the roles are. `FirstPacket` and weaker may be overruled by whoever knows the declared listeners.
+    pub direction: DirectionEvidence,
+    /// The originator's TCP initial sequence number or SCTP initiate tag: the same in every view of one connection, before and
+    /// after address translation. Absent for UDP, and where the opening was not captured (`mid-stream`).
+    pub opening: Option<u32>,
+}
+
+impl Flow {
+    /// Whether the conversation was under way before it was first seen (TCP and SCTP only).
+    #[must_use]
+    pub fn is_mid_stream(&self) -> bool {
+        self.protocol != Protocol::Udp && self.direction < DirectionEvidence::SctpInit
+    }
+}
+
+/// A DNS answer as its asker received it: from `at` on, `name` led to `address`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameAnswer {
+    /// Who asked.
+    pub asker: IpAddr,
+    /// The address in the answer.
+    pub address: IpAddr,
+    /// When it was received.
+    pub at: Timestamp,
+    /// The name in the question (not the last of the CNAME chain), lower case, without the final dot.
+    pub name: String,
+    /// How long the answer may be used, in seconds: the least time to live along its chain.
+    pub time_to_live: u32,
+}

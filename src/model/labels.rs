@@ -1,0 +1,88 @@
+//! Labels and the selectors over them (`metav1.LabelSelector`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::NonEmpty;
+
+/// The labels of an object.
+pub type Labels = BTreeMap<String, String>;
+
+/// One requirement of a selector; all of a selector's requirements must hold.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Requirement {
+    /// `matchLabels`: the label is there with this value.
+    Equals {
+        /// The label's key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// `matchExpressions`, operator `NotIn`: the label is absent or has none of these values.
+    NotIn {
+        /// The label's key.
+        key: String,
+        /// The values it must not have.
+        values: BTreeSet<String>,
+    },
+    /// `matchExpressions`, operator `DoesNotExist`: the label is absent.
+    Absent {
+        /// The label's key.
+        key: String,
+    },
+}
+
+impl Requirement {
+    /// Whether an object with these labels meets it.
+    #[must_use]
+    pub fn is_met_by(&self, labels: &Labels) -> bool {
+        match self {
+            Self::Equals { key, value } => labels.get(key) == Some(value),
+            Self::NotIn { key, values } => labels.get(key).is_none_or(|value| !values.contains(value)),
+            Self::Absent { key } => !labels.contains_key(key),
+        }
+    }
+}
+
+/// Which pods of one namespace are meant. "Every pod" is said in so many words, never by leaving something out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PodSelector {
+    /// `podSelector: {}`.
+    EveryPod,
+    /// The pods that meet all requirements.
+    Labelled(NonEmpty<Requirement>),
+}
+
+impl PodSelector {
+    /// Whether a pod with these labels is meant.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        match self {
+            Self::EveryPod => true,
+            Self::Labelled(requirements) => requirements.iter().all(|requirement| requirement.is_met_by(labels)),
+        }
+    }
+}
+
+/// As `kubectl get -l` takes it: `app=web,tier!=canary,!track`.
+impl fmt::Display for PodSelector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Labelled(requirements) = self else {
+            return formatter.write_str("every pod");
+        };
+        for (position, requirement) in requirements.iter().enumerate() {
+            if position > 0 {
+                formatter.write_str(",")?;
+            }
+            match requirement {
+                Requirement::Equals { key, value } => write!(formatter, "{key}={value}")?,
+                Requirement::NotIn { key, values } => {
+                    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+                    write!(formatter, "{key} notin ({})", values.join(","))?;
+                }
+                Requirement::Absent { key } => write!(formatter, "!{key}")?,
+            }
+        }
+        Ok(())
+    }
+}

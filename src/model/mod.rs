@@ -1,0 +1,25 @@
+//! The vocabulary that every stage shares.
+//!
+//! In: nothing; this module imports no other of the crate. Out: plain values whose derived order is the order of every
+//! output. What a type admits is what may be said: a rule without peers or ports, or a selector that means "everything" by
+//! accident, cannot be built.
+
+mod edge;
+mod endpoint;
+mod finding;
+mod flow;
+mod identity;
+mod labels;
+mod non_empty;
+mod policy;
+mod time;
+
+pub use edge::{Edge, Evidence, Party};
+pub use endpoint::{Endpoint, Protocol};
+pub use finding::{Code, Finding, Findings, Severity};
+pub use flow::{DirectionEvidence, Flow, NameAnswer, Outcome};
+pub use identity::{PodName, WorkloadKind, WorkloadName};
+pub use labels::{Labels, PodSelector, Requirement};
+pub use non_empty::NonEmpty;
+pub use policy::{Block, Class, Explained, Peer, Policy, PolicyPort, Rule, Rules};
+pub use time::{Span, Timestamp};

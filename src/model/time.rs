@@ -1,0 +1,103 @@
+//! Capture time.
+
+use std::fmt;
+
+/// An instant in nanoseconds since the Unix epoch; the only clock below the adapters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Before everything that can be captured.
+    pub const MIN: Self = Self(i64::MIN);
+    /// After everything that can be captured.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// The instant `seconds` after the Unix epoch, saturating at the ends.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000))
+    }
+
+    /// This instant moved by `nanoseconds`, saturating at the ends.
+    #[must_use]
+    pub const fn plus(self, nanoseconds: i64) -> Self {
+        Self(self.0.saturating_add(nanoseconds))
+    }
+
+    /// Nanoseconds from `earlier` to this instant; negative when it is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds, as reviewers compare it with their logs.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
+            Ok(time) => write!(formatter, "{time:.3}"),
+            Err(_) => write!(formatter, "{} ns", self.0),
+        }
+    }
+}
+
+/// A closed interval of capture time. `first <= last` always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Span {
+    /// The span that holds `at` alone.
+    #[must_use]
+    pub const fn at(at: Timestamp) -> Self {
+        Self { first: at, last: at }
+    }
+
+    /// The span between two instants, in either order.
+    #[must_use]
+    pub fn between(one: Timestamp, other: Timestamp) -> Self {
+        Self { first: one.min(other), last: one.max(other) }
+    }
+
+    /// Its beginning.
+    #[must_use]
+    pub const fn first(self) -> Timestamp {
+        self.first
+    }
+
+    /// Its end.
+    #[must_use]
+    pub const fn last(self) -> Timestamp {
+        self.last
+    }
+
+    /// Its length in nanoseconds.
+    #[must_use]
+    pub const fn length(self) -> i64 {
+        self.last.since(self.first)
+    }
+
+    /// The least span that holds both.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds() {
+        assert_eq!(Timestamp(1_700_000_000_123_456_789).to_string(), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn a_span_has_its_ends_in_order() {
+        let span = Span::between(Timestamp(5), Timestamp(2));
+        assert_eq!((span.first(), span.last(), span.length()), (Timestamp(2), Timestamp(5), 3));
+    }
+}
