@@ -1,1 +1,21 @@
-//! To come.
+//! Packets in, flows out: both directions of a conversation become one value with one originator and one outcome.
+//!
+//! What is kept of a conversation is a set of facts (who sent a SYN when, who acknowledged what, who was heard at all), never a
+//! state that steps from packet to packet. So the same packets give the same flows in any order and however often a capture on
+//! `any` shows each of them, as long as disorder stays below [`REORDERING`].
+
+mod conversation;
+mod key;
+mod names;
+mod sightings;
+mod table;
+
+pub use names::Names;
+pub use sightings::{Sighting, Sightings};
+pub use table::{FlowTable, TableTally};
+
+/// How far apart in capture time (nanoseconds) packets may be out of order without changing any flow: two minutes.
+pub const REORDERING: i64 = 120 * SECOND;
+
+/// Nanoseconds in a second.
+const SECOND: i64 = 1_000_000_000;

@@ -1,0 +1,272 @@
+//! The facts of one conversation, and the flows they add up to.
+
+use crate::model::{DirectionEvidence, Flow, Outcome, Protocol, Span, Timestamp};
+
+use super::SECOND;
+use super::key::{End, FlowKey};
+
+/// What one packet says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fact {
+    /// TCP SYN or SCTP INIT by the sender, with its initial sequence number or initiate tag.
+    Opens(u32),
+    /// TCP SYN+ACK or SCTP INIT ACK by the sender, in answer to the receiver's opening with this number.
+    Accepts(u32),
+    /// A TCP reset in answer to the receiver's SYN with this number (RFC 9293, section 3.5.2: sequence 0).
+    Rejects(u32),
+    /// A reset or ABORT of the sender that does not say what it answers.
+    Resets,
+    /// A segment that only an established connection carries; `true` if it carries payload.
+    Carries(bool),
+    /// A UDP datagram that is no DNS message.
+    Datagram,
+    /// A DNS query by the sender.
+    Asks,
+    /// A DNS response by the sender.
+    Responds,
+    /// An ICMP error says that a packet of the "sender" could not be delivered.
+    Undeliverable,
+    /// The sender will send no more (TCP FIN).
+    Finishes,
+}
+
+/// One try to open a TCP connection or SCTP association; several where a port pair is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Opening {
+    by: End,
+    number: u32,
+    first: Timestamp,
+    is_accepted: bool,
+    is_rejected: bool,
+}
+
+/// What one end was seen to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Deeds {
+    first: Timestamp,
+    last: Timestamp,
+    last_carried: Timestamp,
+    bits: u8,
+}
+
+const CARRIED: u8 = 1;
+const CARRIED_PAYLOAD: u8 = 1 << 1;
+const ASKED: u8 = 1 << 2;
+const RESPONDED: u8 = 1 << 3;
+const WAS_UNDELIVERABLE: u8 = 1 << 4;
+const RESET: u8 = 1 << 5;
+const FINISHED: u8 = 1 << 6;
+const SENT_DATAGRAM: u8 = 1 << 7;
+
+impl Deeds {
+    const NONE: Self = Self { first: Timestamp::MAX, last: Timestamp::MIN, last_carried: Timestamp::MIN, bits: 0 };
+
+    const fn did(&self, bits: u8) -> bool {
+        self.bits & bits != 0
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.last_carried = self.last_carried.max(other.last_carried);
+        self.bits |= other.bits;
+    }
+}
+
+/// The facts of the packets between two endpoints, none further from the next than the protocol's silence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Conversation {
+    span: Span,
+    deeds: [Deeds; 2],
+    openings: Vec<Opening>,
+}
+
+impl Conversation {
+    /// More openings than this on one pair of ports within one conversation are a flood, not reuse; the rest is left out.
+    const OPENINGS: usize = 64;
+
+    pub(super) const fn new(at: Timestamp) -> Self {
+        Self { span: Span::at(at), deeds: [Deeds::NONE; 2], openings: Vec::new() }
+    }
+
+    pub(super) const fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Adds what a packet of `end` at `at` says. The order of calls does not matter.
+    pub(super) fn add(&mut self, at: Timestamp, end: End, fact: Fact) {
+        self.span = self.span.merge(Span::at(at));
+        let bits = match fact {
+            Fact::Opens(number) => {
+                self.opening(end, number, at, false, false);
+                0
+            }
+            Fact::Accepts(number) => {
+                self.opening(end.opposite(), number, at, true, false);
+                0
+            }
+            Fact::Rejects(number) => {
+                self.opening(end.opposite(), number, at, false, true);
+                RESET
+            }
+            Fact::Resets => RESET,
+            Fact::Carries(false) => CARRIED,
+            Fact::Carries(true) => CARRIED | CARRIED_PAYLOAD,
+            Fact::Finishes => CARRIED | FINISHED,
+            Fact::Datagram => SENT_DATAGRAM,
+            Fact::Asks => SENT_DATAGRAM | ASKED,
+            Fact::Responds => SENT_DATAGRAM | RESPONDED,
+            Fact::Undeliverable => {
+                // The quoting error is not a packet of this end: it must not count as its first or last.
+                self.deeds[end as usize].bits |= WAS_UNDELIVERABLE;
+                return;
+            }
+        };
+        let last_carried = if bits & CARRIED != 0 { at } else { Timestamp::MIN };
+        self.deeds[end as usize].merge(Deeds { first: at, last: at, last_carried, bits });
+    }
+
+    fn opening(&mut self, by: End, number: u32, at: Timestamp, is_accepted: bool, is_rejected: bool) {
+        if let Some(opening) = self.openings.iter_mut().find(|opening| opening.by == by && opening.number == number) {
+            opening.first = opening.first.min(at);
+            opening.is_accepted |= is_accepted;
+            opening.is_rejected |= is_rejected;
+        } else if self.openings.len() < Self::OPENINGS {
+            self.openings.push(Opening { by, number, first: at, is_accepted, is_rejected });
+        }
+    }
+
+    /// Takes over the facts of another conversation of the same endpoints.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.span = self.span.merge(other.span);
+        for (mine, theirs) in self.deeds.iter_mut().zip(other.deeds) {
+            mine.merge(theirs);
+        }
+        for opening in other.openings {
+            self.opening(opening.by, opening.number, opening.first, opening.is_accepted, opening.is_rejected);
+        }
+    }
+
+    /// Whether both ends took part; such a conversation is the last to be given up when memory runs out.
+    pub(super) fn is_answered(&self) -> bool {
+        const PART: u8 = CARRIED | SENT_DATAGRAM;
+        self.openings.iter().any(|opening| opening.is_accepted) || self.deeds.iter().all(|deeds| deeds.did(PART))
+    }
+
+    /// Whether nothing more is to come: both ends finished, or one reset.
+    pub(super) fn is_over(&self) -> bool {
+        self.deeds.iter().any(|deeds| deeds.did(RESET)) || self.deeds.iter().all(|deeds| deeds.did(FINISHED))
+    }
+
+    /// The flows that the facts add up to.
+    pub(super) fn flows(mut self, key: &FlowKey) -> Vec<Flow> {
+        if key.protocol() == Protocol::Udp {
+            return self.datagrams(key).into_iter().collect();
+        }
+        if self.openings.is_empty() {
+            return self.mid_stream(key).into_iter().collect();
+        }
+        self.openings.sort_by_key(|opening| (opening.first, opening.by, opening.number));
+        let ends = self.openings.iter().skip(1).map(|next| next.first).chain([self.span.last()]);
+        let openings = self.openings.iter().zip(ends);
+        openings
+            .map(|(opening, end)| {
+                self.flow(key, opening.by, Span::between(opening.first, end), self.outcome(opening))
+                    .opened(key.protocol(), opening.number)
+            })
+            .collect()
+    }
+
+    fn flow(&self, key: &FlowKey, originator: End, span: Span, outcome: Outcome) -> Flow {
+        Flow {
+            span,
+            protocol: key.protocol(),
+            originator: key.endpoint(originator),
+            responder: key.endpoint(originator.opposite()),
+            outcome,
+            direction: DirectionEvidence::LowerPort,
+            opening: None,
+        }
+    }
+
+    /// A connection is answered when its opening was accepted, or when either end later sent what only an established connection
+    /// carries: that shows the answer even where a tap saw one direction only.
+    fn outcome(&self, opening: &Opening) -> Outcome {
+        let originator = &self.deeds[opening.by as usize];
+        let responder = &self.deeds[opening.by.opposite() as usize];
+        let is_established = [originator, responder].iter().any(|deeds| deeds.last_carried >= opening.first);
+        if opening.is_accepted || (is_established && !opening.is_rejected) {
+            Outcome::Answered
+        } else if opening.is_rejected || responder.did(RESET) || originator.did(WAS_UNDELIVERABLE) {
+            Outcome::Refused
+        } else {
+            Outcome::Unanswered
+        }
+    }
+
+    /// A TCP connection or SCTP association that was under way when the capture began. Payload is sent by established
+    /// connections only, so one direction with payload is enough; without payload both ends must have taken part.
+    fn mid_stream(&self, key: &FlowKey) -> Option<Flow> {
+        let [low, high] = &self.deeds;
+        let has_payload = low.did(CARRIED_PAYLOAD) || high.did(CARRIED_PAYLOAD);
+        let was_refused = self.deeds.iter().any(|deeds| deeds.did(RESET | WAS_UNDELIVERABLE));
+        let outcome = match (low.did(CARRIED), high.did(CARRIED)) {
+            (true, true) => Outcome::Answered,
+            (false, false) => return None,
+            _ if was_refused => Outcome::Refused,
+            _ if has_payload => Outcome::Answered,
+            _ => Outcome::Unanswered,
+        };
+        let (low_port, high_port) = (key.endpoint(End::Low).port, key.endpoint(End::High).port);
+        let originator = if low_port < high_port { End::High } else { End::Low };
+        Some(self.flow(key, originator, self.span, outcome))
+    }
+
+    fn datagrams(&self, key: &FlowKey) -> Option<Flow> {
+        let [low, high] = &self.deeds;
+        let (heard_low, heard_high) = (low.did(SENT_DATAGRAM), high.did(SENT_DATAGRAM));
+        if !heard_low && !heard_high {
+            return None;
+        }
+        let (originator, direction) = match (low.did(ASKED) || high.did(RESPONDED), high.did(ASKED) || low.did(RESPONDED)) {
+            (true, false) => (End::Low, DirectionEvidence::DnsHeader),
+            (false, true) => (End::High, DirectionEvidence::DnsHeader),
+            // At the same instant the higher port is taken for the caller's, so that order does not matter.
+            _ if low.first == high.first && key.endpoint(End::Low).port < key.endpoint(End::High).port => {
+                (End::High, DirectionEvidence::LowerPort)
+            }
+            _ if low.first <= high.first => (End::Low, DirectionEvidence::FirstPacket),
+            _ => (End::High, DirectionEvidence::FirstPacket),
+        };
+        let caller = &self.deeds[originator as usize];
+        let outcome = if heard_low && heard_high || self.deeds.iter().any(|deeds| deeds.did(RESPONDED)) {
+            Outcome::Answered
+        } else if caller.did(WAS_UNDELIVERABLE) {
+            Outcome::Refused
+        } else if direction == DirectionEvidence::DnsHeader {
+            // A question without an answer is no one-way protocol.
+            Outcome::Unanswered
+        } else {
+            Outcome::OneWay { moments: moments(caller.last.since(caller.first)) }
+        };
+        let flow = self.flow(key, originator, self.span, outcome);
+        Some(Flow { direction, ..flow })
+    }
+}
+
+impl Flow {
+    fn opened(self, protocol: Protocol, number: u32) -> Self {
+        let direction = if protocol == Protocol::Sctp { DirectionEvidence::SctpInit } else { DirectionEvidence::Syn };
+        Self { direction, opening: Some(number), ..self }
+    }
+}
+
+/// Repetition over `length` nanoseconds, as [`Outcome::OneWay`] counts it.
+const fn moments(length: i64) -> u8 {
+    match length {
+        ..10_000_000 => 1,
+        10_000_000..SECOND => 2,
+        SECOND..10_000_000_000 => 3,
+        _ => 4,
+    }
+}

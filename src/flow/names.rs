@@ -1,0 +1,48 @@
+//! Names by which addresses were asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::model::{NameAnswer, Timestamp};
+
+/// DNS answers as their askers received them, bounded in number.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    answers: BTreeMap<(IpAddr, IpAddr), BTreeSet<(Timestamp, String, u32)>>,
+    count: usize,
+}
+
+impl Names {
+    /// More answers than this are not kept: names make policies readable, they decide nothing.
+    const CAPACITY: usize = 500_000;
+    /// Answers kept for one asker and address; the earliest and the latest matter most, so the middle gives way.
+    const PER_PAIR: usize = 64;
+
+    /// Remembers an answer.
+    pub fn add(&mut self, answer: NameAnswer) {
+        if self.count >= Self::CAPACITY {
+            return;
+        }
+        let kept = self.answers.entry((answer.asker, answer.address)).or_default();
+        let was_new = kept.insert((answer.at, answer.name, answer.time_to_live));
+        if kept.len() > Self::PER_PAIR {
+            let middle = kept.iter().nth(Self::PER_PAIR / 2).cloned();
+            middle.map(|middle| kept.remove(&middle));
+        } else if was_new {
+            self.count += 1;
+        }
+    }
+
+    /// All answers, by asker and address, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = NameAnswer> + '_ {
+        self.answers.iter().flat_map(|(&(asker, address), answers)| {
+            answers.iter().map(move |(at, name, time_to_live)| NameAnswer {
+                asker,
+                address,
+                at: *at,
+                name: name.clone(),
+                time_to_live: *time_to_live,
+            })
+        })
+    }
+}
