@@ -1,1 +1,14 @@
-//! To come.
+//! Flows in, edges out: addresses become workloads, views of one connection become one, repetitions fold away.
+//!
+//! What cannot become an edge (nobody known behind an address, nothing answered, nothing that a NetworkPolicy can say) becomes
+//! a finding, never a wider rule.
+
+mod book;
+mod observer;
+mod place;
+mod ports;
+mod roles;
+mod views;
+
+pub use observer::{Observation, Observer};
+pub use ports::DynamicPorts;

@@ -1,0 +1,58 @@
+//! Names that pods asked for, by pod instead of by address.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::flow::Names;
+use crate::inventory::{Identity, Inventory, PodId};
+use crate::model::Timestamp;
+
+/// Resolvers on the pod may keep an answer longer than it says; this much longer (nanoseconds) is believed without doubt.
+const GRACE: i64 = 60 * 1_000_000_000;
+
+/// Which name a pod had asked for when it called an address.
+///
+/// Keyed by pod, not by its address: a pod with two families asks over one for addresses of the other, and an address may pass
+/// to another pod.
+#[derive(Debug, Default)]
+pub(super) struct NameBook {
+    answers: HashMap<(PodId, IpAddr), Vec<Answer>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Answer {
+    at: Timestamp,
+    until: Timestamp,
+    name: String,
+}
+
+impl NameBook {
+    pub(super) fn new(names: &Names, inventory: &Inventory) -> Self {
+        let mut answers: HashMap<(PodId, IpAddr), Vec<Answer>> = HashMap::new();
+        for answer in names.iter() {
+            if let Identity::Pod(asker) = inventory.identify(answer.asker, answer.at) {
+                let until = answer.at.plus(i64::from(answer.time_to_live) * 1_000_000_000 + GRACE);
+                answers.entry((asker, answer.address)).or_default().push(Answer { at: answer.at, until, name: answer.name });
+            }
+        }
+        for kept in answers.values_mut() {
+            kept.sort();
+        }
+        Self { answers }
+    }
+
+    /// The name this pod asked for last before `at`, of those still valid then; an expired one only if there is no other name
+    /// for the address, for programs that resolve once when they start. Wrong where such a program's address has since been
+    /// given to another name that the pod never asked for.
+    pub(super) fn name(&self, asker: PodId, address: IpAddr, at: Timestamp) -> Option<&str> {
+        let answers = self.answers.get(&(asker, address))?;
+        let before = answers.iter().take_while(|answer| answer.at <= at);
+        let valid = before.clone().filter(|answer| answer.until >= at).last();
+        let only = || {
+            let mut before = before.clone();
+            let first = before.next()?;
+            before.all(|answer| answer.name == first.name).then_some(first)
+        };
+        valid.or_else(only).map(|answer| answer.name.as_str())
+    }
+}

@@ -1,0 +1,425 @@
+//! Folds connections into edges, and what cannot be one into findings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use crate::flow::{Names, Sighting, Sightings};
+use crate::inventory::{Inventory, PodId, ServiceCall, WorkloadId};
+use crate::model::{Code, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Span, Timestamp};
+
+use super::book::NameBook;
+use super::place::Place;
+use super::ports::{DynamicPorts, take_dynamic};
+use super::roles;
+use super::views::{Connection, join};
+
+/// What was observed, in terms of the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// Who must be able to talk to whom, and why.
+    pub edges: BTreeMap<Edge, Evidence>,
+    /// Connections to ports picked at run time; not among the edges.
+    pub dynamic: Vec<DynamicPorts>,
+    /// Workloads that took part in an answered connection.
+    pub active: BTreeSet<WorkloadId>,
+    /// Flows by outcome.
+    pub flows: BTreeMap<&'static str, u64>,
+    /// From the first to the last flow.
+    pub span: Option<Span>,
+    /// What is to be said beside the edges.
+    pub findings: Findings,
+}
+
+/// One-way UDP of one edge: how often, and why it may be believed.
+#[derive(Debug)]
+struct OneWay {
+    flows: u64,
+    moments: u64,
+    evidence: Evidence,
+}
+
+/// Takes in flows, gives out an [`Observation`].
+#[derive(Debug)]
+pub struct Observer<'a> {
+    inventory: &'a Inventory,
+    edges: BTreeMap<Edge, Evidence>,
+    one_way: BTreeMap<Edge, OneWay>,
+    failed: BTreeMap<(Code, String), (u64, BTreeSet<Edge>)>,
+    failed_beyond: BTreeMap<Code, u64>,
+    active: BTreeSet<WorkloadId>,
+    flows: BTreeMap<&'static str, u64>,
+    span: Option<Span>,
+    findings: Findings,
+}
+
+impl<'a> Observer<'a> {
+    /// Different failed attempts kept apart; a scan of every port does not fill the memory.
+    const FAILED: usize = 20_000;
+
+    /// An observer of the cluster that `inventory` describes.
+    #[must_use]
+    pub fn new(inventory: &'a Inventory) -> Self {
+        Self {
+            inventory,
+            edges: BTreeMap::new(),
+            one_way: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            failed_beyond: BTreeMap::new(),
+            active: BTreeSet::new(),
+            flows: BTreeMap::new(),
+            span: None,
+            findings: Findings::default(),
+        }
+    }
+
+    /// Takes in finished flows. All views of one connection must come in the same call; the order does not matter.
+    pub fn observe(&mut self, flows: Vec<Flow>, names: &Names) {
+        let book = NameBook::new(names, self.inventory);
+        for flow in &flows {
+            let outcome = match flow.outcome {
+                Outcome::Unanswered => "unanswered",
+                Outcome::Refused => "refused",
+                Outcome::OneWay { .. } => "one-way",
+                Outcome::Answered if flow.is_mid_stream() => "mid-stream",
+                Outcome::Answered => "answered",
+            };
+            *self.flows.entry(outcome).or_default() += 1;
+            self.span = Some(self.span.map_or(flow.span, |span| span.merge(flow.span)));
+        }
+        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory)).collect();
+        for connection in join(settled, self.inventory) {
+            self.connection(&connection, &book);
+        }
+    }
+
+    /// Takes in traffic without ports.
+    pub fn sight(&mut self, sightings: &Sightings) {
+        for (sighting, source, destination, span) in sightings.iter() {
+            let at = span.first();
+            let from = Place::calling(source, at, self.inventory);
+            let to = Place::calling(destination, at, self.inventory);
+            let pair = format!("{} -> {}", from.describe(self.inventory), to.describe(self.inventory));
+            let is_between_pods = from.pod().is_some() || to.pod().is_some();
+            let is_same = from.pod().is_some() && from == to;
+            match sighting {
+                Sighting::Multicast(port) if from.pod().is_some() => {
+                    let group =
+                        if port == 0 { destination.to_string() } else { Endpoint { address: destination, port }.to_string() };
+                    self.findings.add(Code::Multicast, from.describe(self.inventory), format!("sent to {group}"));
+                }
+                Sighting::Echo if is_between_pods && !is_same => {
+                    let is_own_node =
+                        |pod: Option<PodId>, other: Place| pod.is_some_and(|pod| other.is_own_node_of(pod, self.inventory));
+                    if is_own_node(from.pod(), to) || is_own_node(to.pod(), from) {
+                        self.findings.add(Code::OwnNodeTraffic, pair, "ICMP echo");
+                    } else {
+                        self.findings.add(Code::Icmp, pair, "echo (ping)");
+                    }
+                }
+                Sighting::OpaqueTunnel(name) => {
+                    let subject = format!("{source} -> {destination}");
+                    self.findings.add(Code::OpaqueTunnel, subject, format!("{name} traffic, unreadable"));
+                }
+                Sighting::Protocol(number) if is_between_pods && !is_same => {
+                    self.findings.add(
+                        Code::NotExpressible,
+                        pair,
+                        format!("IP protocol {number}: NetworkPolicy knows TCP, UDP and SCTP"),
+                    );
+                }
+                Sighting::PortZero if is_between_pods => self.findings.add(Code::MalformedFrame, pair, "packets with port 0"),
+                _ => {}
+            }
+        }
+    }
+
+    /// What has been observed.
+    #[must_use]
+    pub fn conclude(mut self) -> Observation {
+        self.judge_one_way();
+        self.judge_failed();
+        let inventory = self.inventory;
+        let ids: BTreeMap<_, _> =
+            inventory.workloads().iter().zip(0..).map(|(workload, id)| (&workload.name, WorkloadId(id))).collect();
+        let dynamic = take_dynamic(&mut self.edges, |edge| match &edge.responder {
+            Party::Workload(name) => {
+                ids.get(name).is_some_and(|&id| inventory.workload_declares(id, edge.protocol, edge.port.get()))
+            }
+            _ => false,
+        });
+        for (edge, evidence) in &self.edges {
+            if evidence.direction < crate::model::DirectionEvidence::FirstPacket {
+                let message = format!("direction decided by {}", evidence.direction);
+                self.findings.add_many(Code::WeakDirection, edge.to_string(), message, evidence.mid_stream.max(1));
+            }
+        }
+        Observation {
+            edges: self.edges,
+            dynamic,
+            active: self.active,
+            flows: self.flows,
+            span: self.span,
+            findings: self.findings,
+        }
+    }
+
+    fn connection(&mut self, connection: &Connection, book: &NameBook) {
+        let Connection { flow, hidden_originator, call, backends } = connection;
+        let at = flow.span.first();
+        let delivered = Place::calling(flow.originator.address, at, self.inventory);
+        let originator = hidden_originator.map_or(delivered, |hidden| Place::calling(hidden.address, at, self.inventory));
+        match (backends, call) {
+            (Some(backends), Some(call)) => {
+                let responders: Vec<Endpoint> =
+                    backends.iter().map(|backend| Endpoint { address: backend.address, port: backend.port }).collect();
+                self.called(connection, originator, *call, &responders, book);
+            }
+            _ => {
+                let responder = Place::called(flow.responder, at, self.inventory);
+                self.pair(connection, originator, responder, flow.responder.port, book);
+                if hidden_originator.is_some() {
+                    // The responder's side sees the node that forwarded the call.
+                    self.pair(connection, delivered, responder, flow.responder.port, book);
+                }
+            }
+        }
+    }
+
+    /// A call to a Service whose delivery was not captured: every backend may have been meant.
+    fn called(&mut self, connection: &Connection, originator: Place, call: ServiceCall, backends: &[Endpoint], book: &NameBook) {
+        let at = connection.flow.span.first();
+        let service = self.service_name(call);
+        let places: Vec<(Place, u16)> =
+            backends.iter().map(|backend| (Place::called(*backend, at, self.inventory), backend.port)).collect();
+        let others: Vec<(Place, u16)> = places.iter().copied().filter(|(place, _)| *place != originator).collect();
+        if !connection.is_answered() && !matches!(connection.flow.outcome, Outcome::OneWay { .. }) {
+            if originator.pod().is_some() || places.iter().any(|(place, _)| place.pod().is_some()) {
+                let Endpoint { port, .. } = connection.flow.responder;
+                let edges = others.iter().filter_map(|&(place, port)| self.edge(connection, originator, place, port)).collect();
+                let subject =
+                    format!("{} -> Service {service} {} {port}", originator.describe(self.inventory), connection.flow.protocol);
+                self.failed(connection.flow.outcome, subject, edges);
+            }
+            return;
+        }
+        if places.is_empty() {
+            let message = format!("called by {}", originator.describe(self.inventory));
+            self.findings.add(Code::ServiceWithoutBackends, format!("Service {service}"), message);
+            return;
+        }
+        if others.is_empty() {
+            self.findings.add(
+                Code::Hairpin,
+                originator.describe(self.inventory),
+                format!("called itself through Service {service}"),
+            );
+            return;
+        }
+        let workloads: BTreeSet<String> = others.iter().map(|(place, _)| place.describe(self.inventory)).collect();
+        if workloads.len() > 1 && others.iter().all(|(place, _)| place.pod().is_some()) {
+            let names: Vec<&str> = workloads.iter().map(String::as_str).collect();
+            let subject = format!("{} -> Service {service}", originator.describe(self.inventory));
+            self.findings.add(Code::ServiceBackendNotSeen, subject, format!("may have reached any of {}", names.join(", ")));
+        }
+        let mut noted = BTreeSet::new();
+        for (place, port) in others {
+            // Once for each workload behind the Service, not once for each of its pods.
+            if noted.insert((place.describe(self.inventory), port)) {
+                self.pair(connection, originator, place, port, book);
+            }
+        }
+    }
+
+    fn pair(&mut self, connection: &Connection, from: Place, to: Place, port: u16, book: &NameBook) {
+        let inventory = self.inventory;
+        let outcome = connection.flow.outcome;
+        let protocol = connection.flow.protocol;
+        if from == Place::Nowhere || to == Place::Nowhere {
+            return;
+        }
+        if from.pod().is_some() && from == to {
+            if connection.call.is_some() && connection.is_answered() {
+                self.findings.add(Code::Hairpin, from.describe(inventory), "called itself through a Service");
+            }
+            return;
+        }
+        for (unknown, other, did) in [(from, to, "called"), (to, from, "was called by")] {
+            if let Place::Unknown(address) = unknown {
+                let message = format!("{did} {} on {protocol} {port} ({})", other.describe(inventory), outcome_name(outcome));
+                self.findings.add(Code::UnattributedAddress, self.unattributed(address), message);
+            }
+        }
+        let Some((pod, other)) = from.pod().map(|pod| (pod, to)).or_else(|| to.pod().map(|pod| (pod, from))) else {
+            return;
+        };
+        if other.is_own_node_of(pod, inventory) && to != Place::ApiServer {
+            self.own_node(connection, from, to, port);
+            return;
+        }
+        let Some(edge) = self.edge(connection, from, to, port) else {
+            return;
+        };
+        match outcome {
+            Outcome::Unanswered | Outcome::Refused => {
+                self.failed(outcome, edge.to_string(), BTreeSet::from([edge]));
+            }
+            Outcome::OneWay { moments } => {
+                let evidence = self.evidence(connection, from, book);
+                let entry = self.one_way.entry(edge);
+                entry
+                    .and_modify(|known| {
+                        known.flows += 1;
+                        known.moments += u64::from(moments);
+                        known.evidence = known.evidence.clone().merge(evidence.clone());
+                    })
+                    .or_insert(OneWay { flows: 1, moments: u64::from(moments), evidence });
+            }
+            Outcome::Answered => {
+                self.snat(connection, from, to, port);
+                let evidence = self.evidence(connection, from, book);
+                self.active.extend([from, to].into_iter().filter_map(Place::pod).map(|pod| inventory.pod(pod).workload));
+                add(&mut self.edges, edge, evidence);
+            }
+        }
+    }
+
+    fn own_node(&mut self, connection: &Connection, from: Place, to: Place, port: u16) {
+        let protocol = connection.flow.protocol;
+        let subject = format!("{} -> {}", from.describe(self.inventory), to.describe(self.inventory));
+        let message = format!("{protocol} {port} ({})", outcome_name(connection.flow.outcome));
+        self.findings.add(Code::OwnNodeTraffic, subject, message);
+        if connection.is_answered() {
+            self.snat(connection, from, to, port);
+        }
+    }
+
+    /// Says so when a node's address at an exposed port may hide who really called. Wrong for the kubelet's own probes of that
+    /// port: they look the same.
+    fn snat(&mut self, connection: &Connection, from: Place, to: Place, port: u16) {
+        if !matches!(from, Place::Node(..)) || connection.hidden_originator.is_some() {
+            return;
+        }
+        let Some(pod) = to.pod() else { return };
+        let exposed = self.inventory.exposed_ports(self.inventory.pod(pod).workload);
+        if exposed.contains(&(connection.flow.protocol, port)) {
+            let message = format!(
+                "is exposed on {} {port} and was called from the address of {}",
+                connection.flow.protocol,
+                from.describe(self.inventory)
+            );
+            self.findings.add(Code::SnatHidesOriginator, to.describe(self.inventory), message);
+        }
+    }
+
+    fn edge(&self, connection: &Connection, from: Place, to: Place, port: u16) -> Option<Edge> {
+        if from.pod().is_none() && to.pod().is_none() {
+            return None;
+        }
+        Some(Edge {
+            originator: from.party(self.inventory)?,
+            responder: to.party(self.inventory)?,
+            protocol: connection.flow.protocol,
+            port: NonZeroU16::new(port)?,
+        })
+    }
+
+    fn evidence(&self, connection: &Connection, from: Place, book: &NameBook) -> Evidence {
+        let flow = &connection.flow;
+        let name = from.pod().and_then(|pod| book.name(pod, flow.responder.address, flow.span.first()));
+        Evidence {
+            connections: 1,
+            span: flow.span,
+            direction: flow.direction,
+            mid_stream: u64::from(flow.is_mid_stream()),
+            one_way: u64::from(matches!(flow.outcome, Outcome::OneWay { .. })),
+            names: name.into_iter().map(|name| (name.to_owned(), 1)).collect(),
+            services: connection.call.into_iter().map(|call| self.service_name(call)).collect(),
+        }
+    }
+
+    fn service_name(&self, call: ServiceCall) -> String {
+        let service = self.inventory.service(call.service);
+        format!("{}/{}", service.namespace, service.name)
+    }
+
+    /// An address nobody owned at the time, with who owns it at other times: that tells a stale inventory from a missing one.
+    fn unattributed(&self, address: IpAddr) -> String {
+        let owners: BTreeSet<String> = self
+            .inventory
+            .pods()
+            .iter()
+            .filter(|pod| !pod.is_on_host_network && pod.addresses.contains(&address))
+            .map(|pod| {
+                format!("{} from {}", pod.name, if pod.from == Timestamp::MIN { "ever".into() } else { pod.from.to_string() })
+            })
+            .collect();
+        let owners: Vec<String> = owners.into_iter().collect();
+        if owners.is_empty() { address.to_string() } else { format!("{address} ({})", owners.join("; ")) }
+    }
+
+    fn failed(&mut self, outcome: Outcome, subject: String, edges: BTreeSet<Edge>) {
+        let code = if outcome == Outcome::Refused { Code::RefusedConnection } else { Code::UnansweredConnection };
+        let is_full = self.failed.len() >= Self::FAILED;
+        match self.failed.entry((code, subject)) {
+            std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().0 += 1,
+            std::collections::btree_map::Entry::Vacant(_) if is_full => *self.failed_beyond.entry(code).or_default() += 1,
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                vacant.insert((1, edges));
+            }
+        }
+    }
+
+    /// One-way UDP is an edge when it was repeated: from several sockets or over ten seconds. Wrong for a caller that tries a
+    /// dead address again and again; therefore always a finding.
+    fn judge_one_way(&mut self) {
+        for (edge, OneWay { flows, moments, evidence }) in std::mem::take(&mut self.one_way) {
+            let is_known = self.edges.contains_key(&edge);
+            if is_known || flows >= 2 && moments >= 3 || moments >= 4 {
+                if !is_known {
+                    self.findings.add_many(Code::OneWayUdp, edge.to_string(), "nobody answers", flows);
+                }
+                for party in [&edge.originator, &edge.responder] {
+                    if let Party::Workload(name) = party {
+                        let position = self.inventory.workloads().iter().position(|workload| &workload.name == name);
+                        self.active.extend(position.and_then(|position| u32::try_from(position).ok()).map(WorkloadId));
+                    }
+                }
+                add(&mut self.edges, edge, evidence);
+            } else {
+                self.findings.add_many(Code::UnrepeatedUdp, edge.to_string(), "nobody answered", flows);
+            }
+        }
+    }
+
+    /// A failed attempt on an edge that worked at other times needs no mention: a rule allows it.
+    fn judge_failed(&mut self) {
+        for ((code, subject), (count, edges)) in std::mem::take(&mut self.failed) {
+            if edges.is_empty() || edges.iter().any(|edge| !self.edges.contains_key(edge)) {
+                let message = if code == Code::RefusedConnection { "was refused" } else { "was not answered" };
+                self.findings.add_many(code, subject, message, count);
+            }
+        }
+        for (code, count) in std::mem::take(&mut self.failed_beyond) {
+            let message = format!("in number, beyond the first {}", Self::FAILED);
+            self.findings.add_many(code, "further attempts", message, count);
+        }
+    }
+}
+
+fn add(edges: &mut BTreeMap<Edge, Evidence>, edge: Edge, evidence: Evidence) {
+    let merged = match edges.remove(&edge) {
+        Some(known) => known.merge(evidence),
+        None => evidence,
+    };
+    edges.insert(edge, merged);
+}
+
+const fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unanswered => "not answered",
+        Outcome::Refused => "refused",
+        Outcome::OneWay { .. } => "one-way",
+        Outcome::Answered => "answered",
+    }
+}
