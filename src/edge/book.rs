@@ -35,9 +35,7 @@ impl NameBook {
                 answers.entry((asker, answer.address)).or_default().push(Answer { at: answer.at, until, name: answer.name });
             }
         }
-        for kept in answers.values_mut() {
-            kept.sort();
-        }
+        answers.values_mut().for_each(|kept| kept.sort());
         Self { answers }
     }
 

@@ -58,7 +58,6 @@ impl<'a> Observer<'a> {
     const FAILED: usize = 20_000;
 
     /// An observer of the cluster that `inventory` describes.
-    #[must_use]
     pub fn new(inventory: &'a Inventory) -> Self {
         Self {
             inventory,
@@ -135,7 +134,6 @@ impl<'a> Observer<'a> {
     }
 
     /// What has been observed.
-    #[must_use]
     pub fn conclude(mut self) -> Observation {
         self.judge_one_way();
         self.judge_failed();
@@ -169,20 +167,17 @@ impl<'a> Observer<'a> {
         let at = flow.span.first();
         let delivered = Place::calling(flow.originator.address, at, self.inventory);
         let originator = hidden_originator.map_or(delivered, |hidden| Place::calling(hidden.address, at, self.inventory));
-        match (backends, call) {
-            (Some(backends), Some(call)) => {
-                let responders: Vec<Endpoint> =
-                    backends.iter().map(|backend| Endpoint { address: backend.address, port: backend.port }).collect();
-                self.called(connection, originator, *call, &responders, book);
-            }
-            _ => {
-                let responder = Place::called(flow.responder, at, self.inventory);
-                self.pair(connection, originator, responder, flow.responder.port, book);
-                if hidden_originator.is_some() {
-                    // The responder's side sees the node that forwarded the call.
-                    self.pair(connection, delivered, responder, flow.responder.port, book);
-                }
-            }
+        if let (Some(backends), Some(call)) = (backends, call) {
+            let responders: Vec<Endpoint> =
+                backends.iter().map(|backend| Endpoint { address: backend.address, port: backend.port }).collect();
+            self.called(connection, originator, *call, &responders, book);
+            return;
+        }
+        let responder = Place::called(flow.responder, at, self.inventory);
+        self.pair(connection, originator, responder, flow.responder.port, book);
+        if hidden_originator.is_some() {
+            // The responder's side sees the node that forwarded the call.
+            self.pair(connection, delivered, responder, flow.responder.port, book);
         }
     }
 

@@ -38,8 +38,10 @@ fn by_port(flow: Flow) -> Flow {
     }
 }
 
-fn turned(flow: Flow, direction: DirectionEvidence) -> Flow {
-    Flow { originator: flow.responder, responder: flow.originator, direction, ..flow }
+fn turned(mut flow: Flow, direction: DirectionEvidence) -> Flow {
+    std::mem::swap(&mut flow.originator, &mut flow.responder);
+    flow.direction = direction;
+    flow
 }
 
 fn listens(inventory: &Inventory, flow: &Flow, endpoint: Endpoint, at: Timestamp) -> bool {

@@ -171,13 +171,13 @@ impl Conversation {
         let openings = self.openings.iter().zip(ends);
         openings
             .map(|(opening, end)| {
-                self.flow(key, opening.by, Span::between(opening.first, end), self.outcome(opening))
+                Self::flow(key, opening.by, Span::between(opening.first, end), self.outcome(opening))
                     .opened(key.protocol(), opening.number)
             })
             .collect()
     }
 
-    fn flow(&self, key: &FlowKey, originator: End, span: Span, outcome: Outcome) -> Flow {
+    fn flow(key: &FlowKey, originator: End, span: Span, outcome: Outcome) -> Flow {
         Flow {
             span,
             protocol: key.protocol(),
@@ -219,7 +219,7 @@ impl Conversation {
         };
         let (low_port, high_port) = (key.endpoint(End::Low).port, key.endpoint(End::High).port);
         let originator = if low_port < high_port { End::High } else { End::Low };
-        Some(self.flow(key, originator, self.span, outcome))
+        Some(Self::flow(key, originator, self.span, outcome))
     }
 
     fn datagrams(&self, key: &FlowKey) -> Option<Flow> {
@@ -249,7 +249,7 @@ impl Conversation {
         } else {
             Outcome::OneWay { moments: moments(caller.last.since(caller.first)) }
         };
-        let flow = self.flow(key, originator, self.span, outcome);
+        let flow = Self::flow(key, originator, self.span, outcome);
         Some(Flow { direction, ..flow })
     }
 }

@@ -5,10 +5,14 @@ use std::net::IpAddr;
 
 use crate::model::{NameAnswer, Timestamp};
 
+type AskerAndAddress = (IpAddr, IpAddr);
+/// When, which name, its time to live in seconds.
+type Answer = (Timestamp, String, u32);
+
 /// DNS answers as their askers received them, bounded in number.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    answers: BTreeMap<(IpAddr, IpAddr), BTreeSet<(Timestamp, String, u32)>>,
+    answers: BTreeMap<AskerAndAddress, BTreeSet<Answer>>,
     count: usize,
 }
 

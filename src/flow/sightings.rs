@@ -48,7 +48,6 @@ impl Sightings {
     }
 
     /// Packets left out because there were too many different ones.
-    #[must_use]
     pub const fn left_out(&self) -> u64 {
         self.left_out
     }

@@ -55,7 +55,6 @@ pub struct FlowTable {
 
 impl FlowTable {
     /// A table for at most `capacity` conversations at a time (at least 16).
-    #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
             slots: HashMap::new(),
@@ -126,25 +125,21 @@ impl FlowTable {
     }
 
     /// How many finished flows wait to be taken.
-    #[must_use]
     pub fn finished_count(&self) -> usize {
         self.finished.len()
     }
 
     /// The latest capture time.
-    #[must_use]
     pub const fn now(&self) -> Timestamp {
         self.now
     }
 
     /// The DNS answers seen so far.
-    #[must_use]
     pub const fn names(&self) -> &Names {
         &self.names
     }
 
     /// Traffic without ports seen so far.
-    #[must_use]
     pub const fn sightings(&self) -> &Sightings {
         &self.sightings
     }
@@ -158,7 +153,6 @@ impl FlowTable {
     }
 
     /// What is to be said of the table itself.
-    #[must_use]
     pub fn findings(&self) -> Findings {
         let mut findings = Findings::default();
         let TableTally { unanswered_evicted, answered_evicted } = self.tally;

@@ -19,7 +19,6 @@ impl Protocol {
     pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
 
     /// The API's spelling.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "TCP",
@@ -29,7 +28,6 @@ impl Protocol {
     }
 
     /// The protocol of the API's spelling; the API takes an absent one for TCP.
-    #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|protocol| protocol.name() == name)
     }

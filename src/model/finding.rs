@@ -16,7 +16,6 @@ pub enum Severity {
 
 impl Severity {
     /// As the command line and the review spell it.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Note => "note",
@@ -37,15 +36,12 @@ macro_rules! codes {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The stable kebab-case code.
-            #[must_use]
             pub const fn name(self) -> &'static str { match self { $(Self::$variant => $code,)* } }
 
             /// How bad it is.
-            #[must_use]
             pub const fn severity(self) -> Severity { match self { $(Self::$variant => Severity::$severity,)* } }
 
             /// What to do about it.
-            #[must_use]
             pub const fn hint(self) -> &'static str { match self { $(Self::$variant => $hint,)* } }
         }
     };
@@ -232,7 +228,6 @@ impl Findings {
     }
 
     /// The findings, worst code first, then by code and subject.
-    #[must_use]
     pub fn sorted(&self) -> Vec<Finding> {
         let mut codes: Vec<Code> = self.counts.keys().copied().collect();
         codes.sort_by_key(|code| (std::cmp::Reverse(code.severity()), *code));
@@ -250,7 +245,6 @@ impl Findings {
     }
 
     /// The worst severity, if there is any finding.
-    #[must_use]
     pub fn worst(&self) -> Option<Severity> {
         self.counts.keys().map(|code| code.severity()).max()
     }

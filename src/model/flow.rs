@@ -77,7 +77,6 @@ pub struct Flow {
 
 impl Flow {
     /// Whether the conversation was under way before it was first seen (TCP and SCTP only).
-    #[must_use]
     pub fn is_mid_stream(&self) -> bool {
         self.protocol != Protocol::Udp && self.direction < DirectionEvidence::SctpInit
     }

@@ -34,7 +34,6 @@ pub enum Requirement {
 
 impl Requirement {
     /// Whether an object with these labels meets it.
-    #[must_use]
     pub fn is_met_by(&self, labels: &Labels) -> bool {
         match self {
             Self::Equals { key, value } => labels.get(key) == Some(value),
@@ -55,7 +54,6 @@ pub enum PodSelector {
 
 impl PodSelector {
     /// Whether a pod with these labels is meant.
-    #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
         match self {
             Self::EveryPod => true,

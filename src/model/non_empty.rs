@@ -8,13 +8,11 @@ pub struct NonEmpty<T: Ord>(BTreeSet<T>);
 
 impl<T: Ord> NonEmpty<T> {
     /// The set of one member.
-    #[must_use]
     pub fn one(member: T) -> Self {
         Self(BTreeSet::from([member]))
     }
 
     /// The set of these members, or nothing when there are none.
-    #[must_use]
     pub fn new(members: impl IntoIterator<Item = T>) -> Option<Self> {
         let members: BTreeSet<T> = members.into_iter().collect();
         if members.is_empty() { None } else { Some(Self(members)) }
@@ -31,20 +29,17 @@ impl<T: Ord> NonEmpty<T> {
     }
 
     /// How many there are; at least one.
-    #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it never is")]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether `member` is one of them.
-    #[must_use]
     pub fn contains(&self, member: &T) -> bool {
         self.0.contains(member)
     }
 
     /// The members as an ordinary set.
-    #[must_use]
     pub const fn as_set(&self) -> &BTreeSet<T> {
         &self.0
     }

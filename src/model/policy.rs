@@ -34,7 +34,6 @@ pub enum Class {
 
 impl Class {
     /// The value of the annotation `netpol-gen/class`.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::DefaultDeny => "default-deny",
@@ -92,31 +91,26 @@ pub struct PolicyPort {
 
 impl PolicyPort {
     /// A single port.
-    #[must_use]
     pub const fn single(protocol: Protocol, port: NonZeroU16) -> Self {
         Self { protocol, first: port, last: port }
     }
 
     /// All ports from `first` to `last` (`endPort`); nothing if `last` is the lesser.
-    #[must_use]
     pub fn range(protocol: Protocol, first: NonZeroU16, last: NonZeroU16) -> Option<Self> {
         (first <= last).then_some(Self { protocol, first, last })
     }
 
     /// The transport protocol.
-    #[must_use]
     pub const fn protocol(self) -> Protocol {
         self.protocol
     }
 
     /// The first port.
-    #[must_use]
     pub const fn first(self) -> NonZeroU16 {
         self.first
     }
 
     /// The last port; the first again for a single one.
-    #[must_use]
     pub const fn last(self) -> NonZeroU16 {
         self.last
     }

@@ -13,7 +13,6 @@ impl Timestamp {
     pub const MAX: Self = Self(i64::MAX);
 
     /// The instant `seconds` after the Unix epoch, saturating at the ends.
-    #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000_000))
     }
@@ -25,7 +24,6 @@ impl Timestamp {
     }
 
     /// Nanoseconds from `earlier` to this instant; negative when it is later.
-    #[must_use]
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -50,31 +48,26 @@ pub struct Span {
 
 impl Span {
     /// The span that holds `at` alone.
-    #[must_use]
     pub const fn at(at: Timestamp) -> Self {
         Self { first: at, last: at }
     }
 
     /// The span between two instants, in either order.
-    #[must_use]
     pub fn between(one: Timestamp, other: Timestamp) -> Self {
         Self { first: one.min(other), last: one.max(other) }
     }
 
     /// Its beginning.
-    #[must_use]
     pub const fn first(self) -> Timestamp {
         self.first
     }
 
     /// Its end.
-    #[must_use]
     pub const fn last(self) -> Timestamp {
         self.last
     }
 
     /// Its length in nanoseconds.
-    #[must_use]
     pub const fn length(self) -> i64 {
         self.last.since(self.first)
     }

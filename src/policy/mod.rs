@@ -1,1 +1,15 @@
-//! To come.
+//! Edges in, policies out: exact, least, named and explained.
+//!
+//! Over the workloads of the inventory and the addresses and ports seen, the policies of a subject namespace allow the
+//! observed edges and nothing else. Where something wider is said on purpose (name resolution over both protocols, a workload
+//! exposed to the internet, all endpoints of the API server, a port range asked for), it is listed as a [`Widening`].
+
+mod blocks;
+mod classify;
+mod cover;
+mod draft;
+mod name;
+mod selector;
+mod set;
+
+pub use set::{DnsScope, PolicyOptions, PolicySet, Public, SYSTEM_NAMESPACES, Widening, make};

@@ -1,0 +1,50 @@
+//! Addresses as blocks, without gaining or losing one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::inventory::Inventory;
+use crate::model::Block;
+
+/// The block of one address: /32 or /128.
+pub(super) fn single(address: IpAddr) -> Block {
+    Block { cidr: IpNet::from(address), except: BTreeSet::new() }
+}
+
+/// Joins addresses that are wanted alike (same value) into the fewest ranges that hold exactly them.
+pub(super) fn aggregated<V: Ord + Clone>(addresses: &BTreeMap<IpAddr, V>) -> BTreeMap<IpNet, V> {
+    let mut alike: BTreeMap<&V, Vec<IpNet>> = BTreeMap::new();
+    for (&address, value) in addresses {
+        alike.entry(value).or_default().push(IpNet::from(address));
+    }
+    let joined = alike
+        .into_iter()
+        .flat_map(|(value, ranges)| IpNet::aggregate(&ranges).into_iter().map(move |range| (range, value.clone())));
+    joined.collect()
+}
+
+/// All addresses outside the cluster: everything but the pod, Service and link-local ranges, in each family in use.
+pub(super) fn internet(inventory: &Inventory) -> BTreeSet<Block> {
+    let link_local = Ipv4Net::new(Ipv4Addr::new(169, 254, 0, 0), 16).map(IpNet::from);
+    let link_local_6 = Ipv6Net::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10).map(IpNet::from);
+    let metadata_6 = IpNet::from(IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)));
+    let ranges: Vec<IpNet> = inventory
+        .pod_ranges()
+        .iter()
+        .chain(inventory.service_ranges())
+        .copied()
+        .chain(link_local.into_iter().chain(link_local_6))
+        .chain([metadata_6])
+        .collect();
+    let ranges = IpNet::aggregate(&ranges);
+    let everything = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
+    let in_use = everything.into_iter().filter(|all| matches!(all, IpNet::V4(_)) || inventory.has_ipv6());
+    in_use
+        .map(|all| Block {
+            cidr: all,
+            except: ranges.iter().copied().filter(|range| all.contains(range) && *range != all).collect(),
+        })
+        .collect()
+}

@@ -1,0 +1,434 @@
+//! Sorts edges into the policies they belong to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use crate::edge::DynamicPorts;
+use crate::inventory::{Inventory, WorkloadId};
+use crate::model::{Class, Code, Edge, Evidence, Findings, Party, Peer, PodSelector, PolicyPort, Protocol, WorkloadName};
+
+use super::blocks;
+use super::draft::{Direction, Draft, DraftKey};
+use super::name::{ShortNames, of_range};
+use super::selector::Selection;
+use super::set::{PolicyOptions, Public};
+
+/// Outside addresses without a name get a policy each up to this many for a workload and direction; beyond, they share one.
+const OWN_POLICY: usize = 8;
+/// A name behind which more addresses than this were called will lead to others tomorrow.
+const STEADY: usize = 4;
+
+/// The drafts of a run, under construction.
+pub(super) struct Sorter<'a> {
+    inventory: &'a Inventory,
+    options: &'a PolicyOptions,
+    subjects: &'a BTreeSet<String>,
+    selections: &'a BTreeMap<WorkloadName, Selection>,
+    ids: BTreeMap<&'a WorkloadName, WorkloadId>,
+    short: ShortNames,
+    /// The policies so far.
+    pub(super) drafts: BTreeMap<DraftKey, Draft>,
+    /// Per namespace and workload: the resolvers it asked.
+    pub(super) resolvers: BTreeMap<String, BTreeMap<WorkloadName, Resolvers>>,
+    outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall>>,
+    /// What could not be said by a policy.
+    pub(super) findings: Findings,
+}
+
+/// An edge with an address outside the cluster, and the ports it needs.
+struct OutsideCall {
+    address: IpAddr,
+    ports: BTreeSet<PolicyPort>,
+    edge: Edge,
+    evidence: Evidence,
+}
+
+/// Peers that resolve names, each with its ports and grounds.
+pub(super) type Resolvers = BTreeMap<Peer, (BTreeSet<PolicyPort>, BTreeMap<Edge, Evidence>)>;
+
+impl<'a> Sorter<'a> {
+    pub(super) fn new(
+        inventory: &'a Inventory,
+        options: &'a PolicyOptions,
+        subjects: &'a BTreeSet<String>,
+        selections: &'a BTreeMap<WorkloadName, Selection>,
+    ) -> Self {
+        let ids = inventory.workloads().iter().zip(0..).map(|(workload, id)| (&workload.name, WorkloadId(id))).collect();
+        Self {
+            inventory,
+            options,
+            subjects,
+            selections,
+            ids,
+            short: ShortNames::new(inventory),
+            drafts: BTreeMap::new(),
+            resolvers: BTreeMap::new(),
+            outside: BTreeMap::new(),
+            findings: Findings::default(),
+        }
+    }
+
+    /// Puts one edge where it belongs: an egress rule of its originator, an ingress rule of its responder, or both.
+    pub(super) fn sort(&mut self, edge: &Edge, evidence: &Evidence) {
+        let ports = self.ports(edge);
+        if let Party::Workload(originator) = &edge.originator
+            && self.is_subject(originator)
+        {
+            self.egress(originator, &ports, edge, evidence);
+        }
+        if let Party::Workload(responder) = &edge.responder
+            && self.is_subject(responder)
+        {
+            self.ingress(responder, &ports, edge, evidence);
+        }
+    }
+
+    /// Allows a range over ports picked at run time, as the user asked for.
+    pub(super) fn sort_dynamic(&mut self, dynamic: &DynamicPorts) {
+        let DynamicPorts { originator, responder, protocol, ports, evidence } = dynamic;
+        let (Some(&first), Some(&last)) = (ports.first(), ports.last()) else { return };
+        let edge = Edge { originator: originator.clone(), responder: responder.clone(), protocol: *protocol, port: first };
+        let subject = format!("{originator} -> {responder}");
+        if !self.options.allows_port_ranges {
+            let seen: Vec<String> = ports.iter().take(5).map(ToString::to_string).collect();
+            let message = format!("{} {protocol} ports, each called once ({}...)", ports.len(), seen.join(", "));
+            self.findings.add(Code::DynamicPorts, subject, message);
+            return;
+        }
+        let Some(range) = PolicyPort::range(*protocol, first, last) else { return };
+        let added = usize::from(last.get() - first.get()) + 1 - ports.len();
+        self.findings.add(
+            Code::DynamicPorts,
+            subject,
+            format!("were given the range {range}, which adds {added} ports never seen"),
+        );
+        let ports = BTreeSet::from([range]);
+        if let Party::Workload(workload) = originator
+            && self.is_subject(workload)
+        {
+            self.egress(workload, &ports, &edge, evidence);
+        }
+        if let Party::Workload(workload) = responder
+            && self.is_subject(workload)
+        {
+            self.ingress(workload, &ports, &edge, evidence);
+        }
+    }
+
+    /// Groups the outside addresses, now that all are known.
+    pub(super) fn finish_outside(&mut self) {
+        for ((workload, direction), calls) in std::mem::take(&mut self.outside) {
+            let mut names: BTreeMap<IpAddr, BTreeMap<String, u64>> = BTreeMap::new();
+            for OutsideCall { address, evidence, .. } in &calls {
+                let known = names.entry(*address).or_default();
+                for (name, connections) in &evidence.names {
+                    *known.entry(name.clone()).or_default() += connections;
+                }
+            }
+            // The name most connections asked for; the first in the alphabet of equals.
+            let asked: BTreeMap<IpAddr, String> = names
+                .into_iter()
+                .filter_map(|(address, names)| {
+                    let best = names.into_iter().max_by(|one, other| one.1.cmp(&other.1).then_with(|| other.0.cmp(&one.0)));
+                    best.map(|(name, _)| (address, name))
+                })
+                .collect();
+            let groups = self.outside_groups(&workload, &asked, &calls);
+            for OutsideCall { address, ports, edge, evidence } in calls {
+                let group = &groups[&address];
+                let wanted = match direction {
+                    Direction::Egress => format!("allow-{}-to-{group}", self.short.of(&workload)),
+                    Direction::Ingress => format!("allow-{group}-to-{}", self.short.of(&workload)),
+                };
+                self.draft(&workload, Class::Outside, direction, group, wanted).allow_address(address, &ports, &edge, &evidence);
+            }
+        }
+    }
+
+    fn outside_groups(
+        &mut self,
+        workload: &WorkloadName,
+        asked: &BTreeMap<IpAddr, String>,
+        calls: &[OutsideCall],
+    ) -> BTreeMap<IpAddr, String> {
+        let mut ports: BTreeMap<IpAddr, BTreeSet<PolicyPort>> = BTreeMap::new();
+        for call in calls {
+            ports.entry(call.address).or_default().extend(&call.ports);
+        }
+        let mut by_name: BTreeMap<&String, usize> = BTreeMap::new();
+        for name in asked.values() {
+            *by_name.entry(name).or_default() += 1;
+        }
+        for (name, addresses) in by_name {
+            if addresses > STEADY {
+                let message = format!("was called by {workload} at {addresses} addresses");
+                self.findings.add(Code::ManyAddresses, name.clone(), message);
+            }
+        }
+        let unnamed: BTreeMap<IpAddr, BTreeSet<PolicyPort>> = ports
+            .iter()
+            .filter(|(address, _)| !asked.contains_key(address))
+            .map(|(address, ports)| (*address, ports.clone()))
+            .collect();
+        let ranges = blocks::aggregated(&unnamed);
+        if ranges.len() > OWN_POLICY {
+            let message = format!("{} outside addresses without a name", unnamed.len());
+            self.findings.add(Code::ManyAddresses, workload.to_string(), message);
+        }
+        let group = |address: &IpAddr| {
+            if let Some(name) = asked.get(address) {
+                return name.clone();
+            }
+            let range = ranges.keys().find(|range| range.contains(address));
+            match range {
+                Some(range) if ranges.len() <= OWN_POLICY => of_range(*range),
+                _ => "outside".to_owned(),
+            }
+        };
+        ports.keys().map(|address| (*address, group(address))).collect()
+    }
+
+    /// The ports an edge needs: its own, and for name resolution the other protocol's too, since a truncated answer over UDP is
+    /// asked again over TCP (RFC 7766, section 5).
+    fn ports(&self, edge: &Edge) -> BTreeSet<PolicyPort> {
+        let own = PolicyPort::single(edge.protocol, edge.port);
+        let further = match &edge.responder {
+            Party::Workload(workload) => match self.ids.get(workload).and_then(|id| self.inventory.resolvers().get(id)) {
+                Some(ports) if ports.contains(&(edge.protocol, edge.port.get())) => ports.clone(),
+                _ => BTreeSet::new(),
+            },
+            Party::NodeLocalDns(_) => BTreeSet::from([(Protocol::Tcp, edge.port.get()), (Protocol::Udp, edge.port.get())]),
+            _ => BTreeSet::new(),
+        };
+        let further =
+            further.into_iter().filter_map(|(protocol, port)| Some(PolicyPort::single(protocol, NonZeroU16::new(port)?)));
+        further.chain([own]).collect()
+    }
+
+    fn is_resolution(&self, edge: &Edge) -> bool {
+        match &edge.responder {
+            Party::NodeLocalDns(_) => true,
+            Party::Workload(workload) => {
+                let ports = self.ids.get(workload).and_then(|id| self.inventory.resolvers().get(id));
+                ports.is_some_and(|ports| ports.contains(&(edge.protocol, edge.port.get())))
+            }
+            _ => false,
+        }
+    }
+
+    fn egress(&mut self, workload: &WorkloadName, ports: &BTreeSet<PolicyPort>, edge: &Edge, evidence: &Evidence) {
+        let short = self.short.of(workload);
+        match &edge.responder {
+            Party::Workload(_) | Party::NodeLocalDns(_) if self.is_resolution(edge) => {
+                let peer = match &edge.responder {
+                    Party::NodeLocalDns(address) => Some(Peer::Block(blocks::single(*address))),
+                    Party::Workload(responder) => self.pods(responder, &workload.namespace, edge),
+                    _ => None,
+                };
+                if let Some(peer) = peer {
+                    let known =
+                        self.resolvers.entry(workload.namespace.clone()).or_default().entry(workload.clone()).or_default();
+                    let (known_ports, grounds) = known.entry(peer).or_default();
+                    known_ports.extend(ports);
+                    grounds.insert(edge.clone(), evidence.clone());
+                }
+            }
+            Party::Workload(responder) => {
+                if let Some(peer) = self.pods(responder, &workload.namespace, edge) {
+                    let wanted = format!("allow-egress-from-{short}");
+                    let draft = self.draft(workload, Class::Workload, Direction::Egress, "", wanted);
+                    draft.allow(&peer, ports, edge, evidence);
+                }
+            }
+            Party::ApiServer => {
+                let endpoints = self.inventory.api_server().clone();
+                let wanted = format!("allow-{short}-to-kube-apiserver");
+                let draft = self.draft(workload, Class::ApiServer, Direction::Egress, "", wanted);
+                if endpoints.len() > 1 {
+                    draft.notes.insert(format!("All {} endpoints of the API server: any of them may answer.", endpoints.len()));
+                }
+                for endpoint in endpoints {
+                    if let Some(port) = NonZeroU16::new(endpoint.port) {
+                        let ports = BTreeSet::from([PolicyPort::single(edge.protocol, port)]);
+                        draft.allow_address(endpoint.address, &ports, edge, evidence);
+                    }
+                }
+            }
+            Party::Metadata(address) => {
+                let wanted = format!("allow-{short}-to-cloud-metadata");
+                let message = format!("called {address} on {} {}", edge.protocol, edge.port);
+                self.findings.add_many(Code::MetadataAddress, workload.to_string(), message, evidence.connections);
+                let draft = self.draft(workload, Class::Metadata, Direction::Egress, "", wanted);
+                draft.notes.insert(
+                    "The cloud's metadata service hands out credentials: keep this policy only if they are needed.".into(),
+                );
+                draft.allow_address(*address, ports, edge, evidence);
+            }
+            Party::Node { name, address } => {
+                self.node(workload, Direction::Egress, (name, *address), ports, edge, evidence);
+            }
+            Party::NodeLocalDns(address) | Party::Outside(address) => {
+                let calls = self.outside.entry((workload.clone(), Direction::Egress)).or_default();
+                calls.push(OutsideCall {
+                    address: *address,
+                    ports: ports.clone(),
+                    edge: edge.clone(),
+                    evidence: evidence.clone(),
+                });
+            }
+        }
+    }
+
+    fn ingress(&mut self, workload: &WorkloadName, ports: &BTreeSet<PolicyPort>, edge: &Edge, evidence: &Evidence) {
+        let short = self.short.of(workload);
+        match &edge.originator {
+            Party::Workload(originator) => {
+                if let Some(peer) = self.pods(originator, &workload.namespace, edge) {
+                    let wanted = format!("allow-ingress-to-{short}");
+                    let draft = self.draft(workload, Class::Workload, Direction::Ingress, "", wanted);
+                    draft.allow(&peer, ports, edge, evidence);
+                }
+            }
+            Party::Node { name, address } => {
+                self.node(workload, Direction::Ingress, (name, *address), ports, edge, evidence);
+            }
+            Party::Outside(_) if self.options.public == Public::Any && self.is_exposed(workload, edge) => {
+                let message = format!("is exposed on {} {} and is opened to every outside address", edge.protocol, edge.port);
+                self.findings.add(Code::InternetExposure, workload.to_string(), message);
+                let blocks = blocks::internet(self.inventory);
+                let draft = self.draft(workload, Class::Internet, Direction::Ingress, "", format!("allow-internet-to-{short}"));
+                draft.notes.insert(
+                    "Wider than what was seen: the workload is exposed on purpose, so every address outside the cluster may call.".into(),
+                );
+                for block in blocks {
+                    draft.allow(&Peer::Block(block), ports, edge, evidence);
+                }
+            }
+            Party::Outside(address) | Party::Metadata(address) | Party::NodeLocalDns(address) => {
+                let calls = self.outside.entry((workload.clone(), Direction::Ingress)).or_default();
+                calls.push(OutsideCall {
+                    address: *address,
+                    ports: ports.clone(),
+                    edge: edge.clone(),
+                    evidence: evidence.clone(),
+                });
+            }
+            Party::ApiServer => {}
+        }
+    }
+
+    /// A node's address in the pod ranges (its bridge or tunnel device) can't be allowed: an ipBlock there may one day be a pod.
+    fn node(
+        &mut self,
+        workload: &WorkloadName,
+        direction: Direction,
+        (name, address): (&str, IpAddr),
+        ports: &BTreeSet<PolicyPort>,
+        edge: &Edge,
+        evidence: &Evidence,
+    ) {
+        if self.inventory.pod_ranges().iter().any(|range| range.contains(&address)) {
+            self.findings.add(Code::NotExpressible, edge.to_string(), "the node's address lies in the pod ranges");
+            return;
+        }
+        let message = format!("node {name} ({address}) on {} {}", edge.protocol, edge.port);
+        self.findings.add(Code::RemoteNodeTraffic, workload.to_string(), message);
+        let short = self.short.of(workload);
+        let wanted = match direction {
+            Direction::Ingress => format!("allow-node-to-{short}"),
+            Direction::Egress => format!("allow-{short}-to-node"),
+        };
+        let draft = self.draft(workload, Class::Node, direction, "", wanted);
+        draft.allow_address(address, ports, edge, evidence);
+    }
+
+    fn is_subject(&self, workload: &WorkloadName) -> bool {
+        self.subjects.contains(&workload.namespace)
+    }
+
+    fn is_exposed(&self, workload: &WorkloadName, edge: &Edge) -> bool {
+        let id = self.ids.get(workload);
+        id.is_some_and(|&id| self.inventory.exposed_ports(id).contains(&(edge.protocol, edge.port.get())))
+    }
+
+    /// The peer that means a workload's pods, seen from a namespace.
+    fn pods(&mut self, workload: &WorkloadName, from: &str, edge: &Edge) -> Option<Peer> {
+        let namespace = (workload.namespace != from).then(|| workload.namespace.clone());
+        match self.selections.get(workload).and_then(Selection::selector) {
+            Some(pods) => Some(Peer::Pods { namespace, pods: pods.clone() }),
+            None => {
+                self.findings.add(Code::NotExpressible, edge.to_string(), format!("no selector means {workload} alone"));
+                None
+            }
+        }
+    }
+
+    fn draft(&mut self, workload: &WorkloadName, class: Class, direction: Direction, group: &str, name: String) -> &mut Draft {
+        let key = DraftKey {
+            namespace: workload.namespace.clone(),
+            class,
+            direction,
+            subject: Some(workload.clone()),
+            group: group.to_owned(),
+        };
+        self.drafts.entry(key).or_insert_with(|| Draft::named(name))
+    }
+}
+
+impl Sorter<'_> {
+    /// One policy for the namespace when all its workloads asked the same resolvers, else one for each that did.
+    pub(super) fn finish_resolution(&mut self, workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, for_all: bool) {
+        for (namespace, asked) in std::mem::take(&mut self.resolvers) {
+            let all = workloads.get(&namespace).cloned().unwrap_or_default();
+            let peers: BTreeSet<Vec<&Peer>> = asked.values().map(|resolvers| resolvers.keys().collect()).collect();
+            let is_everyone = asked.len() == all.len() && peers.len() == 1;
+            let one = is_everyone || for_all;
+            for (workload, resolvers) in &asked {
+                let (subject, name) = if one {
+                    (None, "allow-allpods-to-dns".to_owned())
+                } else {
+                    (Some(workload.clone()), format!("allow-{}-to-dns", self.short.of(workload)))
+                };
+                let key = DraftKey {
+                    namespace: namespace.clone(),
+                    class: Class::Dns,
+                    direction: Direction::Egress,
+                    subject,
+                    group: String::new(),
+                };
+                let draft = self.drafts.entry(key).or_insert_with(|| Draft::named(name));
+                if for_all && !is_everyone {
+                    draft.notes.insert(
+                        "Wider than what was seen: all pods of the namespace may resolve names (--dns namespace).".into(),
+                    );
+                }
+                for (peer, (ports, grounds)) in resolvers {
+                    for (edge, evidence) in grounds {
+                        draft.allow(peer, ports, edge, evidence);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a policy selects, and a finding where that is more than its subject.
+    pub(super) fn selects(&mut self, subject: Option<&WorkloadName>) -> Option<PodSelector> {
+        let Some(workload) = subject else {
+            return Some(PodSelector::EveryPod);
+        };
+        match self.selections.get(workload) {
+            Some(Selection::Exact(selector)) => Some(selector.clone()),
+            Some(Selection::Broad(selector, others)) => {
+                let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+                let message = format!("has the same labels as {}: its policies select them too", others.join(", "));
+                self.findings.add(Code::BroadSelector, workload.to_string(), message);
+                Some(selector.clone())
+            }
+            Some(Selection::Impossible) | None => {
+                self.findings.add(Code::WorkloadNotSelectable, workload.to_string(), "has no label by which to select it");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A policy in the making: the pairs of peer and port it must allow, with their grounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::model::{
+    Block, Class, Edge, Evidence, Explained, NonEmpty, Peer, PodSelector, Policy, PolicyPort, Rule, Rules, WorkloadName,
+};
+
+use super::blocks::aggregated;
+use super::cover::cover;
+
+/// Which direction of the selected pods a policy speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Direction {
+    Ingress,
+    Egress,
+}
+
+/// What makes a policy this one and no other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DraftKey {
+    pub(super) namespace: String,
+    pub(super) class: Class,
+    pub(super) direction: Direction,
+    /// The workload it is for; `None` for all pods of the namespace.
+    pub(super) subject: Option<WorkloadName>,
+    /// The destination group, where a workload may have several policies of this class.
+    pub(super) group: String,
+}
+
+type Grounds = BTreeMap<Edge, Evidence>;
+
+/// The pairs that one policy must allow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    /// The name wanted.
+    pub(super) name: String,
+    /// Sentences above the whole policy.
+    pub(super) notes: BTreeSet<String>,
+    cells: BTreeMap<(Peer, PolicyPort), Grounds>,
+    addresses: BTreeMap<IpAddr, BTreeMap<PolicyPort, Grounds>>,
+}
+
+impl Draft {
+    /// A draft that allows nothing yet.
+    pub(super) fn named(name: String) -> Self {
+        Self { name, ..Self::default() }
+    }
+
+    /// Allows a peer on these ports.
+    pub(super) fn allow(&mut self, peer: &Peer, ports: &BTreeSet<PolicyPort>, edge: &Edge, evidence: &Evidence) {
+        for &port in ports {
+            insert(self.cells.entry((peer.clone(), port)).or_default(), edge, evidence);
+        }
+    }
+
+    /// Allows an address on these ports; addresses allowed alike are joined into ranges that hold exactly them.
+    pub(super) fn allow_address(&mut self, address: IpAddr, ports: &BTreeSet<PolicyPort>, edge: &Edge, evidence: &Evidence) {
+        for &port in ports {
+            insert(self.addresses.entry(address).or_default().entry(port).or_default(), edge, evidence);
+        }
+    }
+
+    /// The policy with the least rules, or nothing if nothing is to be allowed.
+    pub(super) fn finish(mut self, key: DraftKey, name: String, selects: PodSelector) -> Option<Explained> {
+        self.join_addresses();
+        let pairs: BTreeSet<(Peer, PolicyPort)> = self.cells.keys().cloned().collect();
+        let mut grounds = BTreeMap::new();
+        for (peers, ports) in cover(&pairs) {
+            let mut own = Grounds::new();
+            for peer in &peers {
+                for port in &ports {
+                    for (edge, evidence) in self.cells.get(&(peer.clone(), *port)).into_iter().flatten() {
+                        own.insert(edge.clone(), evidence.clone());
+                    }
+                }
+            }
+            if let (Some(peers), Some(ports)) = (NonEmpty::new(peers), NonEmpty::new(ports)) {
+                grounds.insert(Rule { peers, ports }, own);
+            }
+        }
+        let rules = NonEmpty::new(grounds.keys().cloned())?;
+        let rules = match key.direction {
+            Direction::Ingress => Rules::Ingress(rules),
+            Direction::Egress => Rules::Egress(rules),
+        };
+        let DraftKey { namespace, class, subject, .. } = key;
+        let policy = Policy { namespace, class, name, subject, selects, rules };
+        Some(Explained { policy, grounds, notes: self.notes.into_iter().collect() })
+    }
+
+    fn join_addresses(&mut self) {
+        let addresses = std::mem::take(&mut self.addresses);
+        let alike: BTreeMap<IpAddr, BTreeSet<PolicyPort>> =
+            addresses.iter().map(|(&address, ports)| (address, ports.keys().copied().collect())).collect();
+        let ranges: Vec<IpNet> = aggregated(&alike).into_keys().collect();
+        for (address, ports) in addresses {
+            let Some(range) = ranges.iter().find(|range| range.contains(&address)) else {
+                continue;
+            };
+            let peer = Peer::Block(Block { cidr: *range, except: BTreeSet::new() });
+            for (port, grounds) in ports {
+                for (edge, evidence) in grounds {
+                    self.allow(&peer, &BTreeSet::from([port]), &edge, &evidence);
+                }
+            }
+        }
+    }
+}
+
+fn insert(grounds: &mut Grounds, edge: &Edge, evidence: &Evidence) {
+    grounds.entry(edge.clone()).or_insert_with(|| evidence.clone());
+}

@@ -1,0 +1,199 @@
+//! The policies of all subject namespaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::edge::Observation;
+use crate::inventory::Inventory;
+use crate::model::{Class, Code, Explained, Findings, PodSelector, Policy, Rules, WorkloadName};
+
+use super::classify::Sorter;
+use super::draft::DraftKey;
+use super::name;
+use super::selector::select_all;
+
+/// Namespaces of Kubernetes itself: peers always, subjects only on request.
+pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
+
+/// Who may call a workload that is exposed on purpose and was called from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Public {
+    /// Every outside address.
+    #[default]
+    Any,
+    /// The addresses seen.
+    Exact,
+}
+
+/// Who may resolve names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DnsScope {
+    /// Workloads that were seen to.
+    #[default]
+    Seen,
+    /// All pods of a namespace in which one was.
+    Namespace,
+}
+
+/// What the user asks of the policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyOptions {
+    /// The subject namespaces; `None` for all that have pods and are not the system's.
+    pub namespaces: Option<BTreeSet<String>>,
+    /// Whether the system's namespaces are subjects too.
+    pub includes_system: bool,
+    /// Who may call exposed workloads.
+    pub public: Public,
+    /// Who may resolve names.
+    pub dns: DnsScope,
+    /// Whether ports picked at run time become an `endPort` range from the least to the greatest seen.
+    pub allows_port_ranges: bool,
+}
+
+/// A place where a policy says more than what was seen, on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Widening {
+    /// The policy's namespace.
+    pub namespace: String,
+    /// The policy's name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// All policies of a run.
+#[derive(Clone, Debug, Default)]
+pub struct PolicySet {
+    /// The policies, in output order: by namespace, the default deny first.
+    pub policies: Vec<Explained>,
+    /// The subject namespaces.
+    pub namespaces: BTreeSet<String>,
+    /// Stated widenings.
+    pub widenings: BTreeSet<Widening>,
+    /// What is to be said beside the policies.
+    pub findings: Findings,
+}
+
+/// Makes the policies that allow what was observed.
+pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOptions) -> PolicySet {
+    let workloads = workloads_by_namespace(inventory);
+    let subjects = subjects(&workloads, options);
+    let selections = select_all(inventory);
+    let mut sorter = Sorter::new(inventory, options, &subjects, &selections);
+    for (edge, evidence) in &observation.edges {
+        sorter.sort(edge, evidence);
+    }
+    for dynamic in &observation.dynamic {
+        sorter.sort_dynamic(dynamic);
+    }
+    sorter.finish_outside();
+    sorter.finish_resolution(&workloads, options.dns == DnsScope::Namespace);
+
+    let drafts = std::mem::take(&mut sorter.drafts);
+    let names = unique_names(drafts.iter().map(|(key, draft)| (key, draft.name.as_str())));
+    let mut set = PolicySet { namespaces: subjects.clone(), ..PolicySet::default() };
+    for namespace in &subjects {
+        set.policies.push(default_deny(namespace));
+    }
+    for (key, draft) in drafts {
+        let Some(selects) = sorter.selects(key.subject.as_ref()) else { continue };
+        let name = names[&key].clone();
+        let has_range = options.allows_port_ranges;
+        if let Some(explained) = draft.finish(key, name, selects) {
+            set.widenings.extend(widening(&explained, has_range));
+            set.policies.push(explained);
+        }
+    }
+    set.policies.sort_by(|one, other| one.policy.cmp(&other.policy));
+    set.findings = sorter.findings;
+    unseen(&mut set.findings, observation, inventory, &subjects, &workloads);
+    set
+}
+
+fn workloads_by_namespace(inventory: &Inventory) -> BTreeMap<String, BTreeSet<WorkloadName>> {
+    let mut workloads: BTreeMap<String, BTreeSet<WorkloadName>> = BTreeMap::new();
+    for workload in inventory.workloads() {
+        let is_selectable = workload.pods.is_empty() || workload.pods.iter().any(|&pod| !inventory.pod(pod).is_on_host_network);
+        if is_selectable {
+            workloads.entry(workload.name.namespace.clone()).or_default().insert(workload.name.clone());
+        }
+    }
+    workloads
+}
+
+fn subjects(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &PolicyOptions) -> BTreeSet<String> {
+    let is_wanted = |namespace: &&String| match &options.namespaces {
+        Some(namespaces) => namespaces.contains(*namespace),
+        None => options.includes_system || !SYSTEM_NAMESPACES.contains(&namespace.as_str()),
+    };
+    workloads.keys().filter(is_wanted).cloned().collect()
+}
+
+/// Names by draft, unique in each namespace; the default deny's name is taken.
+fn unique_names<'a>(drafts: impl Iterator<Item = (&'a DraftKey, &'a str)>) -> BTreeMap<DraftKey, String> {
+    let mut by_namespace: BTreeMap<&str, BTreeMap<DraftKey, String>> = BTreeMap::new();
+    for (key, wanted) in drafts {
+        by_namespace.entry(&key.namespace).or_default().insert(key.clone(), wanted.to_owned());
+    }
+    let text = |key: &DraftKey| {
+        let subject = key.subject.as_ref().map(|workload| (&workload.kind.0, &workload.name));
+        format!("{} {subject:?} {}", key.class.name(), key.group)
+    };
+    by_namespace.into_values().flat_map(|wanted| name::unique(&wanted, text)).collect()
+}
+
+fn default_deny(namespace: &str) -> Explained {
+    let policy = Policy {
+        namespace: namespace.to_owned(),
+        class: Class::DefaultDeny,
+        name: "default-deny-all".to_owned(),
+        subject: None,
+        selects: PodSelector::EveryPod,
+        rules: Rules::DenyAll,
+    };
+    Explained { policy, grounds: BTreeMap::new(), notes: Vec::new() }
+}
+
+fn widening(explained: &Explained, has_range: bool) -> Option<Widening> {
+    let policy = &explained.policy;
+    let has_range = has_range && policy.rules.allowing().any(|rule| rule.ports.iter().any(|port| port.first() != port.last()));
+    let reason = match policy.class {
+        Class::Dns => "name resolution over UDP and TCP",
+        Class::ApiServer => "all endpoints of the API server",
+        Class::Internet => "exposed on purpose",
+        _ if has_range => "a range over ports picked at run time",
+        _ => return None,
+    };
+    Some(Widening { namespace: policy.namespace.clone(), name: policy.name.clone(), reason: reason.to_owned() })
+}
+
+/// Says which workloads and namespaces nothing was seen of.
+fn unseen(
+    findings: &mut Findings,
+    observation: &Observation,
+    inventory: &Inventory,
+    subjects: &BTreeSet<String>,
+    workloads: &BTreeMap<String, BTreeSet<WorkloadName>>,
+) {
+    let active: BTreeSet<&WorkloadName> = observation.active.iter().map(|&id| &inventory.workload(id).name).collect();
+    let pods: BTreeMap<&WorkloadName, usize> =
+        inventory.workloads().iter().map(|workload| (&workload.name, workload.pods.len())).collect();
+    for namespace in subjects {
+        let own = workloads.get(namespace).into_iter().flatten();
+        let silent: Vec<&WorkloadName> = own.clone().filter(|workload| !active.contains(workload)).collect();
+        if silent.len() == own.count() {
+            findings.add(
+                Code::NamespaceWithoutTraffic,
+                namespace.clone(),
+                format!("has {} workloads, none of which was seen to talk", silent.len()),
+            );
+            continue;
+        }
+        for workload in silent {
+            let message = match pods.get(workload) {
+                Some(0) | None => "had no pods while the inventory was taken".to_owned(),
+                Some(_) => "was not seen to talk".to_owned(),
+            };
+            findings.add(Code::WorkloadWithoutTraffic, workload.to_string(), message);
+        }
+    }
+}
