@@ -1,6 +1,6 @@
 //! Names that pods asked for, by pod instead of by address.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use crate::flow::Names;
@@ -16,7 +16,7 @@ const GRACE: i64 = 60 * 1_000_000_000;
 /// to another pod.
 #[derive(Debug, Default)]
 pub(super) struct NameBook {
-    answers: HashMap<(PodId, IpAddr), Vec<Answer>>,
+    answers: HashMap<(PodId, IpAddr), BTreeSet<Answer>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,14 +28,13 @@ struct Answer {
 
 impl NameBook {
     pub(super) fn new(names: &Names, inventory: &Inventory) -> Self {
-        let mut answers: HashMap<(PodId, IpAddr), Vec<Answer>> = HashMap::new();
+        let mut answers: HashMap<(PodId, IpAddr), BTreeSet<Answer>> = HashMap::new();
         for answer in names.iter() {
             if let Identity::Pod(asker) = inventory.identify(answer.asker, answer.at) {
                 let until = answer.at.plus(i64::from(answer.time_to_live) * 1_000_000_000 + GRACE);
-                answers.entry((asker, answer.address)).or_default().push(Answer { at: answer.at, until, name: answer.name });
+                answers.entry((asker, answer.address)).or_default().insert(Answer { at: answer.at, until, name: answer.name });
             }
         }
-        answers.values_mut().for_each(|kept| kept.sort());
         Self { answers }
     }
 

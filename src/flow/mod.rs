@@ -9,6 +9,8 @@ mod key;
 mod names;
 mod sightings;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use names::Names;
 pub use sightings::{Sighting, Sightings};

@@ -355,13 +355,11 @@ impl<'a> Sorter<'a> {
     /// The peer that means a workload's pods, seen from a namespace.
     fn pods(&mut self, workload: &WorkloadName, from: &str, edge: &Edge) -> Option<Peer> {
         let namespace = (workload.namespace != from).then(|| workload.namespace.clone());
-        match self.selections.get(workload).and_then(Selection::selector) {
-            Some(pods) => Some(Peer::Pods { namespace, pods: pods.clone() }),
-            None => {
-                self.findings.add(Code::NotExpressible, edge.to_string(), format!("no selector means {workload} alone"));
-                None
-            }
+        let pods = self.selections.get(workload).and_then(Selection::selector).cloned();
+        if pods.is_none() {
+            self.findings.add(Code::NotExpressible, edge.to_string(), format!("no selector means {workload} alone"));
         }
+        pods.map(|pods| Peer::Pods { namespace, pods })
     }
 
     fn draft(&mut self, workload: &WorkloadName, class: Class, direction: Direction, group: &str, name: String) -> &mut Draft {

@@ -1,0 +1,278 @@
+//! Packets as they cross a tap, and the flows they must become.
+
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use crate::decode::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
+use crate::model::{DirectionEvidence, Flow, Outcome, Protocol, Timestamp};
+
+use super::{FlowTable, Sighting};
+
+const CALLER: &str = "10.0.0.1";
+const CALLED: &str = "10.0.0.2";
+const MILLISECOND: i64 = 1_000_000;
+const SECOND: i64 = 1000 * MILLISECOND;
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// A TCP segment: flags as letters of `SAFR`.
+fn tcp(
+    at: i64,
+    (from, to): (&str, &str),
+    (source_port, destination_port): (u16, u16),
+    flags: &str,
+    numbers: (u32, u32, u32),
+) -> Packet {
+    let (sequence, acknowledgment, payload_length) = numbers;
+    let has = |letter| flags.contains(letter);
+    let flags = TcpFlags { syn: has('S'), ack: has('A'), fin: has('F'), rst: has('R') };
+    let transport = Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns: None };
+    Packet { at: Timestamp(at), source: address(from), destination: address(to), transport }
+}
+
+fn udp(at: i64, (from, to): (&str, &str), (source_port, destination_port): (u16, u16), dns: Option<DnsMessage>) -> Packet {
+    let transport = Transport::Udp { source_port, destination_port, dns: dns.map(Box::new) };
+    Packet { at: Timestamp(at), source: address(from), destination: address(to), transport }
+}
+
+fn sctp(at: i64, (from, to): (&str, &str), (source_port, destination_port): (u16, u16), tag: u32, chunk: Chunk) -> Packet {
+    let transport = Transport::Sctp { source_port, destination_port, verification_tag: tag, chunk };
+    Packet { at: Timestamp(at), source: address(from), destination: address(to), transport }
+}
+
+fn unreachable(at: i64, protocol: Protocol, (from, to): (&str, &str), (source_port, destination_port): (u16, u16)) -> Packet {
+    let error = IcmpError { protocol, source: address(from), source_port, destination: address(to), destination_port };
+    Packet { at: Timestamp(at), source: address(to), destination: address(from), transport: Transport::IcmpError(error) }
+}
+
+fn query(name: &str) -> Option<DnsMessage> {
+    Some(DnsMessage { is_response: false, question: Some(name.into()), addresses: vec![] })
+}
+
+fn response(name: &str, answer: &str) -> Option<DnsMessage> {
+    Some(DnsMessage { is_response: true, question: Some(name.into()), addresses: vec![(address(answer), 60)] })
+}
+
+fn flows(packets: &[Packet]) -> Vec<Flow> {
+    let mut table = FlowTable::new(1000);
+    packets.iter().for_each(|packet| table.observe(packet));
+    table.finish();
+    let mut flows = table.take_finished();
+    flows.sort();
+    flows
+}
+
+const THERE: (&str, &str) = (CALLER, CALLED);
+const BACK: (&str, &str) = (CALLED, CALLER);
+const UP: (u16, u16) = (40000, 80);
+const DOWN: (u16, u16) = (80, 40000);
+
+fn handshake(at: i64, number: u32) -> Vec<Packet> {
+    vec![
+        tcp(at, THERE, UP, "S", (number, 0, 0)),
+        tcp(at + MILLISECOND, BACK, DOWN, "SA", (900, number + 1, 0)),
+        tcp(at + 2 * MILLISECOND, THERE, UP, "A", (number + 1, 901, 0)),
+    ]
+}
+
+fn conversation() -> Vec<Packet> {
+    let mut packets = handshake(0, 100);
+    packets.push(tcp(3 * MILLISECOND, THERE, UP, "A", (101, 901, 50)));
+    packets.push(tcp(4 * MILLISECOND, BACK, DOWN, "A", (901, 151, 500)));
+    packets.push(tcp(5 * MILLISECOND, BACK, DOWN, "FA", (1401, 151, 0)));
+    packets.push(tcp(6 * MILLISECOND, THERE, UP, "FA", (151, 1402, 0)));
+    packets
+}
+
+#[test]
+fn one_flow_with_its_originator_and_outcome() {
+    use DirectionEvidence::{DnsHeader, FirstPacket, LowerPort, SctpInit, Syn};
+    let rows: Vec<(&str, Vec<Packet>, Outcome, DirectionEvidence)> = vec![
+        ("a whole connection", conversation(), Outcome::Answered, Syn),
+        ("a SYN alone", vec![tcp(0, THERE, UP, "S", (1, 0, 0))], Outcome::Unanswered, Syn),
+        (
+            "a SYN sent three times is one try",
+            vec![
+                tcp(0, THERE, UP, "S", (1, 0, 0)),
+                tcp(SECOND, THERE, UP, "S", (1, 0, 0)),
+                tcp(3 * SECOND, THERE, UP, "S", (1, 0, 0)),
+            ],
+            Outcome::Unanswered,
+            Syn,
+        ),
+        (
+            "a SYN refused by the kernel",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(1, BACK, DOWN, "RA", (0, 8, 0))],
+            Outcome::Refused,
+            Syn,
+        ),
+        (
+            "a SYN refused by a firewall's ICMP",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), unreachable(1, Protocol::Tcp, THERE, UP)],
+            Outcome::Refused,
+            Syn,
+        ),
+        ("a SYN+ACK proves the responder", vec![tcp(0, BACK, DOWN, "SA", (9, 8, 0))], Outcome::Answered, Syn),
+        (
+            "one direction only: the ACK shows that the SYN was answered",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(9, THERE, UP, "A", (8, 10, 0))],
+            Outcome::Answered,
+            Syn,
+        ),
+        (
+            "an accepted connection that is reset at once was still accepted",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(1, BACK, DOWN, "SA", (9, 8, 0)), tcp(2, THERE, UP, "R", (8, 0, 0))],
+            Outcome::Answered,
+            Syn,
+        ),
+        (
+            "mid-stream: both ends take part",
+            vec![tcp(0, BACK, DOWN, "A", (9, 8, 10)), tcp(1, THERE, UP, "A", (8, 19, 0))],
+            Outcome::Answered,
+            LowerPort,
+        ),
+        (
+            "mid-stream: a stray FIN answered by a reset proves nothing",
+            vec![tcp(0, THERE, UP, "FA", (9, 8, 0)), tcp(1, BACK, DOWN, "R", (8, 0, 0))],
+            Outcome::Refused,
+            LowerPort,
+        ),
+        ("UDP answered", vec![udp(0, THERE, UP, None), udp(1, BACK, DOWN, None)], Outcome::Answered, FirstPacket),
+        ("UDP once", vec![udp(0, THERE, UP, None)], Outcome::OneWay { moments: 1 }, FirstPacket),
+        (
+            "UDP once, seen at three taps",
+            vec![udp(0, THERE, UP, None), udp(50_000, THERE, UP, None), udp(90_000, THERE, UP, None)],
+            Outcome::OneWay { moments: 1 },
+            FirstPacket,
+        ),
+        (
+            "UDP repeated over half a minute",
+            vec![udp(0, THERE, UP, None), udp(30 * SECOND, THERE, UP, None)],
+            Outcome::OneWay { moments: 4 },
+            FirstPacket,
+        ),
+        ("UDP refused", vec![udp(0, THERE, UP, None), unreachable(1, Protocol::Udp, THERE, UP)], Outcome::Refused, FirstPacket),
+        (
+            "UDP whose late reply was refused was answered",
+            vec![udp(0, THERE, UP, None), udp(1, BACK, DOWN, None), unreachable(2, Protocol::Udp, BACK, DOWN)],
+            Outcome::Answered,
+            FirstPacket,
+        ),
+        ("a DNS response seen first", vec![udp(0, BACK, DOWN, response("a", "10.9.9.9"))], Outcome::Answered, DnsHeader),
+        ("a DNS query without response", vec![udp(0, THERE, UP, query("a"))], Outcome::Unanswered, DnsHeader),
+        (
+            "SCTP accepted",
+            vec![sctp(0, THERE, UP, 0, Chunk::Init { tag: 5 }), sctp(1, BACK, DOWN, 5, Chunk::InitAck { tag: 6 })],
+            Outcome::Answered,
+            SctpInit,
+        ),
+        (
+            "SCTP aborted",
+            vec![sctp(0, THERE, UP, 0, Chunk::Init { tag: 5 }), sctp(1, BACK, DOWN, 5, Chunk::Abort)],
+            Outcome::Refused,
+            SctpInit,
+        ),
+    ];
+    for (message, packets, outcome, direction) in rows {
+        let flows = flows(&packets);
+        assert_eq!(flows.len(), 1, "{message}: {flows:?}");
+        assert_eq!((flows[0].outcome, flows[0].direction), (outcome, direction), "{message}");
+        assert_eq!(flows[0].originator.address, address(CALLER), "{message}");
+        assert_eq!(flows[0].responder.port, 80, "{message}");
+    }
+}
+
+#[test]
+fn scans_with_odd_flags_are_no_flows_of_their_own() {
+    for flags in ["", "F", "SF"] {
+        assert!(flows(&[tcp(0, THERE, UP, flags, (1, 0, 0))]).is_empty(), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_port_pair_used_again_is_two_connections_each_at_its_time() {
+    let mut packets = handshake(0, 100);
+    packets.extend(handshake(40 * SECOND, 5000));
+    let flows = flows(&packets);
+    let openings: Vec<(Option<u32>, i64)> = flows.iter().map(|flow| (flow.opening, flow.span.first().0)).collect();
+    assert_eq!(openings, [(Some(100), 0), (Some(5000), 40 * SECOND)]);
+    assert!(flows.iter().all(|flow| flow.outcome == Outcome::Answered));
+}
+
+#[test]
+fn udp_after_long_silence_is_another_exchange() {
+    let packets =
+        [udp(0, THERE, (7946, 7946), None), udp(1, BACK, (7946, 7946), None), udp(300 * SECOND, BACK, (7946, 7946), None)];
+    let originators: Vec<IpAddr> = flows(&packets).iter().map(|flow| flow.originator.address).collect();
+    assert_eq!(originators, [address(CALLER), address(CALLED)]);
+}
+
+#[test]
+fn names_are_kept_for_who_asked() {
+    let mut table = FlowTable::new(16);
+    table.observe(&udp(0, THERE, (40000, 53), query("example.com")));
+    table.observe(&udp(5, BACK, (53, 40000), response("example.com", "93.184.216.34")));
+    let answers: Vec<_> = table.names().iter().collect();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(
+        (answers[0].asker, answers[0].address, answers[0].name.as_str()),
+        (address(CALLER), address("93.184.216.34"), "example.com")
+    );
+}
+
+#[test]
+fn multicast_is_seen_but_is_no_flow() {
+    let mut table = FlowTable::new(16);
+    table.observe(&udp(0, (CALLER, "224.0.0.251"), (5353, 5353), None));
+    table.finish();
+    assert!(table.take_finished().is_empty());
+    assert_eq!(table.sightings().iter().map(|(sighting, ..)| sighting).collect::<Vec<_>>(), [Sighting::Multicast(5353)]);
+}
+
+#[test]
+fn a_flood_does_not_push_out_an_answered_connection() {
+    let mut table = FlowTable::new(64);
+    for packet in handshake(0, 100) {
+        table.observe(&packet);
+    }
+    for number in 0..20_000u16 {
+        let flood = ("10.9.9.9", CALLED);
+        table.observe(&tcp(SECOND + i64::from(number), flood, (number + 1, 80), "S", (u32::from(number), 0, 0)));
+    }
+    table.finish();
+    let flows = table.take_finished();
+    assert_eq!(flows.len(), 20_001, "nothing is lost");
+    assert_eq!(flows.iter().filter(|flow| flow.outcome == Outcome::Answered).count(), 1);
+    assert_eq!(table.findings().sorted().len(), 1, "the full table is reported");
+}
+
+/// Packets of a small network, with collisions of every kind.
+fn any_packet() -> impl Strategy<Value = Packet> {
+    let ends = prop_oneof![Just(THERE), Just(BACK)];
+    let ports = prop_oneof![Just((40000u16, 80u16)), Just((80, 40000)), Just((53, 53))];
+    let flags = prop_oneof![Just("S"), Just("SA"), Just("A"), Just("FA"), Just("R"), Just("RA")];
+    let numbers = (0u32..3, 0u32..3, 0u32..2);
+    // Within the disorder that is promised to be harmless.
+    let at = 0..(100 * SECOND);
+    prop_oneof![
+        (at.clone(), ends.clone(), ports.clone(), flags, numbers)
+            .prop_map(|(at, ends, ports, flags, numbers)| tcp(at, ends, ports, flags, numbers)),
+        (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| udp(at, ends, ports, None)),
+        (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| udp(at, ends, ports, query("a"))),
+        (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| unreachable(at, Protocol::Udp, ends, ports)),
+        (at, ends, ports, 0u32..3).prop_map(|(at, ends, ports, tag)| sctp(at, ends, ports, tag, Chunk::Init { tag })),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn order_and_repetition_do_not_matter(
+        (packets, shuffled) in proptest::collection::vec(any_packet(), 0..40)
+            .prop_flat_map(|packets| (Just(packets.clone()), Just([packets.clone(), packets].concat()).prop_shuffle()))
+    ) {
+        prop_assert_eq!(flows(&packets), flows(&shuffled));
+    }
+}
