@@ -1,0 +1,122 @@
+//! The import rule: data flows one way, and third-party crates stay where they belong.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules in pipeline order; a module imports only modules before it.
+const ORDER: [&str; 11] =
+    ["model", "decode", "flow", "inventory", "edge", "policy", "verify", "emit", "capture", "cluster", "cli"];
+
+/// Crates and the only modules that may name them.
+const CONFINED: [(&str, &[&str]); 11] = [
+    ("etherparse", &["decode"]),
+    ("simple_dns", &["decode"]),
+    ("flate2", &["capture"]),
+    ("zstd", &["capture"]),
+    ("glob", &["capture"]),
+    ("kube", &["cluster"]),
+    ("tokio", &["cluster", "cli"]),
+    ("serde_saphyr", &["emit", "inventory"]),
+    ("minijinja", &["emit"]),
+    ("clap", &["cli"]),
+    ("anyhow", &["cli"]),
+];
+
+/// The sources of a module, without its unit tests (they may build what they need from anywhere).
+fn sources(module: &str) -> Vec<(PathBuf, String)> {
+    fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        entries.sort();
+        for path in entries {
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "tests") {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+                found.push((path, code));
+            }
+        }
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module);
+    let mut found = Vec::new();
+    if folder.is_dir() {
+        collect(&folder, &mut found);
+    }
+    found.retain(|(path, _)| path.file_name().is_some_and(|name| name != "tests.rs"));
+    found
+}
+
+fn names(code: &str, path: &str) -> bool {
+    code.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).any(|line| line.contains(path))
+}
+
+#[test]
+fn modules_import_only_what_comes_before_them() {
+    let mut wrong = BTreeSet::new();
+    let mut read = 0;
+    for (position, module) in ORDER.iter().enumerate() {
+        for (path, code) in sources(module) {
+            read += 1;
+            for later in &ORDER[position + 1..] {
+                if names(&code, &format!("crate::{later}")) {
+                    wrong.insert(format!("{} imports {later}", path.display()));
+                }
+            }
+            if *module == "cluster" && names(&code, "crate::capture") {
+                wrong.insert(format!("{} imports capture: the adapters do not know each other", path.display()));
+            }
+        }
+    }
+    assert!(read > 20, "the sources were found");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn verification_shares_no_code_with_the_making() {
+    for (path, code) in sources("verify") {
+        for maker in ["crate::policy", "crate::edge", "crate::flow", "crate::emit"] {
+            assert!(!names(&code, maker), "{} imports {maker}", path.display());
+        }
+    }
+}
+
+#[test]
+fn crates_stay_in_their_modules() {
+    let mut wrong = BTreeSet::new();
+    for module in ORDER {
+        for (path, code) in sources(module) {
+            for (name, homes) in CONFINED {
+                if !homes.contains(&module) && (names(&code, &format!("{name}::")) || names(&code, &format!("use {name};"))) {
+                    wrong.insert(format!("{} uses {name}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn nothing_prints_or_asks_the_clock_below_the_command_line() {
+    let mut wrong = BTreeSet::new();
+    for module in ORDER.iter().filter(|module| !["cli", "capture", "cluster"].contains(module)) {
+        for (path, code) in sources(module) {
+            for forbidden in ["println!", "eprintln!", "print!", "SystemTime", "Instant::now", "std::env", "Timestamp::now", "Zoned::now"] {
+                if names(&code, forbidden) {
+                    wrong.insert(format!("{}: {forbidden}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_have_one_subject() {
+    for module in ORDER {
+        for (path, code) in sources(module) {
+            let lines = code.lines().count();
+            assert!(lines <= 600, "{} has {lines} lines: split it", path.display());
+        }
+    }
+}
