@@ -1,4 +1,4 @@
-//! ICMP and ICMPv6: errors that refuse the datagram they quote, echo, and the rest.
+//! ICMP for both versions of IP: errors that refuse the datagram they quote, echo, and the rest.
 
 use super::bytes::{Bytes, u16_at};
 use super::ip::{self, Part, number};

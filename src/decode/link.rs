@@ -18,7 +18,7 @@ pub(super) enum IpVersion {
     Either,
 }
 
-/// `ARPHRD_` types in a cooked header whose protocol field is no Ethernet type (tcpdump.org, LINKTYPE_LINUX_SLL).
+/// `ARPHRD_` types in a cooked header whose protocol field is no Ethernet type (tcpdump.org, `LINKTYPE_LINUX_SLL`).
 const ARPHRD_FRAME_RELAY: u16 = 770;
 const ARPHRD_RADIOTAP: u16 = 803;
 const ARPHRD_NETLINK: u16 = 824;
@@ -46,7 +46,7 @@ pub(super) fn ethernet(frame: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipp
     ether_type(header.ether_type().0, frame.after(14)?)
 }
 
-/// What follows an Ethernet type, with any number of VLAN tags in between (IEEE 802.1Q, 802.1ad and the older QinQ types).
+/// What follows an Ethernet type, with any number of VLAN tags in between (IEEE 802.1Q, 802.1ad and the older types of stacked tags).
 pub(super) fn ether_type(mut number: u16, mut rest: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipped> {
     while let 0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 = number {
         let tag = SingleVlanHeaderSlice::from_slice(rest.captured()).map_err(|_| rest.missing(4))?;
@@ -57,10 +57,11 @@ pub(super) fn ether_type(mut number: u16, mut rest: Bytes<'_>) -> Result<(IpVers
         0x0800 => Ok((IpVersion::V4, rest)),
         0x86dd => Ok((IpVersion::V6, rest)),
         // Up to 1535 it is a length, and LLC follows (IEEE 802.3, 3.2.6): spanning tree, mostly. In cooked headers these are
-        // Linux's own protocol numbers for the same.
-        0..0x0600 => Err(Skipped::NotIp),
-        // ARP, RARP, IPX, EAPOL, slow protocols (LACP), LLDP, PTP, 802.1ag, loopback tests, Realtek and TIPC chatter.
-        0x0806 | 0x8035 | 0x8137 | 0x888e | 0x8809 | 0x88cc | 0x88f7 | 0x8902 | 0x9000 | 0x8899 | 0x88ca => Err(Skipped::NotIp),
+        // Linux's own protocol numbers for the same. Then ARP, RARP, IPX, EAPOL, slow protocols (LACP), LLDP, PTP, 802.1ag,
+        // loopback tests, Realtek and TIPC chatter.
+        0..0x0600 | 0x0806 | 0x8035 | 0x8137 | 0x888e | 0x8809 | 0x88cc | 0x88f7 | 0x8902 | 0x9000 | 0x8899 | 0x88ca => {
+            Err(Skipped::NotIp)
+        }
         _ => Err(Skipped::EtherType(number)),
     }
 }
