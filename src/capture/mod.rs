@@ -1,1 +1,20 @@
-//! To come.
+//! Capture files in, frames out.
+//!
+//! In: paths, patterns, directories, standard input. Out: [`Frame`](crate::decode::Frame)s in the order of time, in place in one buffer per open file. A
+//! file is told by its content, never by its name: pcap, pcapng, and either of them inside gzip or zstd. A file that is cut or
+//! damaged gives all whole frames before that place and a finding that says so; memory is bounded whatever a file claims.
+
+mod compression;
+mod error;
+mod expand;
+mod file;
+mod merged;
+mod pcap;
+mod pcapng;
+mod record;
+mod window;
+
+pub use error::CaptureError;
+pub use expand::{Input, expand};
+pub use file::CaptureFile;
+pub use merged::Merged;

@@ -19,6 +19,21 @@ pub enum LinkType {
     Unsupported(u16),
 }
 
+impl LinkType {
+    /// The link type of a `LINKTYPE_` number, with the `DLT_` numbers of raw IP that some systems write instead.
+    #[must_use]
+    pub const fn from_number(number: u16) -> Self {
+        match number {
+            1 => Self::Ethernet,
+            0 | 108 => Self::Loopback,
+            12 | 14 | 101 | 228 | 229 => Self::RawIp,
+            113 => Self::LinuxCooked,
+            276 => Self::LinuxCooked2,
+            _ => Self::Unsupported(number),
+        }
+    }
+}
+
 /// Link-layer bytes with the time at which they were seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {

@@ -1,7 +1,23 @@
 //! Frames in, packets out: header facts, DNS answers, and nothing else.
+//!
+//! In: frames of any link type, hostile or cut short. Out: one [`Packet`] for each frame that carries a datagram, from its innermost IP
+//! header that can be read; everything left out is counted by reason in a [`Tally`]. A frame of which the headers were captured gives
+//! the same packet as the whole frame would (but for DNS), and one cut before that gives none: never a wrong one. Nothing here
+//! panics, allocates for a frame that carries no DNS, or looks at more of a frame than its headers.
 
+mod bytes;
+mod decoder;
+mod dns;
 mod frame;
+mod icmp;
+mod ip;
+mod link;
 mod packet;
+mod tally;
+mod transport;
+mod tunnel;
 
+pub use decoder::{DecodeOptions, Decoder};
 pub use frame::{Frame, FrameSource, LinkType};
 pub use packet::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
+pub use tally::Tally;

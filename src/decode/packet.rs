@@ -57,10 +57,10 @@ pub enum Transport {
         /// Its first chunk.
         chunk: Chunk,
     },
-    /// An ICMP or ICMPv6 error that says a datagram could not be delivered: destination unreachable but for
+    /// An ICMP or `ICMPv6` error that says a datagram could not be delivered: destination unreachable but for
     /// "fragmentation needed" (RFC 792; RFC 4443, section 3.1).
     IcmpError(IcmpError),
-    /// An ICMP or ICMPv6 echo request (RFC 792; RFC 4443, section 4.1).
+    /// An ICMP or `ICMPv6` echo request (RFC 792; RFC 4443, section 4.1).
     EchoRequest,
     /// An echo reply.
     EchoReply,

@@ -1,0 +1,129 @@
+//! Compressed captures, recognised by content.
+//!
+//! Decompressors stream: a bomb of any ratio costs time, not memory.
+
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The largest zstd window, as a power of two: what `zstd` itself decompresses without being told otherwise. `--long=31` is refused.
+const ZSTD_WINDOW_LOG: u32 = 27;
+/// Compression inside compression that is looked through (`tcpdump -z gzip` on a file that a log shipper then compressed).
+const MAX_LAYERS: usize = 3;
+
+/// How a stream is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// By the first bytes: RFC 1952, section 2.3.1; RFC 8878, sections 3.1.1 and 3.1.2 (skippable frames may come first).
+    fn recognise(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes taken from a file or pipe, before decompression. Shared, so that a progress bar may look while reading goes on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Position(Arc<AtomicU64>);
+
+impl Position {
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A failure of the file itself, told apart from what decompressors make of what they read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct SourceFailed(io::Error);
+
+/// The outermost reader: counts, and marks errors as its own.
+struct Source<R> {
+    inner: R,
+    position: Position,
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.inner.read(buffer) {
+            Ok(count) => {
+                self.position.0.fetch_add(count as u64, Ordering::Relaxed);
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => Err(io::Error::other(SourceFailed(error))),
+        }
+    }
+}
+
+/// What an error from a decompressed stream means.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The file could not be read on.
+    Source(io::Error),
+    /// The compressed stream ends too early.
+    Truncated,
+    /// The compressed stream is damaged.
+    Damaged(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::Truncated;
+        }
+        match error.downcast::<SourceFailed>() {
+            Ok(SourceFailed(error)) => Self::Source(error),
+            Err(error) => Self::Damaged(error),
+        }
+    }
+}
+
+/// A stream without its compression.
+pub(super) struct Decompressed {
+    pub(super) reader: Box<dyn Read + Send>,
+    /// The outermost compression.
+    pub(super) compression: Option<Compression>,
+    pub(super) position: Position,
+}
+
+/// Looks at the first bytes of `reader` and takes off what compression there is.
+pub(super) fn decompress(reader: impl Read + Send + 'static) -> Result<Decompressed, Failure> {
+    let position = Position::default();
+    let mut reader: Box<dyn Read + Send> = Box::new(Source { inner: reader, position: position.clone() });
+    let mut compression = None;
+    for _ in 0..MAX_LAYERS {
+        let mut head = Vec::with_capacity(4);
+        reader.by_ref().take(4).read_to_end(&mut head)?;
+        let recognised = Compression::recognise(&head);
+        let whole = io::Cursor::new(head).chain(reader);
+        reader = match recognised {
+            None => {
+                reader = Box::new(whole);
+                break;
+            }
+            Some(Compression::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, whole))),
+            Some(Compression::Zstd) => {
+                let mut decoder = zstd::stream::read::Decoder::new(whole)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                Box::new(decoder)
+            }
+        };
+        compression = compression.or(recognised);
+    }
+    Ok(Decompressed { reader, compression, position })
+}

@@ -1,0 +1,139 @@
+//! Why a capture cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// What stops the reading of captures; what can be read on is a [`Finding`](crate::model::Finding) instead. Messages read after "failed to".
+#[derive(Debug, Error)]
+pub enum CaptureError {
+    /// The file is not there, or not ours to read.
+    #[error("open {}", path.display())]
+    Open {
+        /// As it was named; `-` is standard input.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The directory cannot be listed.
+    #[error("list the directory {}", path.display())]
+    List {
+        /// As it was named, or a directory below.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Reading stopped; frames before stay valid.
+    #[error("read on in {} after {frames} frames", path.display())]
+    Read {
+        /// As it was named.
+        path: PathBuf,
+        /// Frames that were read before.
+        frames: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing in it, not even a header.
+    #[error("read {}: it is empty", path.display())]
+    Empty {
+        /// As it was named.
+        path: PathBuf,
+    },
+    /// Its header is cut, so that nothing can be told of what it holds.
+    #[error("read {}: it ends inside the {format} header", path.display())]
+    HeaderCut {
+        /// As it was named.
+        path: PathBuf,
+        /// The kind of file its first bytes announce.
+        format: &'static str,
+    },
+    /// Its header contradicts itself.
+    #[error("read {}: its {format} header is malformed", path.display())]
+    HeaderMalformed {
+        /// As it was named.
+        path: PathBuf,
+        /// The kind of file its first bytes announce.
+        format: &'static str,
+    },
+    /// It begins like no capture.
+    #[error("read {}: {}", path.display(), not_a_capture(*looks_like))]
+    NotACapture {
+        /// As it was named.
+        path: PathBuf,
+        /// What it seems to be, if that is known.
+        looks_like: Option<&'static str>,
+    },
+    /// The compressed stream is damaged before the first frame.
+    #[error("decompress {} ({compression})", path.display())]
+    Decompress {
+        /// As it was named.
+        path: PathBuf,
+        /// `gzip` or `zstd`.
+        compression: &'static str,
+        /// What the decompressor says.
+        #[source]
+        source: io::Error,
+    },
+    /// A file or pattern that stands for nothing.
+    #[error("find a file that matches {pattern}")]
+    NoMatch {
+        /// As it was given.
+        pattern: String,
+    },
+    /// A directory without captures below it.
+    #[error("find a capture in the directory {}", path.display())]
+    NoCaptures {
+        /// As it was named.
+        path: PathBuf,
+    },
+    /// A pattern that is none.
+    #[error("read the pattern {pattern}")]
+    Pattern {
+        /// As it was given.
+        pattern: String,
+        /// What is wrong with it.
+        #[source]
+        source: glob::PatternError,
+    },
+}
+
+fn not_a_capture(looks_like: Option<&'static str>) -> String {
+    match looks_like {
+        Some(kind) => format!("it is not a capture but looks like {kind}"),
+        None => "it is neither pcap nor pcapng".into(),
+    }
+}
+
+impl CaptureError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Open { source, .. } | Self::List { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "captures taken by root are often readable by root only: change the file's owner or mode"
+            }
+            // ENFILE, EMFILE.
+            Self::Open { source, .. } if matches!(source.raw_os_error(), Some(23 | 24)) => {
+                "too many captures overlap in time: raise the limit of open files (ulimit -n), or merge them before"
+            }
+            Self::Open { .. } | Self::List { .. } | Self::NoMatch { .. } => "check the path; patterns are matched as in a shell",
+            Self::Read { .. } => "copy the file to a local disk and try again",
+            Self::Empty { .. } | Self::HeaderCut { .. } => {
+                "was the capture stopped before it wrote anything? tcpdump -U writes every packet at once"
+            }
+            Self::NotACapture { looks_like: Some(_), .. } => {
+                "convert it to pcap or pcapng first; gzip and zstd are read as they are"
+            }
+            Self::NotACapture { .. } | Self::HeaderMalformed { .. } => {
+                "pcap and pcapng are read, plain or compressed with gzip or zstd; editcap converts others"
+            }
+            Self::Decompress { .. } => "the file is damaged: copy it again, and compare its checksum",
+            Self::NoCaptures { .. } => "name the files, or a directory that holds pcap or pcapng files",
+            Self::Pattern { .. } => "quote the pattern, or escape brackets as [[]",
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Many captures as one, in the order of time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::convert::Infallible;
+
+use super::{CaptureError, CaptureFile, Input};
+use crate::decode::{Frame, FrameSource};
+use crate::model::{Findings, Timestamp};
+
+/// Files that stay open between the look at their first frame and their turn.
+const KEPT_OPEN: usize = 16;
+
+/// The frames of many inputs, merged by time. Frames of one input keep their order; of frames at the same time, those of the earlier input come
+/// first. Of many files, each is open only from its first frame's time to its end, so captures that follow one another need few
+/// descriptors.
+///
+/// What is wrong with one input does not stop the others: see [`Merged::errors`].
+#[derive(Debug)]
+pub struct Merged {
+    inputs: Vec<Source>,
+    /// The next frame's time of every input but the active one, the earliest on top.
+    waiting: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    /// The input that gave the last frame; its next frame has not been looked at.
+    active: Option<usize>,
+    errors: Vec<CaptureError>,
+    findings: Findings,
+    bytes_of_ended: u64,
+    total_bytes: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Source {
+    input: Input,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Its first frame's time is known; to be opened again when the merge gets there.
+    Closed,
+    /// Standing at the frame whose time waits, or at the one that was given last.
+    Open(Box<CaptureFile>),
+    Ended,
+}
+
+impl Merged {
+    /// Looks at the first frame of every input.
+    #[must_use]
+    pub fn new(inputs: Vec<Input>) -> Self {
+        let mut merged = Self {
+            inputs: Vec::with_capacity(inputs.len()),
+            waiting: BinaryHeap::with_capacity(inputs.len()),
+            active: None,
+            errors: Vec::new(),
+            findings: Findings::default(),
+            bytes_of_ended: 0,
+            total_bytes: Some(0),
+        };
+        for input in inputs {
+            let index = merged.inputs.len();
+            let length = regular_length(&input);
+            merged.total_bytes = merged.total_bytes.zip(length).map(|(total, length)| total + length);
+            merged.inputs.push(Source { input, state: State::Closed });
+            // What comes from a pipe cannot be opened again; and few files may as well stay open.
+            if merged.start(index) && length.is_some() && index >= KEPT_OPEN {
+                merged.inputs[index].state = State::Closed;
+            }
+        }
+        merged
+    }
+
+    /// What could not be read, or not to its end. The frames of other inputs are not touched by it.
+    #[must_use]
+    pub fn errors(&self) -> &[CaptureError] {
+        &self.errors
+    }
+
+    /// The same, to be kept.
+    pub fn take_errors(&mut self) -> Vec<CaptureError> {
+        std::mem::take(&mut self.errors)
+    }
+
+    /// How many inputs there are, broken ones included.
+    #[must_use]
+    pub fn input_count(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Bytes taken from the inputs so far, before decompression.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        let open = self.inputs.iter().map(|source| if let State::Open(file) = &source.state { file.bytes_read() } else { 0 });
+        self.bytes_of_ended + open.sum::<u64>()
+    }
+
+    /// Bytes of all inputs, before decompression; `None` if one is a pipe.
+    #[must_use]
+    pub const fn total_bytes(&self) -> Option<u64> {
+        self.total_bytes
+    }
+
+    /// Opens an input and puts it in the queue at its first frame. False if it has none.
+    fn start(&mut self, index: usize) -> bool {
+        match CaptureFile::open(&self.inputs[index].input) {
+            Ok(file) => {
+                self.inputs[index].state = State::Open(Box::new(file));
+                self.queue(index)
+            }
+            Err(error) => {
+                self.errors.push(error);
+                self.inputs[index].state = State::Ended;
+                false
+            }
+        }
+    }
+
+    /// Moves an open input on, and puts it in the queue; at its end it is closed.
+    fn queue(&mut self, index: usize) -> bool {
+        let at = self.advance(index);
+        if let Some(at) = at {
+            self.waiting.push(Reverse((at, index)));
+        }
+        at.is_some()
+    }
+
+    fn advance(&mut self, index: usize) -> Option<Timestamp> {
+        let State::Open(file) = &mut self.inputs[index].state else { return None };
+        let next = file.advance();
+        if let Ok(Some(at)) = next {
+            return Some(at);
+        }
+        self.bytes_of_ended += file.bytes_read();
+        self.findings.merge(file.take_findings());
+        self.errors.extend(next.err());
+        self.inputs[index].state = State::Ended;
+        None
+    }
+
+    /// The input whose frame is next; it stands there.
+    fn next_input(&mut self) -> Option<usize> {
+        if let Some(index) = self.active.take()
+            && let Some(at) = self.advance(index)
+        {
+            // As long as one file stays ahead of the others, nothing is queued.
+            if self.waiting.peek().is_none_or(|Reverse(first)| (at, index) < *first) {
+                return Some(index);
+            }
+            self.waiting.push(Reverse((at, index)));
+        }
+        loop {
+            let Reverse((_, index)) = self.waiting.pop()?;
+            if let State::Open(_) = self.inputs[index].state {
+                return Some(index);
+            }
+            // Its time was looked up before; now it is read. What follows in the queue was looked up as well, so the order holds.
+            match CaptureFile::open(&self.inputs[index].input) {
+                Ok(file) => {
+                    self.inputs[index].state = State::Open(Box::new(file));
+                    if self.advance(index).is_some() {
+                        return Some(index);
+                    }
+                }
+                Err(error) => {
+                    self.errors.push(error);
+                    self.inputs[index].state = State::Ended;
+                }
+            }
+        }
+    }
+}
+
+impl FrameSource for Merged {
+    type Error = Infallible;
+
+    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Infallible> {
+        let Some(index) = self.next_input() else { return Ok(None) };
+        self.active = Some(index);
+        match &self.inputs[index].state {
+            State::Open(file) => Ok(file.current()),
+            State::Closed | State::Ended => Ok(None),
+        }
+    }
+
+    fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
+    }
+}
+
+/// The length of a file that can be opened again; `None` for pipes and standard input.
+fn regular_length(input: &Input) -> Option<u64> {
+    match input {
+        Input::StandardInput => None,
+        Input::File(path) => path.metadata().map_or(Some(0), |metadata| metadata.is_file().then_some(metadata.len())),
+    }
+}

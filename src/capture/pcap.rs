@@ -1,0 +1,83 @@
+//! The pcap format (draft-ietf-opsawg-pcap): both byte orders, microseconds and nanoseconds, and Kuznetzov's variant with longer record
+//! headers.
+
+use std::io::Read;
+
+use super::record::{ByteOrder, Next, Record, frame_limit};
+use super::window::Window;
+use crate::decode::LinkType;
+use crate::model::Timestamp;
+
+pub(super) const HEADER: usize = 24;
+
+/// What the file's header says of its records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pcap {
+    order: ByteOrder,
+    nanoseconds_per_fraction: u32,
+    record_header: usize,
+    link: LinkType,
+    frame_limit: u32,
+}
+
+impl Pcap {
+    /// By the magic number at the start of a file.
+    pub(super) fn is_magic(head: [u8; 4]) -> bool {
+        magic(head).is_some()
+    }
+
+    /// `None` if the header is none. Version numbers and time zone are not looked at: no writer of two decades set them otherwise.
+    pub(super) fn from_header(header: &[u8; HEADER]) -> Option<Self> {
+        let (order, nanoseconds_per_fraction, record_header) = magic([header[0], header[1], header[2], header[3]])?;
+        // The upper half tells of frame check sequences at the end of frames, which IP lengths cut off anyway.
+        let link = LinkType::from_number((order.u32(header, 20) & 0xffff) as u16);
+        let frame_limit = frame_limit(order.u32(header, 16));
+        Some(Self { order, nanoseconds_per_fraction, record_header, link, frame_limit })
+    }
+
+    /// The next record. The window stands behind it then.
+    pub(super) fn advance<R: Read>(&self, window: &mut Window<R>) -> Next<Record> {
+        let Some(header) = window.peek::<16>() else {
+            return match window.ready().len() {
+                0 => Next::End,
+                there => {
+                    Next::Cut(format!("ends inside a packet header, of which {there} of {} bytes are there", self.record_header))
+                }
+            };
+        };
+        let seconds = self.order.u32(header, 0);
+        let fraction = self.order.u32(header, 4);
+        let captured_length = self.order.u32(header, 8);
+        let wire_length = self.order.u32(header, 12);
+        if *header == [0; 16] {
+            return Next::Cut("ends in zeros: it was not written to its end".into());
+        }
+        if captured_length > self.frame_limit {
+            return Next::Cut(format!("has a packet that claims {captured_length} bytes; what follows was not read"));
+        }
+        let captured = captured_length as usize;
+        let whole = self.record_header + captured;
+        if !window.has(whole) {
+            let there = window.ready().len().saturating_sub(self.record_header);
+            return Next::Cut(format!("ends inside a packet, of which {there} of {captured} bytes are there"));
+        }
+        window.step(whole);
+        // Both fit: 2^32 s are less than 2^63 ns by half, and a fraction beyond its second moves on at most 4295 s.
+        let at = Timestamp::from_seconds(i64::from(seconds)).plus(i64::from(fraction) * i64::from(self.nanoseconds_per_fraction));
+        let wire_length = wire_length.max(captured_length);
+        Next::Is(Record { at, link: self.link, wire_length, distance: captured, captured })
+    }
+}
+
+/// Byte order, nanoseconds in a unit of the time's fraction, length of record headers.
+fn magic(head: [u8; 4]) -> Option<(ByteOrder, u32, usize)> {
+    for (order, number) in [(ByteOrder::Little, u32::from_le_bytes(head)), (ByteOrder::Big, u32::from_be_bytes(head))] {
+        match number {
+            0xa1b2_c3d4 => return Some((order, 1000, 16)),
+            0xa1b2_3c4d => return Some((order, 1, 16)),
+            0xa1b2_cd34 => return Some((order, 1000, 24)),
+            _ => {}
+        }
+    }
+    None
+}
