@@ -1,0 +1,339 @@
+//! The semantics of `networking.k8s.io/v1`, over the union of all policies.
+//!
+//! In: policies as API objects and a [`World`]. Out: verdicts with reasons, for single connections and for sets of ports.
+//! Written from the API's text (`NetworkPolicySpec` and the concept page "Network Policies"), sharing nothing with the code
+//! that makes policies. Each policy is resolved once into the groups of pods that it selects and, for each rule, the groups and
+//! address blocks that are its peers; questions are answered from that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+
+use super::block::AddressBlock;
+use super::error::{PolicyError, PolicyName};
+use super::groups::{GroupId, Groups};
+use super::ports::PortSet;
+use super::selector::Selector;
+use super::spec::{Ports, Spec, SpecPeer, SpecRule};
+use super::verdict::{Direction, Exempt, Reach, RuleName, Side, Verdict};
+use super::world::{Addresses, OnNode, Place, World};
+use crate::inventory::{NodeId, PodId};
+use crate::model::Protocol;
+
+/// Policies over a world.
+#[derive(Debug)]
+pub struct Evaluator<'w> {
+    pub(super) world: &'w World,
+    pub(super) groups: Groups,
+    pub(super) addresses: Addresses,
+    policies: Vec<Resolved>,
+    /// For each group the policies that isolate it, in order of the given policies.
+    isolating: BTreeMap<Direction, Vec<Vec<usize>>>,
+    /// Sets of groups that peers mean, each in order; kept once, as many peers mean the same.
+    selections: Vec<Vec<GroupId>>,
+}
+
+/// A policy of which the selectors have been answered.
+#[derive(Debug)]
+struct Resolved {
+    name: PolicyName,
+    ingress: Vec<ResolvedRule>,
+    egress: Vec<ResolvedRule>,
+}
+
+/// A rule of which the selectors have been answered.
+#[derive(Debug)]
+pub(super) struct ResolvedRule {
+    pub(super) peers: Peers,
+    pub(super) ports: Ports,
+}
+
+/// Whom a rule means.
+#[derive(Debug)]
+pub(super) enum Peers {
+    /// `from` or `to` is missing or empty.
+    Everyone,
+    /// Pods of these sets (positions of `Evaluator::selections`), and addresses in these blocks.
+    Listed { selections: BTreeSet<usize>, blocks: Vec<AddressBlock> },
+}
+
+/// A place, with what the world knows of it.
+#[derive(Clone, Debug)]
+enum Stand<'w> {
+    Pod { id: PodId, group: GroupId, node: Option<NodeId>, addresses: &'w BTreeSet<IpAddr> },
+    Host { node: Option<NodeId>, addresses: BTreeSet<IpAddr> },
+    Outside(IpAddr),
+}
+
+/// Whether a rule means a peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Match {
+    No,
+    Undefined,
+    Yes,
+}
+
+/// In which namespaces a selector looks for pods.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Scope<'s> {
+    Own(&'s str),
+    Matching(&'s Selector),
+}
+
+/// Answers selectors, each different one once.
+struct Selections<'s> {
+    world: &'s World,
+    groups: &'s Groups,
+    known: BTreeMap<(Scope<'s>, &'s Selector), usize>,
+    sets: Vec<Vec<GroupId>>,
+}
+
+impl<'s> Selections<'s> {
+    fn of(&mut self, scope: Scope<'s>, pods: &'s Selector) -> usize {
+        let (world, groups, sets) = (self.world, self.groups, &mut self.sets);
+        let key = (scope, pods);
+        if let Some(&position) = self.known.get(&key) {
+            return position;
+        }
+        let mut selected = match key.0 {
+            Scope::Own(namespace) => groups.select(namespace, pods),
+            Scope::Matching(namespaces) => {
+                let matching = world.namespaces.iter().filter(|(_, labels)| namespaces.matches(labels));
+                matching.flat_map(|(namespace, _)| groups.select(namespace, pods)).collect()
+            }
+        };
+        selected.sort_unstable();
+        sets.push(selected);
+        self.known.insert(key, sets.len() - 1);
+        sets.len() - 1
+    }
+
+    fn rules(&mut self, namespace: &'s str, rules: Option<&'s Vec<SpecRule>>) -> Vec<ResolvedRule> {
+        let mut resolved = Vec::new();
+        for rule in rules.into_iter().flatten() {
+            let peers = match &rule.peers {
+                None => Peers::Everyone,
+                Some(peers) => {
+                    let (mut selections, mut blocks) = (BTreeSet::new(), Vec::new());
+                    for peer in peers {
+                        match peer {
+                            SpecPeer::Block(block) => blocks.push(block.clone()),
+                            SpecPeer::Pods { namespaces: None, pods } => {
+                                selections.insert(self.of(Scope::Own(namespace), pods));
+                            }
+                            SpecPeer::Pods { namespaces: Some(namespaces), pods } => {
+                                selections.insert(self.of(Scope::Matching(namespaces), pods));
+                            }
+                        }
+                    }
+                    Peers::Listed { selections, blocks }
+                }
+            };
+            resolved.push(ResolvedRule { peers, ports: rule.ports.clone() });
+        }
+        resolved
+    }
+}
+
+impl<'w> Evaluator<'w> {
+    /// Resolves the policies, all of which count together.
+    ///
+    /// # Errors
+    /// The first policy that is malformed, in the given order.
+    pub fn new(policies: &[NetworkPolicy], world: &'w World) -> Result<Self, PolicyError> {
+        let specs = policies.iter().map(Spec::new).collect::<Result<Vec<_>, _>>()?;
+        let groups = Groups::new(world, &specs);
+        let mut isolating =
+            BTreeMap::from([Direction::Ingress, Direction::Egress].map(|way| (way, vec![Vec::new(); groups.len()])));
+        let mut selections = Selections { world, groups: &groups, known: BTreeMap::new(), sets: Vec::new() };
+        let mut resolved = Vec::new();
+        for (position, spec) in specs.iter().enumerate() {
+            let subjects = selections.of(Scope::Own(&spec.name.namespace), &spec.selects);
+            for (direction, rules) in [(Direction::Ingress, &spec.ingress), (Direction::Egress, &spec.egress)] {
+                if let (Some(_), Some(isolating)) = (rules, isolating.get_mut(&direction)) {
+                    for &group in &selections.sets[subjects] {
+                        isolating[group as usize].push(position);
+                    }
+                }
+            }
+            resolved.push(Resolved {
+                name: spec.name.clone(),
+                ingress: selections.rules(&spec.name.namespace, spec.ingress.as_ref()),
+                egress: selections.rules(&spec.name.namespace, spec.egress.as_ref()),
+            });
+        }
+        let selections = selections.sets;
+        Ok(Self { world, addresses: Addresses::new(world), groups, policies: resolved, isolating, selections })
+    }
+
+    /// Whether `from` may open a connection to `port` of `to`, by both sides. The port is the responder's own, after any
+    /// Service address was translated.
+    #[must_use]
+    pub fn verdict(&self, from: Place, to: Place, protocol: Protocol, port: u16) -> Verdict {
+        let (from, to) = (self.stand(from), self.stand(to));
+        Verdict {
+            originator: self.side(Direction::Egress, &from, &to, protocol, port),
+            responder: self.side(Direction::Ingress, &to, &from, protocol, port),
+        }
+    }
+
+    /// The policies that isolate the pod in this direction; none for a pod on the host network.
+    #[must_use]
+    pub fn isolated_by(&self, pod: PodId, direction: Direction) -> BTreeSet<PolicyName> {
+        let isolating = self.groups.of_pod(pod).map(|group| self.isolating(group, direction)).unwrap_or_default();
+        isolating.iter().map(|&policy| self.policies[policy].name.clone()).collect()
+    }
+
+    /// All ports of `to` that `from` reaches.
+    #[must_use]
+    pub fn reach(&self, from: Place, to: Place) -> Reach {
+        let (from, to) = (self.stand(from), self.stand(to));
+        let egress = self.side_reach(Direction::Egress, &from, &to);
+        let ingress = self.side_reach(Direction::Ingress, &to, &from);
+        let allowed = egress.allowed.and(&ingress.allowed);
+        let possible = |mut side: Reach| {
+            side.allowed.add(&side.undefined);
+            side.allowed
+        };
+        let undefined = possible(egress).and(&possible(ingress)).minus(&allowed);
+        Reach { allowed, undefined }
+    }
+
+    /// The policies that isolate a group, by position.
+    pub(super) fn isolating(&self, group: GroupId, direction: Direction) -> &[usize] {
+        self.isolating.get(&direction).and_then(|groups| groups.get(group as usize)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// All rules of the policies that isolate a group.
+    pub(super) fn rules(&self, group: GroupId, direction: Direction) -> impl Iterator<Item = (usize, usize, &ResolvedRule)> {
+        self.isolating(group, direction).iter().flat_map(move |&policy| {
+            let rules = match direction {
+                Direction::Ingress => &self.policies[policy].ingress,
+                Direction::Egress => &self.policies[policy].egress,
+            };
+            rules.iter().enumerate().map(move |(index, rule)| (policy, index, rule))
+        })
+    }
+
+    /// The name of the policy at this position.
+    pub(super) fn policy_name(&self, policy: usize) -> &PolicyName {
+        &self.policies[policy].name
+    }
+
+    /// The set of groups at this position.
+    pub(super) fn selection(&self, position: usize) -> &[GroupId] {
+        &self.selections[position]
+    }
+
+    fn rule_name(&self, policy: usize, direction: Direction, index: usize) -> RuleName {
+        RuleName { policy: self.policies[policy].name.clone(), direction, index }
+    }
+
+    fn stand(&self, place: Place) -> Stand<'w> {
+        let pod = match place {
+            Place::Pod(id) => id,
+            Place::Address(address) => match (self.addresses.node(address), self.addresses.pod(address)) {
+                (Some(OnNode(node)), _) => return Stand::Host { node, addresses: BTreeSet::from([address]) },
+                (None, Some(id)) => id,
+                (None, None) => return Stand::Outside(address),
+            },
+        };
+        let known = self.world.pod(pod);
+        match self.groups.of_pod(pod) {
+            Some(group) => Stand::Pod { id: pod, group, node: known.node, addresses: &known.addresses },
+            None => Stand::Host { node: known.node, addresses: known.addresses.clone() },
+        }
+    }
+
+    /// The answer of `subject`'s policies for this direction.
+    fn side(&self, direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>, protocol: Protocol, port: u16) -> Side {
+        let group = match exempt(subject, peer) {
+            Ok(group) => group,
+            Err(reason) => return Side::Exempt(reason),
+        };
+        let isolating = self.isolating(group, direction);
+        if isolating.is_empty() {
+            return Side::NotIsolated;
+        }
+        let (mut allowed, mut undefined) = (BTreeSet::new(), BTreeSet::new());
+        for (policy, index, rule) in self.rules(group, direction) {
+            let by = match self.means(rule, peer) {
+                Match::Yes => &mut allowed,
+                Match::Undefined => &mut undefined,
+                Match::No => continue,
+            };
+            if self.ports(rule, direction, group, peer).contains(protocol, port) {
+                by.insert(self.rule_name(policy, direction, index));
+            }
+        }
+        if !allowed.is_empty() {
+            Side::Allowed { by: allowed }
+        } else if !undefined.is_empty() {
+            Side::Undefined { by: undefined }
+        } else {
+            Side::Denied { isolated_by: isolating.iter().map(|&policy| self.policies[policy].name.clone()).collect() }
+        }
+    }
+
+    /// The ports that `subject`'s policies allow for this direction.
+    fn side_reach(&self, direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>) -> Reach {
+        let mut reach = Reach::default();
+        match exempt(subject, peer) {
+            Ok(group) if !self.isolating(group, direction).is_empty() => {
+                for (_, _, rule) in self.rules(group, direction) {
+                    match self.means(rule, peer) {
+                        Match::Yes => reach.allowed.add(&self.ports(rule, direction, group, peer)),
+                        Match::Undefined => reach.undefined.add(&self.ports(rule, direction, group, peer)),
+                        Match::No => {}
+                    }
+                }
+                reach.undefined = reach.undefined.minus(&reach.allowed);
+            }
+            _ => reach.allowed = PortSet::every(),
+        }
+        reach
+    }
+
+    /// A rule's ports on the responder, which is the subject for ingress and the peer for egress.
+    fn ports(&self, rule: &ResolvedRule, direction: Direction, subject: GroupId, peer: &Stand<'_>) -> PortSet {
+        let responder = match (direction, peer) {
+            (Direction::Ingress, _) => Some(subject),
+            (Direction::Egress, Stand::Pod { group, .. }) => Some(*group),
+            (Direction::Egress, _) => None,
+        };
+        rule.ports.on(responder.map(|group| self.groups.get(group)))
+    }
+
+    fn means(&self, rule: &ResolvedRule, peer: &Stand<'_>) -> Match {
+        let Peers::Listed { selections, blocks } = &rule.peers else { return Match::Yes };
+        let covers =
+            |addresses: &BTreeSet<IpAddr>| addresses.iter().any(|&address| blocks.iter().any(|block| block.contains(address)));
+        match peer {
+            Stand::Pod { group, .. } if selections.iter().any(|&set| self.selections[set].binary_search(group).is_ok()) => {
+                Match::Yes
+            }
+            Stand::Pod { addresses, .. } if covers(addresses) => Match::Undefined,
+            // Selectors never mean pods on the host network; by their node's address they are meant like any address.
+            Stand::Host { addresses, .. } if covers(addresses) => Match::Yes,
+            Stand::Outside(address) if blocks.iter().any(|block| block.contains(*address)) => Match::Yes,
+            _ => Match::No,
+        }
+    }
+}
+
+/// The subject's group, or why no policy has a say on it.
+fn exempt(subject: &Stand<'_>, peer: &Stand<'_>) -> Result<GroupId, Exempt> {
+    let is_loopback =
+        |stand: &Stand<'_>| matches!(stand, Stand::Outside(address) if address.is_loopback() || address.is_unspecified());
+    if is_loopback(subject) || is_loopback(peer) {
+        return Err(Exempt::Loopback);
+    }
+    match (subject, peer) {
+        (Stand::Pod { id, .. }, Stand::Pod { id: other, .. }) if id == other => Err(Exempt::SamePod),
+        (Stand::Pod { node: Some(node), .. }, Stand::Host { node: Some(other), .. }) if node == other => Err(Exempt::OwnNode),
+        (Stand::Pod { group, .. }, _) => Ok(*group),
+        (Stand::Host { .. }, _) => Err(Exempt::HostNetwork),
+        (Stand::Outside(_), _) => Err(Exempt::Outside),
+    }
+}
