@@ -1,3 +1,7 @@
-//! The command `netpol-gen`.
+//! The command `netpol-gen`: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    netpol_gen::cli::main()
+}

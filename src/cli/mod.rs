@@ -1,1 +1,41 @@
-//! To come.
+//! The command line: what was typed in, what the stages made of it out.
+//!
+//! Standard output carries data only; everything for people goes to standard error. Exit codes are an interface: see
+//! [`exit`].
+
+mod args;
+pub mod exit;
+mod failure;
+mod learn;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+/// Runs the command that was typed.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are asked for; anything else is a command that could not be understood.
+            let code = if error.use_stderr() { exit::FAILED } else { exit::DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let result = match arguments.command {
+        Command::Learn(learn) => learn::run(&learn),
+        Command::Findings => learn::print_codes(),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) if failure.is_broken_pipe() => ExitCode::from(exit::DONE),
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Exit codes.
+
+/// Done, and the result is not empty.
+pub const DONE: u8 = 0;
+/// Done, but there are findings that `--deny` names.
+pub const DENIED: u8 = 1;
+/// It could not be done, or there is no result.
+pub const FAILED: u8 = 2;
