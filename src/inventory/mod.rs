@@ -1,101 +1,311 @@
 //! An address at a time in, an identity out.
+//!
+//! In: Kubernetes objects of any number of snapshots taken at different times ([`snapshot`]), or of a watch, merged by
+//! [`InventoryBuilder`] in any order. Out: [`Inventory`], a value: who an address was at the time of a packet, which Service was
+//! called and what stood behind it then, which workloads there are. Never is anything attributed by what is true at present.
+//! What could not be read or had to be guessed is told in [`Inventory::findings`].
 
+mod builder;
+mod merge;
+pub mod object;
 mod objects;
+mod owner;
+mod range;
+mod service;
+pub mod snapshot;
+mod special;
+#[cfg(test)]
+mod tests;
+mod timeline;
 
+pub use builder::{InventoryBuilder, InventoryOptions};
 pub use objects::{
-    Backend, ContainerPort, Identity, Namespaces, Node, NodeId, Pod, PodId, Service, ServiceAddress, ServiceCall, ServiceId,
-    ServicePort, ServiceType, TargetPort, Workload, WorkloadId,
+    Backend, ContainerPort, Family, Identity, Namespaces, Node, NodeId, Pod, PodId, Service, ServiceAddress, ServiceCall,
+    ServiceId, ServicePort, ServiceType, TargetPort, Workload, WorkloadId,
 };
+pub use snapshot::InventoryError;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use crate::model::{Findings, Protocol, Timestamp};
+use service::ServiceIndex;
+use timeline::Timeline;
+
+/// Containers that speak for the others of their pod: what they send and receive is not what the application does.
+const SIDE_CARS: &[&str] = &[
+    "istio-proxy",
+    "linkerd-proxy",
+    "kuma-sidecar",
+    "consul-dataplane",
+    "consul-connect-envoy-sidecar",
+    "envoy-sidecar",
+    "envoy",
+    "nginx-mesh-sidecar",
+    "daprd",
+];
 
 /// All that is known of the cluster, over time.
 #[derive(Clone, Debug, Default)]
-pub struct Inventory {}
+pub struct Inventory {
+    pods: Vec<Pod>,
+    /// Of each pod, until the timeline is settled, its `resourceVersion`.
+    ranks: Vec<u64>,
+    workloads: Vec<Workload>,
+    /// Of each workload, its proxy container.
+    side_cars: Vec<Option<&'static str>>,
+    nodes: Vec<Node>,
+    node_addresses: HashMap<IpAddr, NodeId>,
+    /// Pods on the network of each node.
+    host_pods: BTreeMap<NodeId, Vec<PodId>>,
+    services: Vec<Service>,
+    service_index: ServiceIndex,
+    namespaces: Namespaces,
+    existing_policies: Vec<NetworkPolicy>,
+    timeline: Timeline,
+    api_server: BTreeSet<Backend>,
+    pod_ranges: Vec<IpNet>,
+    service_ranges: Vec<IpNet>,
+    has_ipv6: bool,
+    findings: Findings,
+}
 
-#[expect(clippy::todo, reason = "the body follows")]
-#[expect(missing_docs, reason = "the body follows")]
-#[expect(unused_variables, reason = "the body follows")]
 impl Inventory {
+    /// All pods, by namespace, name and start.
+    #[must_use]
     pub fn pods(&self) -> &[Pod] {
-        todo!()
+        &self.pods
     }
+
+    /// One pod.
+    ///
+    /// # Panics
+    ///
+    /// If the id is of another inventory; so do the other look-ups by id.
+    #[must_use]
     pub fn pod(&self, id: PodId) -> &Pod {
-        todo!()
+        &self.pods[id.0 as usize]
     }
+
+    /// All workloads, by namespace, name and kind; also those that have no pods now.
+    #[must_use]
     pub fn workloads(&self) -> &[Workload] {
-        todo!()
+        &self.workloads
     }
+
+    /// One workload.
+    #[must_use]
     pub fn workload(&self, id: WorkloadId) -> &Workload {
-        todo!()
+        &self.workloads[id.0 as usize]
     }
+
+    /// All nodes, by name.
+    #[must_use]
     pub fn nodes(&self) -> &[Node] {
-        todo!()
+        &self.nodes
     }
+
+    /// One node.
+    #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
-        todo!()
+        &self.nodes[id.0 as usize]
     }
+
+    /// All Services, by namespace and name.
+    #[must_use]
     pub fn services(&self) -> &[Service] {
-        todo!()
+        &self.services
     }
+
+    /// One Service.
+    #[must_use]
     pub fn service(&self, id: ServiceId) -> &Service {
-        todo!()
+        &self.services[id.0 as usize]
     }
-    pub fn namespaces(&self) -> &Namespaces {
-        todo!()
+
+    /// The labels of all namespaces. A namespace whose object the inventory does not hold has the label that the API server puts
+    /// on every one.
+    #[must_use]
+    pub const fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
     }
+
+    /// All NetworkPolicies in the cluster, this tool's own too; each has its namespace.
+    #[must_use]
     pub fn existing_policies(&self) -> &[NetworkPolicy] {
-        todo!()
+        &self.existing_policies
     }
-    pub fn findings(&self) -> &Findings {
-        todo!()
+
+    /// What could not be read, had to be guessed, or weakens policies.
+    #[must_use]
+    pub const fn findings(&self) -> &Findings {
+        &self.findings
     }
+
     /// Whom `address` stood for at `at`.
+    ///
+    /// What has the same meaning everywhere comes first, then the pod that owned it at that time, node, Service, link-local, the
+    /// cluster's ranges; what is left is outside.
+    #[must_use]
     pub fn identify(&self, address: IpAddr, at: Timestamp) -> Identity {
-        todo!()
+        let address = address.to_canonical();
+        if let Some(identity) = special::fixed(address) {
+            identity
+        } else if let Some(pod) = self.timeline.owner(address, at) {
+            Identity::Pod(pod)
+        } else if let Some(&node) = self.node_addresses.get(&address) {
+            Identity::Node(node)
+        } else if let Some(service) = self.service_index.at(address) {
+            Identity::Service(service)
+        } else if special::is_link_local(address) {
+            Identity::LinkLocal
+        } else if range::holds(&self.pod_ranges, address) || range::holds(&self.service_ranges, address) {
+            Identity::UnknownInCluster
+        } else {
+            Identity::Outside
+        }
     }
+
     /// The Service that answers at this address and port (ClusterIP, load balancer, external IP, node address + node port).
+    #[must_use]
     pub fn service_call(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<ServiceCall> {
-        todo!()
+        let address = address.to_canonical();
+        self.service_index.call(address, protocol, port).or_else(|| {
+            let is_node = self.node_addresses.contains_key(&address);
+            if is_node { self.service_index.node_port(address, protocol, port) } else { None }
+        })
     }
+
     /// What stood behind that Service port at `at`: pods its selector matches with their target port, else EndpointSlices.
+    /// All are of the family of the called address. Whether they were ready does not matter: they were, if they answered.
+    #[must_use]
     pub fn backends(&self, call: ServiceCall, at: Timestamp) -> BTreeSet<Backend> {
-        todo!()
+        let Some(port) = self.services.get(call.service.0 as usize).and_then(|service| service.ports.get(call.port)) else {
+            return BTreeSet::new();
+        };
+        let mut backends = BTreeSet::new();
+        for &id in self.service_index.members(call.service) {
+            let pod = self.pod(id);
+            if let Some(target) = service::target(pod, port) {
+                let own = pod.addresses.iter().copied().filter(|address| self.holds(id, *address, at));
+                backends.extend(own.map(|address| Backend { address, port: target }));
+            }
+        }
+        backends.retain(|backend| Family::of(backend.address) == call.family);
+        if backends.is_empty() {
+            let endpoints = self.service_index.endpoints(call.service, port);
+            let current = endpoints.filter(|endpoint| {
+                let address = endpoint.backend.address;
+                match (self.timeline.owner(address, at), endpoint.pod) {
+                    (Some(owner), Some(named)) => self.pod(owner).name == *named,
+                    (Some(_), None) => true,
+                    // A pod's address at a time when it was nobody's.
+                    (None, _) => !self.timeline.has(address),
+                }
+            });
+            backends.extend(current.map(|endpoint| endpoint.backend));
+            backends.retain(|backend| Family::of(backend.address) == call.family);
+        }
+        backends
     }
+
+    /// Whether a pod had an address at a time. A pod on the host network has those of its node.
+    fn holds(&self, id: PodId, address: IpAddr, at: Timestamp) -> bool {
+        let pod = self.pod(id);
+        if pod.is_on_host_network {
+            pod.from.plus(-timeline::SLACK_BEFORE) <= at && at <= pod.until.plus(timeline::SLACK_AFTER)
+        } else {
+            self.timeline.owner(address, at) == Some(id)
+        }
+    }
+
     /// Whether something at this address declares that it listens there: a container port, an EndpointSlice port, a Service port.
+    #[must_use]
     pub fn declares(&self, address: IpAddr, protocol: Protocol, port: u16, at: Timestamp) -> bool {
-        todo!()
+        let address = address.to_canonical();
+        if self.service_call(address, protocol, port).is_some() || self.host_port(address, protocol, port, at).is_some() {
+            return true;
+        }
+        if protocol == Protocol::Tcp && self.api_server.contains(&Backend { address, port }) {
+            return true;
+        }
+        match self.identify(address, at) {
+            Identity::Pod(pod) => self.workload_declares(self.pod(pod).workload, protocol, port),
+            Identity::Node(node) => {
+                let mut own = self.host_pods.get(&node).into_iter().flatten().filter(|id| self.holds(**id, address, at));
+                own.any(|id| self.workload_declares(self.pod(*id).workload, protocol, port))
+                    || self.service_index.declares_endpoint(address, protocol, port)
+            }
+            _ => self.service_index.declares_endpoint(address, protocol, port),
+        }
     }
+
     /// Whether a workload declares the port as containerPort or as a Service's target.
+    #[must_use]
     pub fn workload_declares(&self, workload: WorkloadId, protocol: Protocol, port: u16) -> bool {
-        todo!()
+        self.service_index.declared(workload).is_some_and(|ports| ports.contains(&(protocol, port)))
     }
-    /// Addresses and ports of the API server: EndpointSlices (or Endpoints) of default/kubernetes.
-    pub fn api_server(&self) -> &BTreeSet<Backend> {
-        todo!()
+
+    /// The pod on the pod network to which its node forwarded this port of its own address at `at` (`hostPort`), with the port
+    /// there.
+    #[must_use]
+    pub fn host_port(&self, address: IpAddr, protocol: Protocol, port: u16, at: Timestamp) -> Option<(PodId, u16)> {
+        let node = *self.node_addresses.get(&address.to_canonical())?;
+        let forwarded = self.service_index.host_ports(node, protocol, port);
+        let alive = |(id, _): &&(PodId, u16)| {
+            self.pod(*id).addresses.iter().any(|address| self.timeline.owner(*address, at) == Some(*id))
+        };
+        forwarded.iter().find(alive).copied()
     }
+
+    /// Addresses and ports of the API server: EndpointSlices (or Endpoints) of default/kubernetes; without them, its static pods.
+    #[must_use]
+    pub const fn api_server(&self) -> &BTreeSet<Backend> {
+        &self.api_server
+    }
+
     /// Workloads that resolve names for the cluster, with their DNS ports.
-    pub fn resolvers(&self) -> &BTreeMap<WorkloadId, BTreeSet<(Protocol, u16)>> {
-        todo!()
+    #[must_use]
+    pub const fn resolvers(&self) -> &BTreeMap<WorkloadId, BTreeSet<(Protocol, u16)>> {
+        &self.service_index.resolvers
     }
-    /// Target ports of a workload that are reachable from outside on purpose.
+
+    /// Target ports of a workload that are reachable from outside on purpose: through a Service of type LoadBalancer or NodePort
+    /// or with external addresses, as an Ingress's backend, or by a `hostPort`.
+    #[must_use]
     pub fn exposed_ports(&self, workload: WorkloadId) -> BTreeSet<(Protocol, u16)> {
-        todo!()
+        self.service_index.exposed(workload).cloned().unwrap_or_default()
     }
+
+    /// The proxy container that speaks for the others in the workload's pods, if there is one (`istio-proxy`).
+    #[must_use]
+    pub fn sidecar(&self, workload: WorkloadId) -> Option<&str> {
+        self.side_cars.get(workload.0 as usize).copied().flatten()
+    }
+
+    /// Ranges from which pods get addresses, in the fewest ranges.
+    #[must_use]
     pub fn pod_ranges(&self) -> &[IpNet] {
-        todo!()
+        &self.pod_ranges
     }
+
+    /// Ranges from which Services get addresses, in the fewest ranges.
+    #[must_use]
     pub fn service_ranges(&self) -> &[IpNet] {
-        todo!()
+        &self.service_ranges
     }
+
     /// Whether IPv6 is in use in the cluster.
-    pub fn has_ipv6(&self) -> bool {
-        todo!()
+    #[must_use]
+    pub const fn has_ipv6(&self) -> bool {
+        self.has_ipv6
     }
+}
+
+/// A position as an id has it. Four billion objects do not fit into memory, so no two positions become the same id.
+fn index(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }

@@ -161,6 +161,28 @@ pub struct ServiceCall {
     pub port: usize,
     /// By which of its addresses.
     pub through: ServiceAddress,
+    /// The family of that address: the endpoints behind it are of the same one.
+    pub family: Family,
+}
+
+/// The family of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of `address`, which must not be an IPv4-mapped one.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
 }
 
 /// By which of its addresses a Service is called.

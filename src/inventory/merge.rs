@@ -1,0 +1,81 @@
+//! What several snapshots say of one object, put together.
+//!
+//! Guaranteed: the order in which snapshots are read makes no difference. So they are kept side by side until all are there.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use super::object::{Body, Object, OwnerBody};
+
+/// The different states of one object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Versions(Vec<Object>);
+
+impl Versions {
+    pub(super) fn add(&mut self, object: Object) {
+        if !self.0.contains(&object) {
+            self.0.push(object);
+        }
+    }
+
+    /// The newest state, with what older ones knew of addresses, owners and ends. `None` if there was none.
+    pub(super) fn merged(mut self) -> Option<Object> {
+        self.0.sort_by(compare);
+        self.0.into_iter().reduce(|older, newer| merge(older, newer))
+    }
+}
+
+/// By `resourceVersion`; states without one, or (from other clusters) with the same, by what shows that time went on, and then
+/// by anything that does not depend on the order of reading.
+fn compare(one: &Object, other: &Object) -> Ordering {
+    let age = |object: &Object| {
+        let finished = match &object.body {
+            Body::Pod(pod) => pod.finished,
+            _ => None,
+        };
+        (object.metadata.version, object.metadata.created, object.metadata.deleted, finished)
+    };
+    age(one).cmp(&age(other)).then_with(|| format!("{one:?}").cmp(&format!("{other:?}")))
+}
+
+fn merge(older: Object, mut newer: Object) -> Object {
+    let metadata = &mut newer.metadata;
+    metadata.version = metadata.version.or(older.metadata.version);
+    metadata.controller = metadata.controller.take().or(older.metadata.controller);
+    metadata.created = earliest(metadata.created, older.metadata.created);
+    metadata.deleted = metadata.deleted.or(older.metadata.deleted);
+    match (&mut newer.body, older.body) {
+        (Body::Pod(newer), Body::Pod(older)) => {
+            newer.node = newer.node.take().or(older.node);
+            newer.addresses.extend(older.addresses);
+            newer.node_addresses.extend(older.node_addresses);
+            newer.started = earliest(newer.started, older.started);
+            newer.finished = newer.finished.or(older.finished);
+        }
+        (Body::Node(newer), Body::Node(older)) => {
+            newer.addresses.extend(older.addresses);
+            let ranges: BTreeSet<_> = newer.pod_ranges.drain(..).chain(older.pod_ranges).collect();
+            newer.pod_ranges.extend(ranges);
+        }
+        (Body::Service(newer), Body::Service(older)) => {
+            newer.cluster_addresses.extend(older.cluster_addresses);
+            newer.outside_addresses.extend(older.outside_addresses);
+        }
+        (Body::Endpoints(newer), Body::Endpoints(older)) => newer.subsets.extend(older.subsets),
+        (Body::Owner(newer), Body::Owner(older)) | (Body::Other(newer), Body::Other(older)) => merge_owner(newer, older),
+        _ => {}
+    }
+    newer
+}
+
+fn merge_owner(newer: &mut OwnerBody, older: OwnerBody) {
+    newer.selector = newer.selector.take().or(older.selector);
+}
+
+/// The earlier of two times, of which either may be unknown.
+fn earliest<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

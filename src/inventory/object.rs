@@ -1,0 +1,197 @@
+//! One Kubernetes object as one snapshot shows it, narrowed to what the inventory uses.
+//!
+//! Between reading ([`super::snapshot`]) or watching a cluster, and merging ([`super::InventoryBuilder`]). Everything is parsed:
+//! addresses, ranges and times are values here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+
+use super::{Backend, ContainerPort, ServicePort, ServiceType};
+use crate::model::{Labels, PodName, Protocol, Timestamp};
+
+/// A Kubernetes object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// `kind`.
+    pub kind: String,
+    /// `metadata`.
+    pub metadata: Metadata,
+    /// What the kind adds.
+    pub body: Body,
+}
+
+/// `metadata`, as far as it matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// Its namespace; empty for kinds that have none.
+    pub namespace: String,
+    /// Its name; never empty.
+    pub name: String,
+    /// Its uid; empty in snapshots written by hand.
+    pub uid: String,
+    /// Its `resourceVersion`, by which snapshots of one object are put in order. Opaque by the API's contract, but a number that
+    /// grows in every API server there is (etcd's revision).
+    pub version: Option<u64>,
+    /// Its labels.
+    pub labels: Labels,
+    /// The owner whose reference has `controller: true`.
+    pub controller: Option<Owner>,
+    /// `creationTimestamp`.
+    pub created: Option<Timestamp>,
+    /// `deletionTimestamp`.
+    pub deleted: Option<Timestamp>,
+}
+
+/// An owner by kind and name; it is in the object's own namespace or in none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a kind adds to the metadata.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// `Namespace`.
+    Namespace,
+    /// `Node`.
+    Node(NodeBody),
+    /// `Pod`.
+    Pod(Box<PodBody>),
+    /// `Service`.
+    Service(Box<ServiceBody>),
+    /// `EndpointSlice`, or `Endpoints` of old.
+    Endpoints(EndpointsBody),
+    /// A kind that owns pods or owners of pods.
+    Owner(OwnerBody),
+    /// `Ingress`: the Services it leads to.
+    Ingress(BTreeSet<(String, PortName)>),
+    /// `NetworkPolicy`, whole: it is evaluated.
+    NetworkPolicy(Box<NetworkPolicy>),
+    /// `ServiceCIDR`.
+    ServiceRanges(Vec<IpNet>),
+    /// Another kind. Nothing is known of it but its metadata and, where it has one, its `spec.selector.matchLabels`.
+    Other(OwnerBody),
+}
+
+/// `Node`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeBody {
+    /// `status.addresses` and the addresses in annotations of network plug-ins.
+    pub addresses: BTreeSet<IpAddr>,
+    /// `spec.podCIDRs` and the ranges in annotations of network plug-ins.
+    pub pod_ranges: Vec<IpNet>,
+}
+
+/// `Pod`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodBody {
+    /// `spec.nodeName`.
+    pub node: Option<String>,
+    /// `spec.hostNetwork`.
+    pub is_on_host_network: bool,
+    /// `status.podIPs`.
+    pub addresses: BTreeSet<IpAddr>,
+    /// `status.hostIPs`: its node's.
+    pub node_addresses: BTreeSet<IpAddr>,
+    /// `status.startTime`.
+    pub started: Option<Timestamp>,
+    /// When its last container ended, of a pod whose phase is `Succeeded` or `Failed`.
+    pub finished: Option<Timestamp>,
+    /// Declared ports.
+    pub ports: Vec<ContainerPort>,
+    /// Names of its containers.
+    pub containers: BTreeSet<String>,
+    /// What the arguments of a control plane component in `kube-system` say.
+    pub arguments: Arguments,
+}
+
+/// What control plane components are told on their command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// `--cluster-cidr`.
+    pub pod_ranges: Vec<IpNet>,
+    /// `--service-cluster-ip-range`.
+    pub service_ranges: Vec<IpNet>,
+    /// `--secure-port` of `kube-apiserver`, or its default; `None` for other programs.
+    pub api_server_port: Option<u16>,
+}
+
+/// `Service`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceBody {
+    /// `spec.type`.
+    pub kind: ServiceType,
+    /// `spec.clusterIPs`, without `None`.
+    pub cluster_addresses: BTreeSet<IpAddr>,
+    /// `status.loadBalancer.ingress[].ip` and `spec.externalIPs`.
+    pub outside_addresses: BTreeSet<IpAddr>,
+    /// `spec.ports`.
+    pub ports: Vec<ServicePort>,
+    /// `spec.selector`, unless it is empty.
+    pub selector: Option<Labels>,
+}
+
+/// `EndpointSlice` or `Endpoints`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointsBody {
+    /// The Service's name, in the same namespace.
+    pub service: String,
+    /// Whether this is the old kind, which the new one replaces.
+    pub is_legacy: bool,
+    /// Addresses with the ports that all of them have.
+    pub subsets: BTreeSet<Subset>,
+}
+
+/// Addresses and ports of which every pair is an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subset {
+    /// The addresses, with the pod that each is said to belong to.
+    pub addresses: BTreeMap<IpAddr, Option<PodName>>,
+    /// The ports, by the name of the Service's port.
+    pub ports: BTreeSet<(String, Protocol, u16)>,
+}
+
+/// A kind that owns pods or owners of pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnerBody {
+    /// The labels by which it finds its pods; never empty.
+    pub selector: Option<Labels>,
+    /// Whether it has ended and will not make pods any more (a finished Job).
+    pub is_finished: bool,
+}
+
+/// A Service's port as an Ingress names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PortName {
+    /// By number.
+    Number(u16),
+    /// By name.
+    Name(String),
+}
+
+impl Subset {
+    /// Its endpoints for TCP.
+    pub(super) fn tcp(&self) -> impl Iterator<Item = Backend> {
+        let numbers = self.ports.iter().filter(|(_, protocol, _)| *protocol == Protocol::Tcp);
+        numbers.flat_map(|(_, _, port)| self.addresses.keys().map(|address| Backend { address: *address, port: *port }))
+    }
+}
+
+impl Object {
+    /// How messages call it: `Pod prod/web-1`, `Node worker-1`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        describe(&self.kind, &self.metadata.namespace, &self.metadata.name)
+    }
+}
+
+/// How messages call an object.
+pub(super) fn describe(kind: &str, namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
+}

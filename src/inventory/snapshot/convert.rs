@@ -1,0 +1,434 @@
+//! One tree in, one object out; what is wrong with a part of it is a complaint, what is wrong with all of it an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+
+use super::raw;
+use super::tree::{Mismatch, Tree, shorten};
+use crate::inventory::object::{
+    Arguments, Body, EndpointsBody, Metadata, NodeBody, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody, Subset,
+    describe as name,
+};
+use crate::inventory::{ContainerPort, ServicePort, ServiceType, TargetPort};
+use crate::model::{Labels, PodName, Protocol, Timestamp};
+
+/// What a list says of its items (`PodList` of `v1` holds items without either).
+#[derive(Debug)]
+pub(super) struct ListKind {
+    api_version: String,
+    kind: String,
+}
+
+impl ListKind {
+    /// Of the members of a list other than its items; nothing if it is not one.
+    pub(super) fn of(rest: &Tree) -> Option<Self> {
+        let kind = rest.get("kind").and_then(Tree::text)?.strip_suffix("List")?.to_owned();
+        let api_version = rest.get("apiVersion").and_then(Tree::text).unwrap_or_default().to_owned();
+        Some(Self { api_version, kind })
+    }
+}
+
+/// How messages call the object, if it says so much of itself.
+pub(super) fn describe(tree: &Tree, list: Option<&ListKind>) -> Option<String> {
+    let kind = tree.get("kind").and_then(Tree::text).or(list.map(|list| list.kind.as_str())).unwrap_or("object");
+    let metadata = tree.get("metadata")?;
+    let namespace = metadata.get("namespace").and_then(Tree::text).unwrap_or_default();
+    let text = metadata.get("name").and_then(Tree::text).filter(|text| !text.is_empty())?;
+    Some(name(&shorten(kind), &shorten(namespace), &shorten(text)))
+}
+
+/// The object that a tree describes.
+pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<String>) -> Result<Object, Mismatch> {
+    let mut envelope: raw::Envelope = tree.read()?;
+    if let Some(list) = list {
+        if envelope.kind.is_empty() {
+            envelope.kind.clone_from(&list.kind);
+        }
+        if envelope.api_version.is_empty() {
+            envelope.api_version.clone_from(&list.api_version);
+        }
+    }
+    if envelope.kind.is_empty() {
+        return Err(Mismatch("it has no kind".into()));
+    }
+    if envelope.metadata.name.is_empty() {
+        return Err(Mismatch("it has no name".into()));
+    }
+    let group = envelope.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    // Snapshots written by hand may leave the version out; then the kind alone decides.
+    let is_of = |groups: &[&str]| envelope.api_version.is_empty() || groups.contains(&group);
+    let mut reading = Reading { complaints };
+    let body = match envelope.kind.as_str() {
+        "Namespace" if is_of(&[""]) => Body::Namespace,
+        "Node" if is_of(&[""]) => Body::Node(reading.node(tree.read()?, &envelope.metadata.annotations)),
+        "Pod" if is_of(&[""]) => Body::Pod(Box::new(reading.pod(tree.read()?, &envelope.metadata.namespace))),
+        "Service" if is_of(&[""]) => Body::Service(Box::new(reading.service(tree.read()?)?)),
+        "EndpointSlice" if is_of(&["discovery.k8s.io"]) => {
+            let service = envelope.metadata.labels.get("kubernetes.io/service-name").cloned().unwrap_or_default();
+            Body::Endpoints(reading.slice(tree.read()?, service))
+        }
+        "Endpoints" if is_of(&[""]) => Body::Endpoints(reading.endpoints(tree.read()?, envelope.metadata.name.clone())),
+        "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" if is_of(&["apps", "extensions"]) => {
+            let controller: raw::Controller = tree.read()?;
+            Body::Owner(OwnerBody { selector: selector(controller.spec.selector.match_labels), is_finished: false })
+        }
+        "ReplicationController" if is_of(&[""]) => {
+            let controller: raw::ReplicationController = tree.read()?;
+            Body::Owner(OwnerBody { selector: selector(controller.spec.selector), is_finished: false })
+        }
+        "Job" if is_of(&["batch"]) => {
+            let job: raw::Job = tree.read()?;
+            let is_end = |condition: &raw::Condition| {
+                matches!(condition.kind.as_str(), "Complete" | "Failed") && condition.status == "True"
+            };
+            let is_finished = job.status.conditions.iter().any(is_end);
+            Body::Owner(OwnerBody { selector: selector(job.spec.template.metadata.labels), is_finished })
+        }
+        "CronJob" if is_of(&["batch"]) => {
+            let job: raw::CronJob = tree.read()?;
+            let labels = job.spec.job_template.spec.template.metadata.labels;
+            Body::Owner(OwnerBody { selector: selector(labels), is_finished: false })
+        }
+        "Ingress" if is_of(&["networking.k8s.io", "extensions"]) => Body::Ingress(reading.ingress(tree.read()?)),
+        "NetworkPolicy" if is_of(&["networking.k8s.io", "extensions"]) => {
+            let mut policy: NetworkPolicy = tree.read()?;
+            policy.metadata.managed_fields = None;
+            policy.metadata.namespace.get_or_insert_with(|| "default".into());
+            Body::NetworkPolicy(Box::new(policy))
+        }
+        "ServiceCIDR" if is_of(&["networking.k8s.io"]) => {
+            let ranges: raw::ServiceCidr = tree.read()?;
+            Body::ServiceRanges(reading.ranges(&ranges.spec.cidrs))
+        }
+        // Custom controllers mostly follow the built-in ones; where they don't, there is no selector to be had.
+        _ => Body::Other(OwnerBody {
+            selector: tree.read().ok().and_then(|other: raw::Controller| selector(other.spec.selector.match_labels)),
+            is_finished: false,
+        }),
+    };
+    let metadata = reading.metadata(envelope.metadata, &body);
+    Ok(Object { kind: envelope.kind, metadata, body })
+}
+
+/// An empty selector means every pod to some kinds and none to others; here it means nothing.
+fn selector(labels: Labels) -> Option<Labels> {
+    (!labels.is_empty()).then_some(labels)
+}
+
+struct Reading<'c> {
+    complaints: &'c mut Vec<String>,
+}
+
+impl Reading<'_> {
+    fn complain(&mut self, text: &str, expected: &str) {
+        self.complaints.push(format!("`{}`, not {expected}", shorten(text)));
+    }
+
+    /// An address, canonical: IPv4-mapped ones are IPv4. `None` without complaint for an empty text.
+    fn address(&mut self, text: &str) -> Option<IpAddr> {
+        if text.is_empty() {
+            return None;
+        }
+        let address = text.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        if address.is_none() {
+            self.complain(text, "an address");
+        }
+        address
+    }
+
+    fn addresses<'t>(&mut self, texts: impl IntoIterator<Item = &'t String>) -> BTreeSet<IpAddr> {
+        texts.into_iter().filter_map(|text| self.address(text)).collect()
+    }
+
+    fn ranges<'t>(&mut self, texts: impl IntoIterator<Item = &'t String>) -> Vec<IpNet> {
+        let mut ranges = BTreeSet::new();
+        for text in texts.into_iter().filter(|text| !text.is_empty()) {
+            match text.parse::<IpNet>() {
+                Ok(range) => {
+                    ranges.insert(range.trunc());
+                }
+                Err(_) => self.complain(text, "an address range"),
+            }
+        }
+        ranges.into_iter().collect()
+    }
+
+    fn time(&mut self, text: &str) -> Option<Timestamp> {
+        if text.is_empty() {
+            return None;
+        }
+        let time = text.parse::<jiff::Timestamp>().ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok());
+        if time.is_none() {
+            self.complain(text, "a time");
+        }
+        time.map(Timestamp)
+    }
+
+    /// A protocol; the API takes an absent one for TCP.
+    fn protocol(&mut self, text: &str) -> Option<Protocol> {
+        if text.is_empty() {
+            return Some(Protocol::Tcp);
+        }
+        let protocol = Protocol::from_name(text);
+        if protocol.is_none() {
+            self.complain(text, "a transport protocol");
+        }
+        protocol
+    }
+
+    fn metadata(&mut self, raw: raw::Metadata, body: &Body) -> Metadata {
+        let is_cluster_wide = matches!(body, Body::Namespace | Body::Node(_) | Body::ServiceRanges(_));
+        let is_namespaced = !is_cluster_wide && !matches!(body, Body::Other(_));
+        let namespace = match raw.namespace {
+            _ if is_cluster_wide => String::new(),
+            // What kubectl would make of a file without a namespace.
+            empty if is_namespaced && empty.is_empty() => "default".into(),
+            namespace => namespace,
+        };
+        let controller = raw.owner_references.into_iter().find(|owner| owner.controller);
+        Metadata {
+            namespace,
+            name: raw.name,
+            uid: raw.uid,
+            version: raw.resource_version.parse().ok(),
+            labels: raw.labels,
+            controller: controller
+                .filter(|owner| !owner.kind.is_empty() && !owner.name.is_empty())
+                .map(|owner| Owner { kind: owner.kind, name: owner.name }),
+            created: self.time(&raw.creation_timestamp),
+            deleted: self.time(&raw.deletion_timestamp),
+        }
+    }
+
+    fn node(&mut self, raw: raw::Node, annotations: &BTreeMap<String, String>) -> NodeBody {
+        let own = raw.status.addresses.iter().filter(|address| matches!(address.kind.as_str(), "InternalIP" | "ExternalIP"));
+        let mut addresses: BTreeSet<IpAddr> = own.filter_map(|own| self.address(&own.address)).collect();
+        let mut ranges = raw.spec.pod_cidrs;
+        ranges.push(raw.spec.pod_cidr);
+        for (key, value) in annotations {
+            if ADDRESS_ANNOTATIONS.contains(&key.as_str()) {
+                // Calico writes its node addresses with the length of the node's subnet.
+                let text = value.split_once('/').map_or(value.as_str(), |(address, _)| address);
+                addresses.extend(text.split(',').filter_map(|text| self.address(text.trim())));
+            } else if RANGE_ANNOTATIONS.contains(&key.as_str()) {
+                ranges.push(value.clone());
+            }
+        }
+        NodeBody { addresses, pod_ranges: self.ranges(&ranges) }
+    }
+
+    fn pod(&mut self, raw: raw::Pod, namespace: &str) -> PodBody {
+        let raw::PodSpec { node_name, host_network, containers, init_containers } = raw.spec;
+        let mut arguments = Arguments::default();
+        if namespace == "kube-system" {
+            for container in &containers {
+                self.arguments(container, &mut arguments);
+            }
+        }
+        let side_cars = init_containers.into_iter().filter(|container| container.restart_policy == "Always");
+        let mut ports = Vec::new();
+        let mut names = BTreeSet::new();
+        for container in containers.into_iter().chain(side_cars) {
+            for port in container.ports {
+                if port.container_port == 0 {
+                    self.complain("0", "a port");
+                } else if let Some(protocol) = self.protocol(&port.protocol) {
+                    let host_port = port.host_port.filter(|port| *port != 0);
+                    let name = (!port.name.is_empty()).then_some(port.name);
+                    ports.push(ContainerPort { name, port: port.container_port, protocol, host_port });
+                }
+            }
+            names.insert(container.name);
+        }
+        let status = raw.status;
+        let mut addresses = self.addresses(status.pod_ips.iter().map(|address| &address.ip));
+        addresses.extend(self.address(&status.pod_ip));
+        let mut node_addresses = self.addresses(status.host_ips.iter().map(|address| &address.ip));
+        node_addresses.extend(self.address(&status.host_ip));
+        let mut finished = None;
+        if matches!(status.phase.as_str(), "Succeeded" | "Failed") {
+            let ends = status.container_statuses.iter().map(|container| &container.state.terminated.finished_at);
+            finished = ends.filter_map(|text| self.time(text)).max();
+            if finished.is_none() {
+                // An evicted pod has no container left to tell; its conditions changed when it went.
+                let changes = status.conditions.iter().map(|condition| &condition.last_transition_time);
+                finished = changes.filter_map(|text| self.time(text)).max();
+            }
+        }
+        PodBody {
+            node: (!node_name.is_empty()).then_some(node_name),
+            is_on_host_network: host_network,
+            addresses,
+            node_addresses,
+            started: self.time(&status.start_time),
+            finished,
+            ports,
+            containers: names,
+            arguments,
+        }
+    }
+
+    fn arguments(&mut self, container: &raw::Container, arguments: &mut Arguments) {
+        let mut words = container.command.iter().chain(&container.args).peekable();
+        let is_api_server = container.command.iter().chain(&container.args).any(|word| word.ends_with("kube-apiserver"));
+        if is_api_server || container.name == "kube-apiserver" {
+            arguments.api_server_port = Some(6443);
+        }
+        while let Some(word) = words.next() {
+            let (flag, value) = match word.split_once('=') {
+                Some((flag, value)) => (flag, value.to_owned()),
+                None => (word.as_str(), words.peek().map_or_else(String::new, |value| (*value).clone())),
+            };
+            let values: Vec<String> = value.split(',').map(|value| value.trim().to_owned()).collect();
+            match flag {
+                "--cluster-cidr" => arguments.pod_ranges.extend(self.ranges(&values)),
+                "--service-cluster-ip-range" => arguments.service_ranges.extend(self.ranges(&values)),
+                "--secure-port" if arguments.api_server_port.is_some() => {
+                    arguments.api_server_port = value.parse().ok().or(arguments.api_server_port);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn service(&mut self, raw: raw::Service) -> Result<ServiceBody, Mismatch> {
+        let kind = match raw.spec.kind.as_str() {
+            "" | "ClusterIP" => ServiceType::ClusterIp,
+            "NodePort" => ServiceType::NodePort,
+            "LoadBalancer" => ServiceType::LoadBalancer,
+            "ExternalName" => ServiceType::ExternalName,
+            other => return Err(Mismatch(format!("`{}` is not a type of Service", shorten(other)))),
+        };
+        let cluster = raw.spec.cluster_ips.iter().chain([&raw.spec.cluster_ip]).filter(|text| *text != "None");
+        let cluster_addresses = self.addresses(cluster);
+        let mut outside_addresses = self.addresses(&raw.spec.external_ips);
+        outside_addresses.extend(self.addresses(raw.status.load_balancer.ingress.iter().map(|address| &address.ip)));
+        let mut ports = Vec::new();
+        for port in raw.spec.ports {
+            let Some(protocol) = self.protocol(&port.protocol) else { continue };
+            let target = match port.target_port {
+                None | Some(raw::IntOrString::Int(0)) => TargetPort::Number(port.port),
+                Some(raw::IntOrString::Int(number)) => match u16::try_from(number) {
+                    Ok(number) => TargetPort::Number(number),
+                    Err(_) => {
+                        self.complain(&number.to_string(), "a port");
+                        continue;
+                    }
+                },
+                Some(raw::IntOrString::String(text)) if text.is_empty() => TargetPort::Number(port.port),
+                Some(raw::IntOrString::String(text)) => text.parse().map_or(TargetPort::Name(text), TargetPort::Number),
+            };
+            if port.port == 0 || target == TargetPort::Number(0) {
+                self.complain("0", "a port");
+                continue;
+            }
+            let node_port = port.node_port.filter(|port| *port != 0);
+            ports.push(ServicePort { name: port.name, protocol, port: port.port, target, node_port });
+        }
+        Ok(ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector: selector(raw.spec.selector) })
+    }
+
+    fn slice(&mut self, raw: raw::EndpointSlice, service: String) -> EndpointsBody {
+        let mut addresses = BTreeMap::new();
+        for endpoint in raw.endpoints {
+            let pod = pod_name(endpoint.target_ref);
+            for text in &endpoint.addresses {
+                // Slices of address type FQDN hold names.
+                if let Ok(address) = text.parse::<IpAddr>() {
+                    addresses.insert(address.to_canonical(), pod.clone());
+                }
+            }
+        }
+        let ports = self.endpoint_ports(raw.ports);
+        EndpointsBody { service, is_legacy: false, subsets: BTreeSet::from([Subset { addresses, ports }]) }
+    }
+
+    fn endpoints(&mut self, raw: raw::Endpoints, service: String) -> EndpointsBody {
+        let mut subsets = BTreeSet::new();
+        for subset in raw.subsets {
+            let mut addresses = BTreeMap::new();
+            for endpoint in subset.addresses.into_iter().chain(subset.not_ready_addresses) {
+                if let Some(address) = self.address(&endpoint.ip) {
+                    addresses.insert(address, pod_name(endpoint.target_ref));
+                }
+            }
+            subsets.insert(Subset { addresses, ports: self.endpoint_ports(subset.ports) });
+        }
+        EndpointsBody { service, is_legacy: true, subsets }
+    }
+
+    fn endpoint_ports(&mut self, raw: Vec<raw::EndpointPort>) -> BTreeSet<(String, Protocol, u16)> {
+        let mut ports = BTreeSet::new();
+        for port in raw {
+            if let (Some(protocol), Some(number)) = (self.protocol(&port.protocol), port.port.filter(|port| *port != 0)) {
+                ports.insert((port.name, protocol, number));
+            }
+        }
+        ports
+    }
+
+    fn ingress(&mut self, raw: raw::Ingress) -> BTreeSet<(String, PortName)> {
+        let rules = raw.spec.rules.into_iter().flat_map(|rule| rule.http.paths).map(|path| path.backend);
+        let mut backends = BTreeSet::new();
+        for backend in rules.chain([raw.spec.default_backend]) {
+            let (service, port) = if backend.service.name.is_empty() {
+                let port = match backend.service_port {
+                    Some(raw::IntOrString::Int(number)) => u16::try_from(number).ok().map(PortName::Number),
+                    Some(raw::IntOrString::String(text)) => Some(text.parse().map_or(PortName::Name(text), PortName::Number)),
+                    None => None,
+                };
+                (backend.service_name, port)
+            } else {
+                let raw::IngressPort { name, number } = backend.service.port;
+                (backend.service.name, number.filter(|port| *port != 0).map(PortName::Number).or(Some(PortName::Name(name))))
+            };
+            match port {
+                Some(port) if !service.is_empty() => {
+                    backends.insert((service, port));
+                }
+                None if !service.is_empty() => self.complain("", "a port of a backend"),
+                _ => {}
+            }
+        }
+        backends
+    }
+}
+
+fn pod_name(reference: raw::Reference) -> Option<PodName> {
+    (reference.kind == "Pod" && !reference.name.is_empty())
+        .then_some(PodName { namespace: reference.namespace, name: reference.name })
+}
+
+/// Where network plug-ins write addresses of the node itself: its own, its tunnel devices', its health check's.
+const ADDRESS_ANNOTATIONS: &[&str] = &[
+    "alpha.kubernetes.io/provided-node-ip",
+    "flannel.alpha.coreos.com/public-ip",
+    "flannel.alpha.coreos.com/public-ipv6",
+    "io.cilium.network.ipv4-cilium-host",
+    "io.cilium.network.ipv4-health-ip",
+    "io.cilium.network.ipv6-cilium-host",
+    "io.cilium.network.ipv6-health-ip",
+    "k3s.io/internal-ip",
+    "network.cilium.io/ipv4-cilium-host",
+    "network.cilium.io/ipv4-health-ip",
+    "network.cilium.io/ipv6-cilium-host",
+    "network.cilium.io/ipv6-health-ip",
+    "projectcalico.org/IPv4Address",
+    "projectcalico.org/IPv4IPIPTunnelAddr",
+    "projectcalico.org/IPv4VXLANTunnelAddr",
+    "projectcalico.org/IPv4WireguardInterfaceAddr",
+    "projectcalico.org/IPv6Address",
+    "projectcalico.org/IPv6VXLANTunnelAddr",
+    "projectcalico.org/IPv6WireguardInterfaceAddr",
+];
+
+/// Where network plug-ins write ranges from which the node's pods get addresses.
+const RANGE_ANNOTATIONS: &[&str] = &[
+    "io.cilium.network.ipv4-pod-cidr",
+    "io.cilium.network.ipv6-pod-cidr",
+    "network.cilium.io/ipv4-pod-cidr",
+    "network.cilium.io/ipv6-pod-cidr",
+];

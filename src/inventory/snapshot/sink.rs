@@ -1,0 +1,101 @@
+//! Trees in, objects out: takes lists apart and counts what cannot be read.
+
+use crate::inventory::object::Object;
+use crate::model::{Code, Findings};
+
+use super::convert::{self, ListKind};
+use super::tree::Tree;
+
+/// Where the readers put what they read.
+pub(super) struct Sink<'o> {
+    name: &'o str,
+    findings: &'o mut Findings,
+    receive: &'o mut dyn FnMut(Object),
+    /// Items of the list at hand that do not say their kind, until the list has said it.
+    unnamed: Vec<(Tree, Place)>,
+    /// Whether the document at hand had items.
+    has_items: bool,
+    position: u64,
+}
+
+/// Where an object stands in its file: its line in YAML, its number in JSON.
+#[derive(Clone, Copy)]
+struct Place {
+    line: usize,
+    position: u64,
+}
+
+impl<'o> Sink<'o> {
+    pub(super) fn new(name: &'o str, findings: &'o mut Findings, receive: &'o mut dyn FnMut(Object)) -> Self {
+        Self { name, findings, receive, unnamed: Vec::new(), has_items: false, position: 0 }
+    }
+
+    /// A document begins.
+    pub(super) fn open(&mut self) {
+        self.unnamed.clear();
+        self.has_items = false;
+    }
+
+    /// An item of the document's list.
+    pub(super) fn item(&mut self, item: Tree, line: usize) {
+        self.has_items = true;
+        self.position += 1;
+        let place = Place { line, position: self.position };
+        if item.get("kind").and_then(Tree::text).is_none() {
+            self.unnamed.push((item, place));
+        } else {
+            self.take(item, None, place);
+        }
+    }
+
+    /// The document ends; `rest` is all of it but the items.
+    pub(super) fn close(&mut self, rest: Tree, line: usize) {
+        let list = ListKind::of(&rest);
+        for (item, place) in std::mem::take(&mut self.unnamed) {
+            self.take(item, list.as_ref(), place);
+        }
+        let is_list = list.is_some() || self.has_items || matches!(&rest, Tree::Mapping(members) if members.is_empty());
+        if !is_list {
+            self.position += 1;
+            self.take(rest, None, Place { line, position: self.position });
+        }
+    }
+
+    fn take(&mut self, tree: Tree, list: Option<&ListKind>, place: Place) {
+        // A list among the items of a list; the tree is no deeper than the readers allow.
+        if let Tree::Mapping(mut members) = tree {
+            if let Some(Tree::Sequence(items)) = members.remove("items") {
+                let list = ListKind::of(&Tree::Mapping(members));
+                for item in items {
+                    self.take(item, list.as_ref(), place);
+                }
+                return;
+            }
+            self.convert(&Tree::Mapping(members), list, place);
+        } else {
+            self.convert(&tree, list, place);
+        }
+    }
+
+    fn convert(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) {
+        let mut complaints = Vec::new();
+        let converted = convert::object(tree, list, &mut complaints);
+        let subject = |described: Option<String>| {
+            described.unwrap_or_else(|| match place.line {
+                0 => format!("object {} of {}", place.position, self.name),
+                line => format!("object at line {line} of {}", self.name),
+            })
+        };
+        for complaint in complaints {
+            let message = format!("has {complaint}, which was left out ({})", self.name);
+            self.findings.add(Code::UnreadableObject, subject(convert::describe(tree, list)), message);
+        }
+        match converted {
+            Ok(object) => (self.receive)(object),
+            Err(mismatch) => {
+                let message = format!("cannot be read: {mismatch} ({})", self.name);
+                self.findings.add(Code::UnreadableObject, subject(convert::describe(tree, list)), message);
+            }
+        }
+    }
+}
