@@ -20,7 +20,7 @@ const CONFINED: [(&str, &[&str]); 11] = [
     ("serde_saphyr", &["emit", "inventory"]),
     ("minijinja", &["emit"]),
     ("clap", &["cli"]),
-    ("anyhow", &["cli"]),
+    ("indicatif", &["cli"]),
 ];
 
 /// The sources of a module, without its unit tests (they may build what they need from anywhere).

@@ -1,0 +1,89 @@
+//! Why a command could not be done, and what to do about it.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use thiserror::Error;
+
+use crate::capture::CaptureError;
+use crate::emit::EmitError;
+use crate::inventory::InventoryError;
+use crate::verify::PolicyError;
+
+/// The stage that failed.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    /// A capture.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The inventory.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// Writing.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// Checking.
+    #[error("check the policies")]
+    Verify(#[from] PolicyError),
+    /// Standard output.
+    #[error("write to standard output")]
+    Output(#[from] io::Error),
+    /// A summary as JSON.
+    #[error("write the summary as JSON")]
+    Json(#[from] serde_json::Error),
+    /// There is nothing to make policies of.
+    #[error("find a connection to make a rule of: {reason}")]
+    Empty {
+        /// Where the traffic went instead.
+        reason: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// A namespace asked for is not there.
+    #[error("find pods of the namespace `{0}` in the inventory")]
+    NoSuchNamespace(String),
+    /// `--deny` names something that is no code and no severity.
+    #[error("understand --deny {0}: it is neither a finding's code nor note, warning or serious")]
+    NoSuchCode(String),
+}
+
+impl Failure {
+    fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Capture(error) => Some(error.hint()),
+            Self::Inventory(error) => Some(error.hint()),
+            Self::Emit(error) => Some(error.hint()),
+            Self::Empty { hint, .. } => Some(hint),
+            Self::NoSuchNamespace(_) => Some("names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject"),
+            Self::NoSuchCode(_) => Some("`netpol-gen findings` lists the codes"),
+            Self::Verify(_) | Self::Output(_) | Self::Json(_) => None,
+        }
+    }
+
+    /// Whether whoever reads standard output went away: no error, the rest was not wanted.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Tells it on standard error: what failed, why, what to do.
+    pub(super) fn print(&self) {
+        let mut text = format!("error: failed to {self}");
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let message = error.to_string();
+            if !text.ends_with(&message) {
+                text = format!("{text}: {message}");
+            }
+            cause = error.source();
+        }
+        if let Some(hint) = self.hint() {
+            text = format!("{text}\nhint: {hint}");
+        }
+        let _ = writeln!(io::stderr(), "{}", printable(&text));
+    }
+}
+
+/// Without the control characters that a file's name could bring to a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
+}

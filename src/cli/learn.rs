@@ -1,0 +1,236 @@
+//! `netpol-gen learn`: captures and an inventory in, policies out.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::capture::{self, Input, Merged};
+use crate::decode::{DecodeOptions, Decoder, FrameSource, Tally};
+use crate::edge::{Observation, Observer};
+use crate::emit::{self, Scope, Summary, Templates, review};
+use crate::flow::FlowTable;
+use crate::inventory::{self, Inventory, InventoryOptions};
+use crate::model::{Code, Findings, Severity};
+use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
+
+use super::args::{Dns, Format, Learn, Public};
+use super::exit;
+use super::failure::Failure;
+use super::progress::Progress;
+
+/// Finished flows are handed on when this many have come together.
+const BATCH: usize = 500_000;
+/// Frames between two looks at the progress bar and the flow table.
+const FRAMES_BETWEEN: u64 = 8192;
+
+/// What reading the captures gave.
+struct Reading {
+    observation: Observation,
+    tally: Tally,
+    sources: Vec<String>,
+    findings: Findings,
+    unreadable: bool,
+}
+
+/// Learns, writes, tells.
+pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
+    let denied = Denied::parse(&arguments.deny)?;
+    let templates = match &arguments.templates {
+        Some(directory) => Templates::load(directory)?,
+        None => Templates::embedded()?,
+    };
+    let inputs = capture::expand(&arguments.read)?;
+    let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
+    let inventory = inventory::snapshot::load(&arguments.inventory, &options)?;
+    let reading = read(arguments, inputs, &inventory)?;
+    let set = policy::make(&reading.observation, &inventory, &policy_options(arguments));
+    if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
+        return Err(Failure::NoSuchNamespace(missing.clone()));
+    }
+
+    let mut findings = reading.findings.clone();
+    findings.merge(inventory.findings().clone());
+    findings.merge(reading.observation.findings.clone());
+    findings.merge(set.findings.clone());
+    let mut summary = summarise(arguments, &reading, &set, &findings);
+    if is_empty(&set) {
+        tell(arguments.format, &summary)?;
+        return Err(empty(&reading));
+    }
+    if arguments.output == Path::new("-") {
+        write_out(&emit::render::stream(&set.policies, &templates)?)?;
+    } else {
+        let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
+        let written = emit::write(&arguments.output, &set.policies, scope(arguments), &summary, &templates, options)?;
+        summary.files = Some(written);
+    }
+    tell(arguments.format, &summary)?;
+    let code = if denied.is_hit_by(&findings) { exit::DENIED } else { exit::DONE };
+    Ok(if reading.unreadable { exit::FAILED } else { code })
+}
+
+/// Lists all codes of findings.
+pub(super) fn print_codes() -> Result<u8, Failure> {
+    let mut text = String::new();
+    for code in Code::ALL {
+        text.push_str(&format!("{:<24} {:<8} {}\n", code.name(), code.severity().name(), code.hint()));
+    }
+    write_out(&text)?;
+    Ok(exit::DONE)
+}
+
+fn read(arguments: &Learn, inputs: Vec<Input>, inventory: &Inventory) -> Result<Reading, Failure> {
+    let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
+    let mut frames = Merged::new(inputs);
+    let mut decoding = DecodeOptions::default();
+    decoding.vxlan_ports.extend(&arguments.vxlan_port);
+    let mut decoder = Decoder::new(decoding);
+    let mut table = FlowTable::new(arguments.flows);
+    let mut observer = Observer::new(inventory);
+    let progress = Progress::new(frames.total_bytes());
+    let mut count = 0u64;
+    while let Ok(Some(frame)) = frames.next_frame() {
+        if let Some(packet) = decoder.decode(&frame) {
+            table.observe(&packet);
+        }
+        count += 1;
+        if count.is_multiple_of(FRAMES_BETWEEN) {
+            progress.at(frames.bytes_read());
+            if table.finished_count() >= BATCH {
+                let flows = table.take_finished();
+                observer.observe(flows, table.names());
+            }
+        }
+    }
+    drop(progress);
+    table.finish();
+    observer.observe(table.take_finished(), table.names());
+    observer.sight(table.sightings());
+
+    let mut findings = frames.take_findings();
+    findings.merge(table.findings());
+    findings.merge(decoder.tally().findings());
+    let mut errors = frames.take_errors();
+    let unreadable = !errors.is_empty();
+    if frames.input_count() == errors.len()
+        && let Some(first) = errors.pop()
+    {
+        return Err(first.into());
+    }
+    for error in errors {
+        Failure::from(error).print();
+    }
+    Ok(Reading { observation: observer.conclude(), tally: decoder.tally().clone(), sources, findings, unreadable })
+}
+
+fn policy_options(arguments: &Learn) -> PolicyOptions {
+    let namespaces: BTreeSet<String> = arguments.namespace.iter().cloned().collect();
+    PolicyOptions {
+        namespaces: (!namespaces.is_empty()).then_some(namespaces),
+        includes_system: arguments.system,
+        public: match arguments.public {
+            Public::Any => policy::Public::Any,
+            Public::Exact => policy::Public::Exact,
+        },
+        dns: match arguments.dns {
+            Dns::Seen => DnsScope::Seen,
+            Dns::Namespace => DnsScope::Namespace,
+        },
+        allows_port_ranges: arguments.port_ranges,
+    }
+}
+
+fn scope(arguments: &Learn) -> Scope {
+    if arguments.namespace.is_empty() {
+        Scope::Everything
+    } else {
+        Scope::Namespaces(arguments.namespace.iter().cloned().collect())
+    }
+}
+
+fn is_empty(set: &PolicySet) -> bool {
+    set.policies.iter().all(|explained| explained.grounds.is_empty())
+}
+
+/// Says where the traffic went, if not into policies.
+fn empty(reading: &Reading) -> Failure {
+    let flows: u64 = reading.observation.flows.values().sum();
+    let (reason, hint) = if reading.tally.total() == 0 {
+        ("the captures hold no frames".to_owned(), "was the capture stopped before it wrote anything, or its filter too narrow?")
+    } else if flows == 0 {
+        let reason = format!("none of {} frames belongs to a TCP, UDP or SCTP conversation", reading.tally.total());
+        (reason, "the findings above say what the frames were")
+    } else if reading.observation.edges.is_empty() {
+        let reason = format!("none of {flows} flows was an answered connection of a pod that the inventory knows at that time");
+        (reason, "is the inventory of the same cluster and time as the capture? The findings above name the addresses")
+    } else {
+        let reason = format!("the {} edges seen belong to other namespaces", reading.observation.edges.len());
+        (reason, "name the namespace with --namespace, or add --system")
+    };
+    Failure::Empty { reason, hint }
+}
+
+fn summarise(arguments: &Learn, reading: &Reading, set: &PolicySet, findings: &Findings) -> Summary {
+    let mut summary = Summary {
+        captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
+        frames: review::Frames {
+            total: reading.tally.total(),
+            decoded: reading.tally.decoded(),
+            left_out: reading.tally.left_out(),
+        },
+        flows: reading.observation.flows.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect(),
+        edges: u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX),
+        scope: (!arguments.namespace.is_empty()).then(|| arguments.namespace.clone()),
+        ..Summary::default()
+    };
+    summary.set_policies(&set.policies);
+    summary.set_findings(findings);
+    summary
+}
+
+fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {
+    match format {
+        Format::Text => {
+            let _ = write!(io::stderr(), "{}", review::terminal(summary));
+            Ok(())
+        }
+        Format::Json => write_out(&review::json(summary)?),
+    }
+}
+
+fn write_out(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// What `--deny` asks for.
+struct Denied {
+    codes: BTreeSet<Code>,
+    severity: Option<Severity>,
+}
+
+impl Denied {
+    fn parse(words: &[String]) -> Result<Self, Failure> {
+        let mut denied = Self { codes: BTreeSet::new(), severity: None };
+        for word in words {
+            let severity = [Severity::Note, Severity::Warning, Severity::Serious].into_iter().find(|severity| severity.name() == word);
+            let code = Code::ALL.iter().find(|code| code.name() == word);
+            match (severity, code) {
+                (Some(severity), _) => denied.severity = Some(denied.severity.map_or(severity, |known| known.min(severity))),
+                (None, Some(code)) => {
+                    denied.codes.insert(*code);
+                }
+                (None, None) => return Err(Failure::NoSuchCode(word.clone())),
+            }
+        }
+        Ok(denied)
+    }
+
+    fn is_hit_by(&self, findings: &Findings) -> bool {
+        findings.sorted().iter().any(|finding| {
+            self.codes.contains(&finding.code) || self.severity.is_some_and(|severity| finding.code.severity() >= severity)
+        })
+    }
+}
