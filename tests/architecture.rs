@@ -101,7 +101,9 @@ fn nothing_prints_or_asks_the_clock_below_the_command_line() {
     let mut wrong = BTreeSet::new();
     for module in ORDER.iter().filter(|module| !["cli", "capture", "cluster"].contains(module)) {
         for (path, code) in sources(module) {
-            for forbidden in ["println!", "eprintln!", "print!", "SystemTime", "Instant::now", "std::env", "Timestamp::now", "Zoned::now"] {
+            for forbidden in
+                ["println!", "eprintln!", "print!", "SystemTime", "Instant::now", "std::env", "Timestamp::now", "Zoned::now"]
+            {
                 if names(&code, forbidden) {
                     wrong.insert(format!("{}: {forbidden}", path.display()));
                 }

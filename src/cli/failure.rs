@@ -54,7 +54,9 @@ impl Failure {
             Self::Inventory(error) => Some(error.hint()),
             Self::Emit(error) => Some(error.hint()),
             Self::Empty { hint, .. } => Some(hint),
-            Self::NoSuchNamespace(_) => Some("names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject"),
+            Self::NoSuchNamespace(_) => {
+                Some("names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject")
+            }
             Self::NoSuchCode(_) => Some("`netpol-gen findings` lists the codes"),
             Self::Verify(_) | Self::Output(_) | Self::Json(_) => None,
         }

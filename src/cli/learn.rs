@@ -1,7 +1,7 @@
 //! `netpol-gen learn`: captures and an inventory in, policies out.
 
-use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use crate::capture::{self, Input, Merged};
@@ -155,10 +155,10 @@ fn is_empty(set: &PolicySet) -> bool {
 /// Says where the traffic went, if not into policies.
 fn empty(reading: &Reading) -> Failure {
     let flows: u64 = reading.observation.flows.values().sum();
-    let (reason, hint) = if reading.tally.total() == 0 {
+    let (reason, hint) = if reading.tally.frames == 0 {
         ("the captures hold no frames".to_owned(), "was the capture stopped before it wrote anything, or its filter too narrow?")
     } else if flows == 0 {
-        let reason = format!("none of {} frames belongs to a TCP, UDP or SCTP conversation", reading.tally.total());
+        let reason = format!("none of {} frames belongs to a TCP, UDP or SCTP conversation", reading.tally.frames);
         (reason, "the findings above say what the frames were")
     } else if reading.observation.edges.is_empty() {
         let reason = format!("none of {flows} flows was an answered connection of a pod that the inventory knows at that time");
@@ -174,9 +174,9 @@ fn summarise(arguments: &Learn, reading: &Reading, set: &PolicySet, findings: &F
     let mut summary = Summary {
         captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
         frames: review::Frames {
-            total: reading.tally.total(),
-            decoded: reading.tally.decoded(),
-            left_out: reading.tally.left_out(),
+            total: reading.tally.frames,
+            decoded: reading.tally.decoded,
+            left_out: left_out(&reading.tally),
         },
         flows: reading.observation.flows.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect(),
         edges: u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX),
@@ -188,10 +188,25 @@ fn summarise(arguments: &Learn, reading: &Reading, set: &PolicySet, findings: &F
     summary
 }
 
+fn left_out(tally: &Tally) -> BTreeMap<String, u64> {
+    let named = [
+        ("not-ip", tally.not_ip),
+        ("cut", tally.cut),
+        ("malformed", tally.malformed),
+        ("nested-too-deep", tally.nested_too_deep),
+        ("unsupported-link-type", tally.unsupported_link_types.values().sum()),
+        ("unsupported-ethernet-type", tally.unsupported_ether_types.values().sum()),
+    ];
+    named.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
+}
+
 fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {
     match format {
         Format::Text => {
-            let _ = write!(io::stderr(), "{}", review::terminal(summary));
+            // https://no-color.org: any value but the empty one.
+            let has_no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            let colours = io::stderr().is_terminal() && !has_no_colour;
+            let _ = write!(io::stderr(), "{}", review::terminal(summary, colours));
             Ok(())
         }
         Format::Json => write_out(&review::json(summary)?),
@@ -215,7 +230,8 @@ impl Denied {
     fn parse(words: &[String]) -> Result<Self, Failure> {
         let mut denied = Self { codes: BTreeSet::new(), severity: None };
         for word in words {
-            let severity = [Severity::Note, Severity::Warning, Severity::Serious].into_iter().find(|severity| severity.name() == word);
+            let severity =
+                [Severity::Note, Severity::Warning, Severity::Serious].into_iter().find(|severity| severity.name() == word);
             let code = Code::ALL.iter().find(|code| code.name() == word);
             match (severity, code) {
                 (Some(severity), _) => denied.severity = Some(denied.severity.map_or(severity, |known| known.min(severity))),

@@ -14,7 +14,9 @@ impl Progress {
             return Self(ProgressBar::hidden());
         }
         let (bar, template) = match total {
-            Some(total) => (ProgressBar::new(total), "reading {bar:40} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}"),
+            Some(total) => {
+                (ProgressBar::new(total), "reading {bar:40} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}")
+            }
             None => (ProgressBar::new_spinner(), "reading {binary_bytes} {binary_bytes_per_sec}"),
         };
         Self(bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())))
