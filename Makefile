@@ -1,0 +1,58 @@
+# netpol-gen: `make` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO ?= cargo
+FUZZ_SECONDS ?= 180
+VENV := target/venv
+
+.PHONY: help demo test lint captures independent fuzz conformance setup clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building needs and is missing (libpcap)
+	@if ! [ -e /usr/include/pcap/pcap.h ] && ! pkg-config --exists libpcap 2>/dev/null; then \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libpcap-dev; \
+	fi
+
+demo: setup ## learn policies from a recorded capture and show them
+	$(CARGO) build --release --locked
+	rm -rf target/demo
+	target/release/netpol-gen learn --read captures/shop.pcap --inventory captures/shop.yaml --output target/demo/policies
+	@echo; echo "target/demo/policies:"; (cd target/demo/policies && find . -type f | sort | sed 's/^/  /'); echo
+	@cat target/demo/policies/prod/allow-ingress-to-db.yaml
+
+test: setup ## run all tests (needs neither root nor a cluster)
+	$(CARGO) test --locked
+	$(CARGO) test --locked --no-default-features --lib
+
+lint: setup ## formatting and lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+captures: ## record captures/ anew (needs root; makes network namespaces without a way out)
+	bash tests/lab/install.sh
+	python3 tests/lab/record.py
+
+$(VENV)/bin/nca:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet network-config-analyzer
+
+independent: setup $(VENV)/bin/nca ## check expected and made policies by an independent engine (PyPI network-config-analyzer)
+	$(CARGO) build --release --locked
+	$(VENV)/bin/python tests/cases/nca.py --program target/release/netpol-gen
+
+conformance: setup ## evaluate a corpus of cases: make conformance CASES=FILE.tar.xz
+	rm -rf target/cases && mkdir -p target/cases
+	tar -xf "$(CASES)" -C target/cases
+	NETPOL_CASES=$(CURDIR)/target/cases $(CARGO) test --release --locked --test conformance
+
+fuzz: setup ## fuzz the byte parsers, FUZZ_SECONDS each
+	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
+	for target in decode_frame read_capture; do \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz -s none $$target -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+clean: ## remove everything built
+	$(CARGO) clean
