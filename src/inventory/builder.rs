@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::merge::Versions;
-use super::object::{Body, Object, PodBody, Subset};
+use super::object::{Body, Metadata, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
 use super::owner::{Owned, OwnerRecord, Owners};
 use super::range;
 use super::service::{Backends, Draft, ServiceIndex};
+use super::snapshot::{self, Snapshot};
 use super::timeline::{Tenure, Timeline};
 use super::{
     Backend, Inventory, Node, NodeId, Pod, PodId, SIDE_CARS, Service, ServiceId, ServiceType, Workload, WorkloadId, index,
@@ -28,7 +29,6 @@ pub struct InventoryOptions {
 /// Collects objects; the order makes no difference.
 #[derive(Clone, Debug, Default)]
 pub struct InventoryBuilder {
-    /// By kind (as one letter case of the body), namespace, name and, for pods, identity.
     objects: BTreeMap<Key, Versions>,
     unknown: BTreeMap<String, u64>,
     findings: Findings,
@@ -42,6 +42,8 @@ struct Key {
     /// Of a pod its uid, because names of pods come again (`db-0`); of all other objects nothing, because a Deployment deleted
     /// and made anew is the same workload.
     identity: String,
+    /// Whether the API's own kind is meant, and not one of the same name (Knative has a `Service` beside each Service).
+    is_built_in: bool,
 }
 
 impl InventoryBuilder {
@@ -49,6 +51,20 @@ impl InventoryBuilder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Adds an object or a list of them, as the API or a serializer gives it; what cannot be read is a finding.
+    pub fn apply_value(&mut self, value: serde_json::Value) {
+        let snapshot = snapshot::read_value(value, "object");
+        self.apply_snapshot(snapshot);
+    }
+
+    /// Adds all objects of a snapshot, and what was found while reading it.
+    pub fn apply_snapshot(&mut self, snapshot: Snapshot) {
+        self.report(snapshot.findings);
+        for object in snapshot.objects {
+            self.apply(object);
+        }
     }
 
     /// Adds one object as one snapshot has it.
@@ -67,7 +83,14 @@ impl InventoryBuilder {
             Body::Pod(pod) => metadata.created.or(pod.started).map_or_else(String::new, |time| time.0.to_string()),
             _ => String::new(),
         };
-        let key = Key { kind: object.kind.clone(), namespace: metadata.namespace.clone(), name: metadata.name.clone(), identity };
+        let key = Key {
+            kind: object.kind.clone(),
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            identity,
+            // Last in order, so that the API's own kind is what remains where both would own pods of one name.
+            is_built_in: !matches!(object.body, Body::Other(_)),
+        };
         self.objects.entry(key).or_default().add(object);
     }
 
@@ -96,7 +119,9 @@ struct Parts {
     unknown: BTreeMap<String, u64>,
     inventory: Inventory,
     owners: Owners,
-    pods: Vec<(Object, Box<PodBody>)>,
+    pods: Vec<(Metadata, Box<PodBody>)>,
+    /// Addresses of nodes out of the pod ranges.
+    devices: BTreeMap<String, BTreeSet<IpAddr>>,
     services: BTreeMap<(String, String), Draft>,
     slices: BTreeMap<(String, String), Vec<Subset>>,
     legacy: BTreeMap<(String, String), Vec<Subset>>,
@@ -116,12 +141,13 @@ impl Parts {
                 self.inventory.namespaces.insert(metadata.name, metadata.labels);
             }
             Body::Node(node) => {
-                let super::object::NodeBody { addresses, pod_ranges } = node;
+                let NodeBody { addresses, device_addresses, pod_ranges } = node;
+                self.devices.insert(metadata.name.clone(), device_addresses);
                 self.inventory.nodes.push(Node { name: metadata.name, addresses, pod_ranges });
             }
-            Body::Pod(pod) => self.pods.push((Object { kind, metadata, body: Body::Namespace }, pod)),
+            Body::Pod(pod) => self.pods.push((metadata, pod)),
             Body::Service(body) => {
-                let super::object::ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector } = *body;
+                let ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector } = *body;
                 let key = (metadata.namespace.clone(), metadata.name.clone());
                 let service = Service {
                     namespace: metadata.namespace,
@@ -158,7 +184,7 @@ impl Parts {
         }
     }
 
-    fn owner(&mut self, kind: String, metadata: super::object::Metadata, body: super::object::OwnerBody, is_built_in: bool) {
+    fn owner(&mut self, kind: String, metadata: Metadata, body: OwnerBody, is_built_in: bool) {
         let key = (metadata.namespace, kind, metadata.name);
         self.owners.insert(key, OwnerRecord { controller: metadata.controller, body, is_built_in });
     }
@@ -168,8 +194,8 @@ impl Parts {
         let drafts = self.draft_pods(&mut said);
         self.settle_workloads(drafts);
         self.settle_timeline();
-        self.settle_nodes();
         self.settle_ranges(options, said);
+        self.settle_nodes();
         self.settle_services();
         for (kind, count) in self.owners.unused() {
             *self.unknown.entry(kind.to_owned()).or_default() += count;
@@ -189,8 +215,7 @@ impl Parts {
     fn draft_pods(&mut self, said: &mut Said) -> Vec<(Pod, u64, WorkloadName, Option<Labels>)> {
         let mut nodes: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
         let mut drafts = Vec::with_capacity(self.pods.len());
-        for (object, body) in std::mem::take(&mut self.pods) {
-            let metadata = object.metadata;
+        for (metadata, body) in std::mem::take(&mut self.pods) {
             let owned = Owned {
                 namespace: &metadata.namespace,
                 name: &metadata.name,
@@ -316,6 +341,7 @@ impl Parts {
         for node in &mut self.inventory.nodes {
             let devices = node.pod_ranges.iter().filter_map(|range| range::first_two(*range)).flatten();
             node.addresses.extend(devices.filter(|address| !timeline.has(*address)));
+            node.addresses.extend(self.devices.remove(&node.name).unwrap_or_default());
         }
         for (position, node) in self.inventory.nodes.iter().enumerate() {
             for address in &node.addresses {
@@ -327,8 +353,10 @@ impl Parts {
                 continue;
             }
             if let Some(node) = pod.node {
-                pod.addresses.extend(&self.inventory.nodes[node.0 as usize].addresses);
                 self.inventory.host_pods.entry(node).or_default().push(PodId(index(position)));
+            }
+            if let Some(node) = pod.node.filter(|_| pod.addresses.is_empty()) {
+                pod.addresses.extend(&self.inventory.nodes[node.0 as usize].addresses);
             }
         }
     }

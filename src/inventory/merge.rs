@@ -21,7 +21,7 @@ impl Versions {
     /// The newest state, with what older ones knew of addresses, owners and ends. `None` if there was none.
     pub(super) fn merged(mut self) -> Option<Object> {
         self.0.sort_by(compare);
-        self.0.into_iter().reduce(|older, newer| merge(older, newer))
+        self.0.into_iter().reduce(merge)
     }
 }
 
@@ -54,6 +54,7 @@ fn merge(older: Object, mut newer: Object) -> Object {
         }
         (Body::Node(newer), Body::Node(older)) => {
             newer.addresses.extend(older.addresses);
+            newer.device_addresses.extend(older.device_addresses);
             let ranges: BTreeSet<_> = newer.pod_ranges.drain(..).chain(older.pod_ranges).collect();
             newer.pod_ranges.extend(ranges);
         }

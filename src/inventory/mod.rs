@@ -226,7 +226,10 @@ impl Inventory {
     #[must_use]
     pub fn declares(&self, address: IpAddr, protocol: Protocol, port: u16, at: Timestamp) -> bool {
         let address = address.to_canonical();
-        if self.service_call(address, protocol, port).is_some() || self.host_port(address, protocol, port, at).is_some() {
+        if self.service_call(address, protocol, port).is_some()
+            || self.host_port(address, protocol, port, at).is_some()
+            || self.service_index.declares_endpoint(address, protocol, port)
+        {
             return true;
         }
         if protocol == Protocol::Tcp && self.api_server.contains(&Backend { address, port }) {
@@ -237,9 +240,8 @@ impl Inventory {
             Identity::Node(node) => {
                 let mut own = self.host_pods.get(&node).into_iter().flatten().filter(|id| self.holds(**id, address, at));
                 own.any(|id| self.workload_declares(self.pod(*id).workload, protocol, port))
-                    || self.service_index.declares_endpoint(address, protocol, port)
             }
-            _ => self.service_index.declares_endpoint(address, protocol, port),
+            _ => false,
         }
     }
 

@@ -82,8 +82,10 @@ pub enum Body {
 /// `Node`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeBody {
-    /// `status.addresses` and the addresses in annotations of network plug-ins.
+    /// `status.addresses` and the node's addresses in annotations.
     pub addresses: BTreeSet<IpAddr>,
+    /// Its own addresses out of the pod ranges: tunnel devices, health checks.
+    pub device_addresses: BTreeSet<IpAddr>,
     /// `spec.podCIDRs` and the ranges in annotations of network plug-ins.
     pub pod_ranges: Vec<IpNet>,
 }

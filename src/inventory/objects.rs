@@ -205,13 +205,13 @@ pub enum Identity {
     Node(NodeId),
     /// A Service's address; which port of it is asked with [`super::Inventory::service_call`].
     Service(ServiceId),
-    /// 169.254.169.254, fd00:ec2::254 and the like.
+    /// 169.254.169.254, `fd00:ec2::254` and the like.
     Metadata,
     /// Loopback or unspecified.
     Loopback,
     /// Multicast or broadcast.
     Multicast,
-    /// Other link-local addresses: 169.254.0.0/16, fe80::/10.
+    /// Other link-local addresses: 169.254.0.0/16, `fe80::/10`.
     LinkLocal,
     /// Inside the pod or Service ranges, owned by nobody that the inventory knows at that time.
     UnknownInCluster,

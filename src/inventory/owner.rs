@@ -1,9 +1,9 @@
 //! Owner references in, workloads out.
 //!
 //! A pod is followed up its controllers (`ownerReferences` with `controller: true`) to the one that lasts. Kinds that a rollout or
-//! a schedule makes anew (ReplicaSet, Job, ReplicationController) are left upward, and so is every other kind whose object is there
+//! a schedule makes anew (ReplicaSet, Job, `ReplicationController`) are left upward, and so is every other kind whose object is there
 //! and has a controller. It ends at Deployment, StatefulSet, DaemonSet and CronJob even where a custom resource owns them: an
-//! operator's two StatefulSets (a database and its proxy, say) do different things under one owner, and as one workload each
+//! operator's two `StatefulSets` (a database and its proxy, say) do different things under one owner, and as one workload each
 //! would get the other's rules. Under any other custom kind (Argo's `Rollout`) the pods are alike, and it is the workload.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +15,10 @@ use crate::model::{Code, Findings, Labels, WorkloadKind, WorkloadName};
 const LASTING: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "CronJob"];
 /// Kinds that come and go with each rollout or run; without a controller of their own they are workloads.
 const TRANSIENT: &[&str] = &["ReplicaSet", "Job", "ReplicationController"];
-/// Labels that tell ReplicaSets of one owner apart, with the kind of that owner.
+/// Labels that tell `ReplicaSets` of one owner apart, with the kind of that owner.
 const HASHES: &[(&str, &str)] = &[("pod-template-hash", "Deployment"), ("rollouts-pod-template-hash", "Rollout")];
+/// Labels that tell Jobs of one CronJob apart; the API server adds them to the template.
+const RUN_LABELS: &[&str] = &["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"];
 /// Owners of owners; more is a loop.
 const LONGEST_CHAIN: usize = 16;
 
@@ -116,9 +118,7 @@ impl Owners {
             };
             let controller = record.controller.clone();
             if record.body.selector.is_some() {
-                selector = record.body.selector.clone();
-            } else if !record.is_built_in {
-                selector = selector.map(without_hashes);
+                selector.clone_from(&record.body.selector);
             }
             self.used.insert(key);
             match controller {
@@ -168,9 +168,9 @@ impl Owners {
     }
 }
 
-/// The labels that are the same for all ReplicaSets of an owner.
+/// The labels that are the same for all `ReplicaSets` or Jobs of an owner.
 fn without_hashes(mut selector: Labels) -> Labels {
-    for (label, _) in HASHES {
+    for label in HASHES.iter().map(|(label, _)| label).chain(RUN_LABELS) {
         selector.remove(*label);
     }
     selector

@@ -66,7 +66,7 @@ pub(super) fn pods(
     aggregate(ranges)
 }
 
-/// Service ranges: those said, and for a family without any the least range that holds all ClusterIPs.
+/// Service ranges: those said, and for a family without any the least range that holds all `ClusterIPs`.
 pub(super) fn services(
     said: impl IntoIterator<Item = IpNet>,
     clusters: &BTreeSet<IpAddr>,

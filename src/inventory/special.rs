@@ -29,7 +29,7 @@ pub(super) fn fixed(address: IpAddr) -> Option<Identity> {
     }
 }
 
-/// 169.254.0.0/16 (RFC 3927) and fe80::/10 (RFC 4291, section 2.5.6).
+/// 169.254.0.0/16 (RFC 3927) and `fe80::/10` (RFC 4291, section 2.5.6).
 pub(super) const fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),

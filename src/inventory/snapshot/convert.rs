@@ -204,20 +204,25 @@ impl Reading<'_> {
     }
 
     fn node(&mut self, raw: raw::Node, annotations: &BTreeMap<String, String>) -> NodeBody {
-        let own = raw.status.addresses.iter().filter(|address| matches!(address.kind.as_str(), "InternalIP" | "ExternalIP"));
-        let mut addresses: BTreeSet<IpAddr> = own.filter_map(|own| self.address(&own.address)).collect();
+        // The other types are host names: Hostname, InternalDNS, ExternalDNS.
+        let own = raw.status.addresses.iter().filter(|address| !address.kind.ends_with("name") && !address.kind.ends_with("DNS"));
+        let addresses: BTreeSet<IpAddr> = own.filter_map(|own| self.address(&own.address)).collect();
+        let mut body = NodeBody { addresses, ..NodeBody::default() };
         let mut ranges = raw.spec.pod_cidrs;
         ranges.push(raw.spec.pod_cidr);
         for (key, value) in annotations {
             if ADDRESS_ANNOTATIONS.contains(&key.as_str()) {
                 // Calico writes its node addresses with the length of the node's subnet.
                 let text = value.split_once('/').map_or(value.as_str(), |(address, _)| address);
-                addresses.extend(text.split(',').filter_map(|text| self.address(text.trim())));
+                body.addresses.extend(text.split(',').filter_map(|text| self.address(text.trim())));
+            } else if DEVICE_ANNOTATIONS.contains(&key.as_str()) {
+                body.device_addresses.extend(self.address(value));
             } else if RANGE_ANNOTATIONS.contains(&key.as_str()) {
                 ranges.push(value.clone());
             }
         }
-        NodeBody { addresses, pod_ranges: self.ranges(&ranges) }
+        body.pod_ranges = self.ranges(&ranges);
+        body
     }
 
     fn pod(&mut self, raw: raw::Pod, namespace: &str) -> PodBody {
@@ -233,12 +238,12 @@ impl Reading<'_> {
         let mut names = BTreeSet::new();
         for container in containers.into_iter().chain(side_cars) {
             for port in container.ports {
-                if port.container_port == 0 {
+                if port.port == 0 {
                     self.complain("0", "a port");
                 } else if let Some(protocol) = self.protocol(&port.protocol) {
                     let host_port = port.host_port.filter(|port| *port != 0);
                     let name = (!port.name.is_empty()).then_some(port.name);
-                    ports.push(ContainerPort { name, port: port.container_port, protocol, host_port });
+                    ports.push(ContainerPort { name, port: port.port, protocol, host_port });
                 }
             }
             names.insert(container.name);
@@ -250,7 +255,8 @@ impl Reading<'_> {
         node_addresses.extend(self.address(&status.host_ip));
         let mut finished = None;
         if matches!(status.phase.as_str(), "Succeeded" | "Failed") {
-            let ends = status.container_statuses.iter().map(|container| &container.state.terminated.finished_at);
+            let statuses = status.container_statuses.iter().chain(&status.init_container_statuses);
+            let ends = statuses.map(|container| &container.state.terminated.finished_at);
             finished = ends.filter_map(|text| self.time(text)).max();
             if finished.is_none() {
                 // An evicted pod has no container left to tell; its conditions changed when it went.
@@ -311,13 +317,13 @@ impl Reading<'_> {
             let Some(protocol) = self.protocol(&port.protocol) else { continue };
             let target = match port.target_port {
                 None | Some(raw::IntOrString::Int(0)) => TargetPort::Number(port.port),
-                Some(raw::IntOrString::Int(number)) => match u16::try_from(number) {
-                    Ok(number) => TargetPort::Number(number),
-                    Err(_) => {
+                Some(raw::IntOrString::Int(number)) => {
+                    let Ok(number) = u16::try_from(number) else {
                         self.complain(&number.to_string(), "a port");
                         continue;
-                    }
-                },
+                    };
+                    TargetPort::Number(number)
+                }
                 Some(raw::IntOrString::String(text)) if text.is_empty() => TargetPort::Number(port.port),
                 Some(raw::IntOrString::String(text)) => text.parse().map_or(TargetPort::Name(text), TargetPort::Number),
             };
@@ -402,25 +408,29 @@ fn pod_name(reference: raw::Reference) -> Option<PodName> {
         .then_some(PodName { namespace: reference.namespace, name: reference.name })
 }
 
-/// Where network plug-ins write addresses of the node itself: its own, its tunnel devices', its health check's.
+/// Where addresses of the node itself are written, beside its status.
 const ADDRESS_ANNOTATIONS: &[&str] = &[
     "alpha.kubernetes.io/provided-node-ip",
     "flannel.alpha.coreos.com/public-ip",
     "flannel.alpha.coreos.com/public-ipv6",
+    "k3s.io/internal-ip",
+    "projectcalico.org/IPv4Address",
+    "projectcalico.org/IPv6Address",
+];
+
+/// Where network plug-ins write addresses, taken from the pod ranges, of the node's tunnel devices and health checks.
+const DEVICE_ANNOTATIONS: &[&str] = &[
     "io.cilium.network.ipv4-cilium-host",
     "io.cilium.network.ipv4-health-ip",
     "io.cilium.network.ipv6-cilium-host",
     "io.cilium.network.ipv6-health-ip",
-    "k3s.io/internal-ip",
     "network.cilium.io/ipv4-cilium-host",
     "network.cilium.io/ipv4-health-ip",
     "network.cilium.io/ipv6-cilium-host",
     "network.cilium.io/ipv6-health-ip",
-    "projectcalico.org/IPv4Address",
     "projectcalico.org/IPv4IPIPTunnelAddr",
     "projectcalico.org/IPv4VXLANTunnelAddr",
     "projectcalico.org/IPv4WireguardInterfaceAddr",
-    "projectcalico.org/IPv6Address",
     "projectcalico.org/IPv6VXLANTunnelAddr",
     "projectcalico.org/IPv6WireguardInterfaceAddr",
 ];

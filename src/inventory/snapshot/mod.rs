@@ -147,7 +147,7 @@ pub fn expand<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>, InventoryErro
     Ok(files)
 }
 
-/// Linked directories are left out (a mounted ConfigMap holds everything twice, once below `..data`), linked files are not.
+/// Linked directories are left out (a mounted `ConfigMap` holds everything twice, once below `..data`), linked files are not.
 fn list(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), InventoryError> {
     let mut pending = vec![directory.to_owned()];
     while let Some(directory) = pending.pop() {
@@ -194,13 +194,13 @@ pub fn read_bytes(bytes: &[u8], name: &str) -> Result<Snapshot, InventoryError> 
     Ok(snapshot)
 }
 
-/// One object as the API or a serializer gives it.
-///
-/// # Errors
-///
-/// What is wrong with it, as the rest of a sentence that begins with the object.
-pub fn object(value: serde_json::Value) -> Result<Object, String> {
-    convert::object(&Tree::from(value), None, &mut Vec::new()).map_err(|mismatch| mismatch.0)
+/// The objects of a JSON value: one object or a list, as the API or a serializer gives it; `name` is what messages call it.
+#[must_use]
+pub fn read_value(value: serde_json::Value, name: &str) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let objects = &mut snapshot.objects;
+    Sink::new(name, &mut snapshot.findings, &mut |object| objects.push(object)).item(Tree::from(value), 0);
+    snapshot
 }
 
 /// Reads a file object by object.
@@ -248,7 +248,7 @@ fn parse_yaml(bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Malformed> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = &bytes[..error.valid_up_to()];
         let line_start = valid.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = valid.split(|byte| *byte == b'\n').count();
         let column = String::from_utf8_lossy(&valid[line_start..]).chars().count() + 1;
         Malformed { line, column, message: "it is not text in UTF-8".into() }
     })?;

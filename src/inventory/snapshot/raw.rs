@@ -96,7 +96,8 @@ pub(super) struct Container {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ContainerPort {
     pub(super) name: String,
-    pub(super) container_port: u16,
+    #[serde(rename = "containerPort")]
+    pub(super) port: u16,
     pub(super) host_port: Option<u16>,
     pub(super) protocol: String,
 }
@@ -115,6 +116,7 @@ pub(super) struct PodStatus {
     #[serde(rename = "hostIPs")]
     pub(super) host_ips: Vec<Ip>,
     pub(super) container_statuses: Vec<ContainerStatus>,
+    pub(super) init_container_statuses: Vec<ContainerStatus>,
     pub(super) conditions: Vec<Condition>,
 }
 

@@ -54,8 +54,11 @@ impl<'o> Sink<'o> {
         for (item, place) in std::mem::take(&mut self.unnamed) {
             self.take(item, list.as_ref(), place);
         }
-        let is_list = list.is_some() || self.has_items || matches!(&rest, Tree::Mapping(members) if members.is_empty());
-        if !is_list {
+        // Kinds of single objects may end in `List` too (`AllowList`); these have names.
+        let is_named = rest.get("metadata").and_then(|metadata| metadata.get("name")).is_some();
+        let is_list = self.has_items || (list.is_some() && !is_named);
+        let is_empty = matches!(&rest, Tree::Mapping(members) if members.is_empty());
+        if !is_list && !is_empty {
             self.position += 1;
             self.take(rest, None, Place { line, position: self.position });
         }
