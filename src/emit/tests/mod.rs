@@ -2,5 +2,7 @@
 
 mod manifest;
 mod render;
+mod review;
 pub mod samples;
+mod sink;
 mod strategies;

@@ -1,0 +1,91 @@
+//! `REVIEW.md`: what someone reads before applying the policies.
+
+use serde::Serialize;
+
+use crate::emit::template::REVIEW;
+use crate::emit::{EmitError, Templates};
+use crate::model::Code;
+
+use super::{Group, Namespace, Summary, terminal};
+
+/// What a reviewer has to know about the limits of what was seen, where a finding says so.
+const BLIND_SPOTS: [(Code, &str); 13] = [
+    (Code::NamespaceWithoutTraffic, "Some namespaces had no traffic at all: their default deny stops everything there."),
+    (Code::WorkloadWithoutTraffic, "Some workloads took part in no connection: the default deny stops everything they do."),
+    (Code::UnattributedAddress, "Some addresses could not be attributed to a pod: what they did is in no policy."),
+    (Code::NotExpressible, "Some connections cannot be expressed as NetworkPolicy: they will be denied."),
+    (Code::FlowTableFull, "There were more conversations at once than were kept apart: some evidence is incomplete."),
+    (Code::ServiceBackendNotSeen, "Behind some Services the chosen pod was not captured."),
+    (Code::SnatHidesOriginator, "Some callers are hidden behind a node's address."),
+    (Code::ProxyPeer, "Some peers are proxies that speak for others."),
+    (Code::OpaqueTunnel, "There was encrypted or unknown tunnel traffic: what is inside was not seen."),
+    (Code::TruncatedFile, "A capture file ends in the middle."),
+    (Code::CutFrames, "Some frames were captured too short to tell."),
+    (Code::WeakDirection, "Of some connections it is not certain who opened them."),
+    (Code::Icmp, "There was ICMP, which NetworkPolicy cannot express."),
+];
+
+#[derive(Serialize)]
+struct Values<'a> {
+    summary: &'a Summary,
+    length: String,
+    policies: usize,
+    namespaces: Vec<NamespaceValues<'a>>,
+    groups: Vec<Group<'a>>,
+    blind_spots: Vec<BlindSpot>,
+    /// Whether there is anything for `kubectl apply -k .`.
+    allows: bool,
+    /// Whether there is anything for `kubectl apply -k _default-deny`.
+    denies: bool,
+    /// Absent when nothing was proved.
+    proof: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct NamespaceValues<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    namespace: &'a Namespace,
+    allows: bool,
+    denies: bool,
+}
+
+#[derive(Serialize)]
+struct BlindSpot {
+    code: &'static str,
+    sentence: &'static str,
+}
+
+/// The text of `REVIEW.md`. Says nothing of which files were written, so that a second run gives the same bytes.
+///
+/// # Errors
+/// The template fails.
+pub fn markdown(summary: &Summary, templates: &Templates) -> Result<String, EmitError> {
+    let is_deny = |class: &str| class == crate::model::Class::DefaultDeny.name();
+    let namespaces: Vec<NamespaceValues> = summary
+        .namespaces
+        .iter()
+        .map(|(name, namespace)| NamespaceValues {
+            name,
+            namespace,
+            allows: namespace.policies.iter().any(|policy| !is_deny(&policy.class)),
+            denies: namespace.policies.iter().any(|policy| is_deny(&policy.class)),
+        })
+        .collect();
+    let values = Values {
+        length: terminal::length(summary.captures.seconds),
+        policies: summary.policies(),
+        allows: namespaces.iter().any(|namespace| namespace.allows),
+        denies: namespaces.iter().any(|namespace| namespace.denies),
+        namespaces,
+        groups: summary.grouped(),
+        blind_spots: BLIND_SPOTS
+            .into_iter()
+            .filter(|(code, _)| summary.has(*code))
+            .map(|(code, sentence)| BlindSpot { code: code.name(), sentence })
+            .collect(),
+        proof: summary.proof.as_ref().map(super::Proof::holds),
+        summary,
+    };
+    templates.render(REVIEW, REVIEW, &values)
+}

@@ -1,0 +1,269 @@
+//! What a run saw, made and could not see, as one value: for a person on a terminal, as a Markdown review, as JSON.
+//!
+//! In: what the stages report. Out: [`terminal`] text, [`markdown`] (`REVIEW.md`), [`json`]. No clock: all times are capture
+//! times, so the same input gives the same bytes.
+
+mod markdown;
+mod terminal;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::{Code, Explained, Finding, Findings, Policy, Span};
+
+use super::sink::Written;
+use super::words;
+
+pub use markdown::markdown;
+pub use terminal::terminal;
+
+/// A run in numbers and sentences. Its JSON is an interface: fields are added, but none changes its meaning or goes while
+/// `version` stays the same.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The version of this form: 1.
+    pub version: u32,
+    /// What was read.
+    pub captures: Captures,
+    /// What the captures held.
+    pub frames: Frames,
+    /// Conversations by what became of them: `answered`, `refused`, `unanswered`, `one-way`.
+    pub flows: BTreeMap<String, u64>,
+    /// How many distinct edges: who may call whom on which port.
+    pub edges: u64,
+    /// The namespaces this run speaks for; `null` for all.
+    pub scope: Option<Vec<String>>,
+    /// What was made, by namespace.
+    pub namespaces: BTreeMap<String, Namespace>,
+    /// What a reviewer has to know, worst first.
+    pub findings: Vec<FindingLine>,
+    /// What was written; `null` when nothing was meant to be.
+    pub files: Option<Written>,
+    /// What checking the policies against the capture gave; `null` when they were not checked.
+    pub proof: Option<Proof>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Captures {
+    /// Files or interfaces, in order.
+    pub sources: Vec<String>,
+    /// When the first frame was captured, in RFC 3339; `null` without frames.
+    pub first: Option<String>,
+    /// When the last one was.
+    pub last: Option<String>,
+    /// Whole seconds in between.
+    pub seconds: u64,
+}
+
+impl Captures {
+    /// Of these sources, with frames over this span.
+    #[must_use]
+    pub fn new(mut sources: Vec<String>, span: Option<Span>) -> Self {
+        sources.sort();
+        Self {
+            sources,
+            first: span.map(|span| span.first().to_string()),
+            last: span.map(|span| span.last().to_string()),
+            seconds: span.map_or(0, |span| u64::try_from(span.length() / 1_000_000_000).unwrap_or(0)),
+        }
+    }
+}
+
+/// What the captures held.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Frames {
+    /// All of them.
+    pub total: u64,
+    /// Those that were understood.
+    pub decoded: u64,
+    /// The others, by reason.
+    pub left_out: BTreeMap<String, u64>,
+}
+
+/// One namespace.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Namespace {
+    /// Its workloads, as `name (Kind)`.
+    pub workloads: Vec<String>,
+    /// Its policies, default deny first.
+    pub policies: Vec<PolicyLine>,
+}
+
+/// One policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyLine {
+    /// `metadata.name`.
+    pub name: String,
+    /// Its class, as in the annotation `netpol-gen/class`.
+    pub class: String,
+    /// Whom it is for: `name (Kind)`, or `every pod of <namespace>`.
+    pub subject: String,
+    /// What it is for, as a sentence.
+    pub purpose: String,
+    /// What it allows, a line a rule.
+    pub allows: Vec<String>,
+    /// What was widened on purpose.
+    pub notes: Vec<String>,
+    /// How many rules it has.
+    pub rules: u64,
+    /// How many peers, over all rules.
+    pub peers: u64,
+    /// How many ports, over all rules.
+    pub ports: u64,
+    /// How many observed edges it is there for.
+    pub edges: u64,
+}
+
+impl PolicyLine {
+    fn new(explained: &Explained) -> Self {
+        let policy: &Policy = &explained.policy;
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Self {
+            name: policy.name.clone(),
+            class: policy.class.name().to_owned(),
+            subject: words::subject(policy),
+            purpose: words::purpose(policy),
+            allows: words::allows(policy),
+            notes: explained.notes.clone(),
+            rules: count(policy.rules.allowing().count()),
+            peers: count(policy.rules.allowing().map(|rule| rule.peers.len()).sum()),
+            ports: count(policy.rules.allowing().map(|rule| rule.ports.len()).sum()),
+            edges: count(explained.grounds.values().map(BTreeMap::len).sum()),
+        }
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, Serialize)]
+pub struct FindingLine {
+    /// The stable code.
+    pub code: String,
+    /// `serious`, `warning` or `note`.
+    pub severity: String,
+    /// What it is about.
+    pub subject: String,
+    /// The rest of a sentence that begins with the subject.
+    pub message: String,
+    /// How often.
+    pub count: u64,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl FindingLine {
+    fn new(finding: &Finding) -> Self {
+        Self {
+            code: finding.code.name().to_owned(),
+            severity: finding.code.severity().name().to_owned(),
+            subject: finding.subject.clone(),
+            message: finding.message.clone(),
+            count: finding.count,
+            hint: finding.code.hint().to_owned(),
+        }
+    }
+}
+
+/// What checking the policies against the capture gave.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Proof {
+    /// Observed edges that the policies allow.
+    pub allowed: u64,
+    /// Observed edges that they deny, as sentences; must be empty.
+    pub denied: Vec<String>,
+    /// Allowed though neither observed nor said to be; must be empty.
+    pub excess: Vec<String>,
+    /// Allowed though not observed, and said so.
+    pub widened: Vec<String>,
+}
+
+impl Proof {
+    /// Whether everything observed is allowed and everything allowed was observed or said.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.denied.is_empty() && self.excess.is_empty()
+    }
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            captures: Captures::default(),
+            frames: Frames::default(),
+            flows: BTreeMap::new(),
+            edges: 0,
+            scope: None,
+            namespaces: BTreeMap::new(),
+            findings: Vec::new(),
+            files: None,
+            proof: None,
+        }
+    }
+}
+
+impl Summary {
+    /// Takes over the policies of a run.
+    pub fn set_policies(&mut self, policies: &[Explained]) {
+        let mut ordered: Vec<&Explained> = policies.iter().collect();
+        ordered.sort_by_key(|explained| &explained.policy);
+        for namespace in self.namespaces.values_mut() {
+            namespace.policies.clear();
+        }
+        for explained in ordered {
+            let namespace = self.namespaces.entry(explained.policy.namespace.clone()).or_default();
+            namespace.policies.push(PolicyLine::new(explained));
+        }
+    }
+
+    /// Takes over the findings of a run.
+    pub fn set_findings(&mut self, findings: &Findings) {
+        self.findings = findings.sorted().iter().map(FindingLine::new).collect();
+    }
+
+    /// How many policies there are.
+    #[must_use]
+    pub fn policies(&self) -> usize {
+        self.namespaces.values().map(|namespace| namespace.policies.len()).sum()
+    }
+
+    /// The findings by code, worst first, in their order.
+    fn grouped(&self) -> Vec<Group<'_>> {
+        let mut groups: Vec<Group> = Vec::new();
+        for finding in &self.findings {
+            match groups.last_mut() {
+                Some(group) if group.code == finding.code => group.findings.push(finding),
+                _ => groups.push(Group {
+                    code: &finding.code,
+                    severity: &finding.severity,
+                    hint: &finding.hint,
+                    findings: vec![finding],
+                }),
+            }
+        }
+        groups
+    }
+
+    /// Whether there is a finding of this code.
+    fn has(&self, code: Code) -> bool {
+        self.findings.iter().any(|finding| finding.code == code.name())
+    }
+}
+
+/// The findings of one code.
+#[derive(Serialize)]
+struct Group<'a> {
+    code: &'a str,
+    severity: &'a str,
+    hint: &'a str,
+    findings: Vec<&'a FindingLine>,
+}
+
+/// The summary as JSON, indented, with a line feed at its end.
+///
+/// # Errors
+/// Never: all keys are text.
+pub fn json(summary: &Summary) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(summary).map(|text| text + "\n")
+}

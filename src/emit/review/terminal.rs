@@ -1,0 +1,160 @@
+//! The end of a run on a terminal: what was read, what was made, what to look at; at most a screen when all is well.
+//!
+//! Every word that comes from packets, objects or paths is made printable: a terminal obeys escape codes in names. Notes get a line a code; `REVIEW.md` has their subjects.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::emit::text::{counted, listed, one_line};
+use crate::model::Severity;
+
+use super::{Group, Namespace, Proof, Summary};
+
+/// The most subjects a code.
+const SUBJECTS: usize = 5;
+/// The most namespaces.
+const NAMESPACES: usize = 12;
+/// The longest line of a finding.
+const WIDTH: usize = 200;
+
+/// The summary for a person, with a line feed at its end; `colours` as ANSI codes.
+#[must_use]
+pub fn terminal(summary: &Summary, colours: bool) -> String {
+    let paint = Paint { colours };
+    let mut lines = vec![captures(summary), flows(summary)];
+    lines.extend(namespaces(&summary.namespaces));
+    if let Some(proof) = &summary.proof {
+        lines.extend(proved(proof, summary.edges, paint));
+    }
+    for group in summary.grouped() {
+        lines.extend(group_lines(&group, paint));
+    }
+    if let Some(files) = summary.files {
+        lines.push(format!(
+            "files: {} written, {} unchanged, {} removed; REVIEW.md says how to apply them",
+            files.written, files.unchanged, files.removed
+        ));
+    }
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+#[derive(Clone, Copy)]
+struct Paint {
+    colours: bool,
+}
+
+impl Paint {
+    /// A severity in its colour; notes have none.
+    fn severity(self, severity: &str, text: &str) -> String {
+        match severity {
+            "serious" if self.colours => format!("\u{1b}[1;31m{text}\u{1b}[0m"),
+            "warning" if self.colours => format!("\u{1b}[33m{text}\u{1b}[0m"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+fn captures(summary: &Summary) -> String {
+    let captures = &summary.captures;
+    let mut line = match captures.sources.as_slice() {
+        [source] => format!("read: {}", one_line(source, 80)),
+        sources => format!("read: {} captures", sources.len()),
+    };
+    if let (Some(first), Some(last)) = (&captures.first, &captures.last) {
+        let _ = write!(line, ", {first} to {last} ({})", length(captures.seconds));
+    }
+    let _ = write!(line, "; {}, {} decoded", counted(summary.frames.total, "frame", "frames"), summary.frames.decoded);
+    if !summary.frames.left_out.is_empty() {
+        let reasons = summary.frames.left_out.iter().map(|(reason, count)| format!("{count} {}", one_line(reason, 40)));
+        let _ = write!(line, ", left out: {}", listed(reasons, 8));
+    }
+    line
+}
+
+/// `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`.
+pub(super) fn length(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+fn flows(summary: &Summary) -> String {
+    let total = summary.flows.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+    let mut outcomes: Vec<(&String, &u64)> = summary.flows.iter().filter(|(_, count)| **count > 0).collect();
+    outcomes.sort_by_key(|(outcome, count)| (std::cmp::Reverse(**count), (*outcome).clone()));
+    let outcomes = listed(outcomes.into_iter().map(|(outcome, count)| format!("{count} {}", one_line(outcome, 40))), 8);
+    let outcomes = if outcomes.is_empty() { outcomes } else { format!(" ({outcomes})") };
+    format!("flows: {total}{outcomes}, {}", counted(summary.edges, "edge", "edges"))
+}
+
+fn namespaces(namespaces: &BTreeMap<String, Namespace>) -> Vec<String> {
+    let width = namespaces.keys().take(NAMESPACES).map(|name| one_line(name, 63).chars().count()).max().unwrap_or(0);
+    let mut lines: Vec<String> = namespaces
+        .iter()
+        .take(NAMESPACES)
+        .map(|(name, namespace)| {
+            let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
+            for policy in &namespace.policies {
+                *classes.entry(&policy.class).or_default() += 1;
+            }
+            let classes = listed(classes.iter().map(|(class, count)| format!("{count} {class}")), 8);
+            let policies = u64::try_from(namespace.policies.len()).unwrap_or(u64::MAX);
+            let workloads = u64::try_from(namespace.workloads.len()).unwrap_or(u64::MAX);
+            let classes = if classes.is_empty() { classes } else { format!(" ({classes})") };
+            format!(
+                "  {:width$}  {}{classes} for {}",
+                one_line(name, 63),
+                counted(policies, "policy", "policies"),
+                counted(workloads, "workload", "workloads")
+            )
+        })
+        .collect();
+    if namespaces.len() > NAMESPACES {
+        lines.push(format!("  and {} more namespaces", namespaces.len() - NAMESPACES));
+    }
+    lines
+}
+
+fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
+    let widened = if proof.widened.is_empty() {
+        String::new()
+    } else {
+        format!("; {} on purpose", counted(u64::try_from(proof.widened.len()).unwrap_or(u64::MAX), "widening", "widenings"))
+    };
+    if proof.holds() {
+        return vec![format!("proof: {} of {edges} observed edges are allowed, and nothing else{widened}", proof.allowed)];
+    }
+    let mut lines = Vec::new();
+    for (what, sentences) in [("denied though observed", &proof.denied), ("allowed though not observed", &proof.excess)] {
+        if !sentences.is_empty() {
+            lines.push(paint.severity("serious", &format!("proof failed: {} {what}", sentences.len())));
+            lines.extend(sentences.iter().take(SUBJECTS).map(|sentence| format!("  {}", one_line(sentence, WIDTH))));
+            lines.extend(more(sentences.len()));
+        }
+    }
+    lines
+}
+
+fn more(count: usize) -> Option<String> {
+    (count > SUBJECTS).then(|| format!("  and {} more", count - SUBJECTS))
+}
+
+fn group_lines(group: &Group, paint: Paint) -> Vec<String> {
+    if group.severity == Severity::Note.name() {
+        return vec![format!("note: {} ({}): {}", group.code, group.findings.len(), group.hint)];
+    }
+    let mut lines = vec![paint.severity(group.severity, &format!("{}: {}", group.severity, group.code))];
+    for finding in group.findings.iter().take(SUBJECTS) {
+        let times = if finding.count > 1 { format!(" ({} times)", finding.count) } else { String::new() };
+        lines.push(format!("  {}{times}", one_line(&format!("{} {}", finding.subject, finding.message), WIDTH)));
+    }
+    lines.extend(more(group.findings.len()));
+    lines.push(format!("  hint: {}", group.hint));
+    lines
+}
