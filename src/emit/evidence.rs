@@ -60,3 +60,43 @@ fn details(edge: &Edge, evidence: &Evidence) -> String {
     }
     parts.join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emit::tests::samples;
+    use crate::model::{DirectionEvidence, Span};
+
+    #[test]
+    fn what_is_known_of_an_edge() {
+        let sample = samples::ingress_to_db("prod");
+        let (edge, plain) = sample.grounds.values().flatten().next().expect("an edge");
+        let change = |change: &dyn Fn(&mut Evidence)| {
+            let mut evidence = samples::evidence(12);
+            change(&mut evidence);
+            details(edge, &evidence)
+        };
+        let seen = "12 connections, 2026-09-21T14:13:20.123Z to 2026-09-21T14:18:20.123Z; direction by";
+        assert_eq!(details(edge, plain), format!("{seen} SYN; asked for db.prod.svc.cluster.local; through Service prod/db"));
+        let weak = change(&|evidence| {
+            evidence.direction = DirectionEvidence::EphemeralRange;
+            evidence.mid_stream = 12;
+        });
+        assert_eq!(weak, format!("{seen} ephemeral port range; all mid-stream (under way before first seen)"));
+        let some = change(&|evidence| {
+            evidence.mid_stream = 1;
+            evidence.one_way = 2;
+        });
+        assert_eq!(some, format!("{seen} SYN; 1 mid-stream (under way before first seen); 2 one-way TCP (never answered)"));
+        let named = change(&|evidence| {
+            evidence.names = [("a", 1), ("b", 9), ("c", 1), ("d", 1)].map(|(name, count)| (name.into(), count)).into();
+            evidence.services = ["x/y", "x/z"].map(String::from).into();
+        });
+        assert_eq!(named, format!("{seen} SYN; asked for b, a, c and 1 more; through Services x/y, x/z"));
+        let once = change(&|evidence| {
+            evidence.connections = 1;
+            evidence.span = Span::at(evidence.span.first());
+        });
+        assert_eq!(once, "1 connection, at 2026-09-21T14:13:20.123Z; direction by SYN");
+    }
+}

@@ -158,9 +158,9 @@ fn bears_label(text: &str) -> bool {
     object["metadata"]["labels"][manifest::MANAGED_BY] == manifest::TOOL
 }
 
-/// The text of a file of the tool; nothing if there is none or it is someone else's.
+/// The text of a file of the tool; nothing if there is none or it is someone else's, as links always are.
 fn owned_text(path: &Path, owner: Owner) -> Result<Option<String>, EmitError> {
-    if !is_file(path)? {
+    if matches!(is_file(path), Ok(false) | Err(EmitError::OddFile { .. })) {
         return Ok(None);
     }
     let bytes = fs::read(path).map_err(|source| EmitError::Unreadable { path: path.to_owned(), source })?;
@@ -261,9 +261,6 @@ fn stale(plan: &Plan, directory: &Path) -> Result<BTreeSet<String>, EmitError> {
             continue;
         }
         for inner in [namespace.clone(), format!("{namespace}/{DEFAULT_DENY}")] {
-            if fs::symlink_metadata(directory.join(&inner)).is_ok_and(|metadata| metadata.is_symlink()) {
-                continue;
-            }
             for (name, kind) in entries(&directory.join(&inner))? {
                 if kind.is_file() && Path::new(&name).extension().is_some_and(|extension| extension == "yaml") {
                     let owner = if name == KUSTOMIZATION { Owner::Kustomization } else { Owner::Policy };
@@ -274,11 +271,10 @@ fn stale(plan: &Plan, directory: &Path) -> Result<BTreeSet<String>, EmitError> {
     }
     let mut stale = BTreeSet::new();
     for (path, owner) in candidates {
-        if !plan.files.contains_key(&path) {
-            check_parents(directory, &path)?;
-            if owned_text(&directory.join(&path), owner)?.is_some() {
-                stale.insert(path);
-            }
+        // What lies behind a link is not the tool's.
+        let reachable = !matches!(check_parents(directory, &path), Err(EmitError::OddFile { .. }));
+        if reachable && !plan.files.contains_key(&path) && owned_text(&directory.join(&path), owner)?.is_some() {
+            stale.insert(path);
         }
     }
     Ok(stale)
@@ -368,4 +364,42 @@ fn remove(directory: &Path, stale: &BTreeSet<String>) -> Result<u64, EmitError> 
         let _ = fs::remove_dir(inner);
     }
     Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A path that cannot be written stands for a disk that is full: nothing that was there or not there changes.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_failure_half_way_leaves_nothing_behind() {
+        let temporary = tempfile::tempdir().expect("temporary directory");
+        fs::create_dir(temporary.path().join("old")).expect("makes");
+        fs::write(temporary.path().join("old/b"), "old").expect("writes");
+        let planned = Planned { content: Content::Review, text: "new".into() };
+        let files = [("new/inner/a", &planned), ("old/b", &planned), ("/proc/netpol-gen/c", &planned)];
+        let refused = Staged::new(temporary.path(), &files).err().expect("not writable");
+        assert!(matches!(refused, EmitError::Unwritable { .. }), "{refused}");
+        let left: Vec<_> = entries(temporary.path()).expect("lists").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(left, ["old"]);
+        let left: Vec<_> = entries(&temporary.path().join("old")).expect("lists").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(left, ["b"]);
+        assert_eq!(fs::read_to_string(temporary.path().join("old/b")).expect("reads"), "old");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_have_the_permissions_of_any_other() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let temporary = tempfile::tempdir().expect("temporary directory");
+        let mode = |name: &str| fs::metadata(temporary.path().join(name)).expect("is there").permissions().mode() & 0o777;
+        fs::write(temporary.path().join("plain"), "").expect("writes");
+        fs::write(temporary.path().join("kept"), "").expect("writes");
+        fs::set_permissions(temporary.path().join("kept"), fs::Permissions::from_mode(0o640)).expect("sets");
+        let planned = Planned { content: Content::Review, text: "new".into() };
+        let staged = Staged::new(temporary.path(), &[("new", &planned), ("kept", &planned)]).expect("writes");
+        assert_eq!(staged.commit().expect("renames"), 2);
+        assert_eq!((mode("new"), mode("kept")), (mode("plain"), 0o640));
+    }
 }

@@ -124,7 +124,10 @@ impl Templates {
             (YAML_MARKER, format!("{YAML_MARKER}; a run that finds something else replaces it."))
         };
         let values = minijinja::context! { marker => Value::from_safe_string(line), ..Value::from(Serde(values)) };
-        let text = template.render(values).map_err(invalid)?;
+        let mut text = template.render(values).map_err(invalid)?;
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
         if text.starts_with(marker) {
             Ok(text)
         } else {
@@ -179,7 +182,7 @@ mod tests {
             (REVIEW, "{{ text|code }}", "a", "`a`"),
         ] {
             let rendered = render(name, &format!("{{{{ marker }}}}\n{source}"), text).expect(source);
-            assert_eq!(rendered.split_once('\n').map(|(_, rest)| rest), Some(expected), "{source}");
+            assert_eq!(rendered.split_once('\n').map(|(_, rest)| rest.trim_end()), Some(expected), "{source}");
         }
     }
 

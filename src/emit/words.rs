@@ -1,6 +1,6 @@
 //! Policies in words, for comments and the review.
 
-use crate::model::{Class, Peer, Policy, Rule, Rules};
+use crate::model::{Class, Peer, PodSelector, Policy, Rule, Rules};
 
 use super::text::listed;
 
@@ -59,9 +59,61 @@ fn rule_in_words(rule: &Rule) -> String {
 
 fn peer_in_words(peer: &Peer) -> String {
     match peer {
+        Peer::Pods { namespace, pods: PodSelector::EveryPod } => match namespace {
+            Some(namespace) => format!("every pod of {namespace}"),
+            None => "every pod of the same namespace".into(),
+        },
         Peer::Block(block) if !block.except.is_empty() => {
             format!("{} except {}", block.cidr, listed(block.except.iter().map(ToString::to_string), ITEMS))
         }
         _ => peer.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emit::tests::samples;
+
+    #[test]
+    fn policies_in_words() {
+        for (explained, subject, purpose, allows) in [
+            (
+                samples::default_deny("prod"),
+                "every pod of prod",
+                "Denies every pod of prod all that no other policy allows, in both directions. Apply it last.",
+                "nothing",
+            ),
+            (
+                samples::dns("prod"),
+                "every pod of prod",
+                "Name resolution for every pod of prod.",
+                "to pods k8s-app=kube-dns of kube-system on TCP 53, UDP 53",
+            ),
+            (
+                samples::ingress_to_db("prod"),
+                "db (Deployment)",
+                "Which pods may connect to db (Deployment).",
+                "from pods name=api-pod on TCP 3306",
+            ),
+            (
+                samples::internet_to_web("prod"),
+                "web (Deployment)",
+                "Lets any address outside the cluster connect to web (Deployment).",
+                "from 0.0.0.0/0 except 10.0.0.0/8, 169.254.169.254/32, ::/0 on TCP 80",
+            ),
+        ] {
+            let policy = &explained.policy;
+            let words = (super::subject(policy), super::purpose(policy), super::allows(policy).join("; "));
+            assert_eq!(words, (subject.into(), purpose.into(), allows.into()), "{}", policy.name);
+        }
+    }
+
+    #[test]
+    fn every_pod_is_said_so() {
+        for (namespace, expected) in [(None, "every pod of the same namespace"), (Some("a"), "every pod of a")] {
+            let peer = Peer::Pods { namespace: namespace.map(Into::into), pods: PodSelector::EveryPod };
+            assert_eq!(peer_in_words(&peer), expected);
+        }
     }
 }

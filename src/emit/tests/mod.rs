@@ -3,6 +3,6 @@
 mod manifest;
 mod render;
 mod review;
-mod samples;
+pub mod samples;
 mod sink;
 mod strategies;

@@ -30,6 +30,7 @@ fn summary() -> Summary {
     findings.add(Code::InternetExposure, "prod/web", "was reached from 9 outside addresses");
     findings.add_many(Code::RefusedConnection, "prod/web -> prod/db TCP 3306", "was refused", 3);
     findings.add(Code::UnattributedAddress, "10.244.1.9", "called prod/api TCP 5000");
+    findings.add(Code::GuessedRanges, "10.244.0.0/16", "was taken for the pod range");
     summary.set_findings(&findings);
     summary
 }
@@ -52,6 +53,7 @@ warning: internet-exposure
 warning: refused-connection
   prod/web -> prod/db TCP 3306 was refused (3 times)
   hint: no rule was written; the attempt was refused during the capture as well
+note: guessed-ranges (1): give them with --pod-cidr and --service-cidr
 files: 9 written, 0 unchanged, 0 removed; REVIEW.md says how to apply them
 ";
     assert_eq!(text, expected);
@@ -96,6 +98,15 @@ fn a_failed_proof_is_said_first_of_all() {
 fn the_review_is_this() {
     let text = markdown(&summary(), &Templates::embedded().expect("parses")).expect("renders");
     snapbox::assert_data_eq!(text, snapbox::file!["review.md"].raw());
+}
+
+#[test]
+fn a_partial_run_says_so() {
+    let mut summary = summary();
+    summary.scope = Some(vec!["prod".into(), "dev".into()]);
+    let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
+    assert!(text.contains("\nThis run speaks for these namespaces only: `prod`, `dev`; the files of others"), "{text}");
+    assert!(text.contains("\nThey take all namespaces of the directory"), "{text}");
 }
 
 #[test]

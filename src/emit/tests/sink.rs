@@ -196,6 +196,22 @@ fn nothing_is_written_through_links() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn someone_elses_links_are_in_nobodys_way() {
+    let temporary = tempfile::tempdir().expect("temporary directory");
+    let (output, elsewhere) = (temporary.path().join("policies"), temporary.path().join("elsewhere"));
+    all(&elsewhere, &samples::shop("other"));
+    let before = tree(&elsewhere);
+    fs::create_dir_all(output.join("mine")).expect("makes");
+    std::os::unix::fs::symlink(elsewhere.join("other"), output.join("other")).expect("links");
+    std::os::unix::fs::symlink(elsewhere.join("kustomization.yaml"), output.join("mine/kustomization.yaml")).expect("links");
+    std::os::unix::fs::symlink(elsewhere.join("_default-deny"), output.join("_default-deny")).expect("links");
+    let done = run(&output, &[samples::dns("prod")], Scope::Everything, Options::default()).expect("writes");
+    assert_eq!(done, Written { written: 4, unchanged: 0, removed: 0 });
+    assert_eq!(tree(&elsewhere), before);
+}
+
 #[test]
 fn names_that_are_no_names_never_become_paths() {
     for (namespace, name) in [
