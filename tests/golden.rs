@@ -79,8 +79,7 @@ fn policies(folder: &Path) -> BTreeMap<(String, String), Value> {
         if !is_policy {
             continue;
         }
-        let object: Value =
-            serde_saphyr::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let object: Value = serde_saphyr::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!((&object["apiVersion"], &object["kind"]), (&"networking.k8s.io/v1".into(), &"NetworkPolicy".into()));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let name = (text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]));
@@ -180,7 +179,9 @@ fn however_a_capture_is_cut_up_the_output_is_the_same_bytes() {
             }
             let mut mixed = records.clone();
             // A fixed permutation: no two runs of this test differ.
-            mixed.sort_by_key(|record| record.iter().fold(17u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(*byte))));
+            mixed.sort_by_key(|record| {
+                record.iter().fold(17u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(*byte)))
+            });
             assert_ne!(&mixed, records, "the shuffle does something");
             shuffled.push(write(folder, &format!("{number}-shuffled.pcap"), header, &mixed));
             doubled.extend([path.clone(), write(folder, &format!("{number}-again.pcap"), header, records)]);

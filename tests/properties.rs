@@ -140,7 +140,9 @@ fn allowed(inventory: &Inventory, policies: &[NetworkPolicy]) -> BTreeSet<Edge> 
             }
             for protocol in Protocol::ALL {
                 for port in PORTS {
-                    let may = |from: &Place, to: &Place| from != to && evaluator.verdict(*from, *to, protocol, port).answer() == Answer::Allowed;
+                    let may = |from: &Place, to: &Place| {
+                        from != to && evaluator.verdict(*from, *to, protocol, port).answer() == Answer::Allowed
+                    };
                     if from.iter().any(|from| to.iter().any(|to| may(from, to))) {
                         let port = NonZeroU16::new(port).unwrap();
                         allowed.insert(Edge { originator: originator.clone(), responder: responder.clone(), protocol, port });

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(inventory.findings().clone());
     findings.merge(reading.observation.findings.clone());
     findings.merge(set.findings.clone());
-    let mut summary = summarise(arguments, &reading, &set, &findings);
+    let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
     if is_empty(&set) {
         tell(arguments.format, &summary)?;
         return Err(empty(&reading));
@@ -170,7 +170,7 @@ fn empty(reading: &Reading) -> Failure {
     Failure::Empty { reason, hint }
 }
 
-fn summarise(arguments: &Learn, reading: &Reading, set: &PolicySet, findings: &Findings) -> Summary {
+fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &PolicySet, findings: &Findings) -> Summary {
     let mut summary = Summary {
         captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
         frames: review::Frames {
@@ -183,6 +183,12 @@ fn summarise(arguments: &Learn, reading: &Reading, set: &PolicySet, findings: &F
         scope: (!arguments.namespace.is_empty()).then(|| arguments.namespace.clone()),
         ..Summary::default()
     };
+    for workload in inventory.workloads() {
+        if let Some(namespace) = set.namespaces.get(&workload.name.namespace) {
+            let line = format!("{} ({})", workload.name.name, workload.name.kind.0);
+            summary.namespaces.entry(namespace.clone()).or_default().workloads.push(line);
+        }
+    }
     summary.set_policies(&set.policies);
     summary.set_findings(findings);
     summary

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use crate::flow::{Names, Sighting, Sightings};
-use crate::inventory::{Inventory, PodId, ServiceCall, WorkloadId};
+use crate::inventory::{Inventory, PodId, WorkloadId};
 use crate::model::{Code, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Span, Timestamp};
 
 use super::book::NameBook;
 use super::place::Place;
 use super::ports::{DynamicPorts, take_dynamic};
 use super::roles;
-use super::views::{Connection, join};
+use super::views::{Call, Connection, join};
 
 /// What was observed, in terms of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -152,6 +152,12 @@ impl<'a> Observer<'a> {
                 self.findings.add_many(Code::WeakDirection, edge.to_string(), message, evidence.mid_stream.max(1));
             }
         }
+        for &workload in &self.active {
+            if let Some(proxy) = inventory.sidecar(workload) {
+                let message = format!("talks through its side-car {proxy}");
+                self.findings.add(Code::ProxyPeer, inventory.workload(workload).name.to_string(), message);
+            }
+        }
         Observation {
             edges: self.edges,
             dynamic,
@@ -182,9 +188,9 @@ impl<'a> Observer<'a> {
     }
 
     /// A call to a Service whose delivery was not captured: every backend may have been meant.
-    fn called(&mut self, connection: &Connection, originator: Place, call: ServiceCall, backends: &[Endpoint], book: &NameBook) {
+    fn called(&mut self, connection: &Connection, originator: Place, call: Call, backends: &[Endpoint], book: &NameBook) {
         let at = connection.flow.span.first();
-        let service = self.service_name(call);
+        let service = self.call_name(call);
         let places: Vec<(Place, u16)> =
             backends.iter().map(|backend| (Place::called(*backend, at, self.inventory), backend.port)).collect();
         let others: Vec<(Place, u16)> = places.iter().copied().filter(|(place, _)| *place != originator).collect();
@@ -192,29 +198,24 @@ impl<'a> Observer<'a> {
             if originator.pod().is_some() || places.iter().any(|(place, _)| place.pod().is_some()) {
                 let Endpoint { port, .. } = connection.flow.responder;
                 let edges = others.iter().filter_map(|&(place, port)| self.edge(connection, originator, place, port)).collect();
-                let subject =
-                    format!("{} -> Service {service} {} {port}", originator.describe(self.inventory), connection.flow.protocol);
+                let subject = format!("{} -> {service} {} {port}", originator.describe(self.inventory), connection.flow.protocol);
                 self.failed(connection.flow.outcome, subject, edges);
             }
             return;
         }
         if places.is_empty() {
             let message = format!("called by {}", originator.describe(self.inventory));
-            self.findings.add(Code::ServiceWithoutBackends, format!("Service {service}"), message);
+            self.findings.add(Code::ServiceWithoutBackends, service, message);
             return;
         }
         if others.is_empty() {
-            self.findings.add(
-                Code::Hairpin,
-                originator.describe(self.inventory),
-                format!("called itself through Service {service}"),
-            );
+            self.findings.add(Code::Hairpin, originator.describe(self.inventory), format!("called itself through {service}"));
             return;
         }
         let workloads: BTreeSet<String> = others.iter().map(|(place, _)| place.describe(self.inventory)).collect();
         if workloads.len() > 1 && others.iter().all(|(place, _)| place.pod().is_some()) {
             let names: Vec<&str> = workloads.iter().map(String::as_str).collect();
-            let subject = format!("{} -> Service {service}", originator.describe(self.inventory));
+            let subject = format!("{} -> {service}", originator.describe(self.inventory));
             self.findings.add(Code::ServiceBackendNotSeen, subject, format!("may have reached any of {}", names.join(", ")));
         }
         let mut noted = BTreeSet::new();
@@ -235,7 +236,7 @@ impl<'a> Observer<'a> {
         }
         if from.pod().is_some() && from == to {
             if connection.call.is_some() && connection.is_answered() {
-                self.findings.add(Code::Hairpin, from.describe(inventory), "called itself through a Service");
+                self.findings.add(Code::Hairpin, from.describe(inventory), "called itself through an address that is translated");
             }
             return;
         }
@@ -329,13 +330,18 @@ impl<'a> Observer<'a> {
             mid_stream: u64::from(flow.is_mid_stream()),
             one_way: u64::from(matches!(flow.outcome, Outcome::OneWay { .. })),
             names: name.into_iter().map(|name| (name.to_owned(), 1)).collect(),
-            services: connection.call.into_iter().map(|call| self.service_name(call)).collect(),
+            services: connection.call.into_iter().filter_map(|call| self.service_name(call)).collect(),
         }
     }
 
-    fn service_name(&self, call: ServiceCall) -> String {
+    fn service_name(&self, call: Call) -> Option<String> {
+        let Call::Service(call) = call else { return None };
         let service = self.inventory.service(call.service);
-        format!("{}/{}", service.namespace, service.name)
+        Some(format!("{}/{}", service.namespace, service.name))
+    }
+
+    fn call_name(&self, call: Call) -> String {
+        self.service_name(call).map_or_else(|| "a host port".to_owned(), |name| format!("Service {name}"))
     }
 
     /// An address nobody owned at the time, with who owns it at other times: that tells a stale inventory from a missing one.

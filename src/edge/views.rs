@@ -4,12 +4,22 @@
 //! was delivered (DNAT), perhaps from a node's address (SNAT). Both are one connection.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use crate::inventory::{Backend, Identity, Inventory, ServiceCall};
 use crate::model::{Endpoint, Flow, Outcome, Protocol, Span, Timestamp};
 
 /// How far apart (nanoseconds) two taps may see the same packet: delay and clocks of nodes.
 const SKEW: i64 = 5_000_000_000;
+
+/// What was called instead of the pod that answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Call {
+    /// A Service, by one of its addresses.
+    Service(ServiceCall),
+    /// A port of a node that it forwards to a pod of its own (`hostPort`).
+    HostPort,
+}
 
 /// One connection, all its views joined.
 #[derive(Clone, Debug)]
@@ -18,8 +28,8 @@ pub(super) struct Connection {
     pub(super) flow: Flow,
     /// Who really opened it, where the delivered view shows a node's address instead.
     pub(super) hidden_originator: Option<Endpoint>,
-    /// The Service that was called.
-    pub(super) call: Option<ServiceCall>,
+    /// What was called, if not the pod itself.
+    pub(super) call: Option<Call>,
     /// Where the call may have been delivered, if no tap saw it delivered.
     pub(super) backends: Option<BTreeSet<Backend>>,
 }
@@ -29,18 +39,16 @@ pub(super) fn join(mut flows: Vec<Flow>, inventory: &Inventory) -> Vec<Connectio
     flows.sort();
     let mut delivered = Vec::new();
     let mut called = Vec::new();
+    let mut cache = Backends::default();
     for flow in flows {
-        match inventory.service_call(flow.responder.address, flow.protocol, flow.responder.port) {
-            // A pod that has the address itself (host ports aside) is the end of the way.
-            Some(call) if !is_pod(inventory, flow.responder, flow.span.first()) => called.push((flow, call)),
-            _ => delivered.push(Connection { flow, hidden_originator: None, call: None, backends: None }),
+        match translated(&flow, inventory, &mut cache) {
+            Some((call, backends)) => called.push((flow, call, backends)),
+            None => delivered.push(Connection { flow, hidden_originator: None, call: None, backends: None }),
         }
     }
     let index = Index::new(&delivered);
-    let mut cache = Backends::default();
     let mut unjoined = Vec::new();
-    for (view, call) in called {
-        let backends = cache.of(inventory, call, view.span.first());
+    for (view, call, backends) in called {
         let found = index.candidates(&view).find(|&position| is_same(&view, &delivered[position].flow, &backends, inventory));
         if let Some(connection) = found.and_then(|position| delivered.get_mut(position)) {
             let is_translated = connection.flow.originator.address != view.originator.address;
@@ -65,8 +73,20 @@ pub(super) fn join(mut flows: Vec<Flow>, inventory: &Inventory) -> Vec<Connectio
     delivered
 }
 
-fn is_pod(inventory: &Inventory, endpoint: Endpoint, at: Timestamp) -> bool {
-    matches!(inventory.identify(endpoint.address, at), Identity::Pod(_))
+/// What the flow's responder address stands for and where that leads; nothing if it is the end of the way itself.
+fn translated(flow: &Flow, inventory: &Inventory, cache: &mut Backends) -> Option<(Call, BTreeSet<Backend>)> {
+    let Endpoint { address, port } = flow.responder;
+    let at = flow.span.first();
+    if matches!(inventory.identify(address, at), Identity::Pod(_)) {
+        return None;
+    }
+    if let Some(call) = inventory.service_call(address, flow.protocol, port) {
+        return Some((Call::Service(call), cache.of(inventory, call, at)));
+    }
+    let (pod, port) = inventory.host_port(address, flow.protocol, port, at)?;
+    let same_family = |own: &&IpAddr| own.is_ipv4() == address.is_ipv4();
+    let backends = inventory.pod(pod).addresses.iter().filter(same_family).map(|&address| Backend { address, port }).collect();
+    Some((Call::HostPort, backends))
 }
 
 /// Whether the view of a call and a delivered view are one connection. The delivered one must lead to one of the Service's

@@ -30,17 +30,6 @@ pub const WORKLOAD: &str = "netpol-gen/workload";
 /// The label that the API server gives every namespace since Kubernetes 1.21.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
-const CLASSES: [Class; 8] = [
-    Class::DefaultDeny,
-    Class::Dns,
-    Class::Workload,
-    Class::ApiServer,
-    Class::Node,
-    Class::Metadata,
-    Class::Outside,
-    Class::Internet,
-];
-
 /// Why a NetworkPolicy cannot be read as one of this tool's policies.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {what}")]
@@ -167,7 +156,7 @@ pub fn read(object: &NetworkPolicy) -> Result<Policy, Unsayable> {
         return refuse("metadata.labels", format!("{MANAGED_BY} is not {TOOL}"));
     }
     let annotation = |key: &str| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key));
-    let class = annotation(CLASS).and_then(|class| CLASSES.into_iter().find(|known| known.name() == class));
+    let class = annotation(CLASS).and_then(|class| Class::ALL.into_iter().find(|known| known.name() == class));
     let Some(class) = class else { return refuse("metadata.annotations", format!("{CLASS} is no class")) };
     let subject = annotation(WORKLOAD).map(|text| read_subject(&namespace, text)).transpose()?;
     let Some(spec) = &object.spec else { return refuse("spec", "is absent") };

@@ -33,6 +33,18 @@ pub enum Class {
 }
 
 impl Class {
+    /// All of them, in output order.
+    pub const ALL: [Self; 8] = [
+        Self::DefaultDeny,
+        Self::Dns,
+        Self::Workload,
+        Self::ApiServer,
+        Self::Node,
+        Self::Metadata,
+        Self::Outside,
+        Self::Internet,
+    ];
+
     /// The value of the annotation `netpol-gen/class`.
     pub const fn name(self) -> &'static str {
         match self {
