@@ -113,7 +113,7 @@ class Pod:
         return self.started <= at and (self.removed is None or at < self.removed)
 
     def serves(self, at):
-        return self.stands(at) and self.finished is None and (self.deletion is None or at < self.deletion)
+        return self.stands(at) and self.finished is None and self.deletion is None
 
 
 class Cluster:
@@ -145,7 +145,7 @@ class Cluster:
         count = sum(1 for pod in self.pods if pod.workload is workload)
         seed = f"{workload.namespace}/{workload.name}/{count}"
         if workload.kind == "StatefulSet":
-            standing = sum(1 for pod in self.pods if pod.workload is workload and pod.removed is None)
+            standing = sum(1 for one in self.pods if one.workload is workload and one.removed is None)
             name = f"{workload.name}-{standing}"
         elif workload.kind == "Deployment":
             name = f"{workload.name}-{workload.template_hash}-{letters(seed, 5)}"

@@ -3,6 +3,7 @@
 In: a scenario's calls (`workload`, `pod`, `service`, ...). Out: both kept in step, the Service translation renewed when pods change.
 """
 
+import json
 import time
 
 import objects
@@ -93,7 +94,8 @@ class Lab(Network):
 
     def name_hosts(self, host, names):
         """The pod's /etc/hosts."""
-        rows = [f"{address} {name}" for name, address in names.items()]
+        rows = [f"{address} {name}" for name, addresses in names.items()
+                for address in ([addresses] if isinstance(addresses, str) else addresses)]
         host.etc("hosts", "\n".join(["127.0.0.1 localhost", *rows]) + "\n")
 
     def translate(self):
@@ -111,4 +113,6 @@ class Lab(Network):
             self.world.ip(f"route add {address} via {via}")
 
     def write_inventory(self, path, at=None):
-        path.write_text(yamltext.text(objects.inventory(self.cluster, at or time.time())))
+        """As YAML, or as JSON where the file is named so."""
+        listed = objects.inventory(self.cluster, at or time.time())
+        path.write_text(json.dumps(listed, indent=4, sort_keys=True) + "\n" if path.suffix == ".json" else yamltext.text(listed))

@@ -69,22 +69,27 @@ def dnsmasq(host, names, listen=None, upstream=None, zone="cluster.local"):
 
 
 def database(host, port=3306):
-    """A MariaDB server with one table. The empty data folder is made once and copied for each server."""
+    """A MariaDB server with one table. The empty data folder is made once and copied for each server; a pod of the same name that
+    comes again finds its own folder, as a StatefulSet's pod finds its volume."""
     network = host.network
     empty = network.folder / "mariadb-empty"
     if not empty.exists():
         run(["mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={empty}", "--auth-root-authentication-method=normal",
              "--skip-test-db", "--innodb-log-file-size=4M"])
     folder = network.folder / f"{host.name}-mariadb"
-    shutil.copytree(empty, folder)
-    for path in [folder, *folder.rglob("*")]:
-        shutil.chown(path, "mysql", "mysql")
+    filled = folder.exists()
+    if not filled:
+        shutil.copytree(empty, folder)
+        for path in [folder, *folder.rglob("*")]:
+            shutil.chown(path, "mysql", "mysql")
     socket = folder / "socket"
-    bind = "::" if 6 in network.families else "0.0.0.0"
+    bind = "*" if 6 in network.families else "0.0.0.0"
     host.start(["mariadbd", "--no-defaults", "--user=mysql", f"--datadir={folder}", f"--socket={socket}", f"--bind-address={bind}",
                 f"--port={port}", "--skip-name-resolve", "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M",
                 "--key-buffer-size=1M", "--performance-schema=off", f"--pid-file={folder}/pid"])
     wait(host, port)
+    if filled:
+        return
     host.run("mariadb", "--no-defaults", f"--socket={socket}", "-u", "root", "-e",
              "create database shop; create table shop.item (id int, name varchar(20)); insert into shop.item values (1,'pen'),(2,'ink');"
              "create user 'shop'@'%' identified by 'pen'; grant all on shop.* to 'shop'@'%';")
@@ -114,7 +119,7 @@ def tls(host, port):
 
 def fetch(host, url, *more, **options):
     """One HTTP request by curl. Short time-outs, so that an unanswered one costs little."""
-    return host.run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--connect-timeout", "2.5", "-m", "6", *more, url,
+    return host.run("curl", "-sSf", "-o", "/dev/null", "-w", "%{http_code}", "--connect-timeout", "2.5", "-m", "6", *more, url,
                     **options)
 
 

@@ -204,6 +204,20 @@ class Network:
                 via = next(a for a in there.addresses if family_of(a) == family)
                 here.ip(f"route add {network} via {via}")
 
+    def overlay(self, first, second, port, number):
+        """Routes to each other's pods through VXLAN, as flannel and Calico make them. IPv4."""
+        ends = {host: (f"02:00:5e:00:00:{host.pod_ranges[0].split('.')[2].zfill(2)}", host.pod_ranges[0].split("/")[0], host.addresses[0])
+                for host in (first, second)}
+        for here, there in ((first, second), (second, first)):
+            hardware, inner, outer = ends[here]
+            far_hardware, far_inner, far_outer = ends[there]
+            here.ip(f"link add overlay type vxlan id {number} local {outer} dev eth0 dstport {port} nolearning",
+                    f"link set overlay address {hardware} up",
+                    f"addr add {inner}/32 dev overlay",
+                    f"neigh add {far_inner} lladdr {far_hardware} dev overlay nud permanent",
+                    f"route add {there.pod_ranges[0]} via {far_inner} dev overlay onlink")
+            run(["bridge", "-n", here.netns, "fdb", "append", far_hardware, "dev", "overlay", "dst", far_outer])
+
     def pod(self, name, node, addresses):
         """A pod's namespace on a node."""
         host = Host(self, name, self.families)

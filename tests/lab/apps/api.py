@@ -5,6 +5,7 @@ api.py PORT --tls CERTIFICATE KEY
 """
 
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -35,6 +36,11 @@ class Answer(BaseHTTPRequestHandler):
 
 class Listener(ThreadingHTTPServer):
     daemon_threads = True
+
+    def server_bind(self):
+        """Without the name look-up that HTTPServer makes here: it would ask the pod's resolver."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "api", self.server_address[1]
 
     def __init__(self, port):
         try:

@@ -1,5 +1,9 @@
 """The reference scenarios, one subject a file. RECORDINGS maps each name to the function that records it."""
 
-from scenarios import cronjob, shop, webtest
+from scenarios import churn, cronjob, dual, formats, node, overlay, shop, tenants, webtest
 
-RECORDINGS = {**shop.RECORDINGS, **webtest.RECORDINGS, **cronjob.RECORDINGS}
+RECORDINGS = {
+    name: record
+    for part in (shop, webtest, cronjob, tenants, churn, node, dual, overlay, formats)
+    for name, record in part.RECORDINGS.items()
+}

@@ -4,6 +4,8 @@ Namespace prod. Users reach web through a load balancer's address (externalTraff
 api and api calls db through Service addresses found in /etc/hosts. Nothing else talks.
 """
 
+import time
+
 from cluster import ServicePort
 from lab import Lab
 from programs import api, database, fetch, nginx, query
@@ -38,11 +40,11 @@ class Shop:
         self.apis = [lab.run_pod(middle, api_node, base + n) for n in (1, 2)]
         self.webs = [lab.run_pod(front, node, base + n) for n in (3, 4)] if web else []
         database(self.db)
-        for host in self.apis:
-            lab.name_hosts(host, {"db": db_ip[0]})
+        for n, host in enumerate(self.apis):
+            lab.name_hosts(host, {"db": db_ip[n % len(db_ip)]})
             api(host, 5000, "db")
         for host in self.webs:
-            lab.name_hosts(host, {"api": api_ip[0]})
+            lab.name_hosts(host, {"api": api_ip})
             nginx(host, 80, "shop", upstream="api:5000")
 
     def pods(self):
@@ -76,7 +78,9 @@ def shop(folder):
             buy(callers)
             fetch(callers[0], f"http://{BALANCER}/")  # from here on, the other web pod gets what asks api
             buy(callers)
-        lab.write_inventory(folder / "shop.yaml")
+        now = time.time()
+        lab.write_inventory(folder / "shop.yaml", now)
+        lab.write_inventory(folder / "shop.json", now)
 
 
 def neighbours(folder, name, crossing):
