@@ -1,1 +1,352 @@
-//! Tests.
+//! Texts in, objects out.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::inventory::object::Body;
+use crate::model::Code;
+
+/// As `kubectl get -o yaml` prints a pod: keys in order, kind last but one, strings quoted where YAML 1.1 needs it.
+const POD: &str = r#"apiVersion: v1
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata:
+    annotations:
+      kubectl.kubernetes.io/last-applied-configuration: |
+        {"apiVersion":"v1","kind":"Pod"}
+    creationTimestamp: "2026-03-01T10:00:00Z"
+    labels:
+      app: web
+      env: "on"
+      data: "1"
+    managedFields:
+    - apiVersion: v1
+      fieldsV1:
+        f:metadata:
+          f:labels: {}
+    name: web-1
+    namespace: prod
+    resourceVersion: "812"
+    uid: 9f1c
+  spec:
+    containers:
+    - env:
+      - name: A
+        value: b
+      image: nginx
+      name: nginx
+      ports:
+      - containerPort: 80
+        name: http
+        protocol: TCP
+      resources: {}
+    nodeName: worker-1
+    hostNetwork: null
+  status:
+    hostIP: 172.18.0.3
+    phase: Running
+    podIP: 10.244.1.5
+    podIPs:
+    - ip: 10.244.1.5
+    - ip: fd00:10:244:1::5
+    startTime: "2026-03-01T10:00:01Z"
+kind: List
+metadata:
+  resourceVersion: ""
+"#;
+
+fn read(text: &str) -> Snapshot {
+    read_bytes(text.as_bytes(), "test.yaml").unwrap()
+}
+
+fn described(snapshot: &Snapshot) -> Vec<String> {
+    snapshot.objects.iter().map(Object::describe).collect()
+}
+
+#[test]
+fn a_pod_as_kubectl_prints_it_is_read() {
+    let snapshot = read(POD);
+    assert_eq!(snapshot.findings, Findings::default());
+    let [object] = snapshot.objects.as_slice() else { panic!("one object, not {}", snapshot.objects.len()) };
+    let Body::Pod(pod) = &object.body else { panic!("a pod") };
+    assert_eq!(object.describe(), "Pod prod/web-1");
+    assert_eq!(object.metadata.version, Some(812));
+    let labels: Vec<(&str, &str)> = object.metadata.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(labels, [("app", "web"), ("data", "1"), ("env", "on")], "labels named as unused fields are kept");
+    assert_eq!(pod.addresses, ["10.244.1.5", "fd00:10:244:1::5"].map(|text| text.parse().unwrap()).into());
+    assert_eq!(pod.started.unwrap().to_string(), "2026-03-01T10:00:01.000Z");
+    assert_eq!((pod.ports[0].port, pod.ports[0].name.as_deref()), (80, Some("http")));
+    assert!(!pod.is_on_host_network, "null is false");
+}
+
+#[test]
+fn every_form_of_file_is_read() {
+    let list = r#"{"kind":"List","apiVersion":"v1","items":[{"kind":"Node","apiVersion":"v1","metadata":{"name":"a"}}]}"#;
+    let rows: &[(&str, &str, &[&str])] = &[
+        ("one document", "kind: Node\nmetadata: {name: a}\n", &["Node a"]),
+        (
+            "several documents, some empty",
+            "---\nkind: Node\nmetadata: {name: a}\n---\n---\n# nothing\n---\nkind: Node\nmetadata: {name: b}\n...\n",
+            &["Node a", "Node b"],
+        ),
+        ("JSON", list, &["Node a"]),
+        ("byte order mark", "\u{feff}kind: Node\nmetadata: {name: a}\n", &["Node a"]),
+        ("byte order mark before JSON", &format!("\u{feff}\n  {list}"), &["Node a"]),
+        ("concatenated JSON", &format!("{list}{list}\n{list}"), &["Node a", "Node a", "Node a"]),
+        ("JSON array", r#"[{"kind":"Node","metadata":{"name":"a"}}]"#, &["Node a"]),
+        ("YAML that begins like JSON", "{kind: Node, metadata: {name: a}}", &["Node a"]),
+        (
+            "typed list whose items say nothing",
+            r#"{"kind":"PodList","apiVersion":"v1","items":[{"metadata":{"name":"a","namespace":"n"}}]}"#,
+            &["Pod n/a"],
+        ),
+        (
+            "typed list that says its kind after its items",
+            "apiVersion: v1\nitems:\n- metadata: {name: a}\n- metadata: {name: b, namespace: n}\nkind: PodList\n",
+            &["Pod default/a", "Pod n/b"],
+        ),
+        ("list in a list", &format!(r#"{{"kind":"List","items":[{list},{list}]}}"#), &["Node a", "Node a"]),
+        ("empty list", "apiVersion: v1\nitems: []\nkind: List\n", &[]),
+        ("null list", r#"{"kind":"PodList","items":null}"#, &[]),
+        ("kind that ends in List", "kind: AllowList\nmetadata: {name: a}\n", &["AllowList a"]),
+        ("anchors", "kind: Node\nmetadata: &m {name: a}\n---\nkind: &k Node\nmetadata: {name: *k}\n", &["Node a", "Node Node"]),
+        ("merge key", "x: &m {name: a}\nkind: Node\nmetadata:\n  <<: *m\n", &["Node a"]),
+        ("nothing", "", &[]),
+        ("comment", "# nothing\n", &[]),
+        ("null document", "null\n", &[]),
+    ];
+    for (message, text, expected) in rows {
+        let snapshot = read(text);
+        assert_eq!(described(&snapshot), *expected, "{message}");
+        assert_eq!(snapshot.findings, Findings::default(), "{message}");
+    }
+}
+
+#[test]
+fn plain_scalars_are_strings_where_strings_are_asked_for() {
+    let text = "kind: Pod\nmetadata: {name: a, labels: {a: y, b: on, c: 1_000, d: 1.10, e: 0x1F, f: 2026-01-01, g: }}";
+    let snapshot = read(text);
+    let values: Vec<&str> = snapshot.objects[0].metadata.labels.values().map(String::as_str).collect();
+    assert_eq!(values, ["y", "on", "1_000", "1.10", "0x1F", "2026-01-01", ""]);
+}
+
+#[test]
+fn what_is_no_inventory_is_an_error_with_its_place() {
+    let rows: &[(&str, &[u8], usize, usize)] = &[
+        ("a bracket that is not closed", b"kind: Pod\nmetadata:\n  name: [a\n", 3, 9),
+        ("a tab", b"kind: Pod\nmetadata:\n\tname: a\n", 3, 2),
+        ("JSON cut in the middle", b"{\"kind\": \"Pod\",\n \"metadata\": {", 2, 14),
+        ("JSON with a comma too many", b"{\"kind\": \"List\",\n\"items\": [1,,]}", 2, 13),
+        ("JSON whose items are no list", b"{\"kind\": \"List\", \"items\": 7}", 1, 27),
+        ("a sentence", b"no inventory", 1, 1),
+        ("a capture file", b"\xd4\xc3\xb2\xa1\x02\x00", 1, 1),
+        ("bytes in the middle", b"kind: Pod\nmetadata: {name: \xff}", 2, 18),
+    ];
+    for (message, bytes, line, column) in rows {
+        let error = read_bytes(bytes, "x.yaml").unwrap_err();
+        let InventoryError::Malformed { line: found_line, column: found_column, .. } = &error else {
+            panic!("{message}: {error}")
+        };
+        assert_eq!((*found_line, *found_column), (*line, *column), "{message}: {error}");
+        assert!(error.to_string().starts_with("read the inventory `x.yaml`"), "{message}: {error}");
+        assert!(!error.hint().is_empty());
+    }
+}
+
+#[test]
+fn one_bad_object_is_a_finding_and_the_rest_goes_on() {
+    let rows: &[(&str, &str, &str, &str)] = &[
+        ("no name", "kind: Pod\nmetadata: {namespace: n}", "object at line 1 of test.yaml", "it has no name"),
+        ("no kind", "metadata: {name: a, namespace: n}", "object n/a", "it has no kind"),
+        (
+            "labels that are a list",
+            "kind: Pod\nmetadata: {name: a, namespace: n, labels: [x]}",
+            "Pod n/a",
+            ".metadata.labels: a mapping was expected, not a list",
+        ),
+        (
+            "metadata that is a string",
+            "kind: Pod\nmetadata: x",
+            "object at line 1 of test.yaml",
+            ".metadata: a mapping was expected, not `x`",
+        ),
+        (
+            "a port that is none",
+            "kind: Pod\nmetadata: {name: a, namespace: n}\nspec: {containers: [{ports: [{containerPort: 70000}]}]}",
+            "Pod n/a",
+            ".spec.containers.ports.containerPort: `70000` is not u16",
+        ),
+        (
+            "an address that is none",
+            "kind: Pod\nmetadata: {name: a, namespace: n}\nstatus: {podIPs: [{ip: 10.0.0.300}, {ip: 10.0.0.3}]}",
+            "Pod n/a",
+            "`10.0.0.300`, not an address",
+        ),
+        (
+            "a time that is none",
+            "kind: Pod\nmetadata: {name: a, namespace: n, creationTimestamp: yesterday}",
+            "Pod n/a",
+            "`yesterday`, not a time",
+        ),
+        (
+            "a range that is none",
+            "kind: Node\nmetadata: {name: a}\nspec: {podCIDR: 10.0.0.0/33}",
+            "Node a",
+            "not an address range",
+        ),
+        (
+            "an unknown type",
+            "kind: Service\nmetadata: {name: a, namespace: n}\nspec: {type: Magic}",
+            "Service n/a",
+            "cannot be read: `Magic` is not a type of Service",
+        ),
+        (
+            "a policy that is none",
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a, namespace: n}\nspec: {ingress: 5}",
+            "NetworkPolicy n/a",
+            "cannot be read: .spec.ingress: a list was expected, not `5`",
+        ),
+    ];
+    for (message, text, subject, part) in rows {
+        let snapshot = read(&format!("{text}\n---\nkind: Node\nmetadata: {{name: good}}\n"));
+        assert_eq!(described(&snapshot).last().map(String::as_str), Some("Node good"), "{message}");
+        let findings = snapshot.findings.sorted();
+        let [finding] = findings.as_slice() else { panic!("{message}: {findings:?}") };
+        assert_eq!((finding.code, finding.subject.as_str()), (Code::UnreadableObject, *subject), "{message}");
+        assert!(finding.message.contains(part), "{message}: {}", finding.message);
+    }
+    let pod = read("kind: Pod\nmetadata: {name: a}\nstatus: {podIPs: [{ip: x}, {ip: '::ffff:10.0.0.3'}, {ip: ''}]}");
+    let Body::Pod(body) = &pod.objects[0].body else { panic!("a pod") };
+    assert_eq!(body.addresses, ["10.0.0.3".parse().unwrap()].into(), "the good address stays, unmapped");
+}
+
+#[test]
+fn network_policies_are_read_whole() {
+    let text = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a}
+spec:
+  podSelector: {matchLabels: {env: on}, matchExpressions: [{key: tier, operator: NotIn, values: [x]}]}
+  policyTypes: [Ingress]
+  ingress:
+  - from: [{namespaceSelector: {}, podSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]
+    ports: [{port: 80}, {port: http, protocol: UDP}, {port: 8000, endPort: 9000}]
+";
+    let snapshot = read(text);
+    assert_eq!(snapshot.findings, Findings::default());
+    let Body::NetworkPolicy(policy) = &snapshot.objects[0].body else { panic!("a policy") };
+    assert_eq!(policy.metadata.namespace.as_deref(), Some("default"));
+    let spec = serde_json::to_value(&policy.spec).unwrap();
+    let expected = serde_json::json!({
+        "podSelector": {
+            "matchLabels": {"env": "on"}, "matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["x"]}],
+        },
+        "policyTypes": ["Ingress"],
+        "ingress": [{
+            "from": [
+                {"namespaceSelector": {}, "podSelector": {}},
+                {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
+            ],
+            "ports": [{"port": 80}, {"port": "http", "protocol": "UDP"}, {"port": 8000, "endPort": 9000}],
+        }],
+    });
+    assert_eq!(spec, expected);
+}
+
+#[test]
+fn big_inventories_are_read() {
+    let mut text = String::from("apiVersion: v1\nitems:\n");
+    for number in 0..20_000 {
+        let _ = write!(text, "- kind: Pod\n  metadata:\n    name: p{number}\n    labels: {{a: b, c: d, e: f}}\n");
+        let _ = write!(text, "  status: {{phase: Running, podIPs: [{{ip: 10.{}.{}.1}}]}}\n", number / 256, number % 256);
+    }
+    text.push_str("kind: List\n");
+    assert_eq!(read(&text).objects.len(), 20_000);
+}
+
+#[test]
+fn bombs_fail_cleanly() {
+    let mut aliases = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..20 {
+        let reference = vec![format!("*a{}", level - 1); 9].join(", ");
+        let _ = writeln!(aliases, "a{level}: &a{level} [{reference}]");
+    }
+    let rows: &[(&str, String)] = &[
+        ("aliases of aliases", aliases),
+        ("an alias in its own anchor", "a: &a [*a]".into()),
+        ("deep flow", "[".repeat(100_000)),
+        ("deep JSON", format!("{{\"a\":{}", "[".repeat(100_000))),
+        ("deep blocks", "- ".repeat(100_000)),
+        ("deep keys", "? ".repeat(100_000)),
+        ("deep flow of braces", "{a: ".repeat(1_000)),
+        ("nested anchors", (0..90).map(|level| format!("&a{level} [")).collect::<String>() + &"x, ".repeat(20_000)),
+    ];
+    for (message, text) in rows {
+        assert!(matches!(read_bytes(text.as_bytes(), "x"), Err(InventoryError::Malformed { .. })), "{message}");
+    }
+}
+
+#[test]
+fn files_and_directories_are_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir_all(path("deep/er")).unwrap();
+    fs::create_dir_all(path("empty")).unwrap();
+    fs::write(path("deep/er/pods.yaml"), POD).unwrap();
+    fs::write(path("nodes.json"), r#"{"kind":"Node","metadata":{"name":"worker-1"}}"#).unwrap();
+    fs::write(path("more.YML"), "").unwrap();
+    fs::write(path("notes.txt"), "not read").unwrap();
+
+    let files = expand(&[directory.path(), &path("nodes.json")]).unwrap();
+    assert_eq!(files, [path("deep/er/pods.yaml"), path("more.YML"), path("nodes.json")]);
+    let inventory = load(&[directory.path()], &InventoryOptions::default()).unwrap();
+    assert_eq!((inventory.pods().len(), inventory.nodes().len()), (1, 1));
+
+    let error = load(&[path("empty")], &InventoryOptions::default()).unwrap_err();
+    assert!(matches!(error, InventoryError::EmptyDirectory { .. }), "{error}");
+    let error = load(&[path("absent.yaml")], &InventoryOptions::default()).unwrap_err();
+    assert!(matches!(error, InventoryError::Unreadable { .. }), "{error}");
+    let error = load(&[path("nodes.json")], &InventoryOptions::default()).unwrap_err();
+    assert_eq!(error.to_string(), "find a pod in the inventory: 1 other objects in 1 files");
+}
+
+#[test]
+fn a_large_file_of_json_is_read_as_a_stream() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pods.json");
+    let padding = "x".repeat(1 << 20);
+    let mut text = String::from("\u{feff}{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[");
+    for number in 0..17 {
+        let comma = if number == 0 { "" } else { "," };
+        let _ = write!(text, "{comma}{{\"metadata\":{{\"name\":\"p{number}\",\"managedFields\":\"{padding}\"}}}}");
+    }
+    fs::write(&path, format!("{text}]}}")).unwrap();
+    assert_eq!(super::read(&path).unwrap().objects.len(), 17);
+    fs::write(&path, &text).unwrap();
+    let error = super::read(&path).unwrap_err();
+    assert!(matches!(error, InventoryError::Malformed { line: 1, .. }), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = read_bytes(&bytes, "x");
+    }
+
+    #[test]
+    fn no_text_of_its_own_words_makes_it_panic(words in proptest::collection::vec(prop::sample::select(vec![
+        "kind", ": ", "Pod", "\n", "  ", "- ", "{", "}", "[", "]", "\"", "items", "metadata", "name", "status", "podIPs", "ip", "::1",
+        "10.0.0.1", "null", "&a", "*a", "---\n", "spec", ",", "!!str ", "<<", "|", ">", "'", "#", "List", "Service", "ports", "80",
+        "labels", "selector", "NetworkPolicy", "ingress", "\u{feff}", "\t", "%", "@", "?",
+    ]), 0..60)) {
+        if let Ok(snapshot) = read_bytes(words.concat().as_bytes(), "x") {
+            let mut builder = InventoryBuilder::new();
+            builder.apply_snapshot(snapshot);
+            let _ = builder.build(&InventoryOptions::default());
+        }
+    }
+}

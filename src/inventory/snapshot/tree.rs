@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -57,13 +57,13 @@ impl Tree {
         T::deserialize(self)
     }
 
-    const fn noun(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "a string",
-            Self::Plain(_) => "a plain value",
-            Self::Sequence(_) => "a sequence",
-            Self::Mapping(_) => "a mapping",
-        }
+    fn unlike(&self, expected: &str) -> Mismatch {
+        let found = match self {
+            Self::Text(text) | Self::Plain(text) => format!("`{}`", shorten(text)),
+            Self::Sequence(_) => "a list".into(),
+            Self::Mapping(_) => "a mapping".into(),
+        };
+        Mismatch(format!("{expected} was expected, not {found}"))
     }
 }
 
@@ -83,7 +83,7 @@ impl From<serde_json::Value> for Tree {
 }
 
 /// Whether a plain scalar is null in YAML's core schema.
-fn is_null(text: &str) -> bool {
+pub(super) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
@@ -169,10 +169,40 @@ macro_rules! numbers {
                     Ok(number) => visitor.$visit(number),
                     Err(_) => Err(Mismatch(format!("`{}` is not {}", shorten(text), Expected(&visitor)))),
                 },
-                other => Err(de::Error::invalid_type(de::Unexpected::Other(other.noun()), &visitor)),
+                other => Err(other.unlike("a number")),
             }
         }
     )*};
+}
+
+/// The members of a mapping; what goes wrong in one is told with its key.
+struct Members<'de> {
+    rest: std::collections::btree_map::Iter<'de, String, Tree>,
+    current: Option<(&'de str, &'de Tree)>,
+}
+
+impl<'de> de::MapAccess<'de> for Members<'de> {
+    type Error = Mismatch;
+
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mismatch> {
+        self.current = self.rest.next().map(|(key, value)| (key.as_str(), value));
+        let key = self.current.map(|(key, _)| BorrowedStrDeserializer::<Mismatch>::new(key));
+        key.map(|key| seed.deserialize(key)).transpose()
+    }
+
+    fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
+        let Some((key, value)) = self.current else {
+            return Err(Mismatch("a value without a key".into()));
+        };
+        seed.deserialize(value).map_err(|Mismatch(message)| match message.strip_prefix('.') {
+            Some(below) => Mismatch(format!(".{}.{below}", shorten(key))),
+            None => Mismatch(format!(".{}: {message}", shorten(key))),
+        })
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.rest.len())
+    }
 }
 
 struct Expected<'a, V>(&'a V);
@@ -211,9 +241,7 @@ impl<'de> de::Deserializer<'de> for &'de Tree {
                 },
             },
             Tree::Sequence(items) => visitor.visit_seq(SeqDeserializer::new(items.iter())),
-            Tree::Mapping(members) => {
-                visitor.visit_map(MapDeserializer::new(members.iter().map(|(key, value)| (key.as_str(), value))))
-            }
+            Tree::Mapping(members) => visitor.visit_map(Members { rest: members.iter(), current: None }),
         }
     }
 
@@ -221,7 +249,7 @@ impl<'de> de::Deserializer<'de> for &'de Tree {
         match self {
             Tree::Plain(text) if is_null(text) => visitor.visit_borrowed_str(""),
             Tree::Text(text) | Tree::Plain(text) => visitor.visit_borrowed_str(text),
-            other => Err(de::Error::invalid_type(de::Unexpected::Other(other.noun()), &visitor)),
+            other => Err(other.unlike("a string")),
         }
     }
 
@@ -233,7 +261,7 @@ impl<'de> de::Deserializer<'de> for &'de Tree {
         match self {
             Tree::Plain(text) if text == "true" => visitor.visit_bool(true),
             Tree::Plain(text) if text == "false" || is_null(text) => visitor.visit_bool(false),
-            other => Err(de::Error::invalid_type(de::Unexpected::Other(other.noun()), &visitor)),
+            other => Err(other.unlike("true or false")),
         }
     }
 
@@ -246,29 +274,27 @@ impl<'de> de::Deserializer<'de> for &'de Tree {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self {
+            Tree::Sequence(items) => visitor.visit_seq(SeqDeserializer::new(items.iter())),
             Tree::Plain(text) if is_null(text) => visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<&Tree>())),
-            other => other.deserialize_any(visitor),
+            other => Err(other.unlike("a list")),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self {
+            Tree::Mapping(members) => visitor.visit_map(Members { rest: members.iter(), current: None }),
             Tree::Plain(text) if is_null(text) => visitor.visit_map(MapDeserializer::new(std::iter::empty::<(&str, &Tree)>())),
-            other => other.deserialize_any(visitor),
+            other => Err(other.unlike("a mapping")),
         }
     }
 
-    /// Mappings only: serde would read a sequence as a structure as well, field by field.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        match self {
-            Tree::Sequence(_) => Err(de::Error::invalid_type(de::Unexpected::Other(self.noun()), &visitor)),
-            other => other.deserialize_map(visitor),
-        }
+        self.deserialize_map(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Mismatch> {

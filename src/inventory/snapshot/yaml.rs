@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 
 use super::sink::Sink;
-use super::tree::{Keep, Tree};
+use super::tree::{Keep, Tree, is_null};
 use super::{MAX_DEPTH, Malformed};
 
 /// How many nodes all aliases of a document may stand for together. The API's own output has no aliases.
@@ -61,8 +61,12 @@ impl<'a> Reader<'a> {
                     }
                     let key = self.key(event, at, 1)?;
                     let (event, at) = self.expect()?;
-                    if key == "items" && matches!(event, Event::SequenceStart(..)) {
-                        self.items(sink)?;
+                    if key == "items" {
+                        match event {
+                            Event::SequenceStart(..) => self.items(sink)?,
+                            Event::Scalar(text, ScalarStyle::Plain, ..) if is_null(&text) => {}
+                            _ => return Err(Malformed::yaml(&at.start, "a list of Kubernetes objects was expected".into())),
+                        }
                     } else if let Some(keep) = Keep::Useful.below(&key) {
                         let value = self.tree(event, at, keep, 1)?;
                         members.insert(key, value);
@@ -79,7 +83,7 @@ impl<'a> Reader<'a> {
                 sink.close(Tree::Mapping(BTreeMap::new()), span.start.line());
                 Ok(())
             }
-            Event::Scalar(text, ScalarStyle::Plain, ..) if Tree::Plain(text.to_string()).text().is_none() => Ok(()),
+            Event::Scalar(text, ScalarStyle::Plain, ..) if is_null(&text) => Ok(()),
             _ => Err(Malformed::yaml(&span.start, "a Kubernetes object or a list of them was expected".into())),
         }
     }
