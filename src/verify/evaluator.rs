@@ -253,7 +253,14 @@ impl<'w> Evaluator<'w> {
     }
 
     /// The answer of `subject`'s policies for this direction.
-    pub(super) fn side(&self, direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>, protocol: Protocol, port: u16) -> Side {
+    pub(super) fn side(
+        &self,
+        direction: Direction,
+        subject: &Stand<'_>,
+        peer: &Stand<'_>,
+        protocol: Protocol,
+        port: u16,
+    ) -> Side {
         let group = match exempt(subject, peer) {
             Ok(group) => group,
             Err(reason) => return Side::Exempt(reason),

@@ -171,12 +171,18 @@ impl Search<'_> {
 
     fn report(self, proof: &mut Proof) {
         let (subject, direction) = (self.actors.workloads()[self.subject].name, self.direction);
-        let entry = |peer: Reached, certainty: Answer, ports: PortSet, by: BTreeSet<RuleName>| {
-            Excess { subject: subject.clone(), direction, peer, ports, certainty, by }
+        let entry = |peer: Reached, certainty: Answer, ports: PortSet, by: BTreeSet<RuleName>| Excess {
+            subject: subject.clone(),
+            direction,
+            peer,
+            ports,
+            certainty,
+            by,
         };
         // What is excess anyway is not widened as well.
         for ((peer, certainty, reason), (ports, by)) in self.widened {
-            let ports = self.excess.get(&(peer.clone(), certainty)).map_or_else(|| ports.clone(), |(excess, _)| ports.minus(excess));
+            let ports =
+                self.excess.get(&(peer.clone(), certainty)).map_or_else(|| ports.clone(), |(excess, _)| ports.minus(excess));
             if !ports.is_empty() {
                 proof.widened.insert(Widened { excess: entry(peer, certainty, ports, by), reason });
             }

@@ -194,7 +194,9 @@ impl fmt::Display for Excess {
 impl fmt::Display for Why {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoRule { pod, isolated_by } => write!(formatter, "pod {pod} is isolated by {} and no rule allows it", listed(isolated_by)),
+            Self::NoRule { pod, isolated_by } => {
+                write!(formatter, "pod {pod} is isolated by {} and no rule allows it", listed(isolated_by))
+            }
             Self::Undefined { pod, by } => {
                 write!(formatter, "pod {pod} has only an ipBlock on a pod's address for it, in {}", listed(by))
             }
@@ -261,8 +263,9 @@ fn judge(
     let places: Vec<Vec<Place>> = match peer {
         Party::Workload(name) => {
             let peers = actors.named(name).ok_or_else(|| unknown(peer.clone()))?;
-            let grouped = peers.groups.values().map(|pods| pods.iter().copied().map(Place::Pod).collect());
-            grouped.chain(peers.on_host_network.iter().map(|&pod| vec![Place::Pod(pod)])).collect()
+            // An edge names a workload for its pods on the pod network; one that has none is meant by its nodes' addresses.
+            let of_nodes = peers.on_host_network.iter().filter(|_| peers.groups.is_empty()).map(|&pod| vec![Place::Pod(pod)]);
+            peers.groups.values().map(|pods| pods.iter().copied().map(Place::Pod).collect()).chain(of_nodes).collect()
         }
         _ => observed::addresses(peer, evaluator.world).into_iter().map(|address| vec![Place::Address(address)]).collect(),
     };
@@ -278,7 +281,9 @@ fn judge(
                 Some((pod, Side::Denied { isolated_by })) => {
                     return Err(Why::NoRule { pod: evaluator.world.pod(pod).name.clone(), isolated_by });
                 }
-                Some((pod, Side::Undefined { by })) => return Err(Why::Undefined { pod: evaluator.world.pod(pod).name.clone(), by }),
+                Some((pod, Side::Undefined { by })) => {
+                    return Err(Why::Undefined { pod: evaluator.world.pod(pod).name.clone(), by });
+                }
                 _ => {}
             }
         }

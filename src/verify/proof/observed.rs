@@ -120,7 +120,8 @@ pub(super) fn addresses(party: &Party, world: &World) -> BTreeSet<IpAddr> {
 
 impl Observed {
     pub(super) fn add(&mut self, edge: &Edge, actors: &Actors<'_>, world: &World) {
-        let sides = [(Direction::Egress, &edge.originator, &edge.responder), (Direction::Ingress, &edge.responder, &edge.originator)];
+        let sides =
+            [(Direction::Egress, &edge.originator, &edge.responder), (Direction::Ingress, &edge.responder, &edge.originator)];
         for (direction, subject, peer) in sides {
             self.addresses.extend(addresses(peer, world));
             let Party::Workload(subject) = subject else { continue };
@@ -154,12 +155,16 @@ impl Observed {
     }
 }
 
-/// The peers that a party stands for: a workload on the pod network, or addresses.
+/// The peers that a party stands for: a workload on the pod network, or addresses; so are workloads that are nowhere else than on
+/// the host network.
 fn peers(party: &Party, actors: &Actors<'_>, world: &World) -> BTreeSet<Peer> {
     let Party::Workload(name) = party else {
         return addresses(party, world).into_iter().map(Peer::Address).collect();
     };
     let Some(&id) = actors.by_name.get(name) else { return BTreeSet::new() };
-    let of_nodes = actors.all[id].on_host_network.iter().flat_map(|&pod| &world.pod(pod).addresses);
-    of_nodes.map(|&address| Peer::Address(address)).chain([Peer::Workload(id)]).collect()
+    let actor = &actors.all[id];
+    if actor.groups.is_empty() {
+        return actor.on_host_network.iter().flat_map(|&pod| &world.pod(pod).addresses).copied().map(Peer::Address).collect();
+    }
+    BTreeSet::from([Peer::Workload(id)])
 }

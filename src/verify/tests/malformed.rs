@@ -15,9 +15,18 @@ fn malformed_policies_are_refused_by_name() {
         (from(json!({"ipBlock": {"cidr": "10.0.0.0"}})), "`10.0.0.0` is not a CIDR"),
         (from(json!({"ipBlock": {"cidr": "10.0.0.0/33"}})), "`10.0.0.0/33` is not a CIDR"),
         (from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["x"]}})), "`x` is not a CIDR"),
-        (from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}})), "except `11.0.0.0/16` is not a strict part of `10.0.0.0/8`"),
-        (from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}})), "except `10.0.0.0/8` is not a strict part of `10.0.0.0/8`"),
-        (from(json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["fd00::/8"]}})), "except `fd00::/8` is not a strict part of `0.0.0.0/0`"),
+        (
+            from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}})),
+            "except `11.0.0.0/16` is not a strict part of `10.0.0.0/8`",
+        ),
+        (
+            from(json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}})),
+            "except `10.0.0.0/8` is not a strict part of `10.0.0.0/8`",
+        ),
+        (
+            from(json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["fd00::/8"]}})),
+            "except `fd00::/8` is not a strict part of `0.0.0.0/0`",
+        ),
         (from(json!({"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}})), "a peer has both ipBlock and a selector"),
         (from(json!({})), "a peer is empty"),
         (port(json!({"port": 0})), "0 is not a port"),
@@ -52,6 +61,7 @@ fn host_bits_of_a_block_do_not_matter() {
     let policies = [policy("block", json!({"podSelector": {}, "ingress": [{"from": block}]}))];
     let world = shop();
     let evaluator = Evaluator::new(&policies, &world).unwrap();
-    let verdict = evaluator.verdict(super::place(&world, "10.99.0.1"), super::place(&world, "shop/web-0"), crate::model::Protocol::Tcp, 80);
+    let verdict =
+        evaluator.verdict(super::place(&world, "10.99.0.1"), super::place(&world, "shop/web-0"), crate::model::Protocol::Tcp, 80);
     assert_eq!(verdict.answer(), crate::verify::Answer::Allowed, "as the API server and network plug-ins take it");
 }

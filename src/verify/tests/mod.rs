@@ -16,7 +16,10 @@ use crate::inventory::NodeId;
 use crate::model::{Labels, PodName, Protocol, WorkloadKind, WorkloadName};
 
 pub(super) fn labels(text: &str) -> Labels {
-    text.split_whitespace().filter_map(|label| label.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    text.split_whitespace()
+        .filter_map(|label| label.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 pub(super) fn address(text: &str) -> IpAddr {

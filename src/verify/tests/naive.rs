@@ -106,17 +106,22 @@ pub(super) fn side(
     let (mut is_isolated, mut answer) = (false, Answer::Denied);
     for policy in policies {
         let spec = policy.spec.clone().unwrap();
-        if policy.metadata.namespace.as_ref() != Some(&subject.name.namespace) || !selected(&spec.pod_selector.unwrap(), &subject.labels) {
+        if policy.metadata.namespace.as_ref() != Some(&subject.name.namespace)
+            || !selected(&spec.pod_selector.unwrap(), &subject.labels)
+        {
             continue;
         }
         let egress = spec.egress.unwrap_or_default();
-        let default = if egress.is_empty() { vec!["Ingress".to_owned()] } else { vec!["Ingress".to_owned(), "Egress".to_owned()] };
+        let default =
+            if egress.is_empty() { vec!["Ingress".to_owned()] } else { vec!["Ingress".to_owned(), "Egress".to_owned()] };
         let types = spec.policy_types.filter(|types| !types.is_empty()).unwrap_or(default);
         let rules: Vec<_> = match direction {
             Direction::Ingress if types.contains(&"Ingress".to_owned()) => {
                 spec.ingress.unwrap_or_default().into_iter().map(|rule| (rule.from, rule.ports)).collect()
             }
-            Direction::Egress if types.contains(&"Egress".to_owned()) => egress.into_iter().map(|rule| (rule.to, rule.ports)).collect(),
+            Direction::Egress if types.contains(&"Egress".to_owned()) => {
+                egress.into_iter().map(|rule| (rule.to, rule.ports)).collect()
+            }
             _ => continue,
         };
         is_isolated = true;

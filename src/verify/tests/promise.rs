@@ -10,9 +10,7 @@ use super::{address, deny_all, labels, pod, policy, policy_in, shop, workload};
 use crate::inventory::Backend;
 use crate::model::Protocol::{Tcp, Udp};
 use crate::model::{Edge, Party, Protocol};
-use crate::verify::{
-    Answer, Direction, PolicyName, PortSet, Proof, Reached, Reason, Terms, Why, Widening, World, prove,
-};
+use crate::verify::{Answer, Direction, PolicyName, PortSet, Proof, Reached, Reason, Terms, Why, Widening, World, prove};
 
 fn party(text: &str) -> Party {
     match text.split_once('/') {
@@ -56,7 +54,13 @@ fn exact() -> Vec<NetworkPolicy> {
     vec![
         deny_all("shop"),
         allow("web-out", "web", "Egress", json!([app("db")]), json!([{"port": 5432}])),
-        allow("web-to-store", "web", "Egress", json!([{"ipBlock": {"cidr": "203.0.113.7/32"}}, {"ipBlock": {"cidr": "203.0.113.8/32"}}]), json!([{"port": 443}])),
+        allow(
+            "web-to-store",
+            "web",
+            "Egress",
+            json!([{"ipBlock": {"cidr": "203.0.113.7/32"}}, {"ipBlock": {"cidr": "203.0.113.8/32"}}]),
+            json!([{"port": 443}]),
+        ),
         allow("db-in", "db", "Ingress", json!([app("web")]), json!([{"port": 5432}])),
         allow("web-in", "web", "Ingress", metrics, json!([{"port": 8080}])),
     ]
@@ -89,10 +93,19 @@ fn exact_policies_keep_the_promise() {
 #[test]
 fn every_missing_rule_is_noticed() {
     let rows = [
-        (1, "egress of shop/web -> shop/db TCP 5432: pod shop/web-0 is isolated by shop/default-deny-all, shop/web-to-store and no rule allows it"),
-        (2, "egress of shop/web -> 203.0.113.7 TCP 443: pod shop/web-0 is isolated by shop/default-deny-all, shop/web-out and no rule allows it"),
+        (
+            1,
+            "egress of shop/web -> shop/db TCP 5432: pod shop/web-0 is isolated by shop/default-deny-all, shop/web-to-store and no rule allows it",
+        ),
+        (
+            2,
+            "egress of shop/web -> 203.0.113.7 TCP 443: pod shop/web-0 is isolated by shop/default-deny-all, shop/web-out and no rule allows it",
+        ),
         (3, "ingress of shop/web -> shop/db TCP 5432: pod shop/db-0 is isolated by shop/default-deny-all and no rule allows it"),
-        (4, "ingress of ops/metrics -> shop/web TCP 8080: pod shop/web-0 is isolated by shop/default-deny-all and no rule allows it"),
+        (
+            4,
+            "ingress of ops/metrics -> shop/web TCP 8080: pod shop/web-0 is isolated by shop/default-deny-all and no rule allows it",
+        ),
     ];
     for (dropped, text) in rows {
         let mut policies = exact();
@@ -106,13 +119,17 @@ fn every_missing_rule_is_noticed() {
 #[test]
 fn every_edge_that_was_not_seen_is_excess() {
     let rows = [
-        (edge("shop/web", "shop/db", Tcp, 5432), vec![
-            "ingress shop/web -> shop/db TCP 5432, by shop/db-in ingress[0]",
-            "egress shop/web -> shop/db TCP 5432, by shop/web-out egress[0]",
-        ]),
-        (edge("shop/web", "203.0.113.8", Tcp, 443), vec![
-            "egress shop/web -> 203.0.113.8/32 (such as 203.0.113.8) TCP 443, by shop/web-to-store egress[0]",
-        ]),
+        (
+            edge("shop/web", "shop/db", Tcp, 5432),
+            vec![
+                "ingress shop/web -> shop/db TCP 5432, by shop/db-in ingress[0]",
+                "egress shop/web -> shop/db TCP 5432, by shop/web-out egress[0]",
+            ],
+        ),
+        (
+            edge("shop/web", "203.0.113.8", Tcp, 443),
+            vec!["egress shop/web -> 203.0.113.8/32 (such as 203.0.113.8) TCP 443, by shop/web-to-store egress[0]"],
+        ),
         (edge("ops/metrics", "shop/web", Tcp, 8080), vec!["ingress ops/metrics -> shop/web TCP 8080, by shop/web-in ingress[0]"]),
     ];
     for (unseen, texts) in rows {
@@ -126,11 +143,23 @@ fn every_edge_that_was_not_seen_is_excess() {
 
 #[test]
 fn each_kind_of_widening_is_noticed() {
-    let every = |name: &str| policy(name, json!({"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"], "ingress": [{}]}));
+    let every = |name: &str| {
+        policy(name, json!({"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"], "ingress": [{}]}))
+    };
     let rows = [
-        (every("open"), vec!["ingress everyone -> shop/db every port, by shop/open ingress[0]"], "a rule that lost its peers and ports"),
         (
-            allow("ports", "db", "Ingress", json!([app("web")]), json!([{"port": 5431, "endPort": 5433}, {"port": 5432, "protocol": "UDP"}])),
+            every("open"),
+            vec!["ingress everyone -> shop/db every port, by shop/open ingress[0]"],
+            "a rule that lost its peers and ports",
+        ),
+        (
+            allow(
+                "ports",
+                "db",
+                "Ingress",
+                json!([app("web")]),
+                json!([{"port": 5431, "endPort": 5433}, {"port": 5432, "protocol": "UDP"}]),
+            ),
             vec!["ingress shop/web -> shop/db TCP 5431,5433 UDP 5432, by shop/ports ingress[0]"],
             "neighbour ports and another protocol",
         ),
@@ -145,7 +174,13 @@ fn each_kind_of_widening_is_noticed() {
             "an address more",
         ),
         (
-            allow("address", "web", "Egress", json!([{"ipBlock": {"cidr": "203.0.113.7/32"}}]), json!([{"port": 443}, {"port": 80}])),
+            allow(
+                "address",
+                "web",
+                "Egress",
+                json!([{"ipBlock": {"cidr": "203.0.113.7/32"}}]),
+                json!([{"port": 443}, {"port": 80}]),
+            ),
             vec!["egress shop/web -> 203.0.113.7 TCP 80, by shop/address egress[0]"],
             "a port more at a known address",
         ),
@@ -163,7 +198,10 @@ fn each_kind_of_widening_is_noticed() {
             "a name of the port that was seen, and one that the responder does not have",
         ),
         (
-            policy("names-to-all", json!({"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": "http"}]}]})),
+            policy(
+                "names-to-all",
+                json!({"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": "http"}]}]}),
+            ),
             vec!["egress shop/db -> shop/web TCP 8080-8081, by shop/names-to-all egress[0]"],
             "a name that means other ports on every pod",
         ),
@@ -193,10 +231,13 @@ fn stated_widenings_excuse_what_only_their_policy_allows() {
     let proof = with(&policies, whole.clone());
     assert_eq!(excess(&proof), Vec::<String>::new());
     let widened: Vec<_> = proof.widened.iter().map(|widened| (widened.excess.to_string(), widened.reason.clone())).collect();
-    assert_eq!(widened, [(
-        "egress shop/web -> shop/db TCP 53, by shop/dns egress[0]".to_owned(),
-        Reason::Stated("both protocols of DNS".to_owned()),
-    )]);
+    assert_eq!(
+        widened,
+        [(
+            "egress shop/web -> shop/db TCP 53, by shop/dns egress[0]".to_owned(),
+            Reason::Stated("both protocols of DNS".to_owned()),
+        )]
+    );
     let rows = [
         (Widening::whole(name("web-out"), String::new()), 1, "stated for another policy"),
         (Widening { ports: Some(PortSet::one(Tcp, 53)), ..whole.clone() }, 0, "stated for that port"),
@@ -224,10 +265,13 @@ fn exposure_to_the_internet_is_excess_until_it_is_stated() {
     edges.insert(edge("198.51.100.9", "shop/web", Tcp, 8443));
     let proof = judge(&shop(), &policies, &edges, &Terms::default());
     let found: Vec<_> = proof.excess.iter().map(|excess| (excess.peer.to_string(), excess.certainty)).collect();
-    assert_eq!(found, [
-        ("0.0.0.0/0 except 10.0.0.0/8, 169.254.0.0/16 (such as 0.0.0.0)".to_owned(), Answer::Allowed),
-        ("::/0 except fd00::/8 (such as ::)".to_owned(), Answer::Allowed),
-    ]);
+    assert_eq!(
+        found,
+        [
+            ("0.0.0.0/0 except 10.0.0.0/8, 169.254.0.0/16 (such as 0.0.0.0)".to_owned(), Answer::Allowed),
+            ("::/0 except fd00::/8 (such as ::)".to_owned(), Answer::Allowed),
+        ]
+    );
     let terms = Terms { subjects: None, widenings: vec![Widening::whole(name("internet"), "exposed".to_owned())] };
     let proof = judge(&shop(), &policies, &edges, &terms);
     assert!(proof.holds(), "{:?} {:?}", denied(&proof), excess(&proof));
@@ -239,7 +283,11 @@ fn pods_that_no_policy_isolates_are_named() {
     let mut policies = exact();
     policies.remove(0);
     let proof = judge(&shop(), &policies, &edges(), &Terms::default());
-    assert_eq!(proof.unisolated, [(workload("shop/db"), Direction::Egress)].into(), "the others are isolated by what allows them");
+    assert_eq!(
+        proof.unisolated,
+        [(workload("shop/db"), Direction::Egress)].into(),
+        "the others are isolated by what allows them"
+    );
     assert!(!proof.holds());
 }
 
@@ -270,7 +318,8 @@ fn the_api_server_is_all_its_endpoints() {
     world.api_server = ["198.51.100.1", "198.51.100.2"].map(|text| Backend { address: address(text), port: 6443 }).into();
     let edges = BTreeSet::from([edge("shop/web", "api", Tcp, 6443)]);
     let to = |endpoints: &[&str]| {
-        let blocks: Vec<Value> = endpoints.iter().map(|endpoint| json!({"ipBlock": {"cidr": format!("{endpoint}/32")}})).collect();
+        let blocks: Vec<Value> =
+            endpoints.iter().map(|endpoint| json!({"ipBlock": {"cidr": format!("{endpoint}/32")}})).collect();
         vec![deny_all("shop"), allow("api", "web", "Egress", json!(blocks), json!([{"port": 6443}]))]
     };
     let both = judge(&world, &to(&["198.51.100.1", "198.51.100.2"]), &edges, &Terms::default());
@@ -300,20 +349,26 @@ fn edges_of_nodes_and_unknown_workloads() {
     let why: BTreeSet<_> = proof.denied.iter().map(|denied| denied.why.clone()).collect();
     assert_eq!(why, ["shop/ghost", "ops/ghost"].map(|text| Why::UnknownParty(party(text))).into(), "not passed over in silence");
     let by_block = allow("block", "web", "Egress", json!([{"ipBlock": {"cidr": "10.1.1.1/32"}}]), json!([{"port": 9}]));
-    let proof = judge(&shop(), &[deny_all("shop"), by_block], &[edge("shop/web", "ops/metrics", Tcp, 9)].into(), &Terms::default());
+    let proof =
+        judge(&shop(), &[deny_all("shop"), by_block], &[edge("shop/web", "ops/metrics", Tcp, 9)].into(), &Terms::default());
     let undefined = proof.denied.iter().filter(|denied| matches!(denied.why, Why::Undefined { .. })).count();
     assert_eq!(undefined, 1, "an ipBlock on a pod's address is not relied on");
 }
 
 #[test]
 fn only_sides_in_subject_namespaces_count() {
-    let policies = [deny_all("shop"), policy_in("ops", "dns", &json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}))];
+    let policies =
+        [deny_all("shop"), policy_in("ops", "dns", &json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}))];
     let edges = [edge("ops/metrics", "shop/db", Tcp, 5432)].into();
     let shop_only = Terms { subjects: Some(["shop".to_owned()].into()), widenings: Vec::new() };
     let proof = judge(&shop(), &policies, &edges, &shop_only);
     assert_eq!(proof.denied.iter().map(|denied| denied.side).collect::<Vec<_>>(), [Direction::Ingress]);
     assert_eq!((proof.excess.len(), proof.unisolated.len()), (0, 0), "what ops may do is not judged");
     let proof = judge(&shop(), &policies, &edges, &Terms::default());
-    assert_eq!(proof.unisolated, [(workload("ops/metrics"), Direction::Ingress)].into(), "by default all namespaces with policies are");
+    assert_eq!(
+        proof.unisolated,
+        [(workload("ops/metrics"), Direction::Ingress)].into(),
+        "by default all namespaces with policies are"
+    );
     assert!(matches!(proof.excess.first().map(|excess| &excess.peer), Some(Reached::Everyone)), "{:?}", excess(&proof));
 }

@@ -167,7 +167,8 @@ fn pods_of(world: &World, workload: &crate::model::WorkloadName) -> Vec<PodId> {
 
 /// Edges between workloads of the world, and between workloads and addresses.
 fn edges(world: &World, choices: &[(usize, usize, usize, bool, bool)]) -> BTreeSet<Edge> {
-    let workloads: BTreeSet<_> = world.pods.iter().filter(|pod| !pod.is_on_host_network).map(|pod| pod.workload.clone()).collect();
+    let workloads: BTreeSet<_> =
+        world.pods.iter().filter(|pod| !pod.is_on_host_network).map(|pod| pod.workload.clone()).collect();
     let workloads: Vec<_> = workloads.into_iter().map(Party::Workload).collect();
     let mut parties = workloads.clone();
     parties.extend(OUTSIDE.map(|text| Party::Outside(address(text))));
@@ -182,7 +183,14 @@ fn edges(world: &World, choices: &[(usize, usize, usize, bool, bool)]) -> BTreeS
 }
 
 /// Whether the proof reports that the subject may reach the peer on a port, although nobody did.
-fn reports(proof: &Proof, subject: &crate::model::WorkloadName, direction: Direction, peer: &Party, protocol: Protocol, port: u16) -> bool {
+fn reports(
+    proof: &Proof,
+    subject: &crate::model::WorkloadName,
+    direction: Direction,
+    peer: &Party,
+    protocol: Protocol,
+    port: u16,
+) -> bool {
     let is_meant = |excess: &crate::verify::Excess| {
         let reaches = match (&excess.peer, peer) {
             (Reached::Everyone, _) => true,

@@ -96,12 +96,23 @@ fn missing_and_empty_mean_everyone_every_port_and_every_pod() {
     check(
         &[policy("pods", json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": empty_selectors}]}))],
         &[
-            ("ops/metrics-0", "shop/db-0", Udp, 7, Allowed, Allowed, "every pod of every namespace, and every protocol without ports"),
+            (
+                "ops/metrics-0",
+                "shop/db-0",
+                Udp,
+                7,
+                Allowed,
+                Allowed,
+                "every pod of every namespace, and every protocol without ports",
+            ),
             ("8.8.8.8", "shop/db-0", Udp, 7, Allowed, Denied, "but no address"),
         ],
     );
     check(
-        &[policy("protocol", json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"protocol": "UDP"}]}]}))],
+        &[policy(
+            "protocol",
+            json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"protocol": "UDP"}]}]}),
+        )],
         &[
             ("8.8.8.8", "shop/db-0", Udp, 65535, Allowed, Allowed, "a protocol without port is all its ports"),
             ("8.8.8.8", "shop/db-0", Tcp, 80, Allowed, Denied, "and nothing of the others"),
@@ -197,7 +208,8 @@ fn named_ports_are_those_of_the_responder() {
     let named = json!([{"port": "http"}]);
     let egress = json!({"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Egress"],
         "egress": [{"to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "8.8.8.0/24"}}], "ports": named}]});
-    let ingress = json!({"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"], "ingress": [{"ports": named}]});
+    let ingress =
+        json!({"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"], "ingress": [{"ports": named}]});
     check(
         &[policy("egress", egress), policy("ingress", ingress)],
         &[
@@ -269,7 +281,10 @@ fn the_own_node_is_always_allowed_and_others_are_not() {
 fn blocks_mean_addresses_of_their_family_and_nothing_certain_of_pods() {
     let blocks = json!([{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.3/32", "10.9.0.0/16"]}}, {"ipBlock": {"cidr": "2001:db8:9::/48"}}]);
     check(
-        &[policy("blocks", json!({"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"], "egress": [{"to": blocks}]}))],
+        &[policy(
+            "blocks",
+            json!({"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"], "egress": [{"to": blocks}]}),
+        )],
         &[
             ("shop/web-0", "10.200.0.1", Tcp, 6443, Allowed, Allowed, "an endpoint address of the API server, not its ClusterIP"),
             ("shop/web-0", "10.9.3.3", Tcp, 443, Denied, Allowed, "a hole"),
@@ -282,8 +297,11 @@ fn blocks_mean_addresses_of_their_family_and_nothing_certain_of_pods() {
         ],
     );
     check(
-        &[policy("ports", json!({"podSelector": {}, "policyTypes": ["Egress"], "egress":
-            [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 80}]}, {"to": [{"podSelector": {}}], "ports": [{"port": 80}]}]}))],
+        &[policy(
+            "ports",
+            json!({"podSelector": {}, "policyTypes": ["Egress"], "egress":
+            [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 80}]}, {"to": [{"podSelector": {}}], "ports": [{"port": 80}]}]}),
+        )],
         &[
             ("shop/web-0", "shop/db-0", Tcp, 80, Allowed, Allowed, "where a selector allows it, the block does not matter"),
             ("shop/web-0", "ops/metrics-0", Tcp, 80, Undefined, Allowed, "where none does, it stays undefined"),
@@ -294,7 +312,8 @@ fn blocks_mean_addresses_of_their_family_and_nothing_certain_of_pods() {
 
 #[test]
 fn verdicts_name_their_reasons() {
-    let open = json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 80}]}, {"ports": [{"port": 81}]}]});
+    let open =
+        json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 80}]}, {"ports": [{"port": 81}]}]});
     let world = shop();
     let policies = [deny_all("shop"), policy("open", open)];
     let evaluator = Evaluator::new(&policies, &world).unwrap();
