@@ -99,7 +99,7 @@ fn find(directory: &Path, cases: &mut BTreeSet<PathBuf>) -> Result<(), String> {
 
 fn check(case: &Path, world: &World, tally: &mut Tally) -> Result<(), String> {
     let policies: Vec<NetworkPolicy> = documents(&case.join("policies.yaml"))?.iter().map(object).collect::<Result<_, _>>()?;
-    let evaluator = Evaluator::new(&policies, world).map_err(|error| error.to_string())?;
+    let evaluator = Evaluator::new(&policies, world).map_err(|error| format!("{error}: {}", error.fault))?;
     let table = read(&case.join("expected.tsv"))?;
     let rows: Vec<&str> = table.lines().skip(1).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     if rows.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::IPBlock;
@@ -18,19 +18,6 @@ pub struct AddressBlock {
 
 fn parse(text: &str) -> Result<IpNet, PolicyFault> {
     text.parse().map(|net: IpNet| net.trunc()).map_err(|_| PolicyFault::BadCidr(text.to_owned()))
-}
-
-/// The address as a number of its family.
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(u32::from(address)),
-        IpAddr::V6(address) => u128::from(address),
-    }
-}
-
-/// How many addresses the range holds, less one: `::/0` has one more than 128 bits can count.
-fn span(net: &IpNet) -> u128 {
-    number(net.broadcast()) - number(net.network())
 }
 
 impl AddressBlock {
@@ -68,36 +55,53 @@ impl AddressBlock {
         &self.except
     }
 
-    /// The first address it holds that is not in `known`, if there is one. Looks at each hole and each known address once.
-    #[must_use]
-    pub fn first_beyond(&self, known: &BTreeSet<IpAddr>) -> Option<IpAddr> {
-        let last = number(self.cidr.broadcast());
-        let mut candidate = self.cidr.network();
-        // Every step passes a hole or a known address; neither is met twice.
-        loop {
-            let passed = if let Some(hole) = self.except.iter().find(|hole| hole.contains(&candidate)) {
-                hole.broadcast()
-            } else if known.contains(&candidate) {
-                candidate
-            } else {
-                return Some(candidate);
-            };
-            if number(passed) >= last {
-                return None;
+    /// What it holds as ranges from first to last address, disjoint and in order.
+    pub(super) fn ranges(&self) -> Vec<(IpAddr, IpAddr)> {
+        let mut ranges = Vec::new();
+        let mut first = Some(self.cidr.network());
+        for hole in &self.except {
+            if let Some(first) = first.filter(|first| *first < hole.network())
+                && let Some(last) = before(hole.network())
+            {
+                ranges.push((first, last));
             }
-            candidate = match passed {
-                IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from(u32::from(address).checked_add(1)?)),
-                IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address).checked_add(1)?)),
-            };
+            first = after(hole.broadcast());
         }
+        // After a hole at the very end there is nothing more, or something outside the range.
+        let last = self.cidr.broadcast();
+        ranges.extend(first.filter(|first| *first <= last).map(|first| (first, last)));
+        ranges
     }
 
-    /// How many addresses it holds; the greatest number where they are more than that.
+    /// The first address it holds that is not in `known`, if there is one.
     #[must_use]
-    pub fn size(&self) -> u128 {
-        let holes: u128 = self.except.iter().map(|hole| span(hole).saturating_add(1)).fold(0, u128::saturating_add);
-        // The whole is one more than its span; a hole is strictly inside, so nothing is lost by adding the one last.
-        (span(&self.cidr) - holes.min(span(&self.cidr))).saturating_add(u128::from(holes <= span(&self.cidr)))
+    pub fn first_beyond(&self, known: &BTreeSet<IpAddr>) -> Option<IpAddr> {
+        self.ranges().into_iter().find_map(|(first, last)| {
+            let mut candidate = first;
+            for &address in known.range(first..=last) {
+                if address != candidate {
+                    break;
+                }
+                candidate = after(address).filter(|next| *next <= last)?;
+            }
+            Some(candidate)
+        })
+    }
+}
+
+/// The next address of the same family.
+fn after(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => u32::from(address).checked_add(1).map(|number| IpAddr::V4(number.into())),
+        IpAddr::V6(address) => u128::from(address).checked_add(1).map(|number| IpAddr::V6(number.into())),
+    }
+}
+
+/// The address before it of the same family.
+fn before(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => u32::from(address).checked_sub(1).map(|number| IpAddr::V4(number.into())),
+        IpAddr::V6(address) => u128::from(address).checked_sub(1).map(|number| IpAddr::V6(number.into())),
     }
 }
 
@@ -122,29 +126,23 @@ mod tests {
 
     #[test]
     fn the_first_address_beyond_those_known() {
-        let rows: [(&str, &[&str], &[&str], Option<&str>, u128, &str); 8] = [
-            ("10.0.0.1/32", &[], &["10.0.0.1"], None, 1, "one address, known"),
-            ("10.0.0.0/31", &[], &["10.0.0.0"], Some("10.0.0.1"), 2, "one of two known"),
-            ("10.0.0.0/30", &["10.0.0.0/31"], &["10.0.0.2"], Some("10.0.0.3"), 2, "past the hole"),
-            ("10.0.0.0/31", &["10.0.0.0/32", "10.0.0.1/32"], &[], None, 0, "holes leave nothing"),
-            ("0.0.0.0/0", &[], &[], Some("0.0.0.0"), 1 << 32, "everything of IPv4"),
-            ("255.255.255.255/32", &[], &["255.255.255.255"], None, 1, "the last address of IPv4"),
-            ("::/0", &["::/1"], &[], Some("8000::"), 1 << 127, "half of IPv6"),
-            (
-                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
-                &[],
-                &["10.0.0.1"],
-                Some("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
-                1,
-                "the last of IPv6",
-            ),
+        let end = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+        let rows: [(&str, &[&str], &[&str], Option<&str>, &str); 9] = [
+            ("10.0.0.1/32", &[], &["10.0.0.1"], None, "one address, known"),
+            ("10.0.0.0/31", &[], &["10.0.0.0"], Some("10.0.0.1"), "one of two known"),
+            ("10.0.0.0/31", &[], &["10.0.0.1"], Some("10.0.0.0"), "the other of two known"),
+            ("10.0.0.0/30", &["10.0.0.0/31"], &["10.0.0.2"], Some("10.0.0.3"), "past the hole"),
+            ("10.0.0.0/30", &["10.0.0.2/31"], &["10.0.0.0", "10.0.0.1"], None, "the hole is the end"),
+            ("10.0.0.0/31", &["10.0.0.0/32", "10.0.0.1/32"], &[], None, "holes leave nothing"),
+            ("0.0.0.0/0", &["255.0.0.0/8"], &["::1"], Some("0.0.0.0"), "nearly everything of IPv4"),
+            ("::/0", &["::/1"], &[], Some("8000::"), "half of IPv6"),
+            ("8000::/1", &["8000::/2"], &[end], Some("c000::"), "the last address of IPv6 is known"),
         ];
-        for (cidr, except, known, expected, size, message) in rows {
+        for (cidr, except, known, expected, message) in rows {
             let known = known.iter().map(|address| address.parse().unwrap()).collect();
-            let block = block(cidr, except);
-            assert_eq!(block.first_beyond(&known), expected.map(|address| address.parse().unwrap()), "{message}");
-            assert_eq!(block.size(), size, "{message}: size");
+            assert_eq!(block(cidr, except).first_beyond(&known), expected.map(|address| address.parse().unwrap()), "{message}");
         }
-        assert_eq!(block("::/0", &[]).size(), u128::MAX, "everything of IPv6 is more than can be counted");
+        let all = ["255.255.255.254", "255.255.255.255"].map(|address| address.parse().unwrap());
+        assert_eq!(block("255.255.255.254/31", &[]).first_beyond(&BTreeSet::from(all)), None, "no address follows the last");
     }
 }

@@ -19,7 +19,7 @@ impl fmt::Display for PolicyName {
 
 /// A policy that cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("evaluate policy {policy}: {fault}")]
+#[error("evaluate policy {policy}")]
 pub struct PolicyError {
     /// Which policy.
     pub policy: PolicyName,

@@ -60,7 +60,7 @@ pub(super) enum Peers {
 
 /// A place, with what the world knows of it.
 #[derive(Clone, Debug)]
-enum Stand<'w> {
+pub(super) enum Stand<'w> {
     Pod { id: PodId, group: GroupId, node: Option<NodeId>, addresses: &'w BTreeSet<IpAddr> },
     Host { node: Option<NodeId>, addresses: BTreeSet<IpAddr> },
     Outside(IpAddr),
@@ -221,16 +221,22 @@ impl<'w> Evaluator<'w> {
         &self.policies[policy].name
     }
 
+    /// The namespaces that have policies.
+    pub(super) fn policy_namespaces(&self) -> BTreeSet<&str> {
+        self.policies.iter().map(|policy| policy.name.namespace.as_str()).collect()
+    }
+
     /// The set of groups at this position.
     pub(super) fn selection(&self, position: usize) -> &[GroupId] {
         &self.selections[position]
     }
 
-    fn rule_name(&self, policy: usize, direction: Direction, index: usize) -> RuleName {
+    pub(super) fn rule_name(&self, policy: usize, direction: Direction, index: usize) -> RuleName {
         RuleName { policy: self.policies[policy].name.clone(), direction, index }
     }
 
-    fn stand(&self, place: Place) -> Stand<'w> {
+    /// What is known of a place.
+    pub(super) fn stand(&self, place: Place) -> Stand<'w> {
         let pod = match place {
             Place::Pod(id) => id,
             Place::Address(address) => match (self.addresses.node(address), self.addresses.pod(address)) {
@@ -247,7 +253,14 @@ impl<'w> Evaluator<'w> {
     }
 
     /// The answer of `subject`'s policies for this direction.
-    fn side(&self, direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>, protocol: Protocol, port: u16) -> Side {
+    pub(super) fn side(
+        &self,
+        direction: Direction,
+        subject: &Stand<'_>,
+        peer: &Stand<'_>,
+        protocol: Protocol,
+        port: u16,
+    ) -> Side {
         let group = match exempt(subject, peer) {
             Ok(group) => group,
             Err(reason) => return Side::Exempt(reason),

@@ -17,13 +17,10 @@ pub(super) type GroupId = u32;
 /// Pods that are treated alike.
 #[derive(Debug)]
 pub(super) struct Group {
-    pub(super) namespace: String,
     /// The labels that selectors look at.
     labels: Labels,
     /// The named ports that rules name.
     ports: BTreeSet<NamedPort>,
-    /// Its pods, at least one.
-    pub(super) pods: Vec<PodId>,
 }
 
 /// The groups of one namespace, found by label.
@@ -64,10 +61,8 @@ impl Groups {
                 index.by_label.entry((*key).clone()).or_default().entry((*value).clone()).or_default().push(id);
             }
             groups.all.push(Group {
-                namespace: namespace.clone(),
                 labels: labels.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
                 ports: ports.into_iter().cloned().collect(),
-                pods,
             });
         }
         groups

@@ -10,6 +10,7 @@ mod error;
 mod evaluator;
 mod groups;
 mod ports;
+mod proof;
 mod selector;
 mod spec;
 mod verdict;
@@ -19,5 +20,9 @@ pub use block::AddressBlock;
 pub use error::{PolicyError, PolicyFault, PolicyName};
 pub use evaluator::Evaluator;
 pub use ports::PortSet;
+pub use proof::{Denied, Excess, Proof, Reached, Reason, Terms, Why, Widened, Widening, prove};
 pub use verdict::{Answer, Direction, Exempt, Reach, RuleName, Side, Verdict};
 pub use world::{NamedPort, Node, Place, Pod, World};
+
+#[cfg(test)]
+mod tests;

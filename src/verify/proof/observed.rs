@@ -1,0 +1,170 @@
+//! Who takes part, and who was seen with whom on which ports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::inventory::PodId;
+use crate::model::{Edge, Labels, Party, WorkloadName};
+use crate::verify::evaluator::Evaluator;
+use crate::verify::groups::GroupId;
+use crate::verify::ports::PortSet;
+use crate::verify::verdict::Direction;
+use crate::verify::world::World;
+
+/// The position of a workload in [`Actors`].
+pub(super) type ActorId = usize;
+
+/// A workload with its pods.
+#[derive(Debug)]
+pub(super) struct Actor<'w> {
+    pub(super) name: &'w WorkloadName,
+    /// Its pods on the pod network, by group.
+    pub(super) groups: BTreeMap<GroupId, Vec<PodId>>,
+    /// Its pods on the host network.
+    pub(super) on_host_network: Vec<PodId>,
+    /// The workloads with which it shares the labels of some pod, itself among them.
+    pub(super) twins: BTreeSet<ActorId>,
+}
+
+/// All workloads.
+#[derive(Debug)]
+pub(super) struct Actors<'w> {
+    all: Vec<Actor<'w>>,
+    by_name: BTreeMap<&'w WorkloadName, ActorId>,
+    /// The workloads that have pods in a group.
+    of_group: BTreeMap<GroupId, BTreeSet<ActorId>>,
+    subject_namespaces: BTreeSet<String>,
+}
+
+impl<'w> Actors<'w> {
+    pub(super) fn new(evaluator: &Evaluator<'w>, subjects: Option<&BTreeSet<String>>) -> Self {
+        let world = evaluator.world;
+        let names: BTreeSet<&WorkloadName> = world.pods.iter().map(|pod| &pod.workload).collect();
+        let by_name: BTreeMap<&WorkloadName, ActorId> = names.iter().copied().zip(0..).collect();
+        let none = |(id, name)| Actor { name, groups: BTreeMap::new(), on_host_network: Vec::new(), twins: BTreeSet::from([id]) };
+        let mut all: Vec<Actor<'_>> = (0..).zip(names).map(none).collect();
+        let mut of_group: BTreeMap<GroupId, BTreeSet<ActorId>> = BTreeMap::new();
+        let mut same_labels: BTreeMap<(&str, &Labels), BTreeSet<ActorId>> = BTreeMap::new();
+        for (id, pod) in world.pods() {
+            let actor = by_name[&pod.workload];
+            if let Some(group) = evaluator.groups.of_pod(id) {
+                all[actor].groups.entry(group).or_default().push(id);
+                of_group.entry(group).or_default().insert(actor);
+                same_labels.entry((&pod.name.namespace, &pod.labels)).or_default().insert(actor);
+            } else {
+                all[actor].on_host_network.push(id);
+            }
+        }
+        for twins in same_labels.values().filter(|twins| twins.len() > 1) {
+            for &actor in twins {
+                all[actor].twins.extend(twins);
+            }
+        }
+        let subject_namespaces = match subjects {
+            Some(subjects) => subjects.clone(),
+            None => evaluator.policy_namespaces().into_iter().map(str::to_owned).collect(),
+        };
+        Self { all, by_name, of_group, subject_namespaces }
+    }
+
+    pub(super) fn workloads(&self) -> &[Actor<'w>] {
+        &self.all
+    }
+
+    pub(super) fn is_subject_namespace(&self, namespace: &str) -> bool {
+        self.subject_namespaces.contains(namespace)
+    }
+
+    /// The workloads of subject namespaces that policies can select.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = (ActorId, &Actor<'w>)> {
+        let is_subject = |actor: &&Actor<'_>| !actor.groups.is_empty() && self.is_subject_namespace(&actor.name.namespace);
+        (0..).zip(&self.all).filter(move |(_, actor)| is_subject(actor))
+    }
+
+    pub(super) fn named(&self, name: &WorkloadName) -> Option<&Actor<'w>> {
+        self.by_name.get(name).map(|&id| &self.all[id])
+    }
+
+    pub(super) fn of_group(&self, group: GroupId) -> impl Iterator<Item = ActorId> {
+        self.of_group.get(&group).into_iter().flatten().copied()
+    }
+}
+
+/// The other side of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Peer {
+    Workload(ActorId),
+    Address(IpAddr),
+}
+
+/// Who was seen with a workload, in one direction, on which of the responder's ports.
+pub(super) type Seen = BTreeMap<Peer, PortSet>;
+
+/// All edges, by workload and direction.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    seen: BTreeMap<(ActorId, Direction), Seen>,
+    addresses: BTreeSet<IpAddr>,
+}
+
+/// The addresses by which a party that is no workload is known.
+pub(super) fn addresses(party: &Party, world: &World) -> BTreeSet<IpAddr> {
+    match party {
+        Party::Workload(_) => BTreeSet::new(),
+        Party::ApiServer => world.api_server.iter().map(|backend| backend.address).collect(),
+        Party::Node { address, .. } | Party::Metadata(address) | Party::NodeLocalDns(address) | Party::Outside(address) => {
+            BTreeSet::from([*address])
+        }
+    }
+}
+
+impl Observed {
+    pub(super) fn add(&mut self, edge: &Edge, actors: &Actors<'_>, world: &World) {
+        let sides =
+            [(Direction::Egress, &edge.originator, &edge.responder), (Direction::Ingress, &edge.responder, &edge.originator)];
+        for (direction, subject, peer) in sides {
+            self.addresses.extend(addresses(peer, world));
+            let Party::Workload(subject) = subject else { continue };
+            let Some(&subject) = actors.by_name.get(subject) else { continue };
+            let seen = self.seen.entry((subject, direction)).or_default();
+            let port = edge.port.get();
+            for peer in peers(peer, actors, world) {
+                seen.entry(peer).or_default().insert(edge.protocol, port, port);
+            }
+            if (direction, peer) == (Direction::Egress, &Party::ApiServer) {
+                // The edge does not say which endpoint; all of them are one server, each at its own port.
+                for backend in &world.api_server {
+                    seen.entry(Peer::Address(backend.address)).or_default().insert(edge.protocol, backend.port, backend.port);
+                }
+            }
+        }
+    }
+
+    /// The addresses that edges name.
+    pub(super) const fn addresses(&self) -> &BTreeSet<IpAddr> {
+        &self.addresses
+    }
+
+    pub(super) fn with(&self, subject: ActorId, direction: Direction) -> Option<&Seen> {
+        self.seen.get(&(subject, direction))
+    }
+
+    /// The ports that the subject was seen with on this peer.
+    pub(super) fn ports(&self, subject: ActorId, direction: Direction, peer: Peer) -> Option<&PortSet> {
+        self.with(subject, direction)?.get(&peer)
+    }
+}
+
+/// The peers that a party stands for: a workload on the pod network, or addresses; so are workloads that are nowhere else than on
+/// the host network.
+fn peers(party: &Party, actors: &Actors<'_>, world: &World) -> BTreeSet<Peer> {
+    let Party::Workload(name) = party else {
+        return addresses(party, world).into_iter().map(Peer::Address).collect();
+    };
+    let Some(&id) = actors.by_name.get(name) else { return BTreeSet::new() };
+    let actor = &actors.all[id];
+    if actor.groups.is_empty() {
+        return actor.on_host_network.iter().flat_map(|&pod| &world.pod(pod).addresses).copied().map(Peer::Address).collect();
+    }
+    BTreeSet::from([Peer::Workload(id)])
+}

@@ -1,0 +1,110 @@
+//! Tests of the evaluator and the proof, over worlds and policies written by hand.
+
+mod malformed;
+mod naive;
+mod promise;
+mod properties;
+mod semantics;
+
+use std::net::IpAddr;
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde_json::{Value, json};
+
+use super::{NamedPort, Node, Place, Pod, World};
+use crate::inventory::NodeId;
+use crate::model::{Labels, PodName, Protocol, WorkloadKind, WorkloadName};
+
+pub(super) fn labels(text: &str) -> Labels {
+    text.split_whitespace()
+        .filter_map(|label| label.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+pub(super) fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// `shop/web` of the kind Deployment.
+pub(super) fn workload(text: &str) -> WorkloadName {
+    let (namespace, name) = text.split_once('/').unwrap();
+    WorkloadName { namespace: namespace.to_owned(), name: name.to_owned(), kind: WorkloadKind("Deployment".to_owned()) }
+}
+
+/// A pod `shop/web-0` of the workload `shop/web`.
+pub(super) fn pod(name: &str, labels_text: &str, addresses: &[&str]) -> Pod {
+    let (namespace, name) = name.split_once('/').unwrap();
+    let owner = name.rsplit_once('-').map_or(name, |(owner, _)| owner);
+    Pod {
+        workload: workload(&format!("{namespace}/{owner}")),
+        name: PodName { namespace: namespace.to_owned(), name: name.to_owned() },
+        labels: labels(labels_text),
+        addresses: addresses.iter().map(|text| address(text)).collect(),
+        is_on_host_network: false,
+        node: None,
+        named_ports: Vec::new(),
+    }
+}
+
+impl Pod {
+    fn on(mut self, node: u32) -> Self {
+        self.node = Some(NodeId(node));
+        self
+    }
+
+    fn on_host_network(mut self) -> Self {
+        self.is_on_host_network = true;
+        self
+    }
+
+    fn naming(mut self, name: &str, protocol: Protocol, port: u16) -> Self {
+        self.named_ports.push(NamedPort { name: name.to_owned(), protocol, port });
+        self
+    }
+}
+
+/// A shop of two web pods and a database, monitoring in another namespace, an agent on the host network, two nodes.
+pub(super) fn shop() -> World {
+    let namespaces = [("shop", "kubernetes.io/metadata.name=shop team=a"), ("ops", "kubernetes.io/metadata.name=ops team=b")];
+    World {
+        namespaces: namespaces.map(|(name, text)| (name.to_owned(), labels(text))).into(),
+        pods: vec![
+            pod("shop/web-0", "app=web", &["10.1.0.1", "fd00:1::1"]).on(0).naming("http", Protocol::Tcp, 8080),
+            pod("shop/web-1", "app=web", &["10.1.0.2"]).on(1).naming("http", Protocol::Tcp, 8081),
+            pod("shop/db-0", "app=db tier=back", &["10.1.0.3"]).on(1).naming("sql", Protocol::Tcp, 5432),
+            pod("ops/metrics-0", "app=web role=metrics", &["10.1.1.1"]).on(0).naming("http", Protocol::Udp, 8080),
+            pod("ops/agent-0", "app=web", &["192.0.2.2"]).on(1).on_host_network(),
+        ],
+        nodes: vec![
+            Node { name: "n0".to_owned(), addresses: [address("192.0.2.1"), address("2001:db8::1")].into() },
+            Node { name: "n1".to_owned(), addresses: [address("192.0.2.2")].into() },
+        ],
+        api_server: std::collections::BTreeSet::new(),
+    }
+}
+
+pub(super) fn place(world: &World, text: &str) -> Place {
+    match text.split_once('/') {
+        None => Place::Address(address(text)),
+        Some((namespace, name)) => {
+            let name = PodName { namespace: namespace.to_owned(), name: name.to_owned() };
+            Place::Pod(world.pod_named(&name).unwrap())
+        }
+    }
+}
+
+/// A policy `shop/NAME`, of this spec.
+#[expect(clippy::needless_pass_by_value, reason = "what json! makes goes in here")]
+pub(super) fn policy(name: &str, spec: Value) -> NetworkPolicy {
+    policy_in("shop", name, &spec)
+}
+
+pub(super) fn policy_in(namespace: &str, name: &str, spec: &Value) -> NetworkPolicy {
+    serde_json::from_value(json!({"metadata": {"namespace": namespace, "name": name}, "spec": spec})).unwrap()
+}
+
+/// `default-deny-all` of a namespace.
+pub(super) fn deny_all(namespace: &str) -> NetworkPolicy {
+    policy_in(namespace, "default-deny-all", &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}))
+}

@@ -1,0 +1,374 @@
+//! The proof notices each way in which policies can break their promise.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU16;
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde_json::{Value, json};
+
+use super::{address, deny_all, labels, pod, policy, policy_in, shop, workload};
+use crate::inventory::Backend;
+use crate::model::Protocol::{Tcp, Udp};
+use crate::model::{Edge, Party, Protocol};
+use crate::verify::{Answer, Direction, PolicyName, PortSet, Proof, Reached, Reason, Terms, Why, Widening, World, prove};
+
+fn party(text: &str) -> Party {
+    match text.split_once('/') {
+        _ if text == "api" => Party::ApiServer,
+        Some(_) => Party::Workload(workload(text)),
+        None if text.starts_with("192.0.2.") => Party::Node { name: "some".to_owned(), address: address(text) },
+        None => Party::Outside(address(text)),
+    }
+}
+
+fn edge(originator: &str, responder: &str, protocol: Protocol, port: u16) -> Edge {
+    Edge { originator: party(originator), responder: party(responder), protocol, port: NonZeroU16::new(port).unwrap() }
+}
+
+fn edges() -> BTreeSet<Edge> {
+    [
+        edge("shop/web", "shop/db", Tcp, 5432),
+        edge("shop/web", "203.0.113.7", Tcp, 443),
+        edge("shop/web", "203.0.113.8", Tcp, 443),
+        edge("ops/metrics", "shop/web", Tcp, 8080),
+    ]
+    .into()
+}
+
+/// One policy for each direction and workload, with one rule.
+fn allow(name: &str, app: &str, direction: &str, peers: Value, ports: Value) -> NetworkPolicy {
+    let (list, who) = if direction == "Egress" { ("egress", "to") } else { ("ingress", "from") };
+    policy(
+        name,
+        json!({"podSelector": {"matchLabels": {"app": app}}, "policyTypes": [direction], list: [{who: peers, "ports": ports}]}),
+    )
+}
+
+fn app(name: &str) -> Value {
+    json!({"podSelector": {"matchLabels": {"app": name}}})
+}
+
+/// Exactly what the edges need.
+fn exact() -> Vec<NetworkPolicy> {
+    let metrics = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ops"}}, "podSelector": {"matchLabels": {"role": "metrics"}}}]);
+    vec![
+        deny_all("shop"),
+        allow("web-out", "web", "Egress", json!([app("db")]), json!([{"port": 5432}])),
+        allow(
+            "web-to-store",
+            "web",
+            "Egress",
+            json!([{"ipBlock": {"cidr": "203.0.113.7/32"}}, {"ipBlock": {"cidr": "203.0.113.8/32"}}]),
+            json!([{"port": 443}]),
+        ),
+        allow("db-in", "db", "Ingress", json!([app("web")]), json!([{"port": 5432}])),
+        allow("web-in", "web", "Ingress", metrics, json!([{"port": 8080}])),
+    ]
+}
+
+fn judge(world: &World, policies: &[NetworkPolicy], edges: &BTreeSet<Edge>, terms: &Terms) -> Proof {
+    prove(policies, world, edges, terms).unwrap()
+}
+
+fn excess(proof: &Proof) -> Vec<String> {
+    proof.excess.iter().map(ToString::to_string).collect()
+}
+
+fn denied(proof: &Proof) -> Vec<String> {
+    proof.denied.iter().map(ToString::to_string).collect()
+}
+
+fn name(name: &str) -> PolicyName {
+    PolicyName { namespace: "shop".to_owned(), name: name.to_owned() }
+}
+
+#[test]
+fn exact_policies_keep_the_promise() {
+    let proof = judge(&shop(), &exact(), &edges(), &Terms::default());
+    assert!(proof.holds(), "{:?} {:?} {:?}", denied(&proof), excess(&proof), proof.unisolated);
+    assert_eq!(proof.widened, BTreeSet::new());
+    assert_eq!(proof.pairs_checked, 2 * 2 * (3 + 2), "two workloads, two directions, three workloads and two addresses");
+}
+
+#[test]
+fn every_missing_rule_is_noticed() {
+    let rows = [
+        (
+            1,
+            "egress of shop/web -> shop/db TCP 5432: pod shop/web-0 is isolated by shop/default-deny-all, shop/web-to-store and no rule allows it",
+        ),
+        (
+            2,
+            "egress of shop/web -> 203.0.113.7 TCP 443: pod shop/web-0 is isolated by shop/default-deny-all, shop/web-out and no rule allows it",
+        ),
+        (3, "ingress of shop/web -> shop/db TCP 5432: pod shop/db-0 is isolated by shop/default-deny-all and no rule allows it"),
+        (
+            4,
+            "ingress of ops/metrics -> shop/web TCP 8080: pod shop/web-0 is isolated by shop/default-deny-all and no rule allows it",
+        ),
+    ];
+    for (dropped, text) in rows {
+        let mut policies = exact();
+        policies.remove(dropped);
+        let proof = judge(&shop(), &policies, &edges(), &Terms::default());
+        assert_eq!(denied(&proof).first().map(String::as_str), Some(text), "without policy {dropped}");
+        assert!(!proof.holds() && proof.excess.is_empty(), "without policy {dropped}");
+    }
+}
+
+#[test]
+fn every_edge_that_was_not_seen_is_excess() {
+    let rows = [
+        (
+            edge("shop/web", "shop/db", Tcp, 5432),
+            vec![
+                "ingress shop/web -> shop/db TCP 5432, by shop/db-in ingress[0]",
+                "egress shop/web -> shop/db TCP 5432, by shop/web-out egress[0]",
+            ],
+        ),
+        (
+            edge("shop/web", "203.0.113.8", Tcp, 443),
+            vec!["egress shop/web -> 203.0.113.8/32 (such as 203.0.113.8) TCP 443, by shop/web-to-store egress[0]"],
+        ),
+        (edge("ops/metrics", "shop/web", Tcp, 8080), vec!["ingress ops/metrics -> shop/web TCP 8080, by shop/web-in ingress[0]"]),
+    ];
+    for (unseen, texts) in rows {
+        let mut edges = edges();
+        assert!(edges.remove(&unseen), "{unseen}");
+        let proof = judge(&shop(), &exact(), &edges, &Terms::default());
+        assert_eq!(excess(&proof), texts, "without {unseen}");
+        assert!(!proof.holds() && proof.denied.is_empty(), "without {unseen}");
+    }
+}
+
+#[test]
+fn each_kind_of_widening_is_noticed() {
+    let every = |name: &str| {
+        policy(name, json!({"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"], "ingress": [{}]}))
+    };
+    let rows = [
+        (
+            every("open"),
+            vec!["ingress everyone -> shop/db every port, by shop/open ingress[0]"],
+            "a rule that lost its peers and ports",
+        ),
+        (
+            allow(
+                "ports",
+                "db",
+                "Ingress",
+                json!([app("web")]),
+                json!([{"port": 5431, "endPort": 5433}, {"port": 5432, "protocol": "UDP"}]),
+            ),
+            vec!["ingress shop/web -> shop/db TCP 5431,5433 UDP 5432, by shop/ports ingress[0]"],
+            "neighbour ports and another protocol",
+        ),
+        (
+            allow("pods", "web", "Egress", json!([{"podSelector": {}}]), json!([{"port": 5432}])),
+            vec!["egress shop/web -> shop/web TCP 5432, by shop/pods egress[0]"],
+            "every pod of the namespace in place of one workload",
+        ),
+        (
+            allow("wide", "web", "Egress", json!([{"ipBlock": {"cidr": "203.0.113.6/31"}}]), json!([{"port": 443}])),
+            vec!["egress shop/web -> 203.0.113.6/31 (such as 203.0.113.6) TCP 443, by shop/wide egress[0]"],
+            "an address more",
+        ),
+        (
+            allow(
+                "address",
+                "web",
+                "Egress",
+                json!([{"ipBlock": {"cidr": "203.0.113.7/32"}}]),
+                json!([{"port": 443}, {"port": 80}]),
+            ),
+            vec!["egress shop/web -> 203.0.113.7 TCP 80, by shop/address egress[0]"],
+            "a port more at a known address",
+        ),
+        (
+            allow("pod-block", "db", "Egress", json!([{"ipBlock": {"cidr": "10.1.1.1/32"}}]), json!([{"port": 8080}])),
+            vec![
+                "egress shop/db -> ops/metrics TCP 8080 (up to the network plug-in), by shop/pod-block egress[0]",
+                "egress shop/db -> 10.1.1.1/32 (such as 10.1.1.1) TCP 8080, by shop/pod-block egress[0]",
+            ],
+            "a pod by its address",
+        ),
+        (
+            allow("named", "web", "Egress", json!([app("db")]), json!([{"port": "sql"}, {"port": "http"}])),
+            vec![],
+            "a name of the port that was seen, and one that the responder does not have",
+        ),
+        (
+            policy(
+                "names-to-all",
+                json!({"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": "http"}]}]}),
+            ),
+            vec!["egress shop/db -> shop/web TCP 8080-8081, by shop/names-to-all egress[0]"],
+            "a name that means other ports on every pod",
+        ),
+    ];
+    for (widening, texts, message) in rows {
+        let mut policies = exact();
+        policies.push(widening);
+        let proof = judge(&shop(), &policies, &edges(), &Terms::default());
+        assert_eq!(excess(&proof), texts, "{message}");
+        assert_eq!((proof.holds(), proof.denied.len()), (texts.is_empty(), 0), "{message}");
+    }
+}
+
+#[test]
+fn stated_widenings_excuse_what_only_their_policy_allows() {
+    let dns = allow("dns", "web", "Egress", json!([app("db")]), json!([{"port": 53, "protocol": "UDP"}, {"port": 53}]));
+    let mut policies = exact();
+    policies.push(dns);
+    let mut edges = edges();
+    edges.insert(edge("shop/web", "shop/db", Udp, 53));
+    let world = shop();
+    let with = |policies: &[NetworkPolicy], widening: Widening| {
+        judge(&world, policies, &edges, &Terms { subjects: None, widenings: vec![widening] })
+    };
+    // The other side allows no DNS here; only the excess matters.
+    let whole = Widening::whole(name("dns"), "both protocols of DNS".to_owned());
+    let proof = with(&policies, whole.clone());
+    assert_eq!(excess(&proof), Vec::<String>::new());
+    let widened: Vec<_> = proof.widened.iter().map(|widened| (widened.excess.to_string(), widened.reason.clone())).collect();
+    assert_eq!(
+        widened,
+        [(
+            "egress shop/web -> shop/db TCP 53, by shop/dns egress[0]".to_owned(),
+            Reason::Stated("both protocols of DNS".to_owned()),
+        )]
+    );
+    let rows = [
+        (Widening::whole(name("web-out"), String::new()), 1, "stated for another policy"),
+        (Widening { ports: Some(PortSet::one(Tcp, 53)), ..whole.clone() }, 0, "stated for that port"),
+        (Widening { ports: Some(PortSet::one(Tcp, 54)), ..whole.clone() }, 1, "stated for another port"),
+        (Widening { workloads: Some([workload("shop/db")].into()), ..whole.clone() }, 0, "stated for the peer"),
+        (Widening { workloads: Some([workload("shop/web")].into()), ..whole.clone() }, 0, "stated for the subject"),
+        (Widening { workloads: Some([workload("ops/metrics")].into()), ..whole.clone() }, 1, "stated for others"),
+    ];
+    for (widening, count, message) in rows {
+        assert_eq!(with(&policies, widening).excess.len(), count, "{message}");
+    }
+    policies.push(allow("not-stated", "web", "Egress", json!([app("db")]), json!([{"port": 53}])));
+    let proof = with(&policies, whole);
+    assert_eq!(excess(&proof), ["egress shop/web -> shop/db TCP 53, by shop/not-stated egress[0]"], "allowed elsewhere as well");
+    assert_eq!(proof.widened, BTreeSet::new(), "then it is not said twice");
+}
+
+#[test]
+fn exposure_to_the_internet_is_excess_until_it_is_stated() {
+    let internet = json!([
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "169.254.0.0/16"]}}, {"ipBlock": {"cidr": "::/0", "except": ["fd00::/8"]}}]);
+    let mut policies = exact();
+    policies.push(allow("internet", "web", "Ingress", internet, json!([{"port": 8443}])));
+    let mut edges = edges();
+    edges.insert(edge("198.51.100.9", "shop/web", Tcp, 8443));
+    let proof = judge(&shop(), &policies, &edges, &Terms::default());
+    let found: Vec<_> = proof.excess.iter().map(|excess| (excess.peer.to_string(), excess.certainty)).collect();
+    assert_eq!(
+        found,
+        [
+            ("0.0.0.0/0 except 10.0.0.0/8, 169.254.0.0/16 (such as 0.0.0.0)".to_owned(), Answer::Allowed),
+            ("::/0 except fd00::/8 (such as ::)".to_owned(), Answer::Allowed),
+        ]
+    );
+    let terms = Terms { subjects: None, widenings: vec![Widening::whole(name("internet"), "exposed".to_owned())] };
+    let proof = judge(&shop(), &policies, &edges, &terms);
+    assert!(proof.holds(), "{:?} {:?}", denied(&proof), excess(&proof));
+    assert_eq!(proof.widened.len(), 2);
+}
+
+#[test]
+fn pods_that_no_policy_isolates_are_named() {
+    let mut policies = exact();
+    policies.remove(0);
+    let proof = judge(&shop(), &policies, &edges(), &Terms::default());
+    assert_eq!(
+        proof.unisolated,
+        [(workload("shop/db"), Direction::Egress)].into(),
+        "the others are isolated by what allows them"
+    );
+    assert!(!proof.holds());
+}
+
+#[test]
+fn workloads_with_the_same_labels_share_their_permissions() {
+    let mut world = shop();
+    world.pods.push(pod("shop/canary-0", "app=web", &["10.1.0.9"]));
+    let proof = judge(&world, &exact(), &edges(), &Terms::default());
+    assert_eq!(excess(&proof), Vec::<String>::new());
+    let widened: Vec<_> = proof.widened.iter().map(|widened| (widened.excess.to_string(), widened.reason.clone())).collect();
+    let text = [
+        "ingress ops/metrics -> shop/canary TCP 8080, by shop/web-in ingress[0]",
+        "egress shop/canary -> shop/db TCP 5432, by shop/web-out egress[0]",
+        "egress shop/canary -> 203.0.113.7 TCP 443, by shop/web-to-store egress[0]",
+        "egress shop/canary -> 203.0.113.8 TCP 443, by shop/web-to-store egress[0]",
+        "ingress shop/canary -> shop/db TCP 5432, by shop/db-in ingress[0]",
+    ];
+    assert_eq!(widened, text.map(|text| (text.to_owned(), Reason::SameLabels)));
+    if let Some(canary) = world.pods.last_mut() {
+        canary.labels = labels("app=web track=canary");
+    }
+    assert_eq!(judge(&world, &exact(), &edges(), &Terms::default()).excess.len(), 5, "a selector could tell these apart");
+}
+
+#[test]
+fn the_api_server_is_all_its_endpoints() {
+    let mut world = shop();
+    world.api_server = ["198.51.100.1", "198.51.100.2"].map(|text| Backend { address: address(text), port: 6443 }).into();
+    let edges = BTreeSet::from([edge("shop/web", "api", Tcp, 6443)]);
+    let to = |endpoints: &[&str]| {
+        let blocks: Vec<Value> =
+            endpoints.iter().map(|endpoint| json!({"ipBlock": {"cidr": format!("{endpoint}/32")}})).collect();
+        vec![deny_all("shop"), allow("api", "web", "Egress", json!(blocks), json!([{"port": 6443}]))]
+    };
+    let both = judge(&world, &to(&["198.51.100.1", "198.51.100.2"]), &edges, &Terms::default());
+    assert!(both.holds(), "{:?} {:?}", denied(&both), excess(&both));
+    let one = judge(&world, &to(&["198.51.100.1"]), &edges, &Terms::default());
+    assert_eq!(one.denied.len(), 1, "an endpoint that is not allowed: {:?}", denied(&one));
+    let more = judge(&world, &to(&["198.51.100.1", "198.51.100.2", "198.51.100.3"]), &edges, &Terms::default());
+    assert_eq!(more.excess.len(), 1, "an address that is none of them: {:?}", excess(&more));
+    world.api_server.clear();
+    let none = judge(&world, &to(&["198.51.100.1"]), &edges, &Terms::default());
+    let why: Vec<_> = none.denied.iter().map(|denied| denied.why.clone()).collect();
+    assert_eq!(why, [Why::UnknownParty(Party::ApiServer)], "nothing can be proved of endpoints that are not known");
+}
+
+#[test]
+fn edges_of_nodes_and_unknown_workloads() {
+    let node = [edge("192.0.2.2", "shop/web", Tcp, 8080)].into();
+    let proof = judge(&shop(), &[deny_all("shop")], &node, &Terms::default());
+    assert_eq!(denied(&proof).len(), 1, "web-1 is on that node, web-0 is not");
+    let block = allow("node", "web", "Ingress", json!([{"ipBlock": {"cidr": "192.0.2.2/32"}}]), json!([{"port": 8080}]));
+    let proof = judge(&shop(), &[deny_all("shop"), block], &node, &Terms::default());
+    assert!(proof.holds(), "{:?} {:?}", denied(&proof), excess(&proof));
+    let own = [edge("shop/db", "192.0.2.2", Tcp, 10250)].into();
+    assert!(judge(&shop(), &[deny_all("shop")], &own, &Terms::default()).holds(), "its own node needs no rule");
+    let unknown = [edge("shop/ghost", "ops/metrics", Tcp, 1), edge("shop/web", "ops/ghost", Tcp, 1)].into();
+    let proof = judge(&shop(), &[deny_all("shop")], &unknown, &Terms::default());
+    let why: BTreeSet<_> = proof.denied.iter().map(|denied| denied.why.clone()).collect();
+    assert_eq!(why, ["shop/ghost", "ops/ghost"].map(|text| Why::UnknownParty(party(text))).into(), "not passed over in silence");
+    let by_block = allow("block", "web", "Egress", json!([{"ipBlock": {"cidr": "10.1.1.1/32"}}]), json!([{"port": 9}]));
+    let proof =
+        judge(&shop(), &[deny_all("shop"), by_block], &[edge("shop/web", "ops/metrics", Tcp, 9)].into(), &Terms::default());
+    let undefined = proof.denied.iter().filter(|denied| matches!(denied.why, Why::Undefined { .. })).count();
+    assert_eq!(undefined, 1, "an ipBlock on a pod's address is not relied on");
+}
+
+#[test]
+fn only_sides_in_subject_namespaces_count() {
+    let policies =
+        [deny_all("shop"), policy_in("ops", "dns", &json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}))];
+    let edges = [edge("ops/metrics", "shop/db", Tcp, 5432)].into();
+    let shop_only = Terms { subjects: Some(["shop".to_owned()].into()), widenings: Vec::new() };
+    let proof = judge(&shop(), &policies, &edges, &shop_only);
+    assert_eq!(proof.denied.iter().map(|denied| denied.side).collect::<Vec<_>>(), [Direction::Ingress]);
+    assert_eq!((proof.excess.len(), proof.unisolated.len()), (0, 0), "what ops may do is not judged");
+    let proof = judge(&shop(), &policies, &edges, &Terms::default());
+    assert_eq!(
+        proof.unisolated,
+        [(workload("ops/metrics"), Direction::Ingress)].into(),
+        "by default all namespaces with policies are"
+    );
+    assert!(matches!(proof.excess.first().map(|excess| &excess.peer), Some(Reached::Everyone)), "{:?}", excess(&proof));
+}
