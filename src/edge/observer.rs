@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use crate::flow::{Names, Sighting, Sightings};
-use crate::inventory::{Inventory, PodId, WorkloadId};
+use crate::inventory::{Inventory, NodeId, PodId, WorkloadId};
 use crate::model::{Code, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Span, Timestamp};
 
 use super::book::NameBook;
@@ -47,6 +47,8 @@ pub struct Observer<'a> {
     one_way: BTreeMap<Edge, OneWay>,
     failed: BTreeMap<(Code, String), (u64, BTreeSet<Edge>)>,
     failed_beyond: BTreeMap<Code, u64>,
+    masked: BTreeMap<(NodeId, String, String), u64>,
+    seen_through: BTreeSet<NodeId>,
     active: BTreeSet<WorkloadId>,
     flows: BTreeMap<&'static str, u64>,
     span: Option<Span>,
@@ -65,6 +67,8 @@ impl<'a> Observer<'a> {
             one_way: BTreeMap::new(),
             failed: BTreeMap::new(),
             failed_beyond: BTreeMap::new(),
+            masked: BTreeMap::new(),
+            seen_through: BTreeSet::new(),
             active: BTreeSet::new(),
             flows: BTreeMap::new(),
             span: None,
@@ -137,6 +141,7 @@ impl<'a> Observer<'a> {
     pub fn conclude(mut self) -> Observation {
         self.judge_one_way();
         self.judge_failed();
+        self.judge_masked();
         let inventory = self.inventory;
         let ids: BTreeMap<_, _> =
             inventory.workloads().iter().zip(0..).map(|(workload, id)| (&workload.name, WorkloadId(id))).collect();
@@ -290,10 +295,11 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Says so when a node's address at an exposed port may hide who really called. Wrong for the kubelet's own probes of that
-    /// port: they look the same.
+    /// Remembers that a node's address at an exposed port may hide who really called.
     fn snat(&mut self, connection: &Connection, from: Place, to: Place, port: u16) {
-        if !matches!(from, Place::Node(..)) || connection.hidden_originator.is_some() {
+        let Place::Node(node, _) = from else { return };
+        if connection.hidden_originator.is_some() {
+            self.seen_through.insert(node);
             return;
         }
         let Some(pod) = to.pod() else { return };
@@ -304,7 +310,17 @@ impl<'a> Observer<'a> {
                 connection.flow.protocol,
                 from.describe(self.inventory)
             );
-            self.findings.add(Code::SnatHidesOriginator, to.describe(self.inventory), message);
+            *self.masked.entry((node, to.describe(self.inventory), message)).or_default() += 1;
+        }
+    }
+
+    /// A node of which some calls were seen before it put its own address on them was watched from outside: its other calls
+    /// are its own (probes). Of other nodes that can't be told; wrong for the kubelet's own probes of an exposed port.
+    fn judge_masked(&mut self) {
+        for ((node, subject, message), count) in std::mem::take(&mut self.masked) {
+            if !self.seen_through.contains(&node) {
+                self.findings.add_many(Code::SnatHidesOriginator, subject, message, count);
+            }
         }
     }
 

@@ -375,12 +375,14 @@ impl<'a> Sorter<'a> {
 }
 
 impl Sorter<'_> {
-    /// One policy for the namespace when all its workloads asked the same resolvers, else one for each that did.
+    /// One policy for the namespace when all its workloads asked the cluster's resolver or its cache on the node, else one for each
+    /// that did.
     pub(super) fn finish_resolution(&mut self, workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, for_all: bool) {
         for (namespace, asked) in std::mem::take(&mut self.resolvers) {
             let all = workloads.get(&namespace).cloned().unwrap_or_default();
             let peers: BTreeSet<Vec<&Peer>> = asked.values().map(|resolvers| resolvers.keys().collect()).collect();
-            let is_everyone = asked.len() == all.len() && peers.len() == 1;
+            let differ = peers.len() > 1;
+            let is_everyone = asked.len() == all.len();
             let one = is_everyone || for_all;
             for (workload, resolvers) in &asked {
                 let (subject, name) = if one {
@@ -396,6 +398,11 @@ impl Sorter<'_> {
                     group: String::new(),
                 };
                 let draft = self.drafts.entry(key).or_insert_with(|| Draft::named(name));
+                if is_everyone && differ {
+                    draft.notes.insert(
+                        "Wider than what was seen: some asked the cache on their node only, some the resolver itself.".into(),
+                    );
+                }
                 if for_all && !is_everyone {
                     draft.notes.insert(
                         "Wider than what was seen: all pods of the namespace may resolve names (--dns namespace).".into(),
