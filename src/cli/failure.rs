@@ -39,6 +39,9 @@ pub(super) enum Failure {
         /// What to do about it.
         hint: &'static str,
     },
+    /// The policies do not do what they promise; nothing was written.
+    #[error("prove the policies: {}", .0.join("; "))]
+    Unproved(Vec<String>),
     /// A namespace asked for is not there.
     #[error("find pods of the namespace `{0}` in the inventory")]
     NoSuchNamespace(String),
@@ -58,6 +61,9 @@ impl Failure {
                 Some("names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject")
             }
             Self::NoSuchCode(_) => Some("`netpol-gen findings` lists the codes"),
+            Self::Unproved(_) => {
+                Some("this is a defect of netpol-gen, not of your capture: please report it with the lines above")
+            }
             Self::Verify(_) | Self::Output(_) | Self::Json(_) => None,
         }
     }

@@ -10,8 +10,9 @@ use crate::edge::{Observation, Observer};
 use crate::emit::{self, Scope, Summary, Templates, review};
 use crate::flow::FlowTable;
 use crate::inventory::{self, Inventory, InventoryOptions};
-use crate::model::{Code, Findings, Severity};
+use crate::model::{Code, Edge, Findings, Severity, WorkloadName};
 use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
+use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 
 use super::args::{Dns, Format, Learn, Public};
 use super::exit;
@@ -53,10 +54,15 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(reading.observation.findings.clone());
     findings.merge(set.findings.clone());
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
+    let proof = prove(&reading.observation, &inventory, &set)?;
     if is_empty(&set) {
         tell(arguments.format, &summary)?;
         return Err(empty(&reading));
     }
+    if !proof.holds() {
+        return Err(Failure::Unproved(proof.denied.into_iter().chain(proof.excess).take(10).collect()));
+    }
+    summary.proof = Some(proof);
     if arguments.output == Path::new("-") {
         write_out(&emit::render::stream(&set.policies, &templates)?)?;
     } else {
@@ -121,6 +127,40 @@ fn read(arguments: &Learn, inputs: Vec<Input>, inventory: &Inventory) -> Result<
         Failure::from(error).print();
     }
     Ok(Reading { observation: observer.conclude(), tally: decoder.tally().clone(), sources, findings, unreadable })
+}
+
+/// Checks the policies against what was observed, by an evaluator that shares no code with their making.
+fn prove(observation: &Observation, inventory: &Inventory, set: &PolicySet) -> Result<review::Proof, Failure> {
+    let manifests: Vec<_> = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
+    let widening = |widening: &policy::Widening| {
+        let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
+        verify::Widening::whole(policy, widening.reason.clone())
+    };
+    let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: set.widenings.iter().map(widening).collect() };
+    let edges = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge));
+    let proof = verify::prove(&manifests, &World::from_inventory(inventory), edges.clone(), &terms)?;
+    let denied: BTreeSet<&Edge> = proof.denied.iter().map(|denied| &denied.edge).collect();
+    let widened: BTreeSet<String> = proof.widened.iter().map(widened).collect();
+    Ok(review::Proof {
+        allowed: u64::try_from(edges.count() - denied.len()).unwrap_or(u64::MAX),
+        denied: proof.denied.iter().map(ToString::to_string).collect(),
+        excess: proof.excess.iter().map(ToString::to_string).chain(proof.unisolated.iter().map(unisolated)).collect(),
+        widened: widened.into_iter().collect(),
+    })
+}
+
+/// The policies that say more than what was seen, and why; not every address of theirs.
+fn widened(widened: &Widened) -> String {
+    let policies: BTreeSet<String> = widened.excess.by.iter().map(|rule| rule.policy.to_string()).collect();
+    let reason = match &widened.reason {
+        Reason::SameLabels => "workloads with the same labels",
+        Reason::Stated(reason) => reason,
+    };
+    format!("{}: {reason}", policies.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+fn unisolated((workload, direction): &(WorkloadName, Direction)) -> String {
+    format!("{direction} of {workload} is not isolated")
 }
 
 fn policy_options(arguments: &Learn) -> PolicyOptions {

@@ -32,7 +32,9 @@ pub(super) struct Sorter<'a> {
     /// Per namespace and workload: the resolvers it asked.
     pub(super) resolvers: BTreeMap<String, BTreeMap<WorkloadName, Resolvers>>,
     outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall>>,
-    /// What could not be said by a policy.
+    /// Edges that no policy can allow.
+    pub(super) inexpressible: BTreeSet<Edge>,
+    /// What is to be said beside the policies.
     pub(super) findings: Findings,
 }
 
@@ -65,6 +67,7 @@ impl<'a> Sorter<'a> {
             drafts: BTreeMap::new(),
             resolvers: BTreeMap::new(),
             outside: BTreeMap::new(),
+            inexpressible: BTreeSet::new(),
             findings: Findings::default(),
         }
     }
@@ -330,6 +333,7 @@ impl<'a> Sorter<'a> {
     ) {
         if self.inventory.pod_ranges().iter().any(|range| range.contains(&address)) {
             self.findings.add(Code::NotExpressible, edge.to_string(), "the node's address lies in the pod ranges");
+            self.inexpressible.insert(edge.clone());
             return;
         }
         let message = format!("node {name} ({address}) on {} {}", edge.protocol, edge.port);
@@ -358,6 +362,7 @@ impl<'a> Sorter<'a> {
         let pods = self.selections.get(workload).and_then(Selection::selector).cloned();
         if pods.is_none() {
             self.findings.add(Code::NotExpressible, edge.to_string(), format!("no selector means {workload} alone"));
+            self.inexpressible.insert(edge.clone());
         }
         pods.map(|pods| Peer::Pods { namespace, pods })
     }

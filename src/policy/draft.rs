@@ -64,6 +64,13 @@ impl Draft {
         }
     }
 
+    /// The edges it is there for.
+    pub(super) fn edges(&self) -> BTreeSet<Edge> {
+        let of_cells = self.cells.values();
+        let of_addresses = self.addresses.values().flat_map(BTreeMap::values);
+        of_cells.chain(of_addresses).flat_map(BTreeMap::keys).cloned().collect()
+    }
+
     /// The policy with the least rules, or nothing if nothing is to be allowed.
     pub(super) fn finish(mut self, key: DraftKey, name: String, selects: PodSelector) -> Option<Explained> {
         self.join_addresses();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::edge::Observation;
 use crate::inventory::Inventory;
-use crate::model::{Class, Code, Explained, Findings, PodSelector, Policy, Rules, WorkloadName};
+use crate::model::{Class, Code, Edge, Explained, Findings, PodSelector, Policy, Rules, WorkloadName};
 
 use super::classify::Sorter;
 use super::draft::DraftKey;
@@ -69,6 +69,8 @@ pub struct PolicySet {
     pub namespaces: BTreeSet<String>,
     /// Stated widenings.
     pub widenings: BTreeSet<Widening>,
+    /// Observed edges that no policy can allow; each has a finding that says why.
+    pub inexpressible: BTreeSet<Edge>,
     /// What is to be said beside the policies.
     pub findings: Findings,
 }
@@ -95,7 +97,10 @@ pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOp
         set.policies.push(default_deny(namespace));
     }
     for (key, draft) in drafts {
-        let Some(selects) = sorter.selects(key.subject.as_ref()) else { continue };
+        let Some(selects) = sorter.selects(key.subject.as_ref()) else {
+            set.inexpressible.extend(draft.edges());
+            continue;
+        };
         let name = names[&key].clone();
         let has_range = options.allows_port_ranges;
         if let Some(explained) = draft.finish(key, name, selects) {
@@ -104,6 +109,7 @@ pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOp
         }
     }
     set.policies.sort_by(|one, other| one.policy.cmp(&other.policy));
+    set.inexpressible.append(&mut sorter.inexpressible);
     set.findings = sorter.findings;
     unseen(&mut set.findings, observation, inventory, &subjects, &workloads);
     set
