@@ -6,6 +6,7 @@ api and api calls db through Service addresses found in /etc/hosts. Nothing else
 
 import time
 
+import formats
 from cluster import ServicePort
 from lab import Lab
 from programs import api, database, fetch, nginx, query
@@ -81,6 +82,8 @@ def shop(folder):
         now = time.time()
         lab.write_inventory(folder / "shop.yaml", now)
         lab.write_inventory(folder / "shop.json", now)
+    formats.as_pcapng(folder / "shop.pcap")
+    formats.cut(folder / "shop.pcap")
 
 
 def neighbours(folder, name, crossing):
