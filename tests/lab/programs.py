@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from topology import end, run
+from topology import run
 
 APPS = Path(__file__).parent / "apps"
 ACCOUNT = "nobody"  # what the database runs as: it refuses to be root, and its packaged account may not be there
@@ -123,5 +123,3 @@ def fetch(host, url, *more, **options):
     return host.run("curl", "-sSf", "-o", "/dev/null", "-w", "%{http_code}", "--connect-timeout", "2.5", "-m", "6", *more, url,
                     **options)
 
-
-__all__ = ["api", "database", "dnsmasq", "end", "fetch", "nginx", "query", "tls", "wait"]

@@ -29,10 +29,12 @@ class Shop:
         self.api_ip, self.db_ip = api_ip, db_ip
         db = cluster.workload("StatefulSet", namespace, "db", {"role": "db"}, [("mysql", 3306, "TCP")], "docker.io/library/mariadb:10.11")
         cluster.service(namespace, "db", {"role": "db"}, [ServicePort(3306, 3306, name="mysql")], db_ip)
-        middle = cluster.workload("Deployment", namespace, "api", {"name": "api-pod"}, [("http", 5000, "TCP")], "registry.example.com/shop/api:2.4.1")
+        middle = cluster.workload("Deployment", namespace, "api", {"name": "api-pod"}, [("http", 5000, "TCP")],
+                                  "registry.example.com/shop/api:2.4.1")
         cluster.service(namespace, "api", {"name": "api-pod"}, [ServicePort(5000, 5000)], api_ip)
         if web:
-            front = cluster.workload("Deployment", namespace, "web", {"name": "web-pod"}, [("http", 80, "TCP")], "docker.io/library/nginx:1.29")
+            front = cluster.workload("Deployment", namespace, "web", {"name": "web-pod"}, [("http", 80, "TCP")],
+                                     "docker.io/library/nginx:1.29")
             balancers = lab.own([BALANCER, "2001:db8:80::80"])
             cluster.service(namespace, "web", {"name": "web-pod"}, [ServicePort(80, 80, name="http", node_port=30080)], web_ip,
                             kind="LoadBalancer", balancer_ips=balancers, traffic_policy="Local")

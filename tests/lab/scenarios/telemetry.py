@@ -20,7 +20,8 @@ def telemetry(folder):
         cluster.namespace("metrics")
         image = "registry.example.com/metrics/{}:1.0".format
         made = {}
-        for last, (name, ports) in enumerate([("app", ()), ("queue", [("amqp", 5672, "TCP")]), ("statsd", [("statsd", 8125, "UDP")])], start=10):
+        listening = {"app": (), "queue": [("amqp", 5672, "TCP")], "statsd": [("statsd", 8125, "UDP")]}
+        for last, (name, ports) in enumerate(listening.items(), start=10):
             workload = cluster.workload("Deployment", "metrics", name, {"app": name}, ports, image(name))
             made[name] = lab.run_pod(workload, "node-1", last)
         cluster.service("metrics", "queue", {"app": "queue"}, [ServicePort(5672, 5672)], ["10.96.52.1"])
