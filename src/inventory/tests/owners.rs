@@ -28,10 +28,14 @@ fn owned(api: &str, kind: &str, name: &str, owner: &str, spec: &str) -> String {
 const SELECT: &str = "selector: {matchLabels: {app: web}}";
 const HASHED: &str = "selector: {matchLabels: {app: web, pod-template-hash: 5d4f}}";
 
+/// A message; a pod, its owners; the workload expected, its selector, whether an owner is missing.
+type Row = (&'static str, String, String, &'static str, Option<&'static str>, bool);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn pods_are_followed_to_the_owner_that_lasts() {
     let web = "app: web, pod-template-hash: 5d4f";
-    let rows: &[(&str, String, String, &str, Option<&str>, bool)] = &[
+    let rows: &[Row] = &[
         (
             "Deployment",
             pod("web-5d4f-x", web, "ReplicaSet web-5d4f", ""),

@@ -22,6 +22,9 @@ fn service(namespace: &str, name: &str, addresses: &str) -> String {
 
 const KUBERNETES: &str = "---\nkind: Service\nmetadata: {name: kubernetes, namespace: default}\nspec: {clusterIP: 10.96.0.1}\n";
 
+/// A message; objects; the pod and Service ranges expected, and how many guesses.
+type Row = (&'static str, String, &'static [&'static str], &'static [&'static str], usize);
+
 #[test]
 fn said_ranges_come_first() {
     let arguments = "---
@@ -33,7 +36,7 @@ spec:
   - name: kube-controller-manager
     command: [kube-controller-manager, '--cluster-cidr=10.244.0.0/16,fd00:10::/56', --service-cluster-ip-range, '10.96.0.0/12']
 ";
-    let rows: &[(&str, String, &[&str], &[&str], usize)] = &[
+    let rows: &[Row] = &[
         (
             "neighbouring ranges of nodes are one",
             node("a", "10.244.0.0/24") + &node("b", "10.244.1.0/24, 'fd00:1::/64'") + KUBERNETES,

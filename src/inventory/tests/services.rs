@@ -92,10 +92,13 @@ metadata: {name: api, namespace: prod}
 spec: {template: {}}
 ";
 
+/// A Service's name, the position of its port, by which address it was called.
+type Call = (&'static str, usize, ServiceAddress, Family);
+
 #[test]
 fn services_are_called_by_all_their_addresses() {
     let inventory = inventory(&[CLUSTER]);
-    let rows: &[(&str, &str, Protocol, u16, Option<(&str, usize, ServiceAddress, Family)>)] = &[
+    let rows: &[(&str, &str, Protocol, u16, Option<Call>)] = &[
         ("ClusterIP", "10.96.0.7", Protocol::Tcp, 80, Some(("web", 0, ServiceAddress::Cluster, Family::V4))),
         ("other protocol", "10.96.0.7", Protocol::Udp, 80, Some(("web", 1, ServiceAddress::Cluster, Family::V4))),
         ("other family", "fd00:96::7", Protocol::Tcp, 80, Some(("web", 0, ServiceAddress::Cluster, Family::V6))),
@@ -115,10 +118,13 @@ fn services_are_called_by_all_their_addresses() {
     }
 }
 
+/// A message; what is called when; the backends expected.
+type CallAt = (&'static str, &'static str, Protocol, u16, &'static str, &'static [&'static str]);
+
 #[test]
 fn backends_are_those_of_the_time() {
     let inventory = inventory(&[CLUSTER]);
-    let rows: &[(&str, &str, Protocol, u16, &str, &[&str])] = &[
+    let rows: &[CallAt] = &[
         ("named port, one pod", "10.96.0.7", Protocol::Tcp, 80, "10:10:00", &["10.244.1.5:8080"]),
         (
             "named port, another number in each",
