@@ -35,11 +35,7 @@ pub fn tcp(source_port: u16, destination_port: u16, flags: u8, payload: &[u8]) -
 
 /// With sequence and acknowledgement numbers. A SYN has the options of a Linux SYN.
 pub fn tcp_at(source_port: u16, destination_port: u16, flags: u8, sequence: u32, acknowledgment: u32, payload: &[u8]) -> Upper {
-    let options: &[u8] = if flags & SYN == 0 {
-        &[]
-    } else {
-        &[2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7]
-    };
+    let options: &[u8] = if flags & SYN == 0 { &[] } else { &[2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7] };
     let mut bytes = Vec::new();
     bytes.extend(source_port.to_be_bytes());
     bytes.extend(destination_port.to_be_bytes());
