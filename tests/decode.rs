@@ -282,15 +282,12 @@ fn a_cut_frame_gives_the_same_packet_or_none() {
         let mut is_given = false;
         for length in 0..bytes.len() {
             let (packet, tally) = decode_frame(&Frame { at: Timestamp(7), link, wire_length, data: &bytes[..length] });
-            match packet {
-                Some(packet) => {
-                    assert_eq!(Some(packet), expected, "{what}, cut at {length}");
-                    is_given = true;
-                }
-                None => {
-                    assert!(!is_given, "{what}, cut at {length}: given when shorter");
-                    assert!(expected.is_none() || tally.malformed == 0, "{what}, cut at {length}: nothing is wrong with it");
-                }
+            if let Some(packet) = packet {
+                assert_eq!(Some(packet), expected, "{what}, cut at {length}");
+                is_given = true;
+            } else {
+                assert!(!is_given, "{what}, cut at {length}: given when shorter");
+                assert!(expected.is_none() || tally.malformed == 0, "{what}, cut at {length}: nothing is wrong with it");
             }
         }
     }
