@@ -32,7 +32,8 @@ lint: setup ## formatting and lints
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 captures: ## record captures/ anew (needs root; makes network namespaces without a way out)
-	bash tests/lab/install.sh
+	@missing=$$(python3 tests/lab/record.py --missing); if [ -n "$$missing" ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 	python3 tests/lab/record.py
 
 $(VENV)/bin/nca:
@@ -41,6 +42,7 @@ $(VENV)/bin/nca:
 
 independent: setup $(VENV)/bin/nca ## check expected and made policies by an independent engine (PyPI network-config-analyzer)
 	$(CARGO) build --release --locked
+	$(VENV)/bin/python tests/cases/nca.py
 	$(VENV)/bin/python tests/cases/nca.py --program target/release/netpol-gen
 
 conformance: setup ## evaluate a corpus of cases: make conformance CASES=FILE.tar.xz
