@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
 pub(super) fn print_codes() -> Result<u8, Failure> {
     let mut text = String::new();
     for code in Code::ALL {
-        text.push_str(&format!("{:<24} {:<8} {}\n", code.name(), code.severity().name(), code.hint()));
+        text.push_str(&format!("{:<26} {:<8} {}\n", code.name(), code.severity().name(), code.hint()));
     }
     write_out(&text)?;
     Ok(exit::DONE)
