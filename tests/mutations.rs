@@ -3,6 +3,8 @@
 //! Recorded captures are damaged at random places (from fixed seeds, so a failure can be repeated): bytes changed, pieces cut
 //! out, doubled, or zeroed.
 
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +24,7 @@ impl Dice {
 fn damaged(mut bytes: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
     // The file header is left alone in most runs, so that the damage is inside.
     let from = if dice.roll(10) == 0 { 0 } else { 24 };
-    for _ in 0..1 + dice.roll(40) {
+    for _ in 0..=dice.roll(40) {
         let place = from + dice.roll(bytes.len() - from);
         let length = (1 + dice.roll(64)).min(bytes.len() - place);
         match dice.roll(6) {

@@ -24,6 +24,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed or not")]
 pub(super) struct Learn {
     /// A capture: file, directory, pattern, or - for standard input; pcap or pcapng, plain, gzip or zstd. Repeatable
     #[arg(long, short, value_name = "PATH", required = true)]
