@@ -32,6 +32,7 @@ const TYPE_IGNORED: u16 = 65280;
 const CLASS_IN: u16 = 1;
 
 /// Whether these ports carry DNS: 53, or 5353 unless multicast (RFC 6762 answers are nobody's question).
+#[inline]
 pub(super) const fn is_expected(source_port: u16, destination_port: u16, destination: IpAddr) -> bool {
     if source_port == 53 || destination_port == 53 {
         return true;

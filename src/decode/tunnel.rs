@@ -31,6 +31,7 @@ pub(super) enum Content<'a> {
 }
 
 /// Looks into the payload of a datagram that is no later fragment.
+#[inline]
 pub(super) fn open<'a>(datagram: &Datagram<'a>, vxlan_ports: &BTreeSet<u16>) -> Result<Content<'a>, Skipped> {
     debug_assert_ne!(datagram.part, Part::LaterFragment, "they have no headers");
     match datagram.protocol {
@@ -47,6 +48,7 @@ fn inner((version, bytes): (IpVersion, Bytes<'_>)) -> Content<'_> {
     Content::Inner(version, bytes)
 }
 
+#[inline]
 fn udp<'a>(bytes: Bytes<'a>, vxlan_ports: &BTreeSet<u16>) -> Result<Content<'a>, Skipped> {
     let Ok(header) = bytes.first::<8>() else { return Ok(Content::Plain) };
     let (source, destination) = (u16_at(header, 0), u16_at(header, 2));
