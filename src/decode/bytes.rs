@@ -51,8 +51,8 @@ impl<'a> Bytes<'a> {
         Ok(Self { captured: self.captured.get(length..).unwrap_or_default(), wire_length })
     }
 
-    /// As long as a header says. The header is believed where it says more than the wire length: tools that shorten frames do not all
-    /// keep the first length, and headers that are whole are right all the same.
+    /// As long as a header says. The header is believed where it says more than the wire length: tools that shorten frames do not
+    /// all keep the first length, and headers that are whole are right all the same.
     #[inline]
     pub(super) fn limited(self, wire_length: usize) -> Self {
         Self { captured: &self.captured[..self.captured.len().min(wire_length)], wire_length }

@@ -48,7 +48,8 @@ pub(super) fn ethernet(frame: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipp
     ether_type(header.ether_type().0, frame.after(14)?)
 }
 
-/// What follows an Ethernet type, with any number of VLAN tags in between (IEEE 802.1Q, 802.1ad and the older types of stacked tags).
+/// What follows an Ethernet type, with any number of VLAN tags in between (IEEE 802.1Q, 802.1ad and the older types of stacked
+/// tags).
 #[inline]
 pub(super) fn ether_type(mut number: u16, mut rest: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipped> {
     while let 0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 = number {
@@ -69,8 +70,8 @@ pub(super) fn ether_type(mut number: u16, mut rest: Bytes<'_>) -> Result<(IpVers
     }
 }
 
-/// Linux cooked captures (`-i any`). The packet type (to us, from us, ...) is not looked at. On the loopback device the protocol is an
-/// Ethernet type as well.
+/// Linux cooked captures (`-i any`). The packet type (to us, from us, ...) is not looked at. On the loopback device the protocol
+/// is an Ethernet type as well.
 fn cooked(hardware: u16, protocol: u16, rest: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipped> {
     match hardware {
         ARPHRD_NETLINK => Err(Skipped::NotIp),
