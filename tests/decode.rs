@@ -391,7 +391,6 @@ fn findings_name_what_was_left_out() {
     let found: Vec<_> =
         decoder.tally().findings().sorted().into_iter().map(|finding| (finding.code, finding.subject, finding.count)).collect();
     let expected = [
-        (Code::OpaqueTunnel, "WireGuard", 2),
         (Code::CutFrames, "frames", 1),
         (Code::MalformedFrame, "frames", 1),
         (Code::UnsupportedFrame, "Ethernet type 0x8847 (MPLS)", 1),
