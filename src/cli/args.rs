@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
 ///
-/// Exit codes: 0 done; 1 done, but a finding that --deny names was made; 2 it could not be done, or there is no result.
+/// Exit codes: 0 done; 1 done, but a finding that --deny names was made; 2 it could not be done, a capture could not be read, or
+/// there is no result.
 #[derive(Debug, Parser)]
 #[command(name = "netpol-gen", version, max_term_width = 110)]
 pub(super) struct Arguments {
