@@ -48,7 +48,7 @@ independent: setup $(VENV)/bin/nca ## check expected and made policies by an ind
 conformance: setup ## evaluate a corpus of cases: make conformance CASES=FILE.tar.xz
 	rm -rf target/cases && mkdir -p target/cases
 	tar -xf "$(CASES)" -C target/cases
-	NETPOL_CASES=$(CURDIR)/target/cases $(CARGO) test --release --locked --test conformance
+	NETPOL_CASES=$(CURDIR)/target/cases $(CARGO) test --locked --test conformance
 
 fuzz: setup ## fuzz the byte parsers, FUZZ_SECONDS each
 	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
