@@ -45,6 +45,9 @@ pub(super) enum Failure {
     /// A namespace asked for is not there.
     #[error("find pods of the namespace `{0}` in the inventory")]
     NoSuchNamespace(String),
+    /// Policies and summary would both go to standard output.
+    #[error("write policies (--output -) and summary (--format json) to standard output both")]
+    TwoOutputs,
     /// `--deny` names something that is no code and no severity.
     #[error("understand --deny {0}: it is neither a finding's code nor note, warning or serious")]
     NoSuchCode(String),
@@ -60,6 +63,7 @@ impl Failure {
             Self::NoSuchNamespace(_) => {
                 Some("names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject")
             }
+            Self::TwoOutputs => Some("give --output a directory, or leave --format out"),
             Self::NoSuchCode(_) => Some("`netpol-gen findings` lists the codes"),
             Self::Unproved(_) => {
                 Some("this is a defect of netpol-gen, not of your capture: please report it with the lines above")

@@ -37,6 +37,10 @@ struct Reading {
 /// Learns, writes, tells.
 pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let denied = Denied::parse(&arguments.deny)?;
+    let is_stream = arguments.output == Path::new("-");
+    if is_stream && arguments.format == Format::Json {
+        return Err(Failure::TwoOutputs);
+    }
     let templates = match &arguments.templates {
         Some(directory) => Templates::load(directory)?,
         None => Templates::embedded()?,
@@ -64,7 +68,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         return Err(Failure::Unproved(proof.denied.into_iter().chain(proof.excess).take(10).collect()));
     }
     summary.proof = Some(proof);
-    if arguments.output == Path::new("-") {
+    if is_stream {
         write_out(&emit::render::stream(&set.policies, &templates)?)?;
     } else {
         let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
