@@ -9,12 +9,13 @@ const ORDER: [&str; 11] =
     ["model", "decode", "flow", "inventory", "edge", "policy", "verify", "emit", "capture", "cluster", "cli"];
 
 /// Crates and the only modules that may name them.
-const CONFINED: [(&str, &[&str]); 11] = [
+const CONFINED: [(&str, &[&str]); 12] = [
     ("etherparse", &["decode"]),
     ("simple_dns", &["decode"]),
     ("flate2", &["capture"]),
     ("zstd", &["capture"]),
     ("glob", &["capture"]),
+    ("pcap", &["capture"]),
     ("kube", &["cluster"]),
     ("tokio", &["cluster", "cli"]),
     ("serde_saphyr", &["emit", "inventory"]),

@@ -21,6 +21,17 @@ pub(super) enum Command {
     Learn(Box<Learn>),
     /// List the codes of all findings, how bad they are, and what to do
     Findings,
+    /// List the network interfaces of this machine that can be captured on
+    #[cfg(feature = "live")]
+    Interfaces(Interfaces),
+}
+
+#[cfg(feature = "live")]
+#[derive(Debug, Args)]
+pub(super) struct Interfaces {
+    /// How to tell: text as a table, or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,8 @@ use crate::emit::EmitError;
 use crate::inventory::InventoryError;
 use crate::verify::PolicyError;
 
+use super::output::printable;
+
 /// The stage that failed.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
@@ -89,9 +91,4 @@ impl Failure {
         }
         let _ = writeln!(io::stderr(), "{}", printable(&text));
     }
-}
-
-/// Without the control characters that a file's name could bring to a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
 }

@@ -6,7 +6,10 @@
 mod args;
 pub mod exit;
 mod failure;
+#[cfg(feature = "live")]
+mod interfaces;
 mod learn;
+mod output;
 mod progress;
 
 use std::process::ExitCode;
@@ -29,6 +32,8 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Learn(learn) => learn::run(&learn),
         Command::Findings => learn::print_codes(),
+        #[cfg(feature = "live")]
+        Command::Interfaces(interfaces) => interfaces::run(&interfaces),
     };
     match result {
         Ok(code) => ExitCode::from(code),

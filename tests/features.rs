@@ -1,0 +1,19 @@
+//! What a build without a feature lacks is not there, in name neither: no sub-command that only says it cannot.
+
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_netpol-gen")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn a_sub_command_is_there_with_its_feature_only() {
+    let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
+    let rows = [("learn", true), ("findings", true), ("interfaces", cfg!(feature = "live"))];
+    for (name, expected) in rows {
+        let listed = help.lines().any(|line| line.trim_start().split(' ').next() == Some(name));
+        assert_eq!(listed, expected, "{name} in\n{help}");
+        let code = run(&[name, "--help"]).status.code();
+        assert_eq!(code, Some(if expected { 0 } else { 2 }), "{name} --help");
+    }
+}
