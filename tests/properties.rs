@@ -13,7 +13,7 @@ use netpol_gen::model::{
     Code, DirectionEvidence, Edge, Evidence, Explained, NonEmpty, Party, Policy, Protocol, Rules, Span, Timestamp, WorkloadName,
 };
 use netpol_gen::policy::{PolicyOptions, PolicySet, Public, make};
-use netpol_gen::verify::{Answer, Evaluator, Place, World};
+use netpol_gen::verify::{Answer, Evaluator, Place, PolicyName, Terms, Widening, World, prove};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -165,8 +165,33 @@ fn drawn() -> impl Strategy<Value = Vec<(usize, usize, usize, bool)>> {
     proptest::collection::vec((0..20usize, 0..20usize, 0..PORTS.len(), any::<bool>()), 0..25)
 }
 
+/// Labels of two workloads that differ in nothing but the release they are at: no selector may rest on that.
+fn twins() -> impl Strategy<Value = Vec<Template>> {
+    (templates(), any::<bool>()).prop_map(|(mut templates, differ)| {
+        let (namespace, mut labels, replicas) = templates[0].clone();
+        if differ {
+            labels.insert("app.kubernetes.io/version".into(), "2".into());
+        }
+        templates.push((namespace, labels, replicas));
+        templates
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_proof_holds_also_where_workloads_cannot_be_told_apart(templates in twins(), drawn in drawn()) {
+        let (inventory, edges, set) = learned(&templates, &drawn);
+        let widenings = set.widenings.iter().map(|widening| {
+            let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
+            Widening::whole(policy, widening.reason.clone())
+        });
+        let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: widenings.collect() };
+        let expressible = edges.keys().filter(|edge| !set.inexpressible.contains(edge));
+        let proof = prove(&manifests(&set.policies), &World::from_inventory(&inventory), expressible, &terms).unwrap();
+        prop_assert!(proof.holds(), "{proof:#?}");
+    }
 
     #[test]
     fn exactly_the_observed_is_allowed(templates in templates(), drawn in drawn()) {

@@ -101,14 +101,14 @@ pub(super) struct Decompressed {
     pub(super) position: Position,
 }
 
-/// Looks at the first bytes of `reader` and takes off what compression there is.
-pub(super) fn decompress(reader: impl Read + Send + 'static) -> Result<Decompressed, Failure> {
+/// Looks at the first bytes of `reader` and takes off what compression there is. A failure comes with the outermost compression.
+pub(super) fn decompress(reader: impl Read + Send + 'static) -> Result<Decompressed, (Option<Compression>, Failure)> {
     let position = Position::default();
     let mut reader: Box<dyn Read + Send> = Box::new(Source { inner: reader, position: position.clone() });
     let mut compression = None;
     for _ in 0..MAX_LAYERS {
         let mut head = Vec::with_capacity(4);
-        reader.by_ref().take(4).read_to_end(&mut head)?;
+        reader.by_ref().take(4).read_to_end(&mut head).map_err(|error| (compression, error.into()))?;
         let recognised = Compression::recognise(&head);
         let whole = io::Cursor::new(head).chain(reader);
         reader = match recognised {
@@ -117,13 +117,15 @@ pub(super) fn decompress(reader: impl Read + Send + 'static) -> Result<Decompres
                 break;
             }
             Some(Compression::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, whole))),
-            Some(Compression::Zstd) => {
-                let mut decoder = zstd::stream::read::Decoder::new(whole)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-                Box::new(decoder)
-            }
+            Some(Compression::Zstd) => Box::new(unzstd(whole).map_err(|error| (recognised, error.into()))?),
         };
         compression = compression.or(recognised);
     }
     Ok(Decompressed { reader, compression, position })
+}
+
+fn unzstd<R: Read>(reader: R) -> io::Result<zstd::stream::read::Decoder<'static, BufReader<R>>> {
+    let mut decoder = zstd::stream::read::Decoder::new(reader)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+    Ok(decoder)
 }

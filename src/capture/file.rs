@@ -63,7 +63,7 @@ impl CaptureFile {
     pub fn from_reader(path: impl AsRef<Path>, reader: impl Read + Send + 'static) -> Result<Self, CaptureError> {
         let path = path.as_ref().to_path_buf();
         let Decompressed { reader, compression, position } =
-            decompress(reader).map_err(|failure| before_frames(&path, None, failure))?;
+            decompress(reader).map_err(|(compression, failure)| before_frames(&path, compression, failure))?;
         let mut window = Window::new(reader);
         let format = match recognise(&mut window) {
             Ok(format) => format,
@@ -246,7 +246,8 @@ fn looks_like(head: &[u8]) -> Option<&'static str> {
 /// A failure before any frame.
 fn before_frames(path: &Path, compression: Option<Compression>, failure: Failure) -> CaptureError {
     let path = path.to_path_buf();
-    let compression = compression.map_or("gzip", Compression::name);
+    // Without compression there is no failure but the source's.
+    let compression = compression.map_or("", Compression::name);
     match failure {
         Failure::Source(source) => CaptureError::Read { path, frames: 0, source },
         Failure::Truncated => CaptureError::HeaderCut { path, format: compression },

@@ -53,7 +53,8 @@ pub(super) fn read(message: &[u8], is_cut: bool, scratch: &mut Vec<u8>) -> Optio
     let is_response = header[2] & 0x80 != 0;
     let operation = (header[2] >> 3) & 0x0f;
     let response_code = header[3] & 0x0f;
-    if operation != 0 {
+    let asks_nothing = header[4..6] == [0; 2];
+    if operation != 0 || (asks_nothing && !is_response) {
         return None;
     }
     let sound = keep_sound(message, header, is_cut, scratch)?;

@@ -68,7 +68,7 @@ pub enum Transport {
     IcmpControl,
     /// A fragment that is not the first: no ports.
     LaterFragment,
-    /// An encrypted or unknown tunnel: ESP, AH, WireGuard; by name.
+    /// An encrypted or unknown tunnel: ESP, `WireGuard`; by name.
     OpaqueTunnel(&'static str),
     /// Another IP protocol, by its number.
     Other(u8),

@@ -122,7 +122,7 @@ fn payload_of_type(number: u16, bytes: Bytes<'_>) -> Result<Content<'_>, Skipped
     if number == ETHERNET { link::ethernet(bytes).map(inner) } else { link::ether_type(number, bytes).map(inner) }
 }
 
-/// WireGuard's messages begin with a type from 1 to 4 and three zero bytes (WireGuard paper, section 5.4). Its port is whatever was
+/// `WireGuard` messages begin with a type from 1 to 4 and three zero bytes (its paper, section 5.4). Its port is whatever was
 /// configured, so these are only the usual ones: 51820, and 51821 where Calico carries IPv6.
 fn wireguard(bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
     if bytes.wire_length() < 4 {

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use crate::flow::{Names, Sighting, Sightings};
 use crate::inventory::{Inventory, NodeId, PodId, WorkloadId};
-use crate::model::{Code, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Span, Timestamp};
+use crate::model::{Code, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Span, Timestamp, WorkloadName};
 
 use super::book::NameBook;
 use super::place::Place;
@@ -43,6 +43,7 @@ struct OneWay {
 #[derive(Debug)]
 pub struct Observer<'a> {
     inventory: &'a Inventory,
+    ids: BTreeMap<&'a WorkloadName, WorkloadId>,
     edges: BTreeMap<Edge, Evidence>,
     one_way: BTreeMap<Edge, OneWay>,
     failed: BTreeMap<(Code, String), (u64, BTreeSet<Edge>)>,
@@ -63,6 +64,7 @@ impl<'a> Observer<'a> {
     pub fn new(inventory: &'a Inventory) -> Self {
         Self {
             inventory,
+            ids: inventory.workloads().iter().zip(0..).map(|(workload, id)| (&workload.name, WorkloadId(id))).collect(),
             edges: BTreeMap::new(),
             one_way: BTreeMap::new(),
             failed: BTreeMap::new(),
@@ -143,14 +145,9 @@ impl<'a> Observer<'a> {
         self.judge_failed();
         self.judge_masked();
         let inventory = self.inventory;
-        let ids: BTreeMap<_, _> =
-            inventory.workloads().iter().zip(0..).map(|(workload, id)| (&workload.name, WorkloadId(id))).collect();
-        let dynamic = take_dynamic(&mut self.edges, |edge| match &edge.responder {
-            Party::Workload(name) => {
-                ids.get(name).is_some_and(|&id| inventory.workload_declares(id, edge.protocol, edge.port.get()))
-            }
-            _ => false,
-        });
+        let mut edges = std::mem::take(&mut self.edges);
+        let dynamic = take_dynamic(&mut edges, |edge| self.declares(edge));
+        self.edges = edges;
         for (edge, evidence) in &self.edges {
             if evidence.direction < crate::model::DirectionEvidence::FirstPacket {
                 let message = format!("direction decided by {}", evidence.direction);
@@ -350,6 +347,12 @@ impl<'a> Observer<'a> {
         }
     }
 
+    /// Whether the edge's responder is a workload that declares the port.
+    fn declares(&self, edge: &Edge) -> bool {
+        let Party::Workload(name) = &edge.responder else { return false };
+        self.ids.get(name).is_some_and(|&id| self.inventory.workload_declares(id, edge.protocol, edge.port.get()))
+    }
+
     fn service_name(&self, call: Call) -> Option<String> {
         let Call::Service(call) = call else { return None };
         let service = self.inventory.service(call.service);
@@ -387,19 +390,19 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// One-way UDP is an edge when it was repeated: from several sockets or over ten seconds. Wrong for a caller that tries a
-    /// dead address again and again; therefore always a finding.
+    /// One-way UDP is an edge when it was repeated: from several sockets, at three moments to a port somebody declares, or at
+    /// five to any. Wrong for a caller that tries a dead address again and again; therefore always a finding.
     fn judge_one_way(&mut self) {
         for (edge, OneWay { flows, moments, evidence }) in std::mem::take(&mut self.one_way) {
             let is_known = self.edges.contains_key(&edge);
-            if is_known || flows >= 2 && moments >= 3 || moments >= 4 {
+            let is_declared = self.declares(&edge);
+            if is_known || moments >= 3 && (flows >= 2 || is_declared) || moments >= 5 {
                 if !is_known {
                     self.findings.add_many(Code::OneWayUdp, edge.to_string(), "nobody answers", flows);
                 }
                 for party in [&edge.originator, &edge.responder] {
                     if let Party::Workload(name) = party {
-                        let position = self.inventory.workloads().iter().position(|workload| &workload.name == name);
-                        self.active.extend(position.and_then(|position| u32::try_from(position).ok()).map(WorkloadId));
+                        self.active.extend(self.ids.get(name));
                     }
                 }
                 add(&mut self.edges, edge, evidence);

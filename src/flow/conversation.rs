@@ -46,6 +46,8 @@ struct Deeds {
     first: Timestamp,
     last: Timestamp,
     last_carried: Timestamp,
+    /// The tenths of a second, modulo 64, in which it sent.
+    tenths: u64,
     bits: u8,
 }
 
@@ -59,7 +61,7 @@ const FINISHED: u8 = 1 << 6;
 const SENT_DATAGRAM: u8 = 1 << 7;
 
 impl Deeds {
-    const NONE: Self = Self { first: Timestamp::MAX, last: Timestamp::MIN, last_carried: Timestamp::MIN, bits: 0 };
+    const NONE: Self = Self { first: Timestamp::MAX, last: Timestamp::MIN, last_carried: Timestamp::MIN, tenths: 0, bits: 0 };
 
     const fn did(&self, bits: u8) -> bool {
         self.bits & bits != 0
@@ -69,6 +71,7 @@ impl Deeds {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.last_carried = self.last_carried.max(other.last_carried);
+        self.tenths |= other.tenths;
         self.bits |= other.bits;
     }
 }
@@ -123,7 +126,8 @@ impl Conversation {
             }
         };
         let last_carried = if bits & CARRIED != 0 { at } else { Timestamp::MIN };
-        self.deeds[end as usize].merge(Deeds { first: at, last: at, last_carried, bits });
+        let tenths = 1 << at.0.div_euclid(SECOND / 10).rem_euclid(64);
+        self.deeds[end as usize].merge(Deeds { first: at, last: at, last_carried, tenths, bits });
     }
 
     fn opening(&mut self, by: End, number: u32, at: Timestamp, is_accepted: bool, is_rejected: bool) {
@@ -247,7 +251,7 @@ impl Conversation {
             // A question without an answer is no one-way protocol.
             Outcome::Unanswered
         } else {
-            Outcome::OneWay { moments: moments(caller.last.since(caller.first)) }
+            Outcome::OneWay { moments: moments(caller) }
         };
         let flow = Self::flow(key, originator, self.span, outcome);
         Some(Flow { direction, ..flow })
@@ -261,12 +265,15 @@ impl Flow {
     }
 }
 
-/// Repetition over `length` nanoseconds, as [`Outcome::OneWay`] counts it.
-const fn moments(length: i64) -> u8 {
-    match length {
-        ..10_000_000 => 1,
-        10_000_000..SECOND => 2,
+/// Repetition, as [`Outcome::OneWay`] counts it: runs of tenths of a second with sendings, those with a pause between them
+/// apart. A sending at the edge of two tenths is one run, so several taps do not multiply it.
+fn moments(deeds: &Deeds) -> u8 {
+    let by_length = match deeds.last.since(deeds.first) {
+        ..SECOND => 1,
         SECOND..10_000_000_000 => 3,
         _ => 4,
-    }
+    };
+    let beginnings = deeds.tenths & !deeds.tenths.rotate_left(1);
+    let runs = u8::try_from(beginnings.count_ones()).unwrap_or(u8::MAX);
+    runs.max(by_length)
 }

@@ -149,6 +149,18 @@ fn one_flow_with_its_originator_and_outcome() {
             FirstPacket,
         ),
         (
+            "UDP repeated every 200 ms",
+            (0..5).map(|number| udp(number * 200 * MILLISECOND, THERE, UP, None)).collect(),
+            Outcome::OneWay { moments: 5 },
+            FirstPacket,
+        ),
+        (
+            "UDP once, its copy just after a tenth of a second",
+            vec![udp(SECOND - 10, THERE, UP, None), udp(SECOND + 10, THERE, UP, None)],
+            Outcome::OneWay { moments: 1 },
+            FirstPacket,
+        ),
+        (
             "UDP repeated over half a minute",
             vec![udp(0, THERE, UP, None), udp(30 * SECOND, THERE, UP, None)],
             Outcome::OneWay { moments: 4 },

@@ -14,6 +14,8 @@ pub(super) struct Versions(Vec<Object>);
 impl Versions {
     pub(super) fn add(&mut self, object: Object) {
         if !self.0.contains(&object) {
+            // Mostly there is one, and a list's usual first room is for four.
+            self.0.reserve_exact(1);
             self.0.push(object);
         }
     }

@@ -5,6 +5,7 @@
 //! called and what stood behind it then, which workloads there are. Never is anything attributed by what is true at present.
 //! What could not be read or had to be guessed is told in [`Inventory::findings`].
 
+mod assemble;
 mod builder;
 mod merge;
 pub mod object;
@@ -52,8 +53,6 @@ const SIDE_CARS: &[&str] = &[
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     pods: Vec<Pod>,
-    /// Of each pod, until the timeline is settled, its `resourceVersion`.
-    ranks: Vec<u64>,
     workloads: Vec<Workload>,
     /// Of each workload, its proxy container.
     side_cars: Vec<Option<&'static str>>,

@@ -16,13 +16,14 @@ use crate::model::{Code, Findings};
 pub(super) fn aggregate(ranges: impl IntoIterator<Item = IpNet>) -> Vec<IpNet> {
     let ranges: Vec<IpNet> = ranges.into_iter().map(|range| range.trunc()).collect();
     let mut ranges = IpNet::aggregate(&ranges);
-    ranges.sort();
+    ranges.sort_by_key(IpNet::network);
     ranges
 }
 
-/// Whether any of these ranges holds the address.
+/// Whether any of these aggregated ranges holds the address; they are in order and none holds another.
 pub(super) fn holds(ranges: &[IpNet], address: IpAddr) -> bool {
-    ranges.iter().any(|range| range.contains(&address))
+    let following = ranges.partition_point(|range| range.network() <= address);
+    following.checked_sub(1).and_then(|position| ranges.get(position)).is_some_and(|range| range.contains(&address))
 }
 
 /// Pod ranges: those said, and blocks around pods that are in none of them.

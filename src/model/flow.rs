@@ -45,10 +45,11 @@ pub enum Outcome {
     Unanswered,
     /// The responder, or something on the way, said no: RST, SCTP ABORT, ICMP unreachable.
     Refused,
-    /// UDP that nobody answered and nobody refused. `moments` tells repetition apart from a single try: 1 for packets within
-    /// 10 ms (one packet seen at several taps), 2 within a second, 3 within ten seconds, 4 beyond.
+    /// UDP that nobody answered and nobody refused.
     OneWay {
-        /// How much repetition was seen, 1 to 4.
+        /// At how many different moments something was sent, at least 1: repetition, as opposed to one packet seen at several
+        /// taps or one message in several packets. At least 3 if it went on for a second, 4 if for ten; otherwise sendings less
+        /// than 100 ms apart are one moment.
         moments: u8,
     },
     /// Both sides took part.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::edge::Observation;
 use crate::inventory::Inventory;
-use crate::model::{Class, Code, Edge, Explained, Findings, PodSelector, Policy, Rules, WorkloadName};
+use crate::model::{Class, Code, Edge, Explained, Findings, Party, PodSelector, Policy, Rules, WorkloadName};
 
 use super::classify::Sorter;
 use super::draft::DraftKey;
 use super::name;
-use super::selector::select_all;
+use super::selector::{Selection, select_all};
 
 /// Namespaces of Kubernetes itself: peers always, subjects only on request.
 pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
@@ -105,6 +105,7 @@ pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOp
         let has_range = options.allows_port_ranges;
         if let Some(explained) = draft.finish(key, name, selects) {
             set.widenings.extend(widening(&explained, has_range));
+            set.widenings.extend(mistaken(&explained, &selections));
             set.policies.push(explained);
         }
     }
@@ -170,6 +171,17 @@ fn widening(explained: &Explained, has_range: bool) -> Option<Widening> {
         _ => return None,
     };
     Some(Widening { namespace: policy.namespace.clone(), name: policy.name.clone(), reason: reason.to_owned() })
+}
+
+/// A policy that names a workload which no selector tells apart, as its subject or as a peer.
+fn mistaken(explained: &Explained, selections: &BTreeMap<WorkloadName, Selection>) -> Option<Widening> {
+    let is_broad = |workload: &WorkloadName| matches!(selections.get(workload), Some(Selection::Broad(..)));
+    let policy = &explained.policy;
+    let mut parties = explained.grounds.values().flat_map(BTreeMap::keys).flat_map(|edge| [&edge.originator, &edge.responder]);
+    let concerns = policy.subject.iter().any(is_broad)
+        || parties.any(|party| matches!(party, Party::Workload(workload) if is_broad(workload)));
+    let reason = "workloads that no selector tells apart".to_owned();
+    concerns.then(|| Widening { namespace: policy.namespace.clone(), name: policy.name.clone(), reason })
 }
 
 /// Says which workloads and namespaces nothing was seen of.

@@ -124,10 +124,12 @@ mod tests {
         AddressBlock::new(&IPBlock { cidr: cidr.to_owned(), except }).unwrap()
     }
 
+    /// A range, its holes, the known addresses, the first beyond them, what it shows.
+    type Row = (&'static str, &'static [&'static str], &'static [&'static str], Option<&'static str>, &'static str);
+
     #[test]
     fn the_first_address_beyond_those_known() {
-        let end = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
-        let rows: [(&str, &[&str], &[&str], Option<&str>, &str); 9] = [
+        let rows: [Row; 9] = [
             ("10.0.0.1/32", &[], &["10.0.0.1"], None, "one address, known"),
             ("10.0.0.0/31", &[], &["10.0.0.0"], Some("10.0.0.1"), "one of two known"),
             ("10.0.0.0/31", &[], &["10.0.0.1"], Some("10.0.0.0"), "the other of two known"),
@@ -136,7 +138,13 @@ mod tests {
             ("10.0.0.0/31", &["10.0.0.0/32", "10.0.0.1/32"], &[], None, "holes leave nothing"),
             ("0.0.0.0/0", &["255.0.0.0/8"], &["::1"], Some("0.0.0.0"), "nearly everything of IPv4"),
             ("::/0", &["::/1"], &[], Some("8000::"), "half of IPv6"),
-            ("8000::/1", &["8000::/2"], &[end], Some("c000::"), "the last address of IPv6 is known"),
+            (
+                "8000::/1",
+                &["8000::/2"],
+                &["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"],
+                Some("c000::"),
+                "the last address of IPv6 is known",
+            ),
         ];
         for (cidr, except, known, expected, message) in rows {
             let known = known.iter().map(|address| address.parse().unwrap()).collect();

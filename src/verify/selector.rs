@@ -16,8 +16,7 @@ pub(super) struct Selector(BTreeSet<Requirement>);
 enum Requirement {
     /// The label is there with one of the values (`In`; a `matchLabels` entry is one with a single value).
     In(String, BTreeSet<String>),
-    /// The label is absent or has another value: "and resources with no labels with that key" (labels and selectors, set-based
-    /// requirements).
+    /// The label has another value, or is absent (concept page "Labels and Selectors", set-based requirements).
     NotIn(String, BTreeSet<String>),
     /// The label is there.
     Exists(String),

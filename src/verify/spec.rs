@@ -71,7 +71,7 @@ impl Spec {
         // if the NetworkPolicy has any egress rules."
         let has_type = |name: &str, default: bool| if types.is_empty() { default } else { types.iter().any(|own| own == name) };
         let (isolates_ingress, isolates_egress) = (has_type("Ingress", true), has_type("Egress", !egress.is_empty()));
-        // Rules of a direction that the policy does not isolate have no effect, and are read all the same: malformed is malformed.
+        // Rules of a direction that the policy does not isolate have no effect; what is malformed there is malformed all the same.
         let ingress = ingress.into_iter().map(|rule| SpecRule::new(rule.from, rule.ports)).collect::<Result<Vec<_>, _>>()?;
         let egress = egress.into_iter().map(|rule| SpecRule::new(rule.to, rule.ports)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {

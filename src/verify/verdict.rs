@@ -70,8 +70,8 @@ pub enum Side {
         /// All of them, at least one.
         by: BTreeSet<RuleName>,
     },
-    /// Only by an `ipBlock` that covers a pod's address; whether that matches is up to the network plug-in ("it is undefined
-    /// whether this happens before or after NetworkPolicy processing"), so it must not be relied on, nor be held for closed.
+    /// Only by an `ipBlock` that covers a pod's address. The API means blocks for "cluster-external IPs"; whether one matches a
+    /// pod is up to the network plug-in, so it must not be relied on, nor be held for closed.
     Undefined {
         /// The rules with such a block.
         by: BTreeSet<RuleName>,

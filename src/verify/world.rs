@@ -64,7 +64,7 @@ pub struct Node {
 /// Where a connection begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
-    /// A pod.
+    /// A pod of the [`World`]; any other position panics.
     Pod(PodId),
     /// An address. One that a pod or node of the [`World`] has is taken for that pod (the last in order, where several had it
     /// over time) or node.

@@ -117,10 +117,9 @@ class Pod:
 
 
 class Cluster:
-    def __init__(self, born, families=(4,)):
+    def __init__(self, born):
         self.born = born - 41 * DAY
         self.now = born
-        self.families = families
         self.namespaces = {}
         self.nodes, self.workloads, self.pods, self.jobs, self.services = [], [], [], [], []
         for name in ("default", "kube-node-lease", "kube-public", "kube-system"):

@@ -29,7 +29,7 @@ class Lab(Network):
         super().__init__(families)
         self.live, self.bridged = live, bridge
         self.nodes = {}
-        self.cluster = Cluster(time.time(), families)
+        self.cluster = Cluster(time.time())
 
     def own(self, addresses):
         return [a for a in addresses if (6 if ":" in a else 4) in self.families]

@@ -9,9 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from topology import end, run
+from topology import run
 
 APPS = Path(__file__).parent / "apps"
+ACCOUNT = "nobody"  # what the database runs as: it refuses to be root, and its packaged account may not be there
 
 
 def wait(host, port, protocol="tcp", seconds=15):
@@ -62,7 +63,7 @@ def dnsmasq(host, names, listen=None, upstream=None, zone="cluster.local"):
         if isinstance(addresses, str):
             lines.append(f"cname={name},{addresses}")
         else:
-            lines.append(f"host-record={name},{','.join(addresses)}")
+            lines += [f"host-record={name},{address}" for address in addresses]
     file.write_text("\n".join(lines) + "\n")
     host.start(["dnsmasq", f"--conf-file={file}"])
     wait(host, 53, "udp")
@@ -74,17 +75,17 @@ def database(host, port=3306):
     network = host.network
     empty = network.folder / "mariadb-empty"
     if not empty.exists():
-        run(["mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={empty}", "--auth-root-authentication-method=normal",
+        run(["mariadb-install-db", "--no-defaults", f"--user={ACCOUNT}", f"--datadir={empty}", "--auth-root-authentication-method=normal",
              "--skip-test-db", "--innodb-log-file-size=4M"])
     folder = network.folder / f"{host.name}-mariadb"
     filled = folder.exists()
     if not filled:
         shutil.copytree(empty, folder)
         for path in [folder, *folder.rglob("*")]:
-            shutil.chown(path, "mysql", "mysql")
+            shutil.chown(path, ACCOUNT)
     socket = folder / "socket"
     bind = "*" if 6 in network.families else "0.0.0.0"
-    host.start(["mariadbd", "--no-defaults", "--user=mysql", f"--datadir={folder}", f"--socket={socket}", f"--bind-address={bind}",
+    host.start(["mariadbd", "--no-defaults", f"--user={ACCOUNT}", f"--datadir={folder}", f"--socket={socket}", f"--bind-address={bind}",
                 f"--port={port}", "--skip-name-resolve", "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M",
                 "--key-buffer-size=1M", "--performance-schema=off", f"--pid-file={folder}/pid"])
     wait(host, port)
@@ -122,5 +123,3 @@ def fetch(host, url, *more, **options):
     return host.run("curl", "-sSf", "-o", "/dev/null", "-w", "%{http_code}", "--connect-timeout", "2.5", "-m", "6", *more, url,
                     **options)
 
-
-__all__ = ["api", "database", "dnsmasq", "end", "fetch", "nginx", "query", "tls", "wait"]

@@ -13,14 +13,12 @@ DRAIN = 0.6  # seconds for the last frames to pass from the kernel to the file
 
 
 class Tap:
-    def __init__(self, host, interface, path, nanoseconds=False, only=""):
+    def __init__(self, host, interface, path, nanoseconds=False):
         arguments = ["tcpdump", "-n", "-U", "--immediate-mode", "-B", "16384", "-Z", "root", "-s", "0", "-i", interface, "-w", str(path)]
         if interface == "any":
             arguments += ["-y", "LINUX_SLL2"]
         if nanoseconds:
             arguments.append("--time-stamp-precision=nano")
-        if only:
-            arguments.append(only)
         self.where = f"{host.name} {interface}"
         self.program = host.start(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.said = b""
@@ -44,7 +42,7 @@ def recording(target, taps, nanoseconds=False):
     """Record while the body runs. `taps` are (host, interface) pairs; several become one file, merged by time."""
     folder = taps[0][0].network.folder
     parts = [folder / f"tap-{n}.pcap" for n in range(len(taps))]
-    running = [Tap(host, interface, part, nanoseconds) for (host, interface), part in zip(taps, parts)]
+    running = [Tap(host, interface, part, nanoseconds) for (host, interface), part in zip(taps, parts, strict=True)]
     time.sleep(1.2)  # object times have whole seconds: what stood before must be clearly earlier than the first packet
     yield
     time.sleep(DRAIN)

@@ -261,8 +261,8 @@ spec:
 fn big_inventories_are_read() {
     let mut text = String::from("apiVersion: v1\nitems:\n");
     for number in 0..20_000 {
-        let _ = write!(text, "- kind: Pod\n  metadata:\n    name: p{number}\n    labels: {{a: b, c: d, e: f}}\n");
-        let _ = write!(text, "  status: {{phase: Running, podIPs: [{{ip: 10.{}.{}.1}}]}}\n", number / 256, number % 256);
+        let _ = writeln!(text, "- kind: Pod\n  metadata:\n    name: p{number}\n    labels: {{a: b, c: d, e: f}}");
+        let _ = writeln!(text, "  status: {{phase: Running, podIPs: [{{ip: 10.{}.{}.1}}]}}", number / 256, number % 256);
     }
     text.push_str("kind: List\n");
     assert_eq!(read(&text).objects.len(), 20_000);
@@ -283,7 +283,7 @@ fn bombs_fail_cleanly() {
         ("deep blocks", "- ".repeat(100_000)),
         ("deep keys", "? ".repeat(100_000)),
         ("deep flow of braces", "{a: ".repeat(1_000)),
-        ("nested anchors", (0..90).map(|level| format!("&a{level} [")).collect::<String>() + &"x, ".repeat(20_000)),
+        ("nested anchors", (0..90).map(|level| format!("&a{level} [")).collect::<Vec<_>>().concat() + &"x, ".repeat(20_000)),
     ];
     for (message, text) in rows {
         assert!(matches!(read_bytes(text.as_bytes(), "x"), Err(InventoryError::Malformed { .. })), "{message}");

@@ -6,11 +6,13 @@ use std::num::NonZeroU16;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::{Value, json};
 
-use super::{address, deny_all, labels, pod, policy, policy_in, shop, workload};
+use super::{address, deny_all, labels, place, pod, policy, policy_in, shop, workload};
 use crate::inventory::Backend;
 use crate::model::Protocol::{Tcp, Udp};
 use crate::model::{Edge, Party, Protocol};
-use crate::verify::{Answer, Direction, PolicyName, PortSet, Proof, Reached, Reason, Terms, Why, Widening, World, prove};
+use crate::verify::{
+    Answer, Direction, Evaluator, Place, PolicyName, PortSet, Proof, Reached, Reason, Terms, Why, Widening, World, prove,
+};
 
 fn party(text: &str) -> Party {
     match text.split_once('/') {
@@ -35,7 +37,8 @@ fn edges() -> BTreeSet<Edge> {
     .into()
 }
 
-/// One policy for each direction and workload, with one rule.
+/// A policy of one direction and one rule, for the pods of one `app`.
+#[expect(clippy::needless_pass_by_value, reason = "what json! makes goes in here")]
 fn allow(name: &str, app: &str, direction: &str, peers: Value, ports: Value) -> NetworkPolicy {
     let (list, who) = if direction == "Egress" { ("egress", "to") } else { ("ingress", "from") };
     policy(
@@ -50,7 +53,8 @@ fn app(name: &str) -> Value {
 
 /// Exactly what the edges need.
 fn exact() -> Vec<NetworkPolicy> {
-    let metrics = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ops"}}, "podSelector": {"matchLabels": {"role": "metrics"}}}]);
+    let ops = json!({"matchLabels": {"kubernetes.io/metadata.name": "ops"}});
+    let metrics = json!([{"namespaceSelector": ops, "podSelector": {"matchLabels": {"role": "metrics"}}}]);
     vec![
         deny_all("shop"),
         allow("web-out", "web", "Egress", json!([app("db")]), json!([{"port": 5432}])),
@@ -328,6 +332,11 @@ fn the_api_server_is_all_its_endpoints() {
     assert_eq!(one.denied.len(), 1, "an endpoint that is not allowed: {:?}", denied(&one));
     let more = judge(&world, &to(&["198.51.100.1", "198.51.100.2", "198.51.100.3"]), &edges, &Terms::default());
     assert_eq!(more.excess.len(), 1, "an address that is none of them: {:?}", excess(&more));
+    world.api_server.insert(Backend { address: address("198.51.100.2"), port: 443 });
+    let mut two_ports = to(&["198.51.100.1", "198.51.100.2"]);
+    two_ports.push(allow("other", "web", "Egress", json!([{"ipBlock": {"cidr": "198.51.100.2/32"}}]), json!([{"port": 443}])));
+    let proof = judge(&world, &two_ports, &edges, &Terms::default());
+    assert!(proof.holds(), "an endpoint may answer at another port: {:?}", excess(&proof));
     world.api_server.clear();
     let none = judge(&world, &to(&["198.51.100.1"]), &edges, &Terms::default());
     let why: Vec<_> = none.denied.iter().map(|denied| denied.why.clone()).collect();
@@ -339,6 +348,9 @@ fn edges_of_nodes_and_unknown_workloads() {
     let node = [edge("192.0.2.2", "shop/web", Tcp, 8080)].into();
     let proof = judge(&shop(), &[deny_all("shop")], &node, &Terms::default());
     assert_eq!(denied(&proof).len(), 1, "web-1 is on that node, web-0 is not");
+    let first = [edge("192.0.2.1", "shop/web", Tcp, 8080)].into();
+    let proof = judge(&shop(), &[deny_all("shop")], &first, &Terms::default());
+    assert_eq!(denied(&proof).len(), 1, "web-0 is on that node, web-1 is not");
     let block = allow("node", "web", "Ingress", json!([{"ipBlock": {"cidr": "192.0.2.2/32"}}]), json!([{"port": 8080}]));
     let proof = judge(&shop(), &[deny_all("shop"), block], &node, &Terms::default());
     assert!(proof.holds(), "{:?} {:?}", denied(&proof), excess(&proof));
@@ -353,6 +365,37 @@ fn edges_of_nodes_and_unknown_workloads() {
         judge(&shop(), &[deny_all("shop"), by_block], &[edge("shop/web", "ops/metrics", Tcp, 9)].into(), &Terms::default());
     let undefined = proof.denied.iter().filter(|denied| matches!(denied.why, Why::Undefined { .. })).count();
     assert_eq!(undefined, 1, "an ipBlock on a pod's address is not relied on");
+}
+
+#[test]
+fn a_workload_is_meant_by_its_pods_on_the_pod_network() {
+    let mut world = shop();
+    let mut moved = pod("ops/metrics-9", "role=metrics", &["192.0.2.2"]);
+    moved.is_on_host_network = true;
+    world.pods.push(moved);
+    let proof = judge(&world, &exact(), &edges(), &Terms::default());
+    assert!(proof.holds(), "while it has some: {:?}", denied(&proof));
+    let from_agent = [edge("ops/agent", "shop/web", Tcp, 8080)].into();
+    let block = allow("agent", "web", "Ingress", json!([{"ipBlock": {"cidr": "192.0.2.2/32"}}]), json!([{"port": 8080}]));
+    let proof = judge(&world, &[deny_all("shop"), block], &from_agent, &Terms::default());
+    assert!(proof.holds(), "otherwise by its node's addresses: {:?} {:?}", denied(&proof), excess(&proof));
+    let proof = judge(&world, &[deny_all("shop")], &from_agent, &Terms::default());
+    assert_eq!(denied(&proof).len(), 1);
+}
+
+#[test]
+fn an_address_may_have_had_several_pods() {
+    let mut world = shop();
+    world.pods.push(pod("ops/later-0", "app=later", &["10.1.1.1"]));
+    let mut policies = exact();
+    policies.push(allow("block", "db", "Egress", json!([{"ipBlock": {"cidr": "10.1.1.1/32"}}]), json!([{"port": 9}])));
+    let proof = judge(&world, &policies, &edges(), &Terms::default());
+    let undefined =
+        proof.excess.iter().filter(|excess| excess.certainty == Answer::Undefined).map(|excess| excess.peer.to_string());
+    assert_eq!(undefined.collect::<Vec<_>>(), ["ops/later", "ops/metrics"]);
+    let evaluator = Evaluator::new(&policies, &world).unwrap();
+    let verdict = evaluator.verdict(place(&world, "shop/db-0"), Place::Address(address("10.1.1.1")), Tcp, 9);
+    assert_eq!(verdict.originator.answer(), Answer::Undefined, "a pod's address, whichever pod's");
 }
 
 #[test]

@@ -6,6 +6,7 @@ The name has too few dots, so the search list is gone through first, as in every
 
 import time
 
+import formats
 from lab import Lab
 from programs import fetch, nginx
 from tap import recording
@@ -42,6 +43,7 @@ def cronjob(folder):
                 pod.pod.finished = job.completed = time.time() + 1
                 time.sleep(1)
         lab.write_inventory(folder / "cronjob.yaml", time.time() + 2)
+    formats.as_zstd(folder / "cronjob.pcap")
 
 
 RECORDINGS = {"cronjob": cronjob}

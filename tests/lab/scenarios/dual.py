@@ -21,7 +21,8 @@ PORT = 3868
 def dual(folder):
     with Lab(families=(4, 6)) as lab:
         cluster = lab.cluster
-        one = Shop(lab, addresses=(["10.96.201.7", "fd00:10:96::c907"], ["10.96.87.14", "fd00:10:96::570e"], ["10.96.143.20", "fd00:10:96::8f14"]))
+        one = Shop(lab, addresses=(["10.96.201.7", "fd00:10:96::c907"], ["10.96.87.14", "fd00:10:96::570e"],
+                                   ["10.96.143.20", "fd00:10:96::8f14"]))
         callers = [lab.outside(f"user-{n}", [address]) for n, address in enumerate(USERS)]
         backup = lab.outside("backup", BACKUP)
         nginx(backup, 80, "stored")

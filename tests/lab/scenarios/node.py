@@ -48,10 +48,10 @@ def node(folder):
         lab.join(here, there)
         web, monitor = ops(lab)
         exporter(lab)
-        operator = lab.run_pod(cluster.workload("Deployment", "ops", "operator", {"app": "operator"}, (), "registry.example.com/ops/operator:1.0"),
-                               "node-1", 12)
-        agent = lab.run_pod(cluster.workload("DaemonSet", "ops", "cloud-agent", {"app": "cloud-agent"}, (), "registry.example.com/ops/cloud-agent:1.0"),
-                            "node-1", 13)
+        operator, agent = (
+            lab.run_pod(cluster.workload(kind, "ops", name, {"app": name}, (), f"registry.example.com/ops/{name}:1.0"), "node-1", last)
+            for kind, name, last in (("Deployment", "operator", 12), ("DaemonSet", "cloud-agent", 13))
+        )
         user = lab.outside("user", [USER])
         tls(lab.nodes["control-plane"], 6443)
         resolver = lab.start_dns({"metadata.google.internal": [METADATA]})

@@ -6,6 +6,7 @@ api and api calls db through Service addresses found in /etc/hosts. Nothing else
 
 import time
 
+import formats
 from cluster import ServicePort
 from lab import Lab
 from programs import api, database, fetch, nginx, query
@@ -28,10 +29,12 @@ class Shop:
         self.api_ip, self.db_ip = api_ip, db_ip
         db = cluster.workload("StatefulSet", namespace, "db", {"role": "db"}, [("mysql", 3306, "TCP")], "docker.io/library/mariadb:10.11")
         cluster.service(namespace, "db", {"role": "db"}, [ServicePort(3306, 3306, name="mysql")], db_ip)
-        middle = cluster.workload("Deployment", namespace, "api", {"name": "api-pod"}, [("http", 5000, "TCP")], "registry.example.com/shop/api:2.4.1")
+        middle = cluster.workload("Deployment", namespace, "api", {"name": "api-pod"}, [("http", 5000, "TCP")],
+                                  "registry.example.com/shop/api:2.4.1")
         cluster.service(namespace, "api", {"name": "api-pod"}, [ServicePort(5000, 5000)], api_ip)
         if web:
-            front = cluster.workload("Deployment", namespace, "web", {"name": "web-pod"}, [("http", 80, "TCP")], "docker.io/library/nginx:1.29")
+            front = cluster.workload("Deployment", namespace, "web", {"name": "web-pod"}, [("http", 80, "TCP")],
+                                     "docker.io/library/nginx:1.29")
             balancers = lab.own([BALANCER, "2001:db8:80::80"])
             cluster.service(namespace, "web", {"name": "web-pod"}, [ServicePort(80, 80, name="http", node_port=30080)], web_ip,
                             kind="LoadBalancer", balancer_ips=balancers, traffic_policy="Local")
@@ -81,6 +84,8 @@ def shop(folder):
         now = time.time()
         lab.write_inventory(folder / "shop.yaml", now)
         lab.write_inventory(folder / "shop.json", now)
+    formats.as_pcapng(folder / "shop.pcap")
+    formats.cut(folder / "shop.pcap")
 
 
 def neighbours(folder, name, crossing):

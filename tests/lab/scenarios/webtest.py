@@ -4,6 +4,7 @@ busybox1 may fetch the front end only, busybox2 both tiers. busybox1 also tries 
 through: in `lab` without an answer, in `lab-refused` with a refusal.
 """
 
+import formats
 from cluster import ServicePort
 from lab import Lab
 from programs import fetch, nginx
@@ -62,6 +63,7 @@ def nginx_lab(folder, name, refused):
 
 def lab_unanswered(folder):
     nginx_lab(folder, "lab", refused=False)
+    formats.as_gzip(folder / "lab.pcap")
 
 
 def lab_refused(folder):

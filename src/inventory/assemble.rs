@@ -1,0 +1,322 @@
+//! Merged objects in, the parts of an inventory out: each in order, with ids for names and look-ups prepared.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::object::{Body, Metadata, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
+use super::owner::{Owned, OwnerRecord, Owners};
+use super::range;
+use super::service::{Backends, Draft, ServiceIndex};
+use super::timeline::{Tenure, Timeline};
+use super::{
+    Backend, Inventory, InventoryOptions, Node, NodeId, Pod, PodId, SIDE_CARS, Service, ServiceId, ServiceType, Workload,
+    WorkloadId, index,
+};
+use crate::model::{Code, Findings, Labels, PodName, Timestamp, WorkloadName};
+
+/// Merged objects by what they are for.
+#[derive(Default)]
+pub(super) struct Parts {
+    findings: Findings,
+    unknown: BTreeMap<String, u64>,
+    inventory: Inventory,
+    owners: Owners,
+    pods: Vec<(Metadata, Box<PodBody>)>,
+    /// Of each pod, the `resourceVersion`.
+    versions: Vec<u64>,
+    /// Addresses of nodes out of the pod ranges.
+    devices: BTreeMap<String, BTreeSet<IpAddr>>,
+    services: BTreeMap<(String, String), Draft>,
+    slices: BTreeMap<(String, String), Vec<Subset>>,
+    legacy: BTreeMap<(String, String), Vec<Subset>>,
+    ingresses: Backends,
+    service_ranges: Vec<IpNet>,
+}
+
+impl Parts {
+    pub(super) fn new(findings: Findings, unknown: BTreeMap<String, u64>) -> Self {
+        Self { findings, unknown, ..Self::default() }
+    }
+
+    /// Takes in one object in its final state.
+    pub(super) fn sort_in(&mut self, object: Object) {
+        let Object { kind, metadata, body } = object;
+        match body {
+            Body::Namespace => {
+                if metadata.labels.get(NAME_LABEL) != Some(&metadata.name) {
+                    let message = format!("has no label {NAME_LABEL} with its name, by which rules select it");
+                    self.findings.add(Code::NamespaceLabelMissing, &metadata.name, message);
+                }
+                self.inventory.namespaces.insert(metadata.name, metadata.labels);
+            }
+            Body::Node(node) => {
+                let NodeBody { addresses, device_addresses, pod_ranges } = node;
+                self.devices.insert(metadata.name.clone(), device_addresses);
+                self.inventory.nodes.push(Node { name: metadata.name, addresses, pod_ranges });
+            }
+            Body::Pod(pod) => self.pods.push((metadata, pod)),
+            Body::Service(body) => {
+                let ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector } = *body;
+                let key = (metadata.namespace.clone(), metadata.name.clone());
+                let service = Service {
+                    namespace: metadata.namespace,
+                    name: metadata.name,
+                    selector: selector.filter(|_| kind != ServiceType::ExternalName),
+                    kind,
+                    cluster_addresses,
+                    outside_addresses,
+                    ports,
+                    labels: metadata.labels,
+                };
+                self.services.insert(key, Draft { service, version: metadata.version, subsets: Vec::new() });
+            }
+            Body::Endpoints(body) => {
+                let known = if body.is_legacy { &mut self.legacy } else { &mut self.slices };
+                known.entry((metadata.namespace, body.service)).or_default().extend(body.subsets);
+            }
+            Body::Ingress(backends) => {
+                for (service, port) in backends {
+                    self.ingresses.entry((metadata.namespace.clone(), service)).or_default().insert(port);
+                }
+            }
+            Body::NetworkPolicy(policy) => {
+                let is_own = metadata.labels.get("app.kubernetes.io/managed-by").is_some_and(|value| value == "netpol-gen");
+                if !is_own {
+                    let subject = format!("{}/{}", metadata.namespace, metadata.name);
+                    self.findings.add(Code::ExistingPolicy, subject, "is a NetworkPolicy that netpol-gen did not write");
+                }
+                self.inventory.existing_policies.push(*policy);
+            }
+            Body::ServiceRanges(ranges) => self.service_ranges.extend(ranges),
+            Body::Owner(body) => self.owner(kind, metadata, body, true),
+            Body::Other(body) => self.owner(kind, metadata, body, false),
+        }
+    }
+
+    fn owner(&mut self, kind: String, metadata: Metadata, body: OwnerBody, is_built_in: bool) {
+        let key = (metadata.namespace, kind, metadata.name);
+        self.owners.insert(key, OwnerRecord { controller: metadata.controller, body, is_built_in });
+    }
+
+    /// Puts everything in its place; each step needs those before it.
+    pub(super) fn build(mut self, options: &InventoryOptions) -> Inventory {
+        let mut said = Said::default();
+        self.settle_node_names();
+        self.settle_pods(&mut said);
+        self.settle_timeline();
+        self.settle_ranges(options, said);
+        self.settle_nodes();
+        self.settle_services();
+        for (kind, count) in self.owners.unused() {
+            *self.unknown.entry(kind.to_owned()).or_default() += count;
+        }
+        for (kind, count) in std::mem::take(&mut self.unknown) {
+            self.findings.add_many(Code::UnknownKind, kind, "objects say nothing about addresses or owners", count);
+        }
+        let mut inventory = self.inventory;
+        inventory.has_ipv6 = inventory.pods.iter().flat_map(|pod| &pod.addresses).any(IpAddr::is_ipv6)
+            || inventory.services.iter().flat_map(|service| &service.cluster_addresses).any(IpAddr::is_ipv6)
+            || inventory.pod_ranges.iter().chain(&inventory.service_ranges).any(|range| range.addr().is_ipv6());
+        inventory.findings = self.findings;
+        inventory
+    }
+
+    /// Nodes, also those that are known only because pods run on them.
+    fn settle_node_names(&mut self) {
+        let known = std::mem::take(&mut self.inventory.nodes);
+        let mut by_name: BTreeMap<String, Node> = known.into_iter().map(|node| (node.name.clone(), node)).collect();
+        for (_, body) in &self.pods {
+            let Some(name) = &body.node else { continue };
+            if !by_name.contains_key(name) {
+                let node = Node { name: name.clone(), addresses: BTreeSet::new(), pod_ranges: Vec::new() };
+                by_name.insert(name.clone(), node);
+            }
+            if let Some(node) = by_name.get_mut(name) {
+                node.addresses.extend(&body.node_addresses);
+                if body.is_on_host_network {
+                    node.addresses.extend(&body.addresses);
+                }
+            }
+        }
+        self.inventory.nodes = by_name.into_values().collect();
+    }
+
+    /// Pods in order of namespace, name and start, and their workloads.
+    fn settle_pods(&mut self, said: &mut Said) {
+        let nodes = self.inventory.nodes.iter().enumerate();
+        let nodes: HashMap<String, NodeId> = nodes.map(|(position, node)| (node.name.clone(), NodeId(index(position)))).collect();
+        let mut workloads: BTreeMap<WorkloadName, (BTreeSet<PodId>, Option<Labels>)> = BTreeMap::new();
+        for (name, selector) in self.owners.without_pods() {
+            workloads.insert(name, (BTreeSet::new(), selector));
+        }
+        let from = |metadata: &Metadata, body: &PodBody| body.started.or(metadata.created).unwrap_or(Timestamp::MIN);
+        let mut drafts = std::mem::take(&mut self.pods);
+        drafts.sort_by(|(one, one_body), (other, other_body)| {
+            let start = from(one, one_body).cmp(&from(other, other_body));
+            (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)).then(start)
+        });
+        self.inventory.pods.reserve_exact(drafts.len());
+        for (metadata, body) in drafts {
+            let owned = Owned {
+                namespace: &metadata.namespace,
+                name: &metadata.name,
+                labels: &metadata.labels,
+                node: body.node.as_deref(),
+                controller: metadata.controller.as_ref(),
+            };
+            let (workload, selector) = self.owners.workload(&owned, &mut self.findings);
+            let (members, known) = workloads.entry(workload).or_default();
+            members.insert(PodId(index(self.inventory.pods.len())));
+            // Owners that are there have said their selector above; for the others the first ReplicaSet's will do.
+            if known.is_none() {
+                *known = selector;
+            }
+            let from = from(&metadata, &body);
+            let PodBody { node, is_on_host_network, addresses, finished, ports, containers, arguments, .. } = *body;
+            said.pod_ranges.extend(arguments.pod_ranges);
+            said.service_ranges.extend(arguments.service_ranges);
+            if let Some(port) = arguments.api_server_port {
+                said.api_server.extend(addresses.iter().map(|address| Backend { address: *address, port }));
+            }
+            self.versions.push(metadata.version.unwrap_or(0));
+            self.inventory.pods.push(Pod {
+                name: PodName { namespace: metadata.namespace, name: metadata.name },
+                workload: WorkloadId(0),
+                labels: metadata.labels,
+                node: node.and_then(|node| nodes.get(&node).copied()),
+                is_on_host_network,
+                addresses,
+                from,
+                until: finished.or(metadata.deleted).unwrap_or(Timestamp::MAX).max(from),
+                ports,
+                containers,
+            });
+        }
+        for (name, (members, selector)) in workloads {
+            self.settle_workload(Workload { name, pods: members, selector });
+        }
+    }
+
+    fn settle_workload(&mut self, workload: Workload) {
+        let inventory = &mut self.inventory;
+        let id = WorkloadId(index(inventory.workloads.len()));
+        for member in &workload.pods {
+            inventory.pods[member.0 as usize].workload = id;
+        }
+        let own = |id: &PodId| &inventory.pods[id.0 as usize].containers;
+        let side_car = SIDE_CARS.iter().find(|name| workload.pods.iter().any(|id| own(id).contains(**name)));
+        inventory.side_cars.push(side_car.copied());
+        // A namespace that the inventory does not hold has the label that every API server since 1.21 puts on it.
+        if !inventory.namespaces.contains_key(&workload.name.namespace) {
+            let namespace = workload.name.namespace.clone();
+            inventory.namespaces.insert(namespace.clone(), Labels::from([(NAME_LABEL.to_owned(), namespace)]));
+        }
+        inventory.workloads.push(workload);
+    }
+
+    fn settle_timeline(&mut self) {
+        let mut timeline = Timeline::default();
+        let versions = std::mem::take(&mut self.versions);
+        for (position, (pod, rank)) in self.inventory.pods.iter().zip(versions).enumerate() {
+            if pod.is_on_host_network {
+                continue;
+            }
+            for &address in &pod.addresses {
+                timeline.add(address, Tenure { pod: PodId(index(position)), from: pod.from, until: pod.until, rank });
+            }
+        }
+        timeline.settle();
+        for (position, pod) in self.inventory.pods.iter_mut().enumerate() {
+            // A pod that has lost its last address to another is gone, whether or not a snapshot saw its end.
+            let ends = pod.addresses.iter().filter_map(|address| timeline.end(*address, PodId(index(position))));
+            if let Some(end) = ends.max() {
+                pod.until = end;
+            }
+        }
+        self.inventory.timeline = timeline;
+    }
+
+    fn settle_nodes(&mut self) {
+        let timeline = &self.inventory.timeline;
+        for node in &mut self.inventory.nodes {
+            let devices = node.pod_ranges.iter().filter_map(|range| range::first_two(*range)).flatten();
+            node.addresses.extend(devices.filter(|address| !timeline.has(*address)));
+            node.addresses.extend(self.devices.remove(&node.name).unwrap_or_default());
+        }
+        for (position, node) in self.inventory.nodes.iter().enumerate() {
+            for address in &node.addresses {
+                self.inventory.node_addresses.entry(*address).or_insert(NodeId(index(position)));
+            }
+        }
+        for (position, pod) in self.inventory.pods.iter_mut().enumerate() {
+            if !pod.is_on_host_network {
+                continue;
+            }
+            if let Some(node) = pod.node {
+                self.inventory.host_pods.entry(node).or_default().push(PodId(index(position)));
+            }
+            if let Some(node) = pod.node.filter(|_| pod.addresses.is_empty()) {
+                pod.addresses.extend(&self.inventory.nodes[node.0 as usize].addresses);
+            }
+        }
+    }
+
+    fn settle_ranges(&mut self, options: &InventoryOptions, said: Said) {
+        let nodes = &self.inventory.nodes;
+        let pods = self.inventory.pods.iter().filter(|pod| !pod.is_on_host_network);
+        let pods: BTreeSet<IpAddr> = pods.flat_map(|pod| &pod.addresses).copied().collect();
+        let services = || self.services.values().map(|draft| &draft.service);
+        let others = nodes.iter().flat_map(|node| &node.addresses);
+        let others: BTreeSet<IpAddr> = others.chain(services().flat_map(|service| &service.outside_addresses)).copied().collect();
+        let of_nodes = nodes.iter().flat_map(|node| &node.pod_ranges).copied();
+        let ranges = options.pod_ranges.iter().copied().chain(of_nodes).chain(said.pod_ranges);
+        self.inventory.pod_ranges = range::pods(ranges, options.pod_ranges.is_empty(), &pods, &others, &mut self.findings);
+
+        let clusters: BTreeSet<IpAddr> = services().flat_map(|service| &service.cluster_addresses).copied().collect();
+        let has_kubernetes = self.services.contains_key(&("default".into(), "kubernetes".into()));
+        let objects = std::mem::take(&mut self.service_ranges);
+        let objects = if objects.is_empty() { said.service_ranges } else { objects };
+        let ranges = options.service_ranges.iter().copied().chain(objects);
+        self.inventory.service_ranges = range::services(ranges, &clusters, has_kubernetes, &mut self.findings);
+        self.inventory.api_server = said.api_server;
+    }
+
+    fn settle_services(&mut self) {
+        let mut drafts = Vec::with_capacity(self.services.len());
+        let mut api_server = None;
+        for (key, mut draft) in std::mem::take(&mut self.services) {
+            draft.subsets = self.slices.remove(&key).or_else(|| self.legacy.remove(&key)).unwrap_or_default();
+            if key.0 == "default" && key.1 == "kubernetes" {
+                api_server = Some(ServiceId(index(drafts.len())));
+            }
+            drafts.push(draft);
+        }
+        let inventory = &mut self.inventory;
+        (inventory.services, inventory.service_index) =
+            ServiceIndex::new(drafts, &inventory.pods, &inventory.workloads, &self.ingresses);
+        let mut endpoints = api_server.map(|id| inventory.service_index.tcp_endpoints(id)).unwrap_or_default();
+        if endpoints.is_empty() {
+            // The endpoints without the Service.
+            let key = ("default".to_owned(), "kubernetes".to_owned());
+            let subsets = self.slices.get(&key).or_else(|| self.legacy.get(&key));
+            endpoints = subsets.into_iter().flatten().flat_map(Subset::tcp).collect();
+        }
+        if !endpoints.is_empty() {
+            inventory.api_server = endpoints;
+        }
+    }
+}
+
+/// By this label rules select a namespace by its name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// What command lines of the control plane say.
+#[derive(Default)]
+struct Said {
+    pod_ranges: Vec<IpNet>,
+    service_ranges: Vec<IpNet>,
+    /// Static pods of the API server, for inventories without its endpoints.
+    api_server: BTreeSet<Backend>,
+}

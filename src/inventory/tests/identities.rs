@@ -1,0 +1,196 @@
+//! Who an address was.
+
+use super::*;
+
+/// A pod as a snapshot shows it.
+fn pod(name: &str, uid: &str, ip: &str, start: &str, more: &str) -> String {
+    format!(
+        "kind: Pod\nmetadata: {{name: {name}, namespace: prod, uid: {uid}, labels: {{app: {name}}}{more}}}\n\
+         spec: {{nodeName: worker-1}}\nstatus: {{podIP: '{ip}', phase: Running, startTime: '2026-03-01T{start}Z'}}\n---\n"
+    )
+}
+
+const NODE: &str = "kind: Node\nmetadata: {name: worker-1}\nspec: {podCIDR: 10.244.1.0/24, podCIDRs: [10.244.1.0/24, 'fd00:1::/64']}\n\
+                    status: {addresses: [{type: InternalIP, address: 172.18.0.3}, {type: Hostname, address: worker-1}]}\n---\n";
+
+#[test]
+fn addresses_with_a_fixed_meaning_come_before_the_cluster() {
+    let inventory = inventory(&[&format!(
+        "{NODE}{}kind: Service\nmetadata: {{name: api, namespace: prod}}\nspec: {{clusterIP: 10.96.0.7, externalIPs: [203.0.113.9]}}\n",
+        pod("web", "1", "10.244.1.5", "10:00:00", "")
+    )]);
+    let rows = [
+        ("127.0.0.1", "Loopback"),
+        ("0.0.0.0", "Loopback"),
+        ("::1", "Loopback"),
+        ("::ffff:127.0.0.1", "Loopback"),
+        ("224.0.0.251", "Multicast"),
+        ("ff02::fb", "Multicast"),
+        ("255.255.255.255", "Multicast"),
+        ("169.254.169.254", "Metadata"),
+        ("169.254.170.2", "Metadata"),
+        ("169.254.170.23", "Metadata"),
+        ("100.100.100.200", "Metadata"),
+        ("fd00:ec2::254", "Metadata"),
+        ("fd00:ec2::23", "Metadata"),
+        ("fd20:ce::254", "Metadata"),
+        ("169.254.20.10", "LinkLocal"),
+        ("fe80::1", "LinkLocal"),
+        ("10.244.1.5", "web"),
+        ("::ffff:10.244.1.5", "web"),
+        ("172.18.0.3", "node worker-1"),
+        ("10.244.1.0", "node worker-1"),
+        ("10.244.1.1", "node worker-1"),
+        ("fd00:1::1", "node worker-1"),
+        ("10.96.0.7", "service api"),
+        ("203.0.113.9", "service api"),
+        ("10.244.1.77", "UnknownInCluster"),
+        ("10.96.0.77", "UnknownInCluster"),
+        ("fd00:1::77", "UnknownInCluster"),
+        ("10.244.2.1", "Outside"),
+        ("8.8.8.8", "Outside"),
+        ("192.168.5.10", "Outside"),
+        ("2001:db8::1", "Outside"),
+    ];
+    for (address, expected) in rows {
+        assert_eq!(who(&inventory, address, "10:30:00"), expected, "{address}");
+    }
+    assert!(inventory.has_ipv6());
+}
+
+#[test]
+fn an_address_belongs_to_its_owner_at_the_time() {
+    // The old pod was seen running in an early snapshot; in the late one it is gone and another workload has its address.
+    let early = pod("old", "1", "10.244.1.5", "10:00:00", "");
+    let late = pod("new", "2", "10.244.1.5", "10:10:00", "");
+    // The same, but the late snapshot still shows the old pod going.
+    let going =
+        pod("old", "1", "10.244.1.5", "10:00:00", ", deletionTimestamp: '2026-03-01T10:09:30Z', resourceVersion: '9'") + &late;
+    let rows: &[(&str, &str, &str, &str)] = &[
+        ("long before anyone", "09:59:00", "UnknownInCluster", "UnknownInCluster"),
+        ("just before the start: clocks differ", "09:59:58.5", "old", "old"),
+        ("at the start", "10:00:00", "old", "old"),
+        ("in its life", "10:05:00", "old", "old"),
+        ("just after its end: closing connections", "10:09:35", "old", "old"),
+        ("after its end, before the next", "10:09:50", "old", "UnknownInCluster"),
+        ("the last packet before the next", "10:09:59.999", "old", "new"),
+        ("from the start of the next", "10:10:00", "new", "new"),
+        ("in the next's life", "10:10:00.3", "new", "new"),
+        ("long after", "23:00:00", "new", "new"),
+    ];
+    let silent = inventory(&[&format!("{NODE}{early}"), &late]);
+    let told = inventory(&[&format!("{NODE}{early}"), &going]);
+    for (message, time, without_end, with_end) in rows {
+        assert_eq!(who(&silent, "10.244.1.5", time), *without_end, "{message}, end unknown");
+        assert_eq!(who(&told, "10.244.1.5", time), *with_end, "{message}, end known");
+    }
+    assert_eq!(silent.pods()[1].name.name, "old");
+    assert_eq!(silent.pods()[1].until, at("10:10:00"), "the newer pod's start ended the older pod");
+    assert_eq!(silent.pods()[0].until, Timestamp::MAX);
+}
+
+#[test]
+fn a_finished_job_leaves_its_address_when_its_last_container_ended() {
+    let text = format!(
+        "{NODE}kind: Pod
+metadata: {{name: job, namespace: prod, uid: a, deletionTimestamp: '2026-03-01T11:00:00Z'}}
+status:
+  podIP: 10.244.1.5
+  phase: Succeeded
+  startTime: '2026-03-01T10:00:00Z'
+  containerStatuses:
+  - state: {{terminated: {{finishedAt: '2026-03-01T10:01:00Z'}}}}
+  - state: {{terminated: {{finishedAt: '2026-03-01T10:02:00Z'}}}}
+---
+kind: Pod
+metadata: {{name: evicted, namespace: prod, uid: b}}
+status:
+  podIP: 10.244.1.6
+  phase: Failed
+  startTime: '2026-03-01T10:00:00Z'
+  conditions: [{{type: Ready, status: 'False', lastTransitionTime: '2026-03-01T10:03:00Z'}}]
+"
+    );
+    let inventory = inventory(&[&text]);
+    let rows = [
+        ("10.244.1.5", "10:01:30", "job"),
+        ("10.244.1.5", "10:02:05", "job"),
+        ("10.244.1.5", "10:02:30", "UnknownInCluster"),
+        ("10.244.1.6", "10:02:30", "evicted"),
+        ("10.244.1.6", "10:04:00", "UnknownInCluster"),
+    ];
+    for (address, time, expected) in rows {
+        assert_eq!(who(&inventory, address, time), expected, "{address} at {time}");
+    }
+}
+
+#[test]
+fn states_of_one_pod_are_merged() {
+    let pending = "kind: Pod\nmetadata: {name: a, namespace: prod, uid: '1', resourceVersion: '9', labels: {app: old}}\n\
+                   status: {phase: Pending}\n";
+    let running = "kind: Pod\nmetadata: {name: a, namespace: prod, uid: '1', resourceVersion: '10', labels: {app: new}}\n\
+                   status: {podIPs: [{ip: 10.244.1.5}], startTime: '2026-03-01T10:00:00Z'}\n";
+    let moved = "kind: Pod\nmetadata: {name: a, namespace: prod, uid: '1', resourceVersion: '11', labels: {app: new}}\n\
+                 status: {podIPs: [{ip: 10.244.1.6}], startTime: '2026-03-01T10:00:00Z'}\n";
+    let inventory = inventory(&[moved, pending, NODE, running]);
+    let [pod] = inventory.pods() else { panic!("one pod, not {}", inventory.pods().len()) };
+    assert_eq!(pod.labels["app"], "new", "10 is newer than 9, though `10` < `9`");
+    assert_eq!(pod.addresses, [address("10.244.1.5"), address("10.244.1.6")].into());
+    assert_eq!(pod.from, at("10:00:00"));
+}
+
+#[test]
+fn a_name_that_comes_again_is_another_pod() {
+    let first = pod("db-0", "1", "10.244.1.5", "10:00:00", "");
+    let second = pod("db-0", "2", "10.244.1.6", "11:00:00", "");
+    let inventory = inventory(&[&first, &second]);
+    assert_eq!(inventory.pods().len(), 2);
+    assert_eq!(inventory.workloads().len(), 1, "but the same workload");
+}
+
+#[test]
+fn pods_on_the_host_network_own_no_address() {
+    let text = "kind: Pod
+metadata: {name: exporter, namespace: prod}
+spec: {hostNetwork: true, nodeName: worker-9, containers: [{name: a, ports: [{containerPort: 9100, hostPort: 9100}]}]}
+status: {podIP: 172.18.0.9, hostIP: 172.18.0.9, startTime: '2026-03-01T10:00:00Z'}
+";
+    let inventory = inventory(&[text]);
+    assert_eq!(who(&inventory, "172.18.0.9", "10:30:00"), "node worker-9", "a node known from its pods alone");
+    assert!(inventory.pods()[0].is_on_host_network);
+    assert!(inventory.declares(address("172.18.0.9"), Protocol::Tcp, 9100, at("10:30:00")), "in its life");
+    assert!(!inventory.declares(address("172.18.0.9"), Protocol::Tcp, 9100, at("09:30:00")), "before it");
+    assert!(inventory.exposed_ports(WorkloadId(0)).is_empty(), "no pod port is open: it is the node's");
+}
+
+#[test]
+fn a_pod_without_times_was_there_from_the_beginning() {
+    let text = "kind: Pod\nmetadata: {name: a, namespace: prod}\nstatus: {podIP: 10.0.0.1}\n---\n\
+                kind: Pod\nmetadata: {name: b, namespace: prod}\nstatus: {podIPs: [{ip: 10.0.0.2}, {ip: 'fd00::2'}]}\n";
+    let inventory = inventory(&[text]);
+    assert_eq!(inventory.identify(address("10.0.0.1"), Timestamp::MIN), Identity::Pod(PodId(0)));
+    assert_eq!(inventory.identify(address("fd00::2"), Timestamp::MAX), Identity::Pod(PodId(1)));
+}
+
+#[test]
+fn addresses_of_tunnel_devices_are_the_nodes() {
+    let text = "kind: Node
+metadata:
+  name: n
+  annotations:
+    projectcalico.org/IPv4Address: 172.18.0.5/16
+    projectcalico.org/IPv4VXLANTunnelAddr: 192.168.7.64
+    network.cilium.io/ipv4-cilium-host: 10.0.1.12
+    flannel.alpha.coreos.com/public-ip: 172.18.0.6
+spec: {podCIDR: 10.9.0.0/24}
+---
+kind: Pod
+metadata: {name: first, namespace: prod}
+status: {podIP: 10.9.0.1}
+";
+    let inventory = inventory(&[text]);
+    for own in ["172.18.0.5", "192.168.7.64", "10.0.1.12", "172.18.0.6", "10.9.0.0"] {
+        assert_eq!(who(&inventory, own, "10:00:00"), "node n", "{own}");
+    }
+    assert_eq!(who(&inventory, "10.9.0.1", "10:00:00"), "first", "unless a pod has it");
+}

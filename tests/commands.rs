@@ -1,0 +1,252 @@
+//! Whole command lines: what they print, what they leave behind, how they end.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const SHOP: [&str; 4] = ["--read", "captures/shop.pcap", "--inventory", "captures/shop.yaml"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+    command.current_dir(root()).arg("learn").args(arguments);
+    command
+}
+
+fn learn(arguments: &[&str]) -> (Option<i32>, String, String) {
+    result(&command(arguments).output().unwrap())
+}
+
+fn result(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> String {
+    let path = folder.join(name);
+    fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The objects of captures/shop.json, changed.
+fn inventory(folder: &Path, change: impl Fn(&mut Vec<Value>)) -> String {
+    let text = fs::read(root().join("captures/shop.json")).unwrap();
+    let mut list: Value = serde_json::from_slice(&text).unwrap();
+    change(list["items"].as_array_mut().unwrap());
+    write(folder, "changed.json", &serde_json::to_vec(&list).unwrap())
+}
+
+fn is_kind(object: &Value, kind: &str) -> bool {
+    object["kind"] == kind
+}
+
+#[test]
+fn what_cannot_be_done_says_what_why_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let capture = fs::read(root().join("captures/shop.pcap")).unwrap();
+    let empty = write(here, "empty.pcap", b"");
+    let frameless = write(here, "frameless.pcap", &capture[..24]);
+    let text = write(here, "notes.txt", b"these are notes");
+    let broken = write(here, "broken.yaml", b"kind: List\nitems:\n  - kind: Pod\n    metadata: }\n");
+    let without_pods = inventory(here, |items| items.retain(|item| !is_kind(item, "Pod")));
+    let in_a_file = format!("{text}/policies");
+    let output = here.join("policies");
+    let output = output.to_str().unwrap();
+
+    let rows: [(&str, Vec<&str>, &[&str]); 12] = [
+        (
+            "no such capture",
+            vec!["--read", "none.pcap", "--inventory", "captures/shop.yaml"],
+            &["find a file that matches none.pcap", "check the path"],
+        ),
+        (
+            "not a capture",
+            vec!["--read", &text, "--inventory", "captures/shop.yaml"],
+            &["notes.txt: it is not a capture but looks like text", "convert it"],
+        ),
+        ("an empty file", vec!["--read", &empty, "--inventory", "captures/shop.yaml"], &["empty.pcap", "it is empty"]),
+        (
+            "a capture without frames",
+            vec!["--read", &frameless, "--inventory", "captures/shop.yaml"],
+            &["the captures hold no frames"],
+        ),
+        (
+            "a capture of another cluster",
+            vec!["--read", "captures/lab.pcap", "--inventory", "captures/shop.yaml"],
+            &["unattributed-address", "none of 24 flows was an answered connection of a pod", "same cluster and time"],
+        ),
+        ("no inventory", vec!["--read", "captures/shop.pcap", "--inventory", "none.yaml"], &["none.yaml", "kubectl get"]),
+        (
+            "an inventory without pods",
+            vec!["--read", "captures/shop.pcap", "--inventory", &without_pods],
+            &["find a pod in the inventory", "kubectl get pods"],
+        ),
+        ("unreadable YAML", vec!["--read", "captures/shop.pcap", "--inventory", &broken], &["broken.yaml", "line 4, column"]),
+        (
+            "a namespace that is not there",
+            [SHOP.as_slice(), &["--namespace", "none"]].concat(),
+            &["pods of the namespace `none`"],
+        ),
+        ("an unknown code", [SHOP.as_slice(), &["--deny", "none"]].concat(), &["--deny none", "netpol-gen findings"]),
+        ("a directory that cannot be written", [SHOP.as_slice(), &["--output", &in_a_file]].concat(), &["notes.txt/policies"]),
+        ("templates that are not there", [SHOP.as_slice(), &["--templates", "none"]].concat(), &["none"]),
+    ];
+    for (message, mut arguments, expected) in rows {
+        if !arguments.contains(&"--output") {
+            arguments.extend(["--output", output]);
+        }
+        let (code, stdout, stderr) = learn(&arguments);
+        assert_eq!(code, Some(2), "{message}: {stderr}");
+        assert_eq!(stdout, "", "{message}: standard output is for data");
+        for part in expected.iter().copied().chain(["error: failed to ", "\nhint: "]) {
+            assert!(stderr.contains(part), "{message}: no {part:?} in\n{stderr}");
+        }
+        assert!(!Path::new(output).exists(), "{message}: nothing is written");
+    }
+}
+
+#[test]
+fn one_bad_capture_does_not_lose_the_others_but_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = write(folder.path(), "empty.pcap", b"");
+    let output = folder.path().join("policies");
+    let (code, _, stderr) = learn(&[SHOP.as_slice(), &["--read", &empty, "--output", output.to_str().unwrap()]].concat());
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("empty.pcap: it is empty"), "{stderr}");
+    assert!(output.join("prod/allow-ingress-to-db.yaml").exists());
+}
+
+#[test]
+fn findings_that_are_denied_change_the_exit_code_and_nothing_else() {
+    for (deny, expected) in [("serious", 0), ("warning", 1), ("note", 1), ("internet-exposure", 1), ("icmp", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("policies");
+        let (code, _, stderr) = learn(&[SHOP.as_slice(), &["--deny", deny, "--output", output.to_str().unwrap()]].concat());
+        assert_eq!(code, Some(expected), "--deny {deny}: {stderr}");
+        assert!(output.join("REVIEW.md").exists(), "--deny {deny}");
+    }
+}
+
+#[test]
+fn a_capture_may_come_from_standard_input_and_policies_go_to_standard_output() {
+    let mut child = command(&["--read", "-", "--inventory", "captures/shop.yaml", "--output", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let capture = fs::read(root().join("captures/shop.pcap")).unwrap();
+    child.stdin.take().unwrap().write_all(&capture).unwrap();
+    let (code, stdout, stderr) = result(&child.wait_with_output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
+    let documents: Vec<&str> = stdout.split("\n---\n").collect();
+    assert_eq!(documents.len(), 6, "{stdout}");
+    assert!(documents.iter().all(|document| document.contains("kind: NetworkPolicy")));
+    assert!(documents.last().unwrap().contains("name: default-deny-all"), "the default deny comes last");
+}
+
+#[test]
+fn a_pattern_and_a_directory_name_captures() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = fs::read(root().join("captures/shop.pcap")).unwrap();
+    write(folder.path(), "one.pcap", &shop);
+    write(folder.path(), "two.bin", &shop);
+    write(folder.path(), "notes.txt", b"no capture");
+    for read in [folder.path().join("*.pcap"), folder.path().to_owned()] {
+        let output = tempfile::tempdir().unwrap();
+        let (read, output) = (read.to_str().unwrap(), output.path().to_str().unwrap());
+        let (code, _, stderr) = learn(&["--read", read, "--inventory", "captures/shop.yaml", "--output", output]);
+        assert_eq!(code, Some(0), "{read}: {stderr}");
+        assert!(stderr.contains("37 answered"), "{read}: seen twice is counted once: {stderr}");
+    }
+}
+
+#[test]
+fn the_summary_is_data_on_request() {
+    let output = tempfile::tempdir().unwrap();
+    let (code, stdout, stderr) =
+        learn(&[SHOP.as_slice(), &["--format", "json", "--output", output.path().to_str().unwrap()]].concat());
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let summary: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(summary["version"], 1);
+    assert_eq!(summary["flows"]["answered"], 37);
+    assert_eq!(summary["edges"], 5);
+    assert_eq!(summary["proof"]["allowed"], 5);
+    assert_eq!(summary["proof"]["excess"], serde_json::json!([]));
+    assert_eq!(
+        summary["namespaces"]["prod"]["workloads"],
+        serde_json::json!(["api (Deployment)", "db (StatefulSet)", "web (Deployment)"])
+    );
+}
+
+#[test]
+fn learning_again_changes_nothing_and_less_traffic_removes_what_no_longer_applies() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("policies");
+    let with_backup = ["--inventory", "captures/shop-backup-in.yaml", "--output", output.to_str().unwrap()];
+    let (code, _, stderr) = learn(&[&["--read", "captures/shop-backup-in.pcap"], with_backup.as_slice()].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    let policy = output.join("prod/allow-192-168-5-10-to-db.yaml");
+    assert!(policy.exists());
+
+    let (_, _, stderr) = learn(&[&["--read", "captures/shop-backup-in.pcap"], with_backup.as_slice()].concat());
+    assert!(stderr.contains("0 written, 12 unchanged, 0 removed"), "{stderr}");
+
+    let same = ["--output", output.to_str().unwrap()];
+    let kept = fs::read(output.join("prod/allow-ingress-to-api.yaml")).unwrap();
+    let (code, _, stderr) = learn(&[SHOP.as_slice(), same.as_slice()].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(!policy.exists(), "it no longer applies");
+    assert_eq!(fs::read(output.join("prod/allow-ingress-to-api.yaml")).unwrap(), kept, "other evidence alone rewrites nothing");
+
+    let (_, _, stderr) = learn(&[SHOP.as_slice(), same.as_slice(), &["--refresh-evidence"]].concat());
+    assert!(!stderr.contains(" 0 written"), "{stderr}");
+    assert_ne!(fs::read(output.join("prod/allow-ingress-to-api.yaml")).unwrap(), kept, "unless it is asked for");
+}
+
+#[test]
+fn files_of_others_are_not_touched_without_force() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("prod")).unwrap();
+    let mine = folder.path().join("prod/allow-ingress-to-db.yaml");
+    fs::write(&mine, "written by hand").unwrap();
+    let output = ["--output", folder.path().to_str().unwrap()];
+    let (code, _, stderr) = learn(&[SHOP.as_slice(), output.as_slice()].concat());
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("allow-ingress-to-db.yaml") && stderr.contains("--force"), "{stderr}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else was written either");
+    let (code, _, _) = learn(&[SHOP.as_slice(), output.as_slice(), &["--force"]].concat());
+    assert_eq!(code, Some(0));
+    assert!(fs::read_to_string(&mine).unwrap().contains("kind: NetworkPolicy"));
+}
+
+#[test]
+fn exposed_workloads_are_open_to_all_or_to_those_seen() {
+    let output = tempfile::tempdir().unwrap();
+    let output = output.path().to_str().unwrap();
+    let (code, _, stderr) = learn(&[SHOP.as_slice(), &["--public", "exact", "--output", output]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    let names: Vec<String> = fs::read_dir(Path::new(output).join("prod"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with("-to-web.yaml"))
+        .collect();
+    assert_eq!(names.len(), 3, "one for each of three users: {names:?}");
+    assert!(!names.contains(&"allow-internet-to-web.yaml".to_owned()));
+}
+
+#[test]
+fn every_code_is_listed() {
+    let output = Command::new(env!("CARGO_BIN_EXE_netpol-gen")).arg("findings").output().unwrap();
+    let (code, stdout, _) = result(&output);
+    assert_eq!(code, Some(0));
+    assert_eq!(stdout.lines().count(), netpol_gen::model::Code::ALL.len());
+    assert!(stdout.lines().any(|line| line.starts_with("metadata-address ") && line.contains("serious")));
+}
