@@ -1,4 +1,5 @@
 //! What a build without a feature lacks is not there, in name neither: no sub-command that only says it cannot.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::process::{Command, Output};
 
@@ -9,7 +10,8 @@ fn run(arguments: &[&str]) -> Output {
 #[test]
 fn a_sub_command_is_there_with_its_feature_only() {
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
-    let rows = [("learn", true), ("findings", true), ("interfaces", cfg!(feature = "live"))];
+    let rows =
+        [("learn", true), ("findings", true), ("interfaces", cfg!(feature = "live")), ("inventory", cfg!(feature = "cluster"))];
     for (name, expected) in rows {
         let listed = help.lines().any(|line| line.trim_start().split(' ').next() == Some(name));
         assert_eq!(listed, expected, "{name} in\n{help}");

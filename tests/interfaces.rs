@@ -1,5 +1,6 @@
 //! `netpol-gen interfaces` on the machine that runs the tests.
 #![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::process::{Command, Output};
 

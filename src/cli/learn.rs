@@ -1,6 +1,7 @@
 //! `netpol-gen learn`: captures and an inventory in, policies out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -80,7 +81,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
 pub(super) fn print_codes() -> Result<u8, Failure> {
     let mut text = String::new();
     for code in Code::ALL {
-        text.push_str(&format!("{:<24} {:<8} {}\n", code.name(), code.severity().name(), code.hint()));
+        let _ = writeln!(text, "{:<24} {:<8} {}", code.name(), code.severity().name(), code.hint());
     }
     write_out(&text)?;
     Ok(exit::DONE)

@@ -8,6 +8,8 @@ pub mod exit;
 mod failure;
 #[cfg(feature = "live")]
 mod interfaces;
+#[cfg(feature = "cluster")]
+mod inventory;
 mod learn;
 mod output;
 mod progress;
@@ -32,6 +34,8 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Learn(learn) => learn::run(&learn),
         Command::Findings => learn::print_codes(),
+        #[cfg(feature = "cluster")]
+        Command::Inventory(inventory) => inventory::run(&inventory),
         #[cfg(feature = "live")]
         Command::Interfaces(interfaces) => interfaces::run(&interfaces),
     };
