@@ -25,14 +25,18 @@ demo: setup ## learn policies from a recorded capture and show them
 
 test: setup ## run all tests (needs neither root nor a cluster)
 	$(CARGO) test --locked
-	$(CARGO) test --locked --no-default-features --lib
+	for features in "" live cluster; do $(CARGO) test --locked --no-default-features --features "$$features"; done
 
 lint: setup ## formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	for features in "" live cluster; do \
+		$(CARGO) clippy --locked --all-targets --no-default-features --features "$$features" -- -D warnings; \
+	done
 
 captures: ## record captures/ anew (needs root; makes network namespaces without a way out)
-	bash tests/lab/install.sh
+	@missing=$$(python3 tests/lab/record.py --missing); if [ -n "$$missing" ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 	python3 tests/lab/record.py
 
 $(VENV)/bin/nca:
@@ -41,6 +45,7 @@ $(VENV)/bin/nca:
 
 independent: setup $(VENV)/bin/nca ## check expected and made policies by an independent engine (PyPI network-config-analyzer)
 	$(CARGO) build --release --locked
+	$(VENV)/bin/python tests/cases/nca.py
 	$(VENV)/bin/python tests/cases/nca.py --program target/release/netpol-gen
 
 conformance: setup ## evaluate a corpus of cases: make conformance CASES=FILE.tar.xz

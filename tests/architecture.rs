@@ -1,5 +1,7 @@
 //! The import rule: data flows one way, and third-party crates stay where they belong.
 
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Whole command lines: what they print, what they leave behind, how they end.
 
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

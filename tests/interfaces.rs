@@ -1,6 +1,6 @@
 //! `netpol-gen interfaces` on the machine that runs the tests.
 #![cfg(feature = "live")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
 
 use std::process::{Command, Output};
 

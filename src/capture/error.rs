@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// What stops the reading of captures; what can be read on is a [`Finding`](crate::model::Finding) instead. Messages read after "failed to".
+/// What stops the reading of captures; what can be read on is a [`Finding`](crate::model::Finding) instead. Messages read after
+/// "failed to".
 #[derive(Debug, Error)]
 pub enum CaptureError {
     /// The file is not there, or not ours to read.
@@ -148,7 +149,9 @@ impl CaptureError {
             Self::NotACapture { .. } | Self::HeaderMalformed { .. } => {
                 "pcap and pcapng are read, plain or compressed with gzip or zstd; editcap converts others"
             }
-            Self::Decompress { .. } => "the file is damaged: copy it again, and compare its checksum",
+            Self::Decompress { .. } => {
+                "copy it again if it is damaged; decompress it first if it asks for too much memory (zstd --long)"
+            }
             Self::NoCaptures { .. } => "name the files, or a directory that holds pcap or pcapng files",
             Self::Pattern { .. } => "quote the pattern, or escape brackets as [[]",
             #[cfg(feature = "live")]

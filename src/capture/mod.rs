@@ -1,8 +1,9 @@
 //! Capture files in, frames out; with feature `live`, also the interfaces there are.
 //!
-//! In: paths, patterns, directories, standard input. Out: [`Frame`](crate::decode::Frame)s in the order of time, in place in one buffer per open file. A
-//! file is told by its content, never by its name: pcap, pcapng, and either of them inside gzip or zstd. A file that is cut or
-//! damaged gives all whole frames before that place and a finding that says so; memory is bounded whatever a file claims.
+//! In: paths, patterns, directories, standard input. Out: [`Frame`](crate::decode::Frame)s in the order of time, in place in one
+//! buffer per open file. A file is told by its content, never by its name: pcap, pcapng, and either of them inside gzip or zstd.
+//! A file that is cut or damaged gives all whole frames before that place and a finding that says so; memory is bounded whatever
+//! a file claims.
 
 mod compression;
 mod error;

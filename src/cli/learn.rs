@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
 pub(super) fn print_codes() -> Result<u8, Failure> {
     let mut text = String::new();
     for code in Code::ALL {
-        let _ = writeln!(text, "{:<24} {:<8} {}", code.name(), code.severity().name(), code.hint());
+        let _ = writeln!(text, "{:<26} {:<8} {}", code.name(), code.severity().name(), code.hint());
     }
     write_out(&text)?;
     Ok(exit::DONE)

@@ -171,10 +171,25 @@ def compare(case, policies):
     return lines
 
 
+def learned(case, program, output):
+    """The policies that the program makes of a case's captures."""
+    described = tomllib.loads((CASES / case / "case.toml").read_text())
+    command = [program.resolve(), "learn", "--output", output, *described["arguments"]]
+    for option, key in (("--read", "read"), ("--inventory", "inventory")):
+        for name in described[key]:
+            command += [option, CAPTURES / name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Problem(f"learn ended with {done.returncode}: {done.stderr.strip()}")
+    return output
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("case", nargs="*", help="names of cases; all without any")
-    arguments.add_argument("--policies", type=Path, help="policies to ask about, instead of the expected ones")
+    source = arguments.add_mutually_exclusive_group()
+    source.add_argument("--policies", type=Path, help="policies to ask about, instead of the expected ones")
+    source.add_argument("--program", type=Path, help="netpol-gen: ask about what it makes of each case's captures")
     chosen = arguments.parse_args()
     cases = chosen.case or sorted(file.parent.name for file in CASES.glob("*/case.toml"))
     failed = 0
@@ -182,10 +197,13 @@ def main():
         policies = (CASES / case / "expected").resolve()
         if chosen.policies:
             policies = chosen.policies if len(cases) == 1 else chosen.policies / case
-        try:
-            lines = compare(case, policies)
-        except (Problem, OSError) as problem:
-            lines = [str(problem)]
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                if chosen.program:
+                    policies = learned(case, chosen.program, Path(folder) / "policies")
+                lines = compare(case, policies)
+            except (Problem, OSError) as problem:
+                lines = [str(problem)]
         failed += bool(lines)
         print(f"{case}: {'differs' if lines else 'ok'}")
         for line in lines:

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 const MOST_REQUESTS: usize = 200;
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn new(status: u16, body: impl ToString) -> Self {
+    pub fn new(status: u16, body: &(impl ToString + ?Sized)) -> Self {
         Self { status, body: body.to_string(), after: Duration::ZERO }
     }
 
@@ -44,13 +44,13 @@ impl Answer {
     pub fn refusal(status: u16, reason: &str, message: &str) -> Self {
         let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": message, "reason": reason, "code": status});
-        Self::new(status, body)
+        Self::new(status, &body)
     }
 }
 
 /// A list of the kind as the API gives it: items without kind and version.
 pub fn list(kind: &str, items: &[Value], next: &str) -> Answer {
-    Answer::new(200, json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": {"continue": next}, "items": items}))
+    Answer::new(200, &json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": {"continue": next}, "items": items}))
 }
 
 /// A cluster's objects, by path of the API.

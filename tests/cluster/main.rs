@@ -1,6 +1,6 @@
 //! `netpol-gen inventory` against a small API server.
 #![cfg(feature = "cluster")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
 
 mod api;
 

@@ -1,0 +1,45 @@
+//! The README shows what the program really prints.
+
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// The text between a line that begins a block and the line that ends it.
+fn block<'a>(readme: &'a str, opening: &str) -> &'a str {
+    let start = readme.find(opening).unwrap_or_else(|| panic!("no {opening:?} in the README")) + opening.len();
+    let end = readme[start..].find("```").unwrap();
+    &readme[start..start + end]
+}
+
+#[test]
+fn the_output_and_the_policy_shown_are_real() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let output = tempfile::tempdir().unwrap();
+    let console = block(&readme, "```console\n$ netpol-gen ");
+    let (line, shown) = console.split_once('\n').unwrap();
+    let arguments = line.split(' ').map(|word| if word == "policies" { output.path().to_str().unwrap() } else { word });
+    let result = Command::new(env!("CARGO_BIN_EXE_netpol-gen")).current_dir(root).args(arguments).output().unwrap();
+    assert_eq!(String::from_utf8(result.stderr).unwrap(), shown);
+    let policy = fs::read_to_string(output.path().join("default/allow-ingress-to-frontend-nginx.yaml")).unwrap();
+    assert_eq!(policy, block(&readme, "```yaml\n"));
+}
+
+#[test]
+fn the_commands_it_names_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let makefile = fs::read_to_string(root.join("Makefile")).unwrap();
+    let targets: Vec<&str> = readme
+        .split("make ")
+        .skip(1)
+        .filter_map(|text| text.split(|letter: char| !letter.is_ascii_lowercase()).next())
+        .filter(|word| ["demo", "test", "captures", "independent", "conformance", "fuzz"].contains(word))
+        .collect();
+    assert!(targets.len() >= 6, "{targets:?}");
+    for target in targets {
+        assert!(makefile.contains(&format!("\n{target}: ")), "make {target}");
+    }
+}
