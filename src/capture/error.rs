@@ -114,10 +114,10 @@ pub enum CaptureError {
     NoInterfaces,
 }
 
-/// How to get the right to capture; libpcap asks the kernel for the second capability where it switches modes of an interface.
+/// How to get the right to capture on Linux: this one capability is enough for libpcap, promiscuous mode too.
 #[cfg(feature = "live")]
 const RIGHTS: &str = "capturing needs rights: run it as root, or once: \
-     sudo setcap cap_net_raw,cap_net_admin=ep \"$(command -v netpol-gen)\"";
+     sudo setcap cap_net_raw=ep \"$(command -v netpol-gen)\"";
 
 fn not_a_capture(looks_like: Option<&'static str>) -> String {
     match looks_like {
