@@ -25,11 +25,14 @@ demo: setup ## learn policies from a recorded capture and show them
 
 test: setup ## run all tests (needs neither root nor a cluster)
 	$(CARGO) test --locked
-	$(CARGO) test --locked --no-default-features --lib
+	for features in "" live cluster; do $(CARGO) test --locked --no-default-features --features "$$features"; done
 
 lint: setup ## formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	for features in "" live cluster; do \
+		$(CARGO) clippy --locked --all-targets --no-default-features --features "$$features" -- -D warnings; \
+	done
 
 captures: ## record captures/ anew (needs root; makes network namespaces without a way out)
 	@missing=$$(python3 tests/lab/record.py --missing); if [ -n "$$missing" ]; then \

@@ -100,7 +100,24 @@ pub enum CaptureError {
         #[source]
         source: glob::PatternError,
     },
+    /// libpcap cannot list the interfaces.
+    #[cfg(feature = "live")]
+    #[error("list the network interfaces")]
+    Interfaces {
+        /// What libpcap says.
+        #[source]
+        source: ::pcap::Error,
+    },
+    /// There is no interface at all, or none that may be seen.
+    #[cfg(feature = "live")]
+    #[error("find a network interface: libpcap sees none")]
+    NoInterfaces,
 }
+
+/// How to get the right to capture on Linux: this one capability is enough for libpcap, promiscuous mode too.
+#[cfg(feature = "live")]
+const RIGHTS: &str = "capturing needs rights: run it as root, or once: \
+     sudo setcap cap_net_raw=ep \"$(command -v netpol-gen)\"";
 
 fn not_a_capture(looks_like: Option<&'static str>) -> String {
     match looks_like {
@@ -137,6 +154,12 @@ impl CaptureError {
             }
             Self::NoCaptures { .. } => "name the files, or a directory that holds pcap or pcapng files",
             Self::Pattern { .. } => "quote the pattern, or escape brackets as [[]",
+            #[cfg(feature = "live")]
+            Self::Interfaces { source } if super::interface::is_refused(source) => RIGHTS,
+            #[cfg(feature = "live")]
+            Self::Interfaces { .. } => "is the system short of memory or files? `ip link` lists the interfaces without libpcap",
+            #[cfg(feature = "live")]
+            Self::NoInterfaces => RIGHTS,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Capture files in, frames out.
+//! Capture files in, frames out; with feature `live`, also the interfaces there are.
 //!
 //! In: paths, patterns, directories, standard input. Out: [`Frame`](crate::decode::Frame)s in the order of time, in place in one
 //! buffer per open file. A file is told by its content, never by its name: pcap, pcapng, and either of them inside gzip or zstd.
@@ -9,6 +9,8 @@ mod compression;
 mod error;
 mod expand;
 mod file;
+#[cfg(feature = "live")]
+mod interface;
 mod merged;
 mod pcap;
 mod pcapng;
@@ -18,4 +20,6 @@ mod window;
 pub use error::CaptureError;
 pub use expand::{Input, expand};
 pub use file::CaptureFile;
+#[cfg(feature = "live")]
+pub use interface::{Interface, interfaces};
 pub use merged::Merged;

@@ -22,6 +22,42 @@ pub(super) enum Command {
     Learn(Box<Learn>),
     /// List the codes of all findings, how bad they are, and what to do
     Findings,
+    /// Ask the cluster who is who, and write it to a file for --inventory
+    ///
+    /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
+    /// networkpolicies and servicecidrs. Kept are names, labels, addresses, ports and times; environments, volumes, images,
+    /// annotations, managed fields and command lines are not. Exceptions: the address and range annotations of nodes, and the flags
+    /// --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps are asked
+    /// for.
+    #[cfg(feature = "cluster")]
+    Inventory(Inventory),
+    /// List the network interfaces of this machine that can be captured on
+    #[cfg(feature = "live")]
+    Interfaces(Interfaces),
+}
+
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub(super) struct Inventory {
+    /// Where to write: a file, replaced whole or not at all, or - for standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+
+    /// A context of the kubeconfig. Without it: the current one
+    #[arg(long, value_name = "NAME")]
+    pub(super) context: Option<String>,
+
+    /// A kubeconfig. Without it: $KUBECONFIG, ~/.kube/config, or the service account of the pod this runs in
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+}
+
+#[cfg(feature = "live")]
+#[derive(Debug, Args)]
+pub(super) struct Interfaces {
+    /// How to tell: text as a table, or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]

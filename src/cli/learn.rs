@@ -18,6 +18,7 @@ use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 use super::args::{Dns, Format, Learn, Public};
 use super::exit;
 use super::failure::Failure;
+use super::output::write_out;
 use super::progress::Progress;
 
 /// Finished flows are handed on when this many have come together.
@@ -262,13 +263,6 @@ fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {
         }
         Format::Json => write_out(&review::json(summary)?),
     }
-}
-
-fn write_out(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
 }
 
 /// What `--deny` asks for.
