@@ -25,6 +25,11 @@ pub enum Requirement {
         /// The values it must not have.
         values: BTreeSet<String>,
     },
+    /// `matchExpressions`, operator `Exists`: the label is there, whatever its value.
+    Present {
+        /// The label's key.
+        key: String,
+    },
     /// `matchExpressions`, operator `DoesNotExist`: the label is absent.
     Absent {
         /// The label's key.
@@ -38,6 +43,7 @@ impl Requirement {
         match self {
             Self::Equals { key, value } => labels.get(key) == Some(value),
             Self::NotIn { key, values } => labels.get(key).is_none_or(|value| !values.contains(value)),
+            Self::Present { key } => labels.contains_key(key),
             Self::Absent { key } => !labels.contains_key(key),
         }
     }
@@ -78,6 +84,7 @@ impl fmt::Display for PodSelector {
                     let values: Vec<&str> = values.iter().map(String::as_str).collect();
                     write!(formatter, "{key} notin ({})", values.join(","))?;
                 }
+                Requirement::Present { key } => formatter.write_str(key)?,
                 Requirement::Absent { key } => write!(formatter, "!{key}")?,
             }
         }
