@@ -92,7 +92,8 @@ impl<'a> Observer<'a> {
             *self.flows.entry(outcome).or_default() += 1;
             self.span = Some(self.span.map_or(flow.span, |span| span.merge(flow.span)));
         }
-        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory)).collect();
+        let listeners = roles::Listeners::new(&flows, self.inventory);
+        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory, &listeners, &book)).collect();
         for connection in join(settled, self.inventory) {
             self.connection(&connection, &book);
         }
@@ -390,13 +391,13 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// One-way UDP is an edge when it was repeated: from several sockets, at three moments to a port somebody declares, or at
-    /// five to any. Wrong for a caller that tries a dead address again and again; therefore always a finding.
+    /// One-way UDP is an edge when it was repeated: at two moments to a port somebody declares, at three from several sockets,
+    /// or at five to any. Wrong for a caller that tries a dead address again and again; therefore always a finding.
     fn judge_one_way(&mut self) {
         for (edge, OneWay { flows, moments, evidence }) in std::mem::take(&mut self.one_way) {
             let is_known = self.edges.contains_key(&edge);
             let is_declared = self.declares(&edge);
-            if is_known || moments >= 3 && (flows >= 2 || is_declared) || moments >= 5 {
+            if is_known || moments >= 2 && is_declared || moments >= 3 && flows >= 2 || moments >= 5 {
                 if !is_known {
                     self.findings.add_many(Code::OneWayUdp, edge.to_string(), "nobody answers", flows);
                 }

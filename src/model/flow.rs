@@ -12,6 +12,8 @@ pub enum DirectionEvidence {
     LowerPort,
     /// One port lies in the ephemeral range (Linux: 32768 to 60999), the other below it.
     EphemeralRange,
+    /// Other traffic of the two: this port was called by others or at other times, or its address was asked for by name.
+    OtherTraffic,
     /// One port is declared: EndpointSlice, Service or `containerPort`.
     DeclaredListener,
     /// The first packet after silence. Wrong where capturing began in the middle of the exchange.
@@ -29,6 +31,7 @@ impl fmt::Display for DirectionEvidence {
         formatter.write_str(match self {
             Self::LowerPort => "lower port number",
             Self::EphemeralRange => "ephemeral port range",
+            Self::OtherTraffic => "other traffic of the two",
             Self::DeclaredListener => "declared listener",
             Self::FirstPacket => "first packet",
             Self::DnsHeader => "DNS header",
