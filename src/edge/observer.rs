@@ -6,7 +6,9 @@ use std::num::NonZeroU16;
 
 use crate::flow::{Names, Sighting, Sightings};
 use crate::inventory::{Inventory, NodeId, PodId, WorkloadId};
-use crate::model::{Code, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Span, Timestamp, WorkloadName};
+use crate::model::{
+    Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp, WorkloadName,
+};
 
 use super::book::NameBook;
 use super::place::Place;
@@ -150,7 +152,7 @@ impl<'a> Observer<'a> {
         let dynamic = take_dynamic(&mut edges, |edge| self.declares(edge));
         self.edges = edges;
         for (edge, evidence) in &self.edges {
-            if evidence.direction < crate::model::DirectionEvidence::FirstPacket {
+            if evidence.direction < DirectionEvidence::FirstPacket {
                 let message = format!("direction decided by {}", evidence.direction);
                 self.findings.add_many(Code::WeakDirection, edge.to_string(), message, evidence.mid_stream.max(1));
             }
@@ -278,9 +280,24 @@ impl<'a> Observer<'a> {
                 self.snat(connection, from, to, port);
                 let evidence = self.evidence(connection, from, book);
                 self.active.extend([from, to].into_iter().filter_map(Place::pod).map(|pod| inventory.pod(pod).workload));
+                if let Some(reverse) = self.peer_edge(connection, &edge) {
+                    add(&mut self.edges, reverse, evidence.clone());
+                }
                 add(&mut self.edges, edge, evidence);
             }
         }
+    }
+
+    /// The edge the other way, where two peers talk from listener to listener (gossip, UDP 7946 on both sides): which of them
+    /// speaks first is chance, and after a pause it is the other.
+    fn peer_edge(&self, connection: &Connection, edge: &Edge) -> Option<Edge> {
+        let Flow { originator, responder, direction, protocol, .. } = connection.flow;
+        let is_between_listeners = protocol == Protocol::Udp
+            && originator.port == responder.port
+            && direction < DirectionEvidence::DnsHeader
+            && connection.call.is_none();
+        let reverse = Edge { originator: edge.responder.clone(), responder: edge.originator.clone(), ..edge.clone() };
+        (is_between_listeners && self.declares(edge) && self.declares(&reverse)).then_some(reverse)
     }
 
     fn own_node(&mut self, connection: &Connection, from: Place, to: Place, port: u16) {

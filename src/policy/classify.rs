@@ -181,7 +181,7 @@ impl<'a> Sorter<'a> {
         }
         let group = |address: &IpAddr| {
             if let Some(name) = asked.get(address) {
-                return name.clone();
+                return self.service_name(name, &workload.namespace).unwrap_or_else(|| name.clone());
             }
             let range = ranges.keys().find(|range| range.contains(address));
             match range {
@@ -190,6 +190,16 @@ impl<'a> Sorter<'a> {
             }
         };
         ports.keys().map(|address| (*address, group(address))).collect()
+    }
+
+    /// A name of the cluster's own zone, as short as pods of the namespace may say it: a Service that leads outside (without
+    /// selector, or an `ExternalName`) is known by its name, not by `name.namespace.svc.cluster.local`.
+    fn service_name(&self, name: &str, from: &str) -> Option<String> {
+        let mut parts = name.split('.');
+        let (service, namespace) = (parts.next()?, parts.next()?);
+        let is_known = || self.inventory.services().iter().any(|known| known.name == service && known.namespace == namespace);
+        let is_service = parts.next() == Some("svc") && is_known();
+        is_service.then(|| if namespace == from { service.to_owned() } else { format!("{service}.{namespace}") })
     }
 
     /// The ports an edge needs: its own, and for name resolution the other protocol's too, since a truncated answer over UDP is
