@@ -115,17 +115,17 @@ pub(super) fn settle(flow: Flow, inventory: &Inventory, listeners: &Listeners, b
 
 fn by_port(flow: Flow) -> Flow {
     let (originator, responder) = (flow.originator.port, flow.responder.port);
-    let is_lower = match (CUSTOMARY.contains(&originator), CUSTOMARY.contains(&responder)) {
-        (true, false) => true,
-        (false, true) => false,
-        _ => originator < responder,
-    };
+    let settled = |flow, direction| Flow { direction, ..flow };
     match (originator >= EPHEMERAL, responder >= EPHEMERAL) {
-        (true, false) => Flow { direction: DirectionEvidence::EphemeralRange, ..flow },
-        (false, true) => turned(flow, DirectionEvidence::EphemeralRange),
-        (true, true) if is_lower => turned(flow, DirectionEvidence::LowerPort),
-        (false, false) if originator < responder => turned(flow, DirectionEvidence::LowerPort),
-        _ => Flow { direction: DirectionEvidence::LowerPort, ..flow },
+        (true, false) => return settled(flow, DirectionEvidence::EphemeralRange),
+        (false, true) => return turned(flow, DirectionEvidence::EphemeralRange),
+        _ => {}
+    }
+    match (CUSTOMARY.contains(&originator), CUSTOMARY.contains(&responder)) {
+        (false, true) => settled(flow, DirectionEvidence::CustomaryPort),
+        (true, false) => turned(flow, DirectionEvidence::CustomaryPort),
+        _ if originator < responder => turned(flow, DirectionEvidence::LowerPort),
+        _ => settled(flow, DirectionEvidence::LowerPort),
     }
 }
 
