@@ -59,6 +59,12 @@ pub enum PodSelector {
 }
 
 impl PodSelector {
+    /// Whether some label must be there; else pods without any are meant.
+    pub fn is_positive(&self) -> bool {
+        let asks = |requirement: &Requirement| matches!(requirement, Requirement::Equals { .. } | Requirement::Present { .. });
+        matches!(self, Self::Labelled(requirements) if requirements.iter().any(asks))
+    }
+
     /// Whether a pod with these labels is meant.
     pub fn matches(&self, labels: &Labels) -> bool {
         match self {
