@@ -38,6 +38,11 @@ impl NameBook {
         Self { answers }
     }
 
+    /// Whether this pod asked at any time for a name of this address.
+    pub(super) fn has_asked(&self, asker: PodId, address: IpAddr) -> bool {
+        self.answers.contains_key(&(asker, address))
+    }
+
     /// The name this pod asked for last before `at`, of those still valid then; an expired one only if there is no other name
     /// for the address, for programs that resolve once when they start. Wrong where such a program's address has since been
     /// given to another name that the pod never asked for.

@@ -8,6 +8,8 @@ mod observer;
 mod place;
 mod ports;
 mod roles;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use observer::{Observation, Observer};

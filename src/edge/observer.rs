@@ -6,7 +6,9 @@ use std::num::NonZeroU16;
 
 use crate::flow::{Names, Sighting, Sightings};
 use crate::inventory::{Inventory, NodeId, PodId, WorkloadId};
-use crate::model::{Code, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Span, Timestamp, WorkloadName};
+use crate::model::{
+    Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp, WorkloadName,
+};
 
 use super::book::NameBook;
 use super::place::Place;
@@ -101,7 +103,8 @@ impl<'a> Observer<'a> {
             *self.flows.entry(outcome).or_default() += 1;
             self.span = Some(self.span.map_or(flow.span, |span| span.merge(flow.span)));
         }
-        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory)).collect();
+        let listeners = roles::Listeners::new(&flows, self.inventory);
+        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory, &listeners, &book)).collect();
         for connection in join(settled, self.inventory) {
             self.connection(&connection, &book);
         }
@@ -158,7 +161,7 @@ impl<'a> Observer<'a> {
         let dynamic = take_dynamic(&mut edges, |edge| self.declares(edge));
         self.edges = edges;
         for (edge, evidence) in &self.edges {
-            if evidence.direction < crate::model::DirectionEvidence::FirstPacket {
+            if evidence.direction < DirectionEvidence::FirstPacket {
                 let message = format!("direction decided by {}", evidence.direction);
                 self.findings.add_many(Code::WeakDirection, edge.to_string(), message, evidence.mid_stream.max(1));
             }
@@ -286,9 +289,24 @@ impl<'a> Observer<'a> {
                 self.snat(connection, from, to, port);
                 let evidence = self.evidence(connection, from, book);
                 self.active.extend([from, to].into_iter().filter_map(Place::pod).map(|pod| inventory.pod(pod).workload));
+                if let Some(reverse) = self.peer_edge(connection, &edge) {
+                    add(&mut self.edges, reverse, evidence.clone());
+                }
                 add(&mut self.edges, edge, evidence);
             }
         }
+    }
+
+    /// The edge the other way, where two peers talk from listener to listener (gossip, UDP 7946 on both sides): which of them
+    /// speaks first is chance, and after a pause it is the other.
+    fn peer_edge(&self, connection: &Connection, edge: &Edge) -> Option<Edge> {
+        let Flow { originator, responder, direction, protocol, .. } = connection.flow;
+        let is_between_listeners = protocol == Protocol::Udp
+            && originator.port == responder.port
+            && direction < DirectionEvidence::DnsHeader
+            && connection.call.is_none();
+        let reverse = Edge { originator: edge.responder.clone(), responder: edge.originator.clone(), ..edge.clone() };
+        (is_between_listeners && self.declares(edge) && self.declares(&reverse)).then_some(reverse)
     }
 
     fn own_node(&mut self, connection: &Connection, from: Place, to: Place, port: u16) {
@@ -397,13 +415,13 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// One-way UDP is an edge when it was repeated: from several sockets, at three moments to a port somebody declares, or at
-    /// five to any. Wrong for a caller that tries a dead address again and again; therefore always a finding.
+    /// One-way UDP is an edge when it was repeated: at two moments to a port somebody declares, at three from several sockets,
+    /// or at five to any. Wrong for a caller that tries a dead address again and again; therefore always a finding.
     fn judge_one_way(&mut self) {
         for (edge, OneWay { flows, moments, evidence }) in std::mem::take(&mut self.one_way) {
             let is_known = self.edges.contains_key(&edge);
             let is_declared = self.declares(&edge);
-            if is_known || moments >= 3 && (flows >= 2 || is_declared) || moments >= 5 {
+            if is_known || moments >= 2 && is_declared || moments >= 3 && flows >= 2 || moments >= 5 {
                 if !is_known {
                     self.findings.add_many(Code::OneWayUdp, edge.to_string(), "nobody answers", flows);
                 }

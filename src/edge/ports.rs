@@ -25,8 +25,11 @@ pub struct DynamicPorts {
 /// Fewer one-off ports than this at one responder are taken for what they may well be: a listener called once (gRPC on 50051).
 const PICKED: usize = 3;
 
+/// The control port of FTP (RFC 959): whoever speaks it names ports for its data, in either direction.
+const FTP: u16 = 21;
+
 /// Takes the edges to picked ports out of `edges`: high ports that nobody declares, each called just once, three or more of
-/// them at one responder. Wrong where a workload really listens on three high ports, declares none and was called once on each.
+/// them at one responder, or any between two that speak FTP. Wrong where a workload really listens on three high ports, declares none and was called once on each.
 pub(super) fn take_dynamic(edges: &mut BTreeMap<Edge, Evidence>, is_declared: impl Fn(&Edge) -> bool) -> Vec<DynamicPorts> {
     let mut calls: BTreeMap<(Party, Protocol, NonZeroU16), u64> = BTreeMap::new();
     for (edge, evidence) in edges.iter() {
@@ -40,10 +43,17 @@ pub(super) fn take_dynamic(edges: &mut BTreeMap<Edge, Evidence>, is_declared: im
             picked.entry((responder, protocol)).or_default().insert(port);
         }
     }
-    picked.retain(|_, ports| ports.len() >= PICKED);
+    let is_ftp = |edge: &&Edge| edge.protocol == Protocol::Tcp && edge.port.get() == FTP;
+    let ftp: BTreeSet<(Party, Party)> =
+        edges.keys().filter(is_ftp).map(|edge| (edge.originator.clone(), edge.responder.clone())).collect();
 
-    let is_picked =
-        |edge: &Edge| picked.get(&(edge.responder.clone(), edge.protocol)).is_some_and(|ports| ports.contains(&edge.port));
+    let is_picked = |edge: &Edge| {
+        let (one, other) = (edge.originator.clone(), edge.responder.clone());
+        let ports = picked.get(&(edge.responder.clone(), edge.protocol)).filter(|ports| ports.contains(&edge.port));
+        ports.is_some_and(|ports| {
+            ports.len() >= PICKED || ftp.contains(&(one.clone(), other.clone())) || ftp.contains(&(other, one))
+        })
+    };
     let mut taken: BTreeMap<(Party, Party, Protocol), DynamicPorts> = BTreeMap::new();
     for (edge, evidence) in edges.extract_if(.., |edge, _| is_picked(edge)) {
         let Edge { originator, responder, protocol, port } = edge;

@@ -106,6 +106,7 @@ fn write_selector(selector: &PodSelector) -> LabelSelector {
             Requirement::NotIn { key, values } => {
                 expressions.push(expression(key, "NotIn", Some(values.iter().cloned().collect())));
             }
+            Requirement::Present { key } => expressions.push(expression(key, "Exists", None)),
             Requirement::Absent { key } => expressions.push(expression(key, "DoesNotExist", None)),
         }
     }
@@ -256,6 +257,7 @@ fn read_selector(path: &str, selector: Option<&LabelSelector>) -> Result<PodSele
         requirements.insert(match (expression.operator.as_str(), single) {
             ("In", Some(value)) => Requirement::Equals { key, value },
             ("NotIn", _) if !values.is_empty() => Requirement::NotIn { key, values },
+            ("Exists", _) if values.is_empty() => Requirement::Present { key },
             ("DoesNotExist", _) if values.is_empty() => Requirement::Absent { key },
             (operator, _) => {
                 let what = format!("operator {operator} with {} values cannot be said", values.len());

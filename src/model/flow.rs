@@ -10,8 +10,12 @@ use super::{Endpoint, Protocol, Span, Timestamp};
 pub enum DirectionEvidence {
     /// Nothing but the lower port number. Wrong where a caller binds a lower port than the service it calls.
     LowerPort,
+    /// Both ports are high, and on one of them programs listen by custom (gRPC on 50051).
+    CustomaryPort,
     /// One port lies in the ephemeral range (Linux: 32768 to 60999), the other below it.
     EphemeralRange,
+    /// Other traffic of the two: this port was called by others or at other times, or its address was asked for by name.
+    OtherTraffic,
     /// One port is declared: EndpointSlice, Service or `containerPort`.
     DeclaredListener,
     /// The first packet after silence. Wrong where capturing began in the middle of the exchange.
@@ -28,7 +32,9 @@ impl fmt::Display for DirectionEvidence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::LowerPort => "lower port number",
+            Self::CustomaryPort => "customary port",
             Self::EphemeralRange => "ephemeral port range",
+            Self::OtherTraffic => "other traffic of the two",
             Self::DeclaredListener => "declared listener",
             Self::FirstPacket => "first packet",
             Self::DnsHeader => "DNS header",

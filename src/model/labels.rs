@@ -25,6 +25,11 @@ pub enum Requirement {
         /// The values it must not have.
         values: BTreeSet<String>,
     },
+    /// `matchExpressions`, operator `Exists`: the label is there, whatever its value.
+    Present {
+        /// The label's key.
+        key: String,
+    },
     /// `matchExpressions`, operator `DoesNotExist`: the label is absent.
     Absent {
         /// The label's key.
@@ -38,6 +43,7 @@ impl Requirement {
         match self {
             Self::Equals { key, value } => labels.get(key) == Some(value),
             Self::NotIn { key, values } => labels.get(key).is_none_or(|value| !values.contains(value)),
+            Self::Present { key } => labels.contains_key(key),
             Self::Absent { key } => !labels.contains_key(key),
         }
     }
@@ -53,6 +59,12 @@ pub enum PodSelector {
 }
 
 impl PodSelector {
+    /// Whether some label must be there; else pods without any are meant.
+    pub fn is_positive(&self) -> bool {
+        let asks = |requirement: &Requirement| matches!(requirement, Requirement::Equals { .. } | Requirement::Present { .. });
+        matches!(self, Self::Labelled(requirements) if requirements.iter().any(asks))
+    }
+
     /// Whether a pod with these labels is meant.
     pub fn matches(&self, labels: &Labels) -> bool {
         match self {
@@ -78,6 +90,7 @@ impl fmt::Display for PodSelector {
                     let values: Vec<&str> = values.iter().map(String::as_str).collect();
                     write!(formatter, "{key} notin ({})", values.join(","))?;
                 }
+                Requirement::Present { key } => formatter.write_str(key)?,
                 Requirement::Absent { key } => write!(formatter, "!{key}")?,
             }
         }

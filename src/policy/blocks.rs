@@ -40,7 +40,10 @@ pub(super) fn internet(inventory: &Inventory) -> BTreeSet<Block> {
         .collect();
     let ranges = IpNet::aggregate(&ranges);
     let everything = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
-    let in_use = everything.into_iter().filter(|all| matches!(all, IpNet::V4(_)) || inventory.has_ipv6());
+    let in_use = everything.into_iter().filter(|all| match all {
+        IpNet::V4(_) => has_ipv4(inventory) || !inventory.has_ipv6(),
+        IpNet::V6(_) => inventory.has_ipv6(),
+    });
     in_use
         .map(|all| Block {
             cidr: all,
@@ -49,9 +52,33 @@ pub(super) fn internet(inventory: &Inventory) -> BTreeSet<Block> {
         .collect()
 }
 
+/// Whether pods or Services have IPv4 addresses; nodes may have them in a cluster of IPv6 as well.
+fn has_ipv4(inventory: &Inventory) -> bool {
+    let pods = inventory.pods().iter().filter(|pod| !pod.is_on_host_network).flat_map(|pod| &pod.addresses);
+    let services = inventory.services().iter().flat_map(|service| &service.cluster_addresses);
+    let ranges = inventory.pod_ranges().iter().chain(inventory.service_ranges());
+    pods.chain(services).any(IpAddr::is_ipv4) || ranges.into_iter().any(|range| range.addr().is_ipv4())
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::inventory::{InventoryBuilder, InventoryOptions};
+
+    #[test]
+    fn the_internet_has_the_families_of_the_cluster() {
+        let rows = [("10.244.1.9", vec!["0.0.0.0/0"]), ("fd00:10:244::9", vec!["::/0"]), ("", vec!["0.0.0.0/0"])];
+        for (address, expected) in rows {
+            let mut builder = InventoryBuilder::new();
+            builder.apply_value(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "n", "name": "a"},
+                "status": {"podIP": address, "hostIP": "10.0.0.1"}}));
+            let blocks = internet(&builder.build(&InventoryOptions::default()));
+            let found: Vec<String> = blocks.iter().map(|block| block.cidr.to_string()).collect();
+            assert_eq!(found, expected, "pod address {address:?}");
+        }
+    }
 
     #[test]
     fn ranges_hold_exactly_the_addresses_and_never_mix_what_is_wanted_differently() {

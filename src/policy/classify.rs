@@ -95,7 +95,8 @@ impl<'a> Sorter<'a> {
         let subject = format!("{originator} -> {responder}");
         if !self.options.allows_port_ranges {
             let seen: Vec<String> = ports.iter().take(5).map(ToString::to_string).collect();
-            let message = format!("{} {protocol} ports, each called once ({}...)", ports.len(), seen.join(", "));
+            let (are, rest) = (if ports.len() == 1 { "port" } else { "ports" }, if ports.len() > 5 { ", ..." } else { "" });
+            let message = format!("{} {protocol} {are}, each called once ({}{rest})", ports.len(), seen.join(", "));
             self.findings.add(Code::DynamicPorts, subject, message);
             return;
         }
@@ -137,7 +138,7 @@ impl<'a> Sorter<'a> {
                     best.map(|(name, _)| (address, name))
                 })
                 .collect();
-            let groups = self.outside_groups(&workload, &asked, &calls);
+            let groups = self.outside_groups(&workload, direction, &asked, &calls);
             for OutsideCall { address, ports, edge, evidence } in calls {
                 let group = &groups[&address];
                 let wanted = match direction {
@@ -152,6 +153,7 @@ impl<'a> Sorter<'a> {
     fn outside_groups(
         &mut self,
         workload: &WorkloadName,
+        direction: Direction,
         asked: &BTreeMap<IpAddr, String>,
         calls: &[OutsideCall],
     ) -> BTreeMap<IpAddr, String> {
@@ -172,6 +174,7 @@ impl<'a> Sorter<'a> {
         let unnamed: BTreeMap<IpAddr, BTreeSet<PolicyPort>> = ports
             .iter()
             .filter(|(address, _)| !asked.contains_key(address))
+            .filter(|(address, _)| direction == Direction::Egress || !self.is_api_server(**address))
             .map(|(address, ports)| (*address, ports.clone()))
             .collect();
         let ranges = blocks::aggregated(&unnamed);
@@ -181,7 +184,10 @@ impl<'a> Sorter<'a> {
         }
         let group = |address: &IpAddr| {
             if let Some(name) = asked.get(address) {
-                return name.clone();
+                return self.service_name(name, &workload.namespace).unwrap_or_else(|| name.clone());
+            }
+            if direction == Direction::Ingress && self.is_api_server(*address) {
+                return "kube-apiserver".to_owned();
             }
             let range = ranges.keys().find(|range| range.contains(address));
             match range {
@@ -190,6 +196,16 @@ impl<'a> Sorter<'a> {
             }
         };
         ports.keys().map(|address| (*address, group(address))).collect()
+    }
+
+    /// A name of the cluster's own zone, as short as pods of the namespace may say it: a Service that leads outside (without
+    /// selector, or an `ExternalName`) is known by its name, not by `name.namespace.svc.cluster.local`.
+    fn service_name(&self, name: &str, from: &str) -> Option<String> {
+        let mut parts = name.split('.');
+        let (service, namespace) = (parts.next()?, parts.next()?);
+        let is_known = || self.inventory.services().iter().any(|known| known.name == service && known.namespace == namespace);
+        let is_service = parts.next() == Some("svc") && is_known();
+        is_service.then(|| if namespace == from { service.to_owned() } else { format!("{service}.{namespace}") })
     }
 
     /// The ports an edge needs: its own, and for name resolution the other protocol's too, since a truncated answer over UDP is
@@ -296,7 +312,9 @@ impl<'a> Sorter<'a> {
             Party::Node { name, address } => {
                 self.node(workload, Direction::Ingress, (name, *address), ports, edge, evidence);
             }
-            Party::Outside(_) if self.options.public == Public::Any && self.is_exposed(workload, edge) => {
+            Party::Outside(address)
+                if self.options.public == Public::Any && self.is_exposed(workload, edge) && !self.is_api_server(*address) =>
+            {
                 let message = format!("is exposed on {} {} and is opened to every outside address", edge.protocol, edge.port);
                 self.findings.add(Code::InternetExposure, workload.to_string(), message);
                 let blocks = blocks::internet(self.inventory);
@@ -345,6 +363,11 @@ impl<'a> Sorter<'a> {
         };
         let draft = self.draft(workload, Class::Node, direction, "", wanted);
         draft.allow_address(address, ports, edge, evidence);
+    }
+
+    /// Whether the API server has this address: in a managed cluster it is no node's, and it calls webhooks.
+    fn is_api_server(&self, address: IpAddr) -> bool {
+        self.inventory.api_server().iter().any(|endpoint| endpoint.address == address)
     }
 
     fn is_subject(&self, workload: &WorkloadName) -> bool {
@@ -428,7 +451,13 @@ impl Sorter<'_> {
             return Some(PodSelector::EveryPod);
         };
         match self.selections.get(workload) {
-            Some(Selection::Exact(selector)) => Some(selector.clone()),
+            Some(Selection::Exact(selector)) => {
+                if !selector.is_positive() {
+                    let message = "has no label of its own: it is selected by what others have, so pods to come may be meant too";
+                    self.findings.add(Code::BroadSelector, workload.to_string(), message);
+                }
+                Some(selector.clone())
+            }
             Some(Selection::Broad(selector, others)) => {
                 let others: Vec<String> = others.iter().map(ToString::to_string).collect();
                 let message = format!("has the same labels as {}: its policies select them too", others.join(", "));

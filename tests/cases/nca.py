@@ -102,7 +102,15 @@ def connections(text):
     if not matched or CONNECTION.sub("", text).strip(" ,;"):
         return {text}
     return {f"{protocol} {port}" for protocols, ports in matched for protocol in re.split(", ?", protocols)
-            for port in (ports.replace(" ", "").split(",") if ports else ["all ports"])}
+            for part in (ports.replace(" ", "").split(",") if ports else ["all ports"]) for port in single(part)}
+
+
+def single(part):
+    """'5432-5433' -> 5432 and 5433: the engine joins neighbours. A long range is kept as one."""
+    first, _, last = part.partition("-")
+    if last and int(last) - int(first) < 100:
+        return [str(port) for port in range(int(first), int(last) + 1)]
+    return [part]
 
 
 def holds(end, address):

@@ -64,7 +64,11 @@ fn what_the_model_cannot_say_is_refused() {
         (peer, json!({"ipBlock": {"cidr": "10.0.0.1"}}), "10.0.0.1 is no address range"),
         (peer, json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}}), "is no strict part"),
         (peer, json!({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}), "is no strict part"),
-        (peer, json!({"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}), "operator Exists"),
+        (
+            peer,
+            json!({"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]}}),
+            "operator Exists",
+        ),
         (
             peer,
             json!({"podSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["a", "b"]}]}}),

@@ -120,6 +120,7 @@ fn requirement() -> impl Strategy<Value = Requirement> {
     prop_oneof![
         3 => (hostile(), hostile()).prop_map(|(key, value)| Requirement::Equals { key, value }),
         1 => (hostile(), btree_set(hostile(), 1..4)).prop_map(|(key, values)| Requirement::NotIn { key, values }),
+        1 => hostile().prop_map(|key| Requirement::Present { key }),
         1 => hostile().prop_map(|key| Requirement::Absent { key }),
     ]
 }

@@ -1,0 +1,144 @@
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::{Observation, Observer};
+use crate::flow::Names;
+use crate::inventory::{Inventory, InventoryBuilder, InventoryOptions};
+use crate::model::{DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Protocol, Span, Timestamp};
+
+const CALLER: &str = "10.244.1.10";
+const SECOND_CALLER: &str = "10.244.1.11";
+const SERVER: &str = "10.244.1.20";
+
+fn pod(name: &str, address: &str, ports: &[(u16, &str)]) -> Value {
+    let ports: Vec<Value> = ports.iter().map(|(port, protocol)| json!({"containerPort": port, "protocol": protocol})).collect();
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "n", "name": name, "labels": {"app": name}},
+        "spec": {"containers": [{"name": "c", "image": "i", "ports": ports}]}, "status": {"podIP": address}})
+}
+
+/// Two callers and a server; the port of gossip and of statsd is declared by all.
+fn inventory() -> Inventory {
+    let mut builder = InventoryBuilder::new();
+    let declared = [(7946, "UDP"), (8125, "UDP"), (21, "TCP")];
+    for (name, address) in [("caller", CALLER), ("second", SECOND_CALLER), ("server", SERVER)] {
+        builder.apply_value(pod(name, address, &declared));
+    }
+    builder.build(&InventoryOptions::default())
+}
+
+fn end(address: &str, port: u16) -> Endpoint {
+    Endpoint { address: address.parse().expect("an address"), port }
+}
+
+fn flow(protocol: Protocol, originator: (&str, u16), responder: (&str, u16), direction: DirectionEvidence) -> Flow {
+    Flow {
+        span: Span::at(Timestamp(1_000_000_000)),
+        protocol,
+        originator: end(originator.0, originator.1),
+        responder: end(responder.0, responder.1),
+        outcome: Outcome::Answered,
+        direction,
+        opening: None,
+    }
+}
+
+fn tcp(originator: (&str, u16), responder: (&str, u16)) -> Flow {
+    flow(Protocol::Tcp, originator, responder, DirectionEvidence::LowerPort)
+}
+
+fn syn(originator: (&str, u16), responder: (&str, u16)) -> Flow {
+    flow(Protocol::Tcp, originator, responder, DirectionEvidence::Syn)
+}
+
+fn udp(originator: (&str, u16), responder: (&str, u16)) -> Flow {
+    flow(Protocol::Udp, originator, responder, DirectionEvidence::FirstPacket)
+}
+
+fn observe(flows: Vec<Flow>, names: &Names) -> Observation {
+    let inventory = inventory();
+    let mut observer = Observer::new(&inventory);
+    observer.observe(flows, names);
+    observer.conclude()
+}
+
+fn edges(flows: Vec<Flow>) -> Vec<String> {
+    observe(flows, &Names::default()).edges.keys().map(ToString::to_string).collect()
+}
+
+#[test]
+fn roles_of_connections_without_a_beginning() {
+    let (one, two, server) = (CALLER, SECOND_CALLER, SERVER);
+    let rows: [(&str, Vec<Flow>, &[&str]); 6] = [
+        ("a port by custom", vec![tcp((server, 50051), (one, 41234))], &["n/caller -> n/server TCP 50051"]),
+        ("nothing known: the lower port", vec![tcp((server, 45678), (one, 41234))], &["n/server -> n/caller TCP 41234"]),
+        (
+            "several callers hold connections to it",
+            vec![tcp((server, 45678), (one, 41234)), tcp((server, 45678), (two, 41000))],
+            &["n/caller -> n/server TCP 45678", "n/second -> n/server TCP 45678"],
+        ),
+        (
+            "it accepted another connection",
+            vec![tcp((server, 45678), (one, 41234)), syn((two, 50000), (server, 45678))],
+            &["n/caller -> n/server TCP 45678", "n/second -> n/server TCP 45678"],
+        ),
+        ("a reply that opens the capture", vec![udp((server, 9999), (one, 40000))], &["n/caller -> n/server UDP 9999"]),
+        ("a call from one high port to another", vec![udp((one, 40000), (server, 50123))], &["n/caller -> n/server UDP 50123"]),
+    ];
+    for (message, flows, expected) in rows {
+        let reversed = flows.iter().rev().cloned().collect();
+        assert_eq!(edges(flows), expected, "{message}");
+        assert_eq!(edges(reversed), expected, "{message}, in the other order");
+    }
+}
+
+#[test]
+fn who_asked_for_a_name_is_the_caller() {
+    let mut names = Names::default();
+    let address = |text: &str| -> IpAddr { text.parse().expect("an address") };
+    let at = Timestamp(0);
+    names.add(NameAnswer { asker: address(CALLER), address: address(SERVER), at, name: "server".into(), time_to_live: 5 });
+    let observation = observe(vec![tcp((SERVER, 45678), (CALLER, 41234))], &names);
+    let edges: Vec<String> = observation.edges.keys().map(ToString::to_string).collect();
+    assert_eq!(edges, ["n/caller -> n/server TCP 45678"]);
+}
+
+#[test]
+fn peers_that_talk_from_listener_to_listener_may_both_begin() {
+    let gossip = vec![udp((CALLER, 7946), (SERVER, 7946))];
+    assert_eq!(edges(gossip), ["n/caller -> n/server UDP 7946", "n/server -> n/caller UDP 7946"]);
+    let undeclared = vec![udp((CALLER, 123), (SERVER, 123))];
+    assert_eq!(edges(undeclared), ["n/caller -> n/server UDP 123"], "a caller that binds the port it calls");
+}
+
+#[test]
+fn data_ports_of_ftp_are_no_rules() {
+    let control = syn((CALLER, 40000), (SERVER, 21));
+    let observation = observe(
+        vec![
+            control,
+            syn((CALLER, 40001), (SERVER, 45001)),
+            syn((SERVER, 20), (CALLER, 45002)),
+            syn((CALLER, 40002), (SERVER, 5432)),
+        ],
+        &Names::default(),
+    );
+    let edges: Vec<String> = observation.edges.keys().map(ToString::to_string).collect();
+    assert_eq!(edges, ["n/caller -> n/server TCP 21", "n/caller -> n/server TCP 5432"]);
+    assert_eq!(observation.dynamic.len(), 2, "passive and active");
+}
+
+#[test]
+fn one_way_udp_to_a_declared_port_needs_two_moments() {
+    let sent =
+        |port: u16, from: u16, moments: u8| Flow { outcome: Outcome::OneWay { moments }, ..udp((CALLER, from), (SERVER, port)) };
+    let rows: [(&str, Vec<Flow>, usize); 4] = [
+        ("two sockets to a declared port", vec![sent(8125, 40001, 1), sent(8125, 40002, 1)], 1),
+        ("one datagram", vec![sent(8125, 40001, 1)], 0),
+        ("two sockets to a port nobody declares", vec![sent(9125, 40001, 1), sent(9125, 40002, 1)], 0),
+        ("five moments to a port nobody declares", vec![sent(9125, 40001, 5)], 1),
+    ];
+    for (message, flows, expected) in rows {
+        assert_eq!(edges(flows).len(), expected, "{message}");
+    }
+}
