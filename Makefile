@@ -25,7 +25,7 @@ demo: setup ## learn policies from a recorded capture and show them
 
 test: setup ## run all tests (needs neither root nor a cluster)
 	$(CARGO) test --locked
-	for features in "" live cluster; do $(CARGO) test --locked --no-default-features --features "$$features"; done
+	$(CARGO) test --locked --no-default-features --lib --test features --test golden
 
 lint: setup ## formatting and lints
 	$(CARGO) fmt --check

@@ -354,7 +354,8 @@ impl<'a> Sorter<'a> {
             self.inexpressible.insert(edge.clone());
             return;
         }
-        let message = format!("node {name} ({address}) on {} {}", edge.protocol, edge.port);
+        let did = if direction == Direction::Egress { "called" } else { "was called by" };
+        let message = format!("{did} node {name} ({address}) on {} {}", edge.protocol, edge.port);
         self.findings.add(Code::RemoteNodeTraffic, workload.to_string(), message);
         let short = self.short.of(workload);
         let wanted = match direction {
