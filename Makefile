@@ -25,11 +25,14 @@ demo: setup ## learn policies from a recorded capture and show them
 
 test: setup ## run all tests (needs neither root nor a cluster)
 	$(CARGO) test --locked
-	$(CARGO) test --locked --no-default-features --lib
+	for features in "" live cluster; do $(CARGO) test --locked --no-default-features --features "$$features"; done
 
 lint: setup ## formatting and lints
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	for features in "" live cluster; do \
+		$(CARGO) clippy --locked --all-targets --no-default-features --features "$$features" -- -D warnings; \
+	done
 
 captures: ## record captures/ anew (needs root; makes network namespaces without a way out)
 	@missing=$$(python3 tests/lab/record.py --missing); if [ -n "$$missing" ]; then \
@@ -48,7 +51,7 @@ independent: setup $(VENV)/bin/nca ## check expected and made policies by an ind
 conformance: setup ## evaluate a corpus of cases: make conformance CASES=FILE.tar.xz
 	rm -rf target/cases && mkdir -p target/cases
 	tar -xf "$(CASES)" -C target/cases
-	NETPOL_CASES=$(CURDIR)/target/cases $(CARGO) test --release --locked --test conformance
+	NETPOL_CASES=$(CURDIR)/target/cases $(CARGO) test --locked --test conformance
 
 fuzz: setup ## fuzz the byte parsers, FUZZ_SECONDS each
 	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz

@@ -30,4 +30,7 @@ pub mod emit;
 
 pub mod capture;
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
+
 pub mod cli;

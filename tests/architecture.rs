@@ -1,5 +1,7 @@
 //! The import rule: data flows one way, and third-party crates stay where they belong.
 
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +11,13 @@ const ORDER: [&str; 11] =
     ["model", "decode", "flow", "inventory", "edge", "policy", "verify", "emit", "capture", "cluster", "cli"];
 
 /// Crates and the only modules that may name them.
-const CONFINED: [(&str, &[&str]); 11] = [
+const CONFINED: [(&str, &[&str]); 12] = [
     ("etherparse", &["decode"]),
     ("simple_dns", &["decode"]),
     ("flate2", &["capture"]),
     ("zstd", &["capture"]),
     ("glob", &["capture"]),
+    ("pcap", &["capture"]),
     ("kube", &["cluster"]),
     ("tokio", &["cluster", "cli"]),
     ("serde_saphyr", &["emit", "inventory"]),
@@ -63,8 +66,13 @@ fn modules_import_only_what_comes_before_them() {
                     wrong.insert(format!("{} imports {later}", path.display()));
                 }
             }
-            if *module == "cluster" && names(&code, "crate::capture") {
-                wrong.insert(format!("{} imports capture: the adapters do not know each other", path.display()));
+            let other = match *module {
+                "cluster" => "crate::capture",
+                "capture" => "crate::cluster",
+                _ => continue,
+            };
+            if names(&code, other) {
+                wrong.insert(format!("{} imports {other}: the adapters do not know each other", path.display()));
             }
         }
     }
@@ -94,6 +102,29 @@ fn crates_stay_in_their_modules() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What a feature brings in is named only where the feature is on: the core builds alone.
+#[test]
+fn features_are_confined_too() {
+    let library = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    assert!(
+        library.contains("#[cfg(feature = \"cluster\")]\npub mod cluster;"),
+        "the cluster adapter is there with its feature only"
+    );
+    assert!(!sources("cluster").is_empty() && !sources("capture").is_empty(), "the adapters were found");
+    let mut users = BTreeSet::new();
+    for (path, code) in sources("capture") {
+        // `pcap` alone is also the module that reads files of that format.
+        if names(&code, "::pcap::") && !names(&code, "super::pcap::") && !names(&code, "crate::capture::pcap::") {
+            assert!(!names(&code, "kube::") && !names(&code, "tokio::"), "{}", path.display());
+            users.insert(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(users, BTreeSet::from(["error.rs".to_owned(), "interface.rs".to_owned()]), "libpcap is called in one place");
+    let gate = "#[cfg(feature = \"live\")]\n";
+    let capture = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/capture/mod.rs")).unwrap();
+    assert!(capture.contains(&format!("{gate}mod interface;")), "interfaces are there with their feature only");
 }
 
 #[test]

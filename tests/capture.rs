@@ -501,9 +501,17 @@ impl Read for Chunked {
     }
 }
 
+/// Bytes to be overwritten.
+fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)
+}
+
 proptest! {
     #[test]
-    fn what_is_written_is_read_in_any_chunking(frames in arbitrary_frames(), lengths in prop::collection::vec(1_usize..50, 1..10)) {
+    fn what_is_written_is_read_in_any_chunking(
+        frames in arbitrary_frames(),
+        lengths in prop::collection::vec(1_usize..50, 1..10),
+    ) {
         for order in [Order::Little, Order::Big] {
             for bytes in [pcap(order, Variant::Nanoseconds, 1, &frames), pcapng(order, 1, &frames)] {
                 let reader = Chunked { bytes: io::Cursor::new(bytes), lengths: lengths.clone().into_iter().cycle() };
@@ -524,7 +532,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_files_end(variant in 0_usize..8, packing in 0..3, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+    fn damaged_files_end(variant in 0_usize..8, packing in 0..3, changes in changes()) {
         let bytes = &variants()[variant].1;
         let mut bytes = match packing { 0 => bytes.clone(), 1 => gzip(bytes), _ => zstd(bytes) };
         for (at, byte) in changes {

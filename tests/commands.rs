@@ -1,5 +1,7 @@
 //! Whole command lines: what they print, what they leave behind, how they end.
 
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -60,7 +62,7 @@ fn what_cannot_be_done_says_what_why_and_what_to_do() {
     let output = here.join("policies");
     let output = output.to_str().unwrap();
 
-    let rows: [(&str, Vec<&str>, &[&str]); 12] = [
+    let rows: [(&str, Vec<&str>, &[&str]); 13] = [
         (
             "no such capture",
             vec!["--read", "none.pcap", "--inventory", "captures/shop.yaml"],
@@ -96,6 +98,11 @@ fn what_cannot_be_done_says_what_why_and_what_to_do() {
         ),
         ("an unknown code", [SHOP.as_slice(), &["--deny", "none"]].concat(), &["--deny none", "netpol-gen findings"]),
         ("a directory that cannot be written", [SHOP.as_slice(), &["--output", &in_a_file]].concat(), &["notes.txt/policies"]),
+        (
+            "two results on one standard output",
+            [SHOP.as_slice(), &["--output", "-", "--format", "json"]].concat(),
+            &["--output -", "--format json"],
+        ),
         ("templates that are not there", [SHOP.as_slice(), &["--templates", "none"]].concat(), &["none"]),
     ];
     for (message, mut arguments, expected) in rows {

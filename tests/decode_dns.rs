@@ -224,11 +224,16 @@ fn hostile_compression_costs_little() {
     assert!(started.elapsed().as_secs() < 5, "took {:?}", started.elapsed());
 }
 
+/// Bytes to be overwritten.
+fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+}
+
 proptest! {
     #[test]
-    fn damaged_dns_never_panics(row in 0_usize..20, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+    fn damaged_dns_never_panics(row in any::<prop::sample::Index>(), changes in changes()) {
         let rows = dns_rows();
-        let mut message = rows[row % rows.len()].1.clone();
+        let mut message = rows[row.index(rows.len())].1.clone();
         for (at, byte) in changes {
             let at = at.index(message.len());
             message[at] = byte;

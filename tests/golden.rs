@@ -3,6 +3,8 @@
 //! `tests/cases/<name>/case.toml` names captures and inventory; `expected/` holds the policies, written from the scenario.
 //! Compared are namespace, name and spec as data; comments, labels and annotations belong to the program.
 
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -119,8 +121,11 @@ fn every_scenario_gives_the_policies_written_by_hand() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// A file header, and the records after it.
+type Records = (Vec<u8>, Vec<Vec<u8>>);
+
 /// A pcap file as its header and its records, by the lengths in the records (little endian, as tcpdump writes them here).
-fn records(capture: &Path) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+fn records(capture: &Path) -> Option<Records> {
     let bytes = fs::read(capture).unwrap();
     if !bytes.starts_with(&[0xd4, 0xc3, 0xb2, 0xa1]) && !bytes.starts_with(&[0x4d, 0x3c, 0xb2, 0xa1]) {
         return None;
@@ -156,7 +161,7 @@ fn without_review(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn however_a_capture_is_cut_up_the_output_is_the_same_bytes() {
     let mut compared = 0;
     for (name, case) in cases() {
-        let plain: Vec<(PathBuf, (Vec<u8>, Vec<Vec<u8>>))> =
+        let plain: Vec<(PathBuf, Records)> =
             captures(&case).into_iter().filter_map(|path| Some((path.clone(), records(&path)?))).collect();
         if plain.len() != case.read.len() {
             continue;

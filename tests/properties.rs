@@ -1,6 +1,8 @@
 //! What the folding promises, checked by an evaluator that shares no code with it: over all workloads, all outside addresses
 //! and all ports seen, exactly the observed edges are allowed, and no rule could be left out.
 
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;

@@ -6,7 +6,8 @@ use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The largest zstd window, as a power of two: what `zstd` itself decompresses without being told otherwise. `--long=31` is refused.
+/// The largest zstd window, as a power of two: what `zstd` itself decompresses without being told otherwise. `--long=31` is
+/// refused.
 const ZSTD_WINDOW_LOG: u32 = 27;
 /// Compression inside compression that is looked through (`tcpdump -z gzip` on a file that a log shipper then compressed).
 const MAX_LAYERS: usize = 3;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// What stops the reading of captures; what can be read on is a [`Finding`](crate::model::Finding) instead. Messages read after "failed to".
+/// What stops the reading of captures; what can be read on is a [`Finding`](crate::model::Finding) instead. Messages read after
+/// "failed to".
 #[derive(Debug, Error)]
 pub enum CaptureError {
     /// The file is not there, or not ours to read.
@@ -99,7 +100,24 @@ pub enum CaptureError {
         #[source]
         source: glob::PatternError,
     },
+    /// libpcap cannot list the interfaces.
+    #[cfg(feature = "live")]
+    #[error("list the network interfaces")]
+    Interfaces {
+        /// What libpcap says.
+        #[source]
+        source: ::pcap::Error,
+    },
+    /// There is no interface at all, or none that may be seen.
+    #[cfg(feature = "live")]
+    #[error("find a network interface: libpcap sees none")]
+    NoInterfaces,
 }
+
+/// How to get the right to capture on Linux: this one capability is enough for libpcap, promiscuous mode too.
+#[cfg(feature = "live")]
+const RIGHTS: &str = "capturing needs rights: run it as root, or once: \
+     sudo setcap cap_net_raw=ep \"$(command -v netpol-gen)\"";
 
 fn not_a_capture(looks_like: Option<&'static str>) -> String {
     match looks_like {
@@ -131,9 +149,17 @@ impl CaptureError {
             Self::NotACapture { .. } | Self::HeaderMalformed { .. } => {
                 "pcap and pcapng are read, plain or compressed with gzip or zstd; editcap converts others"
             }
-            Self::Decompress { .. } => "the file is damaged: copy it again, and compare its checksum",
+            Self::Decompress { .. } => {
+                "copy it again if it is damaged; decompress it first if it asks for too much memory (zstd --long)"
+            }
             Self::NoCaptures { .. } => "name the files, or a directory that holds pcap or pcapng files",
             Self::Pattern { .. } => "quote the pattern, or escape brackets as [[]",
+            #[cfg(feature = "live")]
+            Self::Interfaces { source } if super::interface::is_refused(source) => RIGHTS,
+            #[cfg(feature = "live")]
+            Self::Interfaces { .. } => "is the system short of memory or files? `ip link` lists the interfaces without libpcap",
+            #[cfg(feature = "live")]
+            Self::NoInterfaces => RIGHTS,
         }
     }
 }

@@ -26,8 +26,9 @@ impl Input {
     }
 }
 
-/// The inputs that `patterns` stand for: paths, glob patterns (`*`, `?`, `[…]`, `**`), directories (all captures below, told by their content;
-/// other files are passed over), `-`. Each once, in the order of their paths, so that the order of the arguments never matters.
+/// The inputs that `patterns` stand for: paths, glob patterns (`*`, `?`, `[…]`, `**`), directories (all captures below, told by
+/// their content; other files are passed over), `-`. Each once, in the order of their paths, so that the order of the arguments
+/// never matters.
 ///
 /// # Errors
 /// When a pattern stands for nothing, or a directory cannot be listed.
@@ -83,8 +84,8 @@ pub fn expand(patterns: &[String]) -> Result<Vec<Input>, CaptureError> {
     Ok(inputs)
 }
 
-/// The captures in a directory and those below. Symbolic links to directories are not followed (they may lead in circles), and pipes and devices
-/// are not opened (they may never answer).
+/// The captures in a directory and those below. Symbolic links to directories are not followed (they may lead in circles), and
+/// pipes and devices are not opened (they may never answer).
 fn captures_below(directory: &Path) -> Result<Vec<PathBuf>, CaptureError> {
     let mut captures = Vec::new();
     let mut directories = vec![directory.to_path_buf()];
@@ -102,7 +103,8 @@ fn captures_below(directory: &Path) -> Result<Vec<PathBuf>, CaptureError> {
     Ok(captures)
 }
 
-/// Whether a file is to be read as a capture. One that cannot be read at all is taken for one, so that it is not passed over in silence.
+/// Whether a file is to be read as a capture. One that cannot be read at all is taken for one, so that it is not passed over in
+/// silence.
 fn is_capture(path: &Path) -> bool {
     match CaptureFile::open(&Input::File(path.into())) {
         Ok(_) | Err(CaptureError::Open { .. } | CaptureError::Read { .. }) => true,

@@ -13,8 +13,8 @@ use super::{CaptureError, Input};
 use crate::decode::{Frame, FrameSource};
 use crate::model::{Code, Findings, Timestamp};
 
-/// A capture that is being read: pcap or pcapng, plain or compressed, from a file, standard input or any reader. It holds one buffer of
-/// 256 kB, or of the largest frame if that is larger (16 MB at most).
+/// A capture that is being read: pcap or pcapng, plain or compressed, from a file, standard input or any reader. It holds one
+/// buffer of 256 kB, or of the largest frame if that is larger (16 MB at most).
 pub struct CaptureFile {
     path: PathBuf,
     window: Window<Box<dyn Read + Send>>,
@@ -138,8 +138,8 @@ impl CaptureFile {
         Some(Frame { at: record.at, link: record.link, wire_length: record.wire_length, data })
     }
 
-    /// Says why there are no more frames. Whether the rest is missing or cannot be read for damage, to the reviewer it is the same: traffic
-    /// that is not in the policies. So both are `truncated-file`, a warning, and not `malformed-frame`, a note.
+    /// Says why there are no more frames. Whether the rest is missing or cannot be read for damage, to the reviewer it is the
+    /// same: traffic that is not in the policies. So both are `truncated-file`, a warning, and not `malformed-frame`, a note.
     fn end(&mut self, next: &Next<Record>) -> Result<Option<Timestamp>, CaptureError> {
         self.is_ended = true;
         let subject = self.path.display().to_string();

@@ -11,9 +11,9 @@ use crate::model::{Findings, Timestamp};
 /// Files that stay open between the look at their first frame and their turn.
 const KEPT_OPEN: usize = 16;
 
-/// The frames of many inputs, merged by time. Frames of one input keep their order; of frames at the same time, those of the earlier input come
-/// first. Of many files, each is open only from its first frame's time to its end, so captures that follow one another need few
-/// descriptors.
+/// The frames of many inputs, merged by time. Frames of one input keep their order; of frames at the same time, those of the
+/// earlier input come first. Of many files, each is open only from its first frame's time to its end, so captures that follow one
+/// another need few descriptors.
 ///
 /// What is wrong with one input does not stop the others: see [`Merged::errors`].
 #[derive(Debug)]

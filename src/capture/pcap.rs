@@ -1,5 +1,5 @@
-//! The pcap format (draft-ietf-opsawg-pcap): both byte orders, microseconds and nanoseconds, and Kuznetzov's variant with longer record
-//! headers.
+//! The pcap format (draft-ietf-opsawg-pcap): both byte orders, microseconds and nanoseconds, and Kuznetzov's variant with longer
+//! record headers.
 
 use std::io::Read;
 
@@ -26,7 +26,8 @@ impl Pcap {
         magic(head).is_some()
     }
 
-    /// `None` if the header is none. Version numbers and time zone are not looked at: no writer of two decades set them otherwise.
+    /// `None` if the header is none. Version numbers and time zone are not looked at: no writer of two decades set them
+    /// otherwise.
     pub(super) fn from_header(header: &[u8; HEADER]) -> Option<Self> {
         let (order, nanoseconds_per_fraction, record_header) = magic([header[0], header[1], header[2], header[3]])?;
         // The upper half tells of frame check sequences at the end of frames, which IP lengths cut off anyway.

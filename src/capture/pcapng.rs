@@ -1,8 +1,8 @@
-//! The pcapng format (draft-ietf-opsawg-pcapng): sections of either byte order, interfaces of any link type and time unit, enhanced, simple
-//! and obsolete packet blocks. Other blocks are stepped over.
+//! The pcapng format (draft-ietf-opsawg-pcapng): sections of either byte order, interfaces of any link type and time unit,
+//! enhanced, simple and obsolete packet blocks. Other blocks are stepped over.
 //!
-//! A block whose content is wrong, such as a packet of an interface that was not described, is left out and counted; a block whose length
-//! is wrong ends the reading, since nothing tells where the next one begins.
+//! A block whose content is wrong, such as a packet of an interface that was not described, is left out and counted; a block
+//! whose length is wrong ends the reading, since nothing tells where the next one begins.
 
 use std::io::Read;
 

@@ -56,6 +56,7 @@ pub(super) enum Next<T> {
     Is(T),
     /// The end, between two records.
     End,
-    /// The end of what can be read, inside something: what is missing or wrong, as the rest of a sentence that begins with the file.
+    /// The end of what can be read, inside something: what is missing or wrong, as the rest of a sentence that begins with the
+    /// file.
     Cut(String),
 }

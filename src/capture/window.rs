@@ -25,7 +25,8 @@ impl<R: Read> Window<R> {
         &self.buffer[self.start..self.end]
     }
 
-    /// Whether `length` bytes are there, reading as needed. The buffer grows with the bytes that come, never with what a header claims.
+    /// Whether `length` bytes are there, reading as needed. The buffer grows with the bytes that come, never with what a header
+    /// claims.
     #[inline]
     pub(super) fn has(&mut self, length: usize) -> bool {
         self.end - self.start >= length || self.fill(length)

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
 ///
-/// Exit codes: 0 done; 1 done, but a finding that --deny names was made; 2 it could not be done, or there is no result.
+/// Exit codes: 0 done; 1 done, but a finding that --deny names was made; 2 it could not be done, a capture could not be read, or
+/// there is no result.
 #[derive(Debug, Parser)]
 #[command(name = "netpol-gen", version, max_term_width = 110)]
 pub(super) struct Arguments {
@@ -21,9 +22,46 @@ pub(super) enum Command {
     Learn(Box<Learn>),
     /// List the codes of all findings, how bad they are, and what to do
     Findings,
+    /// Ask the cluster who is who, and write it to a file for --inventory
+    ///
+    /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
+    /// networkpolicies and servicecidrs. Kept are names, labels, addresses, ports and times; environments, volumes, images,
+    /// annotations, managed fields and command lines are not. Exceptions: the address and range annotations of nodes, and the flags
+    /// --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps are asked
+    /// for.
+    #[cfg(feature = "cluster")]
+    Inventory(Inventory),
+    /// List the network interfaces of this machine that can be captured on
+    #[cfg(feature = "live")]
+    Interfaces(Interfaces),
+}
+
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub(super) struct Inventory {
+    /// Where to write: a file, replaced whole or not at all, or - for standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+
+    /// A context of the kubeconfig. Without it: the current one
+    #[arg(long, value_name = "NAME")]
+    pub(super) context: Option<String>,
+
+    /// A kubeconfig. Without it: $KUBECONFIG, ~/.kube/config, or the service account of the pod this runs in
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+}
+
+#[cfg(feature = "live")]
+#[derive(Debug, Args)]
+pub(super) struct Interfaces {
+    /// How to tell: text as a table, or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed or not")]
 pub(super) struct Learn {
     /// A capture: file, directory, pattern, or - for standard input; pcap or pcapng, plain, gzip or zstd. Repeatable
     #[arg(long, short, value_name = "PATH", required = true)]

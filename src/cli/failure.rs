@@ -1,14 +1,21 @@
 //! Why a command could not be done, and what to do about it.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, Write};
+#[cfg(feature = "cluster")]
+use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::capture::CaptureError;
+#[cfg(feature = "cluster")]
+use crate::cluster::ClusterError;
 use crate::emit::EmitError;
 use crate::inventory::InventoryError;
 use crate::verify::PolicyError;
+
+use super::output::printable;
 
 /// The stage that failed.
 #[derive(Debug, Error)]
@@ -19,6 +26,19 @@ pub(super) enum Failure {
     /// The inventory.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
+    /// The cluster.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A file that was asked for.
+    #[cfg(feature = "cluster")]
+    #[error("write {}", path.display())]
+    Unwritable {
+        /// As it was named.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Writing.
     #[error(transparent)]
     Emit(#[from] EmitError),
@@ -45,27 +65,34 @@ pub(super) enum Failure {
     /// A namespace asked for is not there.
     #[error("find pods of the namespace `{0}` in the inventory")]
     NoSuchNamespace(String),
+    /// Policies and summary would both go to standard output.
+    #[error("write policies (--output -) and summary (--format json) to standard output both")]
+    TwoOutputs,
     /// `--deny` names something that is no code and no severity.
     #[error("understand --deny {0}: it is neither a finding's code nor note, warning or serious")]
     NoSuchCode(String),
 }
 
 impl Failure {
-    fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Capture(error) => Some(error.hint()),
-            Self::Inventory(error) => Some(error.hint()),
-            Self::Emit(error) => Some(error.hint()),
-            Self::Empty { hint, .. } => Some(hint),
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        let hint = match self {
+            Self::Capture(error) => error.hint(),
+            Self::Inventory(error) => error.hint(),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(error) => return Some(error.hint()),
+            #[cfg(feature = "cluster")]
+            Self::Unwritable { .. } => "name a file in a directory that you may write to, or - for standard output",
+            Self::Emit(error) => error.hint(),
+            Self::Empty { hint, .. } => hint,
             Self::NoSuchNamespace(_) => {
-                Some("names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject")
+                "names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject"
             }
-            Self::NoSuchCode(_) => Some("`netpol-gen findings` lists the codes"),
-            Self::Unproved(_) => {
-                Some("this is a defect of netpol-gen, not of your capture: please report it with the lines above")
-            }
-            Self::Verify(_) | Self::Output(_) | Self::Json(_) => None,
-        }
+            Self::TwoOutputs => "give --output a directory, or leave --format out",
+            Self::NoSuchCode(_) => "`netpol-gen findings` lists the codes",
+            Self::Unproved(_) => "this is a defect of netpol-gen, not of your capture: please report it with the lines above",
+            Self::Verify(_) | Self::Output(_) | Self::Json(_) => return None,
+        };
+        Some(hint.into())
     }
 
     /// Whether whoever reads standard output went away: no error, the rest was not wanted.
@@ -89,9 +116,4 @@ impl Failure {
         }
         let _ = writeln!(io::stderr(), "{}", printable(&text));
     }
-}
-
-/// Without the control characters that a file's name could bring to a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
 }

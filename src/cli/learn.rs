@@ -1,6 +1,7 @@
 //! `netpol-gen learn`: captures and an inventory in, policies out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -17,6 +18,7 @@ use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 use super::args::{Dns, Format, Learn, Public};
 use super::exit;
 use super::failure::Failure;
+use super::output::write_out;
 use super::progress::Progress;
 
 /// Finished flows are handed on when this many have come together.
@@ -36,6 +38,10 @@ struct Reading {
 /// Learns, writes, tells.
 pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let denied = Denied::parse(&arguments.deny)?;
+    let is_stream = arguments.output == Path::new("-");
+    if is_stream && arguments.format == Format::Json {
+        return Err(Failure::TwoOutputs);
+    }
     let templates = match &arguments.templates {
         Some(directory) => Templates::load(directory)?,
         None => Templates::embedded()?,
@@ -63,7 +69,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         return Err(Failure::Unproved(proof.denied.into_iter().chain(proof.excess).take(10).collect()));
     }
     summary.proof = Some(proof);
-    if arguments.output == Path::new("-") {
+    if is_stream {
         write_out(&emit::render::stream(&set.policies, &templates)?)?;
     } else {
         let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
@@ -79,7 +85,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
 pub(super) fn print_codes() -> Result<u8, Failure> {
     let mut text = String::new();
     for code in Code::ALL {
-        text.push_str(&format!("{:<26} {:<8} {}\n", code.name(), code.severity().name(), code.hint()));
+        let _ = writeln!(text, "{:<26} {:<8} {}", code.name(), code.severity().name(), code.hint());
     }
     write_out(&text)?;
     Ok(exit::DONE)
@@ -257,13 +263,6 @@ fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {
         }
         Format::Json => write_out(&review::json(summary)?),
     }
-}
-
-fn write_out(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
 }
 
 /// What `--deny` asks for.

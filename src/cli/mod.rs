@@ -6,7 +6,12 @@
 mod args;
 pub mod exit;
 mod failure;
+#[cfg(feature = "live")]
+mod interfaces;
+#[cfg(feature = "cluster")]
+mod inventory;
 mod learn;
+mod output;
 mod progress;
 
 use std::process::ExitCode;
@@ -29,6 +34,10 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Learn(learn) => learn::run(&learn),
         Command::Findings => learn::print_codes(),
+        #[cfg(feature = "cluster")]
+        Command::Inventory(inventory) => inventory::run(&inventory),
+        #[cfg(feature = "live")]
+        Command::Interfaces(interfaces) => interfaces::run(&interfaces),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -39,6 +39,7 @@ impl Decoder {
     }
 
     /// The datagram in `frame`; `None` if there is none, or if it was left out, which the [tally](Self::tally) tells.
+    #[inline]
     pub fn decode(&mut self, frame: &Frame<'_>) -> Option<Packet> {
         self.tally.frames += 1;
         match self.read(frame) {
@@ -59,6 +60,7 @@ impl Decoder {
         &self.tally
     }
 
+    #[inline]
     fn read(&mut self, frame: &Frame<'_>) -> Result<Packet, Skipped> {
         let (mut version, mut bytes) = link::open(frame.link, Bytes::new(frame.data, frame.wire_length))?;
         for _ in 0..=tunnel::MAX_NESTING {
@@ -85,6 +87,7 @@ impl Decoder {
         Err(Skipped::TooDeep)
     }
 
+    #[inline]
     fn transport(&mut self, datagram: &Datagram<'_>) -> Result<Transport, Skipped> {
         match datagram.protocol {
             number::TCP => transport::tcp(datagram, &mut self.scratch),

@@ -1,12 +1,12 @@
 //! DNS messages: who asked for which name, and which addresses that name led to.
 //!
 //! In: the payload of a datagram or segment on a DNS port; it may be hostile, or cut by the snaplen. Out: the question and the
-//! addresses that its CNAME chain leads to; records that do not belong to the chain are not believed (a resolver that adds records
-//! for other names is how caches are poisoned).
+//! addresses that its CNAME chain leads to; records that do not belong to the chain are not believed (a resolver that adds
+//! records for other names is how caches are poisoned).
 //!
-//! The messages are parsed by `simple_dns`, which is safe against compression loops (a pointer must lead backwards), but allocates as much
-//! as the counts in the header claim (some 40 MB for 12 bytes), gives up the whole message for one record it does not know, and
-//! reads no message that is cut. So only what is whole, wanted and bounded is handed to it.
+//! The messages are parsed by `simple_dns`, which is safe against compression loops (a pointer must lead backwards), but
+//! allocates as much as the counts in the header claim (some 40 MB for 12 bytes), gives up the whole message for one record it
+//! does not know, and reads no message that is cut. So only what is whole, wanted and bounded is handed to it.
 
 use std::net::IpAddr;
 
@@ -15,8 +15,8 @@ use simple_dns::{Name, Packet, ResourceRecord};
 
 use super::DnsMessage;
 
-/// Answers that are looked at. A headless Service of a thousand pods is the most that is met; a hostile message of 64 kB could hold five times
-/// as many, each with a name compressed through thousands of pointers.
+/// Answers that are looked at. A headless Service of a thousand pods is the most that is met; a hostile message of 64 kB could
+/// hold five times as many, each with a name compressed through thousands of pointers.
 const MAX_ANSWERS: u16 = 1024;
 /// Questions that are read over; real messages have one.
 const MAX_QUESTIONS: u16 = 32;
@@ -32,6 +32,7 @@ const TYPE_IGNORED: u16 = 65280;
 const CLASS_IN: u16 = 1;
 
 /// Whether these ports carry DNS: 53, or 5353 unless multicast (RFC 6762 answers are nobody's question).
+#[inline]
 pub(super) const fn is_expected(source_port: u16, destination_port: u16, destination: IpAddr) -> bool {
     if source_port == 53 || destination_port == 53 {
         return true;
@@ -39,8 +40,8 @@ pub(super) const fn is_expected(source_port: u16, destination_port: u16, destina
     (source_port == 5353 || destination_port == 5353) && !destination.is_multicast()
 }
 
-/// The message at the start of a TCP segment, if the segment holds it whole (RFC 1035, section 4.2.2). A message that spans segments is not
-/// put together: resolvers that answer over TCP in more than one segment are rare, and only a name is lost.
+/// The message at the start of a TCP segment, if the segment holds it whole (RFC 1035, section 4.2.2). A message that spans
+/// segments is not put together: resolvers that answer over TCP in more than one segment are rare, and only a name is lost.
 pub(super) fn read_segment(payload: &[u8], scratch: &mut Vec<u8>) -> Option<Box<DnsMessage>> {
     let (length, rest) = payload.split_first_chunk::<2>()?;
     let message = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
@@ -103,8 +104,8 @@ fn follow<'a>(question: &'a Name<'a>, answers: &'a [ResourceRecord<'a>]) -> Vec<
     addresses
 }
 
-/// Copies the questions and the leading answers that are whole, with counts that are true, and with everything but addresses and CNAMEs made
-/// opaque. Authority and additional records are not wanted. `None` if it is no DNS message.
+/// Copies the questions and the leading answers that are whole, with counts that are true, and with everything but addresses and
+/// CNAMEs made opaque. Authority and additional records are not wanted. `None` if it is no DNS message.
 fn keep_sound<'a>(message: &[u8], header: &[u8; HEADER], is_cut: bool, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
     scratch.clear();
     scratch.extend_from_slice(message);

@@ -29,8 +29,8 @@ pub(super) fn v6(bytes: Bytes<'_>) -> Result<Transport, Skipped> {
     }
 }
 
-/// Destination unreachable: what it quotes after its own 8 bytes. The quotation is cut by its sender, often to the IP header and 8 bytes,
-/// so its lengths hold for the datagram it quotes and not for the quotation.
+/// Destination unreachable: what it quotes after its own 8 bytes. The quotation is cut by its sender, often to the IP header and
+/// 8 bytes, so its lengths hold for the datagram it quotes and not for the quotation.
 fn unreachable(version: IpVersion, bytes: Bytes<'_>) -> Result<Transport, Skipped> {
     bytes.first::<8>()?;
     let quoted = ip::read(version, bytes.after(8)?)?;

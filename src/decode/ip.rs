@@ -56,6 +56,7 @@ pub(super) struct Datagram<'a> {
     pub(super) is_v6: bool,
 }
 
+#[inline]
 pub(super) fn read(version: IpVersion, bytes: Bytes<'_>) -> Result<Datagram<'_>, Skipped> {
     let [first] = bytes.first::<1>()?;
     match (first >> 4, version) {
@@ -65,6 +66,7 @@ pub(super) fn read(version: IpVersion, bytes: Bytes<'_>) -> Result<Datagram<'_>,
     }
 }
 
+#[inline]
 fn read_v4(bytes: Bytes<'_>) -> Result<Datagram<'_>, Skipped> {
     let header = match Ipv4HeaderSlice::from_slice(bytes.captured()) {
         Ok(header) => header,
@@ -94,6 +96,7 @@ fn read_v4(bytes: Bytes<'_>) -> Result<Datagram<'_>, Skipped> {
 }
 
 /// Of the extension headers IPv4 knows only AH (RFC 4302).
+#[inline]
 fn extensions(mut protocol: u8, part: Part, mut rest: Bytes<'_>) -> Result<(u8, Bytes<'_>), Skipped> {
     for _ in 0..MAX_EXTENSIONS {
         if protocol != number::AH || part == Part::LaterFragment {

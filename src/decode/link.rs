@@ -23,6 +23,7 @@ const ARPHRD_FRAME_RELAY: u16 = 770;
 const ARPHRD_RADIOTAP: u16 = 803;
 const ARPHRD_NETLINK: u16 = 824;
 
+#[inline]
 pub(super) fn open(link: LinkType, frame: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipped> {
     match link {
         LinkType::Ethernet => ethernet(frame),
@@ -41,12 +42,15 @@ pub(super) fn open(link: LinkType, frame: Bytes<'_>) -> Result<(IpVersion, Bytes
 }
 
 /// IEEE 802.3 and what tunnels of Ethernet carry.
+#[inline]
 pub(super) fn ethernet(frame: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipped> {
     let header = Ethernet2HeaderSlice::from_slice(frame.captured()).map_err(|_| frame.missing(14))?;
     ether_type(header.ether_type().0, frame.after(14)?)
 }
 
-/// What follows an Ethernet type, with any number of VLAN tags in between (IEEE 802.1Q, 802.1ad and the older types of stacked tags).
+/// What follows an Ethernet type, with any number of VLAN tags in between (IEEE 802.1Q, 802.1ad and the older types of stacked
+/// tags).
+#[inline]
 pub(super) fn ether_type(mut number: u16, mut rest: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipped> {
     while let 0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 = number {
         let tag = SingleVlanHeaderSlice::from_slice(rest.captured()).map_err(|_| rest.missing(4))?;
@@ -66,8 +70,8 @@ pub(super) fn ether_type(mut number: u16, mut rest: Bytes<'_>) -> Result<(IpVers
     }
 }
 
-/// Linux cooked captures (`-i any`). The packet type (to us, from us, ...) is not looked at. On the loopback device the protocol is an
-/// Ethernet type as well.
+/// Linux cooked captures (`-i any`). The packet type (to us, from us, ...) is not looked at. On the loopback device the protocol
+/// is an Ethernet type as well.
 fn cooked(hardware: u16, protocol: u16, rest: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipped> {
     match hardware {
         ARPHRD_NETLINK => Err(Skipped::NotIp),

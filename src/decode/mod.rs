@@ -1,9 +1,9 @@
 //! Frames in, packets out: header facts, DNS answers, and nothing else.
 //!
-//! In: frames of any link type, hostile or cut short. Out: one [`Packet`] for each frame that carries a datagram, from its innermost IP
-//! header that can be read; everything left out is counted by reason in a [`Tally`]. A frame of which the headers were captured gives
-//! the same packet as the whole frame would (but for DNS), and one cut before that gives none: never a wrong one. Nothing here
-//! panics, allocates for a frame that carries no DNS, or looks at more of a frame than its headers.
+//! In: frames of any link type, hostile or cut short. Out: one [`Packet`] for each frame that carries a datagram, from its
+//! innermost IP header that can be read; everything left out is counted by reason in a [`Tally`]. A frame of which the headers
+//! were captured gives the same packet as the whole frame would (but for DNS), and one cut before that gives none: never a wrong
+//! one. Nothing here panics, allocates for a frame that carries no DNS, or looks at more of a frame than its headers.
 
 mod bytes;
 mod decoder;

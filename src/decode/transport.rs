@@ -7,8 +7,9 @@ use super::ip::{Datagram, Part};
 use super::tally::Skipped;
 use super::{Chunk, TcpFlags, Transport, dns};
 
-/// RFC 9293, section 3.1. The fixed part is read by hand and options are not looked at: a snaplen of 68 or 96 bytes cuts the options of a
-/// SYN, and such a SYN is still the best there is.
+/// RFC 9293, section 3.1. The fixed part is read by hand and options are not looked at: a snaplen of 68 or 96 bytes cuts the
+/// options of a SYN, and such a SYN is still the best there is.
+#[inline]
 pub(super) fn tcp(datagram: &Datagram<'_>, scratch: &mut Vec<u8>) -> Result<Transport, Skipped> {
     let bytes = datagram.payload;
     let header = bytes.first::<20>()?;
@@ -36,6 +37,7 @@ pub(super) fn tcp(datagram: &Datagram<'_>, scratch: &mut Vec<u8>) -> Result<Tran
 }
 
 /// RFC 768.
+#[inline]
 pub(super) fn udp(datagram: &Datagram<'_>, scratch: &mut Vec<u8>) -> Result<Transport, Skipped> {
     let bytes = datagram.payload;
     let header = UdpHeaderSlice::from_slice(bytes.captured()).map_err(|_| bytes.missing(8))?;

@@ -31,6 +31,7 @@ pub(super) enum Content<'a> {
 }
 
 /// Looks into the payload of a datagram that is no later fragment.
+#[inline]
 pub(super) fn open<'a>(datagram: &Datagram<'a>, vxlan_ports: &BTreeSet<u16>) -> Result<Content<'a>, Skipped> {
     debug_assert_ne!(datagram.part, Part::LaterFragment, "they have no headers");
     match datagram.protocol {
@@ -47,6 +48,7 @@ fn inner((version, bytes): (IpVersion, Bytes<'_>)) -> Content<'_> {
     Content::Inner(version, bytes)
 }
 
+#[inline]
 fn udp<'a>(bytes: Bytes<'a>, vxlan_ports: &BTreeSet<u16>) -> Result<Content<'a>, Skipped> {
     let Ok(header) = bytes.first::<8>() else { return Ok(Content::Plain) };
     let (source, destination) = (u16_at(header, 0), u16_at(header, 2));
@@ -62,7 +64,7 @@ fn udp<'a>(bytes: Bytes<'a>, vxlan_ports: &BTreeSet<u16>) -> Result<Content<'a>,
     }
     // NAT moves one of the ports, and never below 1024. That leaves out a resolver's answer to port 4500.
     if (source == NAT_TRAVERSAL_PORT && destination >= 1024) || (destination == NAT_TRAVERSAL_PORT && source >= 1024) {
-        return Ok(Content::Opaque("IPsec NAT traversal"));
+        return nat_traversal(payload);
     }
     Ok(Content::Plain)
 }
@@ -120,6 +122,15 @@ fn gre(bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
 
 fn payload_of_type(number: u16, bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
     if number == ETHERNET { link::ethernet(bytes).map(inner) } else { link::ether_type(number, bytes).map(inner) }
+}
+
+/// RFC 3948, section 2: a keepalive of one byte, or an ESP or IKE header, which is encrypted and so cannot be told from noise.
+fn nat_traversal(bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
+    match bytes.wire_length() {
+        0 | 2..8 => Ok(Content::Plain),
+        1 if bytes.first::<1>()? != &[0xff] => Ok(Content::Plain),
+        _ => Ok(Content::Opaque("IPsec NAT traversal")),
+    }
 }
 
 /// `WireGuard` messages begin with a type from 1 to 4 and three zero bytes (its paper, section 5.4). Its port is whatever was

@@ -46,6 +46,8 @@ struct OneWay {
 pub struct Observer<'a> {
     inventory: &'a Inventory,
     ids: BTreeMap<&'a WorkloadName, WorkloadId>,
+    /// Pods by the addresses they ever had.
+    tenants: BTreeMap<IpAddr, Vec<PodId>>,
     edges: BTreeMap<Edge, Evidence>,
     one_way: BTreeMap<Edge, OneWay>,
     failed: BTreeMap<(Code, String), (u64, BTreeSet<Edge>)>,
@@ -64,7 +66,14 @@ impl<'a> Observer<'a> {
 
     /// An observer of the cluster that `inventory` describes.
     pub fn new(inventory: &'a Inventory) -> Self {
+        let mut tenants: BTreeMap<IpAddr, Vec<PodId>> = BTreeMap::new();
+        for (pod, id) in inventory.pods().iter().zip(0..).filter(|(pod, _)| !pod.is_on_host_network) {
+            for &address in &pod.addresses {
+                tenants.entry(address).or_default().push(PodId(id));
+            }
+        }
         Self {
+            tenants,
             inventory,
             ids: inventory.workloads().iter().zip(0..).map(|(workload, id)| (&workload.name, WorkloadId(id))).collect(),
             edges: BTreeMap::new(),
@@ -383,13 +392,11 @@ impl<'a> Observer<'a> {
 
     /// An address nobody owned at the time, with who owns it at other times: that tells a stale inventory from a missing one.
     fn unattributed(&self, address: IpAddr) -> String {
-        let owners: BTreeSet<String> = self
-            .inventory
-            .pods()
-            .iter()
-            .filter(|pod| !pod.is_on_host_network && pod.addresses.contains(&address))
+        let pods = self.tenants.get(&address).into_iter().flatten().map(|&id| self.inventory.pod(id));
+        let owners: BTreeSet<String> = pods
             .map(|pod| {
-                format!("{} from {}", pod.name, if pod.from == Timestamp::MIN { "ever".into() } else { pod.from.to_string() })
+                let since = if pod.from == Timestamp::MIN { "ever".into() } else { pod.from.to_string() };
+                format!("{} from {since}", pod.name)
             })
             .collect();
         let owners: Vec<String> = owners.into_iter().collect();

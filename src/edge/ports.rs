@@ -71,3 +71,67 @@ pub(super) fn take_dynamic(edges: &mut BTreeMap<Edge, Evidence>, is_declared: im
     }
     taken.into_values().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DirectionEvidence, Span, Timestamp, WorkloadKind, WorkloadName};
+
+    fn workload(name: &str) -> Party {
+        let kind = WorkloadKind("Deployment".into());
+        Party::Workload(WorkloadName { namespace: "n".into(), name: name.into(), kind })
+    }
+
+    fn edges(calls: &[(&str, u16, u64)]) -> BTreeMap<Edge, Evidence> {
+        let edge = |&(originator, port, connections): &(&str, u16, u64)| {
+            let evidence = Evidence {
+                connections,
+                span: Span::at(Timestamp(0)),
+                direction: DirectionEvidence::Syn,
+                mid_stream: 0,
+                one_way: 0,
+                names: BTreeMap::new(),
+                services: BTreeSet::new(),
+            };
+            let port = NonZeroU16::new(port).unwrap();
+            let edge = Edge { originator: workload(originator), responder: workload("ftp"), protocol: Protocol::Tcp, port };
+            (edge, evidence)
+        };
+        calls.iter().map(edge).collect()
+    }
+
+    #[test]
+    fn ports_picked_at_run_time_are_told_from_listeners() {
+        /// What it shows, the calls (who, port, connections), the ports that remain edges.
+        type Row<'a> = (&'a str, &'a [(&'a str, u16, u64)], &'a [u16]);
+        let rows: [Row; 6] = [
+            ("three one-off high ports", &[("a", 21, 3), ("a", 40001, 1), ("a", 40007, 1), ("a", 41000, 1)], &[21]),
+            ("one-off ports from several callers", &[("a", 40001, 1), ("b", 40007, 1), ("a", 41000, 1)], &[]),
+            ("two may be listeners called once", &[("a", 50051, 1), ("a", 50052, 1)], &[50051, 50052]),
+            ("called again: a listener", &[("a", 40001, 2), ("a", 40007, 2), ("a", 41000, 2)], &[40001, 40007, 41000]),
+            (
+                "called by two: a listener",
+                &[("a", 40001, 1), ("b", 40001, 1), ("a", 40007, 1), ("a", 41000, 1)],
+                &[40001, 40007, 41000],
+            ),
+            ("low ports are never picked", &[("a", 8001, 1), ("a", 8002, 1), ("a", 8003, 1)], &[8001, 8002, 8003]),
+        ];
+        for (message, calls, expected) in rows {
+            let mut edges = edges(calls);
+            let all = edges.len();
+            let dynamic = take_dynamic(&mut edges, |_| false);
+            let left: BTreeSet<u16> = edges.keys().map(|edge| edge.port.get()).collect();
+            assert_eq!(left, expected.iter().copied().collect(), "{message}");
+            let taken: usize = dynamic.iter().map(|dynamic| dynamic.ports.len()).sum();
+            assert_eq!(taken + edges.len(), all, "{message}: nothing is lost");
+        }
+    }
+
+    #[test]
+    fn declared_ports_are_listeners_however_rarely_called() {
+        let mut edges = edges(&[("a", 40001, 1), ("a", 40007, 1), ("a", 41000, 1), ("a", 42000, 1)]);
+        let dynamic = take_dynamic(&mut edges, |edge| edge.port.get() == 40007);
+        assert_eq!(edges.len(), 1);
+        assert_eq!((dynamic.len(), dynamic[0].ports.len(), dynamic[0].evidence.connections), (1, 3, 3));
+    }
+}

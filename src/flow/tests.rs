@@ -48,17 +48,19 @@ fn unreachable(at: i64, protocol: Protocol, (from, to): (&str, &str), (source_po
     Packet { at: Timestamp(at), source: address(to), destination: address(from), transport: Transport::IcmpError(error) }
 }
 
-fn query(name: &str) -> Option<DnsMessage> {
-    Some(DnsMessage { is_response: false, question: Some(name.into()), addresses: vec![] })
+fn query(name: &str) -> DnsMessage {
+    DnsMessage { is_response: false, question: Some(name.into()), addresses: vec![] }
 }
 
-fn response(name: &str, answer: &str) -> Option<DnsMessage> {
-    Some(DnsMessage { is_response: true, question: Some(name.into()), addresses: vec![(address(answer), 60)] })
+fn response(name: &str, answer: &str) -> DnsMessage {
+    DnsMessage { is_response: true, question: Some(name.into()), addresses: vec![(address(answer), 60)] }
 }
 
 fn flows(packets: &[Packet]) -> Vec<Flow> {
     let mut table = FlowTable::new(1000);
-    packets.iter().for_each(|packet| table.observe(packet));
+    for packet in packets {
+        table.observe(packet);
+    }
     table.finish();
     let mut flows = table.take_finished();
     flows.sort();
@@ -88,6 +90,7 @@ fn conversation() -> Vec<Packet> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn one_flow_with_its_originator_and_outcome() {
     use DirectionEvidence::{DnsHeader, FirstPacket, LowerPort, SctpInit, Syn};
     let rows: Vec<(&str, Vec<Packet>, Outcome, DirectionEvidence)> = vec![
@@ -173,8 +176,8 @@ fn one_flow_with_its_originator_and_outcome() {
             Outcome::Answered,
             FirstPacket,
         ),
-        ("a DNS response seen first", vec![udp(0, BACK, DOWN, response("a", "10.9.9.9"))], Outcome::Answered, DnsHeader),
-        ("a DNS query without response", vec![udp(0, THERE, UP, query("a"))], Outcome::Unanswered, DnsHeader),
+        ("a DNS response seen first", vec![udp(0, BACK, DOWN, Some(response("a", "10.9.9.9")))], Outcome::Answered, DnsHeader),
+        ("a DNS query without response", vec![udp(0, THERE, UP, Some(query("a")))], Outcome::Unanswered, DnsHeader),
         (
             "SCTP accepted",
             vec![sctp(0, THERE, UP, 0, Chunk::Init { tag: 5 }), sctp(1, BACK, DOWN, 5, Chunk::InitAck { tag: 6 })],
@@ -225,8 +228,8 @@ fn udp_after_long_silence_is_another_exchange() {
 #[test]
 fn names_are_kept_for_who_asked() {
     let mut table = FlowTable::new(16);
-    table.observe(&udp(0, THERE, (40000, 53), query("example.com")));
-    table.observe(&udp(5, BACK, (53, 40000), response("example.com", "93.184.216.34")));
+    table.observe(&udp(0, THERE, (40000, 53), Some(query("example.com"))));
+    table.observe(&udp(5, BACK, (53, 40000), Some(response("example.com", "93.184.216.34"))));
     let answers: Vec<_> = table.names().iter().collect();
     assert_eq!(answers.len(), 1);
     assert_eq!(
@@ -273,7 +276,7 @@ fn any_packet() -> impl Strategy<Value = Packet> {
         (at.clone(), ends.clone(), ports.clone(), flags, numbers)
             .prop_map(|(at, ends, ports, flags, numbers)| tcp(at, ends, ports, flags, numbers)),
         (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| udp(at, ends, ports, None)),
-        (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| udp(at, ends, ports, query("a"))),
+        (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| udp(at, ends, ports, Some(query("a")))),
         (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| unreachable(at, Protocol::Udp, ends, ports)),
         (at, ends, ports, 0u32..3).prop_map(|(at, ends, ports, tag)| sctp(at, ends, ports, tag, Chunk::Init { tag })),
     ]

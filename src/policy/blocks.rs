@@ -79,4 +79,19 @@ mod tests {
             assert_eq!(found, expected, "pod address {address:?}");
         }
     }
+
+    #[test]
+    fn ranges_hold_exactly_the_addresses_and_never_mix_what_is_wanted_differently() {
+        let address = |text: &str| -> IpAddr { text.parse().unwrap() };
+        let addresses = BTreeMap::from([
+            (address("203.0.113.4"), 1),
+            (address("203.0.113.5"), 1),
+            (address("203.0.113.6"), 1),
+            (address("203.0.113.7"), 2),
+            (address("2001:db8::2"), 1),
+            (address("2001:db8::3"), 1),
+        ]);
+        let ranges: Vec<String> = aggregated(&addresses).iter().map(|(range, value)| format!("{range} {value}")).collect();
+        assert_eq!(ranges, ["203.0.113.4/31 1", "203.0.113.6/32 1", "203.0.113.7/32 2", "2001:db8::2/127 1"]);
+    }
 }

@@ -255,7 +255,8 @@ mod tests {
 
     /// The least cost of any cover, by trying all products inside the cells one after the other.
     fn brute_force(cells: &BTreeSet<(u8, u8)>) -> usize {
-        fn search(missing: &BTreeSet<(u8, u8)>, products: &[(usize, BTreeSet<(u8, u8)>)], spent: usize, best: &mut usize) {
+        type Pairs = BTreeSet<(u8, u8)>;
+        fn search(missing: &Pairs, products: &[(usize, Pairs)], spent: usize, best: &mut usize) {
             let Some(first) = missing.first() else {
                 *best = (*best).min(spent);
                 return;
@@ -284,7 +285,8 @@ mod tests {
 
     #[test]
     fn known_matrices() {
-        let rows: [(&str, &[(u8, u8)], usize); 4] = [
+        type Row<'a> = (&'a str, &'a [(u8, u8)], usize);
+        let rows: [Row; 4] = [
             ("two peers on the same two ports are one rule", &[(0, 1), (0, 2), (1, 1), (1, 2)], 5),
             ("two peers on different ports are two rules", &[(0, 1), (1, 2)], 6),
             ("a chain is not filled up", &[(0, 1), (1, 1), (1, 2)], 7),

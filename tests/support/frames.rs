@@ -153,8 +153,8 @@ pub fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, options: &[u8], mut upper: 
     packet
 }
 
-/// With extension headers: their number, and what they hold after the next header and length bytes (which are put in; 6 bytes, or 8
-/// more for each further unit).
+/// With extension headers: their number, and what they hold after the next header and length bytes (which are put in; 6 bytes, or
+/// 8 more for each further unit).
 pub fn ipv6(source: Ipv6Addr, destination: Ipv6Addr, extensions: &[(u8, Vec<u8>)], mut upper: Upper) -> Vec<u8> {
     let length = u32::try_from(upper.bytes.len()).unwrap();
     let pseudo = [&source.octets()[..], &destination.octets(), &length.to_be_bytes(), &u32::from(upper.protocol).to_be_bytes()];

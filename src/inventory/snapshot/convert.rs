@@ -228,7 +228,7 @@ impl Reading<'_> {
     fn pod(&mut self, raw: raw::Pod, namespace: &str) -> PodBody {
         let raw::PodSpec { node_name, host_network, containers, init_containers } = raw.spec;
         let mut arguments = Arguments::default();
-        if namespace == "kube-system" {
+        if namespace == SYSTEM_NAMESPACE {
             for container in &containers {
                 self.arguments(container, &mut arguments);
             }
@@ -279,8 +279,8 @@ impl Reading<'_> {
 
     fn arguments(&mut self, container: &raw::Container, arguments: &mut Arguments) {
         let mut words = container.command.iter().chain(&container.args).peekable();
-        let is_api_server = container.command.iter().chain(&container.args).any(|word| word.ends_with("kube-apiserver"));
-        if is_api_server || container.name == "kube-apiserver" {
+        let is_api_server = container.command.iter().chain(&container.args).any(|word| word.ends_with(API_SERVER));
+        if is_api_server || container.name == API_SERVER {
             arguments.api_server_port = Some(6443);
         }
         while let Some(word) = words.next() {
@@ -408,8 +408,17 @@ fn pod_name(reference: raw::Reference) -> Option<PodName> {
         .then_some(PodName { namespace: reference.namespace, name: reference.name })
 }
 
+/// Where the control plane's own pods are.
+pub(super) const SYSTEM_NAMESPACE: &str = "kube-system";
+
+/// The program, and the container, of the API server.
+pub(super) const API_SERVER: &str = "kube-apiserver";
+
+/// The flags that [`Reading::arguments`] knows.
+pub(super) const ARGUMENTS: &[&str] = &["--cluster-cidr", "--service-cluster-ip-range", "--secure-port"];
+
 /// Where addresses of the node itself are written, beside its status.
-const ADDRESS_ANNOTATIONS: &[&str] = &[
+pub(super) const ADDRESS_ANNOTATIONS: &[&str] = &[
     "alpha.kubernetes.io/provided-node-ip",
     "flannel.alpha.coreos.com/public-ip",
     "flannel.alpha.coreos.com/public-ipv6",
@@ -419,7 +428,7 @@ const ADDRESS_ANNOTATIONS: &[&str] = &[
 ];
 
 /// Where network plug-ins write addresses, taken from the pod ranges, of the node's tunnel devices and health checks.
-const DEVICE_ANNOTATIONS: &[&str] = &[
+pub(super) const DEVICE_ANNOTATIONS: &[&str] = &[
     "io.cilium.network.ipv4-cilium-host",
     "io.cilium.network.ipv4-health-ip",
     "io.cilium.network.ipv6-cilium-host",
@@ -436,7 +445,7 @@ const DEVICE_ANNOTATIONS: &[&str] = &[
 ];
 
 /// Where network plug-ins write ranges from which the node's pods get addresses.
-const RANGE_ANNOTATIONS: &[&str] = &[
+pub(super) const RANGE_ANNOTATIONS: &[&str] = &[
     "io.cilium.network.ipv4-pod-cidr",
     "io.cilium.network.ipv6-pod-cidr",
     "network.cilium.io/ipv4-pod-cidr",

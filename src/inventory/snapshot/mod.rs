@@ -7,6 +7,7 @@
 
 mod convert;
 mod json;
+mod narrow;
 mod raw;
 mod sink;
 #[cfg(test)]
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
 use serde_json::de::{IoRead, SliceRead};
 use serde_saphyr::granit_parser::Marker;
 use thiserror::Error;
+
+pub use narrow::narrow;
 
 use super::object::Object;
 use super::{Inventory, InventoryBuilder, InventoryOptions};

@@ -1,0 +1,80 @@
+//! `netpol-gen inventory`: a cluster in, a file for `--inventory` out.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::cluster::{self, Access, LeftOutReason, Listing};
+
+use super::args::Inventory;
+use super::exit;
+use super::failure::Failure;
+use super::output::printable;
+
+/// Asks, writes, tells.
+pub(super) fn run(arguments: &Inventory) -> Result<u8, Failure> {
+    let access = Access { kubeconfig: arguments.kubeconfig.clone(), context: arguments.context.clone(), ..Access::default() };
+    let listing = cluster::list(&access)?;
+    if arguments.output == Path::new("-") {
+        let mut out = BufWriter::new(io::stdout().lock());
+        listing.write(&mut out)?;
+        out.flush()?;
+    } else {
+        write(&listing, &arguments.output).map_err(|source| Failure::Unwritable { path: arguments.output.clone(), source })?;
+    }
+    tell(&listing, &arguments.output);
+    Ok(exit::DONE)
+}
+
+/// The whole file, or what was there before.
+fn write(listing: &Listing, path: &Path) -> io::Result<()> {
+    // A link's target is replaced, not the link.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let old = fs::metadata(&target).ok();
+    if old.as_ref().is_some_and(|old| !old.is_file() && !old.is_dir()) {
+        // A pipe or device has no place to write beside it.
+        let mut out = BufWriter::new(File::options().write(true).open(&target)?);
+        listing.write(&mut out)?;
+        return out.flush();
+    }
+    if old.as_ref().is_some_and(fs::Metadata::is_dir) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let directory =
+        target.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".netpol-gen-").suffix(".tmp");
+    #[cfg(unix)]
+    let builder = {
+        use std::os::unix::fs::PermissionsExt as _;
+        // What the user's umask leaves of it, as for any new file.
+        builder.permissions(fs::Permissions::from_mode(0o666))
+    };
+    let mut out = BufWriter::new(builder.tempfile_in(directory)?);
+    listing.write(&mut out)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if let Some(old) = old {
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    file.persist(&target).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn tell(listing: &Listing, output: &Path) {
+    let mut lines = Vec::new();
+    for left_out in &listing.left_out {
+        let name = left_out.resource.name();
+        match &left_out.reason {
+            LeftOutReason::Forbidden { message } => {
+                lines.push(format!("warning: {name} left out: {message}"));
+                lines.push(format!("hint: allow it by a rule of a ClusterRole: {}", left_out.resource.rule()));
+            }
+            LeftOutReason::NotServed if left_out.resource.is_recent => {}
+            LeftOutReason::NotServed => lines.push(format!("warning: {name} left out: the cluster has no such kind")),
+        }
+    }
+    let to = if output == Path::new("-") { "standard output".to_owned() } else { output.display().to_string() };
+    let (objects, pods) = (listing.objects.len(), listing.count("Pod"));
+    lines.push(format!("{objects} objects, {pods} of them pods, from {} to {to}", listing.server));
+    let _ = writeln!(io::stderr(), "{}", printable(&lines.join("\n")));
+}

@@ -1,0 +1,377 @@
+//! An object as the API gives it in, the same object with nothing but what an inventory reads out.
+//!
+//! For snapshots that are kept or handed on. What goes: `managedFields`, `last-applied-configuration` and all other annotations
+//! but the addresses and ranges that network plug-ins write on nodes; environments, volumes, images, probes and every other part of
+//! a container but its name, ports and, beside the first containers, restart policy; all statuses but addresses and times. Of
+//! command lines only three flags survive, and only in `kube-system` (see [`command`]). So a snapshot holds names, labels,
+//! addresses, ports and times, and no secret that someone put in an environment, an argument or an annotation.
+//!
+//! Guaranteed: an inventory reads the same from the narrowed object as from the whole one. The result still is an object of its
+//! kind to whoever reads it; it is no manifest to apply.
+
+use serde_json::{Map, Value};
+
+use super::convert::{ADDRESS_ANNOTATIONS, API_SERVER, ARGUMENTS, DEVICE_ANNOTATIONS, RANGE_ANNOTATIONS, SYSTEM_NAMESPACE};
+
+/// Read of every object.
+const METADATA: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "metadata.resourceVersion",
+    "metadata.labels",
+    "metadata.ownerReferences.kind",
+    "metadata.ownerReferences.name",
+    "metadata.ownerReferences.controller",
+    "metadata.creationTimestamp",
+    "metadata.deletionTimestamp",
+];
+
+const NODE: &[&str] = &["spec.podCIDR", "spec.podCIDRs", "status.addresses.type", "status.addresses.address"];
+
+const POD: &[&str] = &[
+    "spec.nodeName",
+    "spec.hostNetwork",
+    "spec.containers.name",
+    "spec.containers.ports.name",
+    "spec.containers.ports.containerPort",
+    "spec.containers.ports.hostPort",
+    "spec.containers.ports.protocol",
+    "spec.initContainers.name",
+    "spec.initContainers.restartPolicy",
+    "spec.initContainers.ports.name",
+    "spec.initContainers.ports.containerPort",
+    "spec.initContainers.ports.hostPort",
+    "spec.initContainers.ports.protocol",
+    "status.phase",
+    "status.startTime",
+    "status.podIP",
+    "status.podIPs.ip",
+    "status.hostIP",
+    "status.hostIPs.ip",
+    "status.containerStatuses.state.terminated.finishedAt",
+    "status.initContainerStatuses.state.terminated.finishedAt",
+    "status.conditions.lastTransitionTime",
+];
+
+const SERVICE: &[&str] = &[
+    "spec.type",
+    "spec.clusterIP",
+    "spec.clusterIPs",
+    "spec.externalIPs",
+    "spec.ports.name",
+    "spec.ports.protocol",
+    "spec.ports.port",
+    "spec.ports.targetPort",
+    "spec.ports.nodePort",
+    "spec.selector",
+    "status.loadBalancer.ingress.ip",
+];
+
+const ENDPOINT_SLICE: &[&str] = &[
+    "endpoints.addresses",
+    "endpoints.targetRef.kind",
+    "endpoints.targetRef.namespace",
+    "endpoints.targetRef.name",
+    "ports.name",
+    "ports.protocol",
+    "ports.port",
+];
+
+const INGRESS: &[&str] = &[
+    "spec.defaultBackend.service.name",
+    "spec.defaultBackend.service.port.name",
+    "spec.defaultBackend.service.port.number",
+    "spec.rules.http.paths.backend.service.name",
+    "spec.rules.http.paths.backend.service.port.name",
+    "spec.rules.http.paths.backend.service.port.number",
+];
+
+/// What a kind adds to the metadata. A path that ends at a mapping or list keeps all of it; lists are stepped through.
+fn paths(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "Node" => NODE,
+        "Pod" => POD,
+        "Service" => SERVICE,
+        "EndpointSlice" => ENDPOINT_SLICE,
+        "ReplicationController" => &["spec.selector"],
+        "Job" => &["spec.template.metadata.labels", "status.conditions.type", "status.conditions.status"],
+        "CronJob" => &["spec.jobTemplate.spec.template.metadata.labels"],
+        "Ingress" => INGRESS,
+        // It is evaluated, so all of it counts; it cannot hold secrets.
+        "NetworkPolicy" => &["spec"],
+        "ServiceCIDR" => &["spec.cidrs"],
+        "Namespace" => &[],
+        // The controllers, and custom ones made after them.
+        _ => &["spec.selector.matchLabels"],
+    }
+}
+
+/// The object without what no inventory reads. It names its own `kind`, as items of a typed list do not.
+#[must_use]
+pub fn narrow(object: &Value) -> Value {
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let kept: Vec<&str> = METADATA.iter().chain(paths(kind)).copied().collect();
+    let mut narrowed = keep(object, &kept);
+    match kind {
+        "Node" => narrow_annotations(object, &mut narrowed),
+        "Pod" if object["metadata"]["namespace"] == SYSTEM_NAMESPACE => narrow_commands(object, &mut narrowed),
+        _ => {}
+    }
+    narrowed
+}
+
+fn keep(value: &Value, paths: &[&str]) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|item| keep(item, paths)).collect(),
+        Value::Object(members) => {
+            let kept = members.iter().filter_map(|(key, member)| {
+                let below: Vec<&str> = paths.iter().filter_map(|path| path.strip_prefix(key.as_str())).collect();
+                let member = if below.contains(&"") {
+                    member.clone()
+                } else {
+                    let below: Vec<&str> = below.into_iter().filter_map(|path| path.strip_prefix('.')).collect();
+                    Some(below).filter(|below| !below.is_empty()).map(|below| keep(member, &below))?
+                };
+                (!is_empty(&member)).then(|| (key.clone(), member))
+            });
+            Value::Object(kept.collect())
+        }
+        scalar => scalar.clone(),
+    }
+}
+
+/// Whether a member says nothing: absent, null and empty are the same to the API's readers.
+fn is_empty(member: &Value) -> bool {
+    match member {
+        Value::Null => true,
+        Value::Array(items) => items.iter().all(|item| item.as_object().is_some_and(Map::is_empty)),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+fn narrow_annotations(object: &Value, narrowed: &mut Value) {
+    let read = [ADDRESS_ANNOTATIONS, DEVICE_ANNOTATIONS, RANGE_ANNOTATIONS];
+    let Some(annotations) = object["metadata"]["annotations"].as_object() else { return };
+    let kept: Map<String, Value> = annotations
+        .iter()
+        .filter(|(key, _)| read.iter().any(|keys| keys.contains(&key.as_str())))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if !kept.is_empty() {
+        narrowed["metadata"]["annotations"] = Value::Object(kept);
+    }
+}
+
+fn narrow_commands(object: &Value, narrowed: &mut Value) {
+    let Some(containers) = object["spec"]["containers"].as_array() else { return };
+    for (position, container) in containers.iter().enumerate() {
+        let command = command(container);
+        if !command.is_empty()
+            && let Some(kept) = narrowed.pointer_mut(&format!("/spec/containers/{position}"))
+        {
+            kept["command"] = command.into();
+        }
+    }
+}
+
+/// Of a control plane component's command line: whether it is the API server, and its address ranges and port.
+fn command(container: &Value) -> Vec<String> {
+    let words: Vec<&str> =
+        ["command", "args"].iter().filter_map(|key| container[key].as_array()).flatten().filter_map(Value::as_str).collect();
+    let mut kept = Vec::new();
+    if words.iter().any(|word| word.ends_with(API_SERVER)) {
+        kept.push(API_SERVER.to_owned());
+    }
+    for (position, word) in words.iter().enumerate() {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag, Some(value)),
+            // The next word is another flag if this one came without a value.
+            None => (*word, words.get(position + 1).copied().filter(|next| !next.starts_with('-'))),
+        };
+        if let (true, Some(value)) = (ARGUMENTS.contains(&flag), value) {
+            kept.push(format!("{flag}={value}"));
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::inventory::snapshot::read_value;
+
+    /// Objects with every member that is read, and beside each something that is not.
+    fn samples() -> Vec<Value> {
+        let metadata = |name: &str| {
+            json!({
+                "name": name, "namespace": "kube-system", "uid": "1-2", "resourceVersion": "7", "labels": {"app": name},
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "secret"},
+                "managedFields": [{"manager": "secret"}], "generation": 3,
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "owner", "uid": "9", "controller": true}],
+                "creationTimestamp": "2026-11-18T12:33:34Z", "deletionTimestamp": "2026-11-18T12:40:00Z",
+            })
+        };
+        let container = json!({
+            "name": "main", "image": "secret", "env": [{"name": "PASSWORD", "value": "secret"}], "envFrom": [{"secret": 1}],
+            "command": ["/usr/bin/kube-apiserver", "--token=secret", "--cluster-cidr", "10.244.0.0/16", "secret"],
+            "args": ["--service-cluster-ip-range=10.96.0.0/16,fd00::/112", "--secure-port=7443", "--password", "secret"],
+            "ports": [{"name": "https", "containerPort": 443, "hostPort": 8443, "protocol": "UDP", "hostIP": "secret"}],
+            "livenessProbe": {"httpGet": {"httpHeaders": [{"value": "secret"}]}},
+        });
+        let mut side_car = container.clone();
+        side_car["name"] = "side-car".into();
+        side_car["restartPolicy"] = "Always".into();
+        let ended = |time: &str| json!([{"state": {"terminated": {"finishedAt": time, "message": "secret"}}, "image": "secret"}]);
+        let pod_status = json!({
+            "phase": "Succeeded", "startTime": "2026-11-18T12:33:35Z", "message": "secret",
+            "podIP": "10.244.1.2", "podIPs": [{"ip": "10.244.1.3"}], "hostIP": "10.0.0.1", "hostIPs": [{"ip": "10.0.0.2"}],
+            "containerStatuses": ended("2026-11-18T12:39:00Z"), "initContainerStatuses": ended("2026-11-18T12:34:00Z"),
+            "conditions": [{"type": "Ready", "status": "False", "message": "secret", "lastTransitionTime": "2026-11-18T12:39:30Z"}],
+        });
+        let pod_spec = json!({
+            "nodeName": "node-1", "hostNetwork": true, "containers": [container], "initContainers": [side_car],
+            "volumes": [{"secret": {"secretName": "secret"}}], "imagePullSecrets": [{"name": "secret"}],
+        });
+        let mut evicted =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata("evicted"), "spec": pod_spec, "status": pod_status});
+        evicted["status"]["containerStatuses"] = Value::Null;
+        evicted["status"]["initContainerStatuses"] = Value::Null;
+        let mut init = evicted.clone();
+        init["metadata"]["name"] = "init".into();
+        init["status"]["initContainerStatuses"] = ended("2026-11-18T12:34:00Z");
+        let mut node = metadata("node-1");
+        node["annotations"]["projectcalico.org/IPv4Address"] = "10.0.0.9/24".into();
+        node["annotations"]["projectcalico.org/IPv4VXLANTunnelAddr"] = "10.244.1.0".into();
+        node["annotations"]["network.cilium.io/ipv4-pod-cidr"] = "10.245.1.0/24".into();
+        let mut slice = metadata("web-1");
+        slice["labels"]["kubernetes.io/service-name"] = "web".into();
+        let backend = |name: &str| json!({"service": {"name": name, "port": {"name": "http"}}});
+        let numbered = |name: &str| json!({"service": {"name": name, "port": {"number": 80}}});
+        let selector = json!({"matchLabels": {"app": "web"}, "matchExpressions": []});
+        let template = json!({"metadata": {"labels": {"app": "job"}}, "spec": {"containers": [{"env": "secret"}]}});
+        vec![
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata("prod"), "status": {"phase": "secret"}}),
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": node,
+                "spec": {"podCIDR": "10.244.3.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:1::/64"], "providerID": "secret"},
+                "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"}, {"type": "Hostname", "address": "10.9.9.9"}],
+                    "images": [{"names": ["secret"]}]}}),
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata("api"), "spec": pod_spec, "status": pod_status}),
+            evicted,
+            init,
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata("web"),
+                "spec": {"type": "LoadBalancer", "clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.2"], "externalIPs": ["192.0.2.1"],
+                    "ports": [{"name": "http", "protocol": "UDP", "port": 80, "targetPort": "web", "nodePort": 30080,
+                        "appProtocol": "secret"}],
+                    "selector": {"app": "web"}, "externalName": "secret"},
+                "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.2", "hostname": "secret"}]}}}),
+            json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": slice,
+                "endpoints": [{"addresses": ["10.244.1.2"], "zone": "secret",
+                    "targetRef": {"kind": "Pod", "namespace": "kube-system", "name": "api", "uid": "secret"}}],
+                "ports": [{"name": "http", "protocol": "UDP", "port": 8080, "appProtocol": "secret"}]}),
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("web"),
+                "spec": {"selector": selector, "template": template}, "status": {"conditions": "secret"}}),
+            json!({"apiVersion": "v1", "kind": "ReplicationController", "metadata": metadata("old"),
+                "spec": {"selector": {"app": "old"}, "template": template}}),
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata("job"), "spec": {"template": template},
+                "status": {"conditions": [{"type": "Complete", "status": "True", "message": "secret"}]}}),
+            json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata("cron"),
+                "spec": {"jobTemplate": {"spec": {"template": template}}, "schedule": "secret"}}),
+            json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata("in"),
+                "spec": {"defaultBackend": backend("first"), "tls": [{"secretName": "secret"}], "rules": [
+                    {"host": "secret", "http": {"paths": [{"path": "/secret", "backend": backend("second")}, {"backend": numbered("third")}]}}]}}),
+            json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata("numbered"),
+                "spec": {"defaultBackend": numbered("fourth")}}),
+            json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata("deny"),
+                "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": []}}),
+            json!({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": metadata("kubernetes"),
+                "spec": {"cidrs": ["10.96.0.0/16"]}, "status": {"conditions": "secret"}}),
+        ]
+    }
+
+    /// A NetworkPolicy is kept as it was read, with metadata that no one evaluates.
+    fn read(object: &Value) -> String {
+        let mut object = object.clone();
+        if object["kind"] == "NetworkPolicy" {
+            object["metadata"] = json!({"name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"]});
+        }
+        format!("{:#?}", read_value(object, "sample"))
+    }
+
+    #[test]
+    fn the_same_is_read_and_no_secret_is_left() {
+        for sample in samples() {
+            let narrowed = narrow(&sample);
+            assert_eq!(read(&narrowed), read(&sample), "{narrowed:#}");
+            assert!(sample.to_string().contains("secret"), "the sample has something to hide: {sample:#}");
+            assert!(!narrowed.to_string().contains("secret"), "{narrowed:#}");
+            assert!(!read(&sample).contains("UnreadableObject"), "the sample is sound: {}", read(&sample));
+        }
+    }
+
+    /// The other half of the promise: what is kept is needed.
+    #[test]
+    fn nothing_is_kept_that_is_not_read() {
+        let samples = samples();
+        let mut useless = Vec::new();
+        for kind in samples.iter().filter_map(|sample| sample["kind"].as_str()) {
+            let of_kind: Vec<&Value> = samples.iter().filter(|sample| sample["kind"] == kind).collect();
+            for dropped in paths(kind) {
+                let apart = ["metadata.annotations", "spec.containers.command"];
+                let others: Vec<&str> =
+                    METADATA.iter().chain(paths(kind)).copied().filter(|path| path != dropped).chain(apart).collect();
+                let is_missed = of_kind.iter().any(|sample| read(&keep(&narrow(sample), &others)) != read(sample));
+                if !is_missed {
+                    useless.push(format!("{kind}: {dropped}"));
+                }
+            }
+        }
+        assert!(useless.is_empty(), "{useless:#?}");
+    }
+
+    #[test]
+    fn arguments_are_for_the_control_plane_only() {
+        let sample = samples().into_iter().find(|sample| sample["metadata"]["name"] == "api").expect("a pod");
+        let expected = json!([
+            "kube-apiserver",
+            "--cluster-cidr=10.244.0.0/16",
+            "--service-cluster-ip-range=10.96.0.0/16,fd00::/112",
+            "--secure-port=7443"
+        ]);
+        assert_eq!(narrow(&sample)["spec"]["containers"][0]["command"], expected);
+        let mut elsewhere = sample;
+        elsewhere["metadata"]["namespace"] = "prod".into();
+        let container = &narrow(&elsewhere)["spec"]["containers"][0];
+        assert!(container.get("command").is_none() && container.get("args").is_none(), "{container:#}");
+    }
+
+    #[test]
+    fn every_recorded_inventory_reads_the_same() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+        let mut objects = 0;
+        for entry in fs::read_dir(folder).expect("captures") {
+            let path = entry.expect("an entry").path();
+            let text = match path.extension().and_then(|extension| extension.to_str()) {
+                Some("yaml" | "json") => fs::read_to_string(&path).expect("text"),
+                _ => continue,
+            };
+            // JSON is YAML.
+            let list: Value = serde_saphyr::from_str(&text).expect("YAML");
+            for object in list["items"].as_array().expect("a list") {
+                objects += 1;
+                let narrowed = narrow(object);
+                assert_eq!(read(&narrowed), read(object), "{}: {narrowed:#}", path.display());
+                assert!(narrowed.to_string().len() <= object.to_string().len(), "{}: {narrowed:#}", path.display());
+            }
+        }
+        assert!(objects > 200, "the inventories were found");
+    }
+}
