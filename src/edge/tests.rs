@@ -5,22 +5,28 @@ use serde_json::{Value, json};
 use super::{Observation, Observer};
 use crate::flow::Names;
 use crate::inventory::{Inventory, InventoryBuilder, InventoryOptions};
-use crate::model::{DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Protocol, Span, Timestamp};
+use crate::model::{Code, DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Protocol, Span, Timestamp};
 
 const CALLER: &str = "10.244.1.10";
 const SECOND_CALLER: &str = "10.244.1.11";
 const SERVER: &str = "10.244.1.20";
+const SERVICE: &str = "10.96.0.20";
+const NODE: &str = "10.0.0.11";
 
 fn pod(name: &str, address: &str, ports: &[(u16, &str)]) -> Value {
     let ports: Vec<Value> = ports.iter().map(|(port, protocol)| json!({"containerPort": port, "protocol": protocol})).collect();
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "n", "name": name, "labels": {"app": name}},
-        "spec": {"containers": [{"name": "c", "image": "i", "ports": ports}]}, "status": {"podIP": address}})
+        "spec": {"nodeName": "node-1", "containers": [{"name": "c", "image": "i", "ports": ports}]}, "status": {"podIP": address}})
 }
 
 /// Two callers and a server; the port of gossip and of statsd is declared by all.
 fn inventory() -> Inventory {
     let mut builder = InventoryBuilder::new();
     let declared = [(7946, "UDP"), (8125, "UDP"), (21, "TCP")];
+    builder.apply_value(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"},
+        "status": {"addresses": [{"type": "InternalIP", "address": NODE}]}}));
+    builder.apply_value(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "n", "name": "server"},
+        "spec": {"clusterIP": SERVICE, "clusterIPs": [SERVICE], "selector": {"app": "server"}, "ports": [{"port": 80, "targetPort": 8080}]}}));
     for (name, address) in [("caller", CALLER), ("second", SECOND_CALLER), ("server", SERVER)] {
         builder.apply_value(pod(name, address, &declared));
     }
@@ -140,5 +146,41 @@ fn one_way_udp_to_a_declared_port_needs_two_moments() {
     ];
     for (message, flows, expected) in rows {
         assert_eq!(edges(flows).len(), expected, "{message}");
+    }
+}
+
+#[test]
+fn a_pod_that_calls_itself_through_its_service_needs_no_rule() {
+    let opened = |flow: Flow| Flow { opening: Some(77), ..flow };
+    let called = opened(syn((SERVER, 40000), (SERVICE, 80)));
+    // Masqueraded, or the answer would not come back through the node.
+    let delivered = opened(syn((NODE, 40000), (SERVER, 8080)));
+    for flows in [vec![called.clone()], vec![called, delivered]] {
+        let observation = observe(flows, &Names::default());
+        assert_eq!(observation.edges.len(), 0, "{:?}", observation.edges);
+        let codes: Vec<Code> = observation.findings.sorted().iter().map(|finding| finding.code).collect();
+        assert!(codes.contains(&Code::Hairpin), "{codes:?}");
+    }
+}
+
+#[test]
+fn both_views_of_a_call_to_a_service_are_one_edge_of_the_pods() {
+    let opened = |flow: Flow| Flow { opening: Some(77), ..flow };
+    let called = opened(syn((CALLER, 40000), (SERVICE, 80)));
+    let delivered = opened(syn((CALLER, 40000), (SERVER, 8080)));
+    for flows in [vec![called.clone()], vec![delivered.clone()], vec![called.clone(), delivered.clone()], vec![delivered, called]]
+    {
+        let observation = observe(flows, &Names::default());
+        let edges: Vec<String> = observation.edges.keys().map(ToString::to_string).collect();
+        assert_eq!(edges, ["n/caller -> n/server TCP 8080"]);
+        assert!(observation.edges.values().all(|evidence| evidence.connections == 1));
+    }
+}
+
+#[test]
+fn the_own_node_needs_no_rule() {
+    for node in [NODE, "fe80::1"] {
+        let observation = observe(vec![syn((node, 40000), (SERVER, 8080))], &Names::default());
+        assert_eq!(observation.edges.len(), 0, "{node}");
     }
 }

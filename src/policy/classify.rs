@@ -472,3 +472,73 @@ impl Sorter<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::edge::Observation;
+    use crate::inventory::{InventoryBuilder, InventoryOptions};
+    use crate::model::{DirectionEvidence, Span, Timestamp, WorkloadKind};
+    use crate::policy::{PolicyOptions, make};
+
+    fn evidence(names: &[&str]) -> Evidence {
+        Evidence {
+            connections: 1,
+            span: Span::at(Timestamp(0)),
+            direction: DirectionEvidence::Syn,
+            mid_stream: 0,
+            one_way: 0,
+            names: names.iter().map(|name| ((*name).to_owned(), 1)).collect(),
+            services: BTreeSet::new(),
+        }
+    }
+
+    #[test]
+    fn outside_addresses_are_named_as_a_person_would() {
+        let mut builder = InventoryBuilder::new();
+        let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "n", "name": "hook", "labels": {"app": "hook"}},
+             "spec": {"containers": [{"name": "c", "ports": [{"containerPort": 9443}]}]}, "status": {"podIP": "10.244.1.9"}},
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "n", "name": "hook"},
+             "spec": {"type": "NodePort", "clusterIP": "10.96.0.9", "selector": {"app": "hook"}, "ports": [{"port": 9443}]}},
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "n", "name": "smtp"},
+             "spec": {"type": "ExternalName", "externalName": "smtp.example"}},
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "default", "name": "kubernetes"},
+             "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443}]}},
+            {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+             "metadata": {"namespace": "default", "name": "kubernetes", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+             "endpoints": [{"addresses": ["172.16.0.5"]}], "ports": [{"name": "https", "port": 443, "protocol": "TCP"}]}]});
+        builder.apply_value(objects);
+        let inventory = builder.build(&InventoryOptions::default());
+        let hook = Party::Workload(WorkloadName { namespace: "n".into(), name: "hook".into(), kind: WorkloadKind("Pod".into()) });
+        let outside = |address: &str| Party::Outside(address.parse().expect("an address"));
+        let edge = |originator: &Party, responder: &Party, port: u16| Edge {
+            originator: originator.clone(),
+            responder: responder.clone(),
+            protocol: Protocol::Tcp,
+            port: NonZeroU16::new(port).expect("a port"),
+        };
+        let observation = Observation {
+            edges: BTreeMap::from([
+                (edge(&outside("172.16.0.5"), &hook, 9443), evidence(&[])),
+                (edge(&hook, &outside("203.0.113.25"), 587), evidence(&["smtp.n.svc.cluster.local"])),
+                (edge(&hook, &outside("203.0.113.26"), 443), evidence(&["api.svc.example"])),
+                (edge(&hook, &outside("203.0.113.27"), 443), evidence(&[])),
+            ]),
+            ..Observation::default()
+        };
+        let set = make(&observation, &inventory, &PolicyOptions::default());
+        let names: Vec<&str> = set.policies.iter().map(|explained| explained.policy.name.as_str()).collect();
+        let expected = [
+            "default-deny-all",
+            "allow-hook-to-203-0-113-27",
+            "allow-hook-to-api-svc-example",
+            "allow-hook-to-smtp",
+            // A managed cluster's API server is no node; that the webhook is exposed opens it to nobody else.
+            "allow-kube-apiserver-to-hook",
+        ];
+        assert_eq!(names, expected);
+    }
+}

@@ -262,7 +262,9 @@ mod tests {
     /// The selectors of these pods' workloads, as `kubectl get -l` takes them; `?` before one that is not exact.
     fn selectors(pods: &[Value]) -> BTreeMap<String, String> {
         let mut builder = InventoryBuilder::new();
-        pods.iter().for_each(|pod| builder.apply_value(pod.clone()));
+        for pod in pods {
+            builder.apply_value(pod.clone());
+        }
         let text = |selection: Selection| match selection {
             Selection::Exact(selector) => selector.to_string(),
             Selection::Broad(selector, _) => format!("?{selector}"),
