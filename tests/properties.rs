@@ -187,7 +187,7 @@ proptest! {
         let (inventory, edges, set) = learned(&templates, &drawn);
         let widenings = set.widenings.iter().map(|widening| {
             let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
-            Widening::whole(policy, widening.reason.clone())
+            Widening { workloads: widening.workloads.clone(), ..Widening::whole(policy, widening.reason.clone()) }
         });
         let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: widenings.collect() };
         let expressible = edges.keys().filter(|edge| !set.inexpressible.contains(edge));

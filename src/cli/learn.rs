@@ -140,7 +140,8 @@ fn prove(observation: &Observation, inventory: &Inventory, set: &PolicySet) -> R
     let manifests: Vec<_> = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
     let widening = |widening: &policy::Widening| {
         let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
-        verify::Widening::whole(policy, widening.reason.clone())
+        let whole = verify::Widening::whole(policy, widening.reason.clone());
+        verify::Widening { workloads: widening.workloads.clone(), ..whole }
     };
     let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: set.widenings.iter().map(widening).collect() };
     let edges = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge));

@@ -56,6 +56,8 @@ pub struct Widening {
     pub namespace: String,
     /// The policy's name.
     pub name: String,
+    /// Only where one of these workloads takes part; `None` for all that the policy says.
+    pub workloads: Option<BTreeSet<WorkloadName>>,
     /// Why.
     pub reason: String,
 }
@@ -170,18 +172,28 @@ fn widening(explained: &Explained, has_range: bool) -> Option<Widening> {
         _ if has_range => "a range over ports picked at run time",
         _ => return None,
     };
-    Some(Widening { namespace: policy.namespace.clone(), name: policy.name.clone(), reason: reason.to_owned() })
+    Some(Widening { namespace: policy.namespace.clone(), name: policy.name.clone(), workloads: None, reason: reason.to_owned() })
 }
 
-/// A policy that names a workload which no selector tells apart, as its subject or as a peer.
+/// A policy that names a workload which no selector tells apart, as its subject or as a peer: it speaks of those others too.
 fn mistaken(explained: &Explained, selections: &BTreeMap<WorkloadName, Selection>) -> Option<Widening> {
-    let is_broad = |workload: &WorkloadName| matches!(selections.get(workload), Some(Selection::Broad(..)));
     let policy = &explained.policy;
-    let mut parties = explained.grounds.values().flat_map(BTreeMap::keys).flat_map(|edge| [&edge.originator, &edge.responder]);
-    let concerns = policy.subject.iter().any(is_broad)
-        || parties.any(|party| matches!(party, Party::Workload(workload) if is_broad(workload)));
-    let reason = "workloads that no selector tells apart".to_owned();
-    concerns.then(|| Widening { namespace: policy.namespace.clone(), name: policy.name.clone(), reason })
+    let edges = explained.grounds.values().flat_map(BTreeMap::keys);
+    let parties = edges.flat_map(|edge| [&edge.originator, &edge.responder]).filter_map(|party| match party {
+        Party::Workload(workload) => Some(workload),
+        _ => None,
+    });
+    let others = parties.chain(&policy.subject).filter_map(|workload| match selections.get(workload) {
+        Some(Selection::Broad(_, others)) => Some(others),
+        _ => None,
+    });
+    let others: BTreeSet<WorkloadName> = others.flatten().cloned().collect();
+    (!others.is_empty()).then(|| Widening {
+        namespace: policy.namespace.clone(),
+        name: policy.name.clone(),
+        workloads: Some(others),
+        reason: "workloads that no selector tells apart".to_owned(),
+    })
 }
 
 /// Says which workloads and namespaces nothing was seen of.
