@@ -10,6 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use netpol_gen::decode::{DecodeOptions, Decoder, Frame, LinkType, TcpFlags, Transport};
+use netpol_gen::model::Timestamp;
 use serde_json::Value;
 
 #[derive(serde::Deserialize)]
@@ -205,4 +207,35 @@ fn however_a_capture_is_cut_up_the_output_is_the_same_bytes() {
         compared += 1;
     }
     assert!(compared >= 12, "only {compared} cases were compared");
+}
+
+/// Whether a record of a little-endian pcap file holds a TCP SYN or SYN+ACK.
+fn is_opening(link: LinkType, record: &[u8]) -> bool {
+    let data = &record[16..];
+    let frame = Frame { at: Timestamp(0), link, wire_length: u32::try_from(data.len()).unwrap(), data };
+    let packet = Decoder::new(DecodeOptions::default()).decode(&frame);
+    packet.is_some_and(|packet| matches!(packet.transport, Transport::Tcp { flags: TcpFlags { syn: true, .. }, .. }))
+}
+
+#[test]
+fn connections_under_way_before_the_capture_began_give_the_same_policies() {
+    let all = cases();
+    for name in ["shop", "shop-staging-reads-db", "cronjob", "overlay", "churn"] {
+        let case = &all[name];
+        let (header, records) = records(&captures(case)[0]).unwrap();
+        let link = LinkType::from_number(u16::from_le_bytes([header[20], header[21]]));
+        let kept: Vec<Vec<u8>> = records.iter().filter(|record| !is_opening(link, record)).cloned().collect();
+        assert!(kept.len() < records.len(), "{name}: handshakes were taken out");
+        let folder = tempfile::tempdir().unwrap();
+        let capture = write(folder.path(), "late.pcap", &header, &kept);
+        let output = folder.path().join("policies");
+        let result = learn(case, &[capture], &output);
+        assert_eq!(result.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&result.stderr));
+        let expected = policies(&root().join("tests/cases").join(name).join("expected"));
+        assert_eq!(policies(&output), expected, "{name}");
+        let summary: Value = serde_json::from_slice(&result.stdout).unwrap();
+        assert!(summary["flows"]["mid-stream"].as_u64() > Some(0), "{name}: {}", summary["flows"]);
+        let codes = summary["findings"].as_array().unwrap();
+        assert!(codes.iter().any(|finding| finding["code"] == "weak-direction"), "{name}: it is said");
+    }
 }
