@@ -10,44 +10,30 @@ use crate::model::{Class, Code, Edge, Evidence, Findings, Party, Peer, PodSelect
 
 use super::blocks;
 use super::draft::{Direction, Draft, DraftKey};
-use super::name::{ShortNames, of_range};
+use super::name::ShortNames;
+use super::outside::OutsideCall;
+use super::resolution::Resolvers;
 use super::selector::Selection;
 use super::set::{PolicyOptions, Public};
 
-/// Outside addresses without a name get a policy each up to this many for a workload and direction; beyond, they share one.
-const OWN_POLICY: usize = 8;
-/// A name behind which more addresses than this were called will lead to others tomorrow.
-const STEADY: usize = 4;
-
 /// The drafts of a run, under construction.
 pub(super) struct Sorter<'a> {
-    inventory: &'a Inventory,
+    pub(super) inventory: &'a Inventory,
     options: &'a PolicyOptions,
     subjects: &'a BTreeSet<String>,
     selections: &'a BTreeMap<WorkloadName, Selection>,
     ids: BTreeMap<&'a WorkloadName, WorkloadId>,
-    short: ShortNames,
+    pub(super) short: ShortNames,
     /// The policies so far.
     pub(super) drafts: BTreeMap<DraftKey, Draft>,
     /// Per namespace and workload: the resolvers it asked.
     pub(super) resolvers: BTreeMap<String, BTreeMap<WorkloadName, Resolvers>>,
-    outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall>>,
+    pub(super) outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall>>,
     /// Edges that no policy can allow.
     pub(super) inexpressible: BTreeSet<Edge>,
     /// What is to be said beside the policies.
     pub(super) findings: Findings,
 }
-
-/// An edge with an address outside the cluster, and the ports it needs.
-struct OutsideCall {
-    address: IpAddr,
-    ports: BTreeSet<PolicyPort>,
-    edge: Edge,
-    evidence: Evidence,
-}
-
-/// Peers that resolve names, each with its ports and grounds.
-pub(super) type Resolvers = BTreeMap<Peer, (BTreeSet<PolicyPort>, BTreeMap<Edge, Evidence>)>;
 
 impl<'a> Sorter<'a> {
     pub(super) fn new(
@@ -118,94 +104,6 @@ impl<'a> Sorter<'a> {
         {
             self.ingress(workload, &ports, &edge, evidence);
         }
-    }
-
-    /// Groups the outside addresses, now that all are known.
-    pub(super) fn finish_outside(&mut self) {
-        for ((workload, direction), calls) in std::mem::take(&mut self.outside) {
-            let mut names: BTreeMap<IpAddr, BTreeMap<String, u64>> = BTreeMap::new();
-            for OutsideCall { address, evidence, .. } in &calls {
-                let known = names.entry(*address).or_default();
-                for (name, connections) in &evidence.names {
-                    *known.entry(name.clone()).or_default() += connections;
-                }
-            }
-            // The name most connections asked for; the first in the alphabet of equals.
-            let asked: BTreeMap<IpAddr, String> = names
-                .into_iter()
-                .filter_map(|(address, names)| {
-                    let best = names.into_iter().max_by(|one, other| one.1.cmp(&other.1).then_with(|| other.0.cmp(&one.0)));
-                    best.map(|(name, _)| (address, name))
-                })
-                .collect();
-            let groups = self.outside_groups(&workload, direction, &asked, &calls);
-            for OutsideCall { address, ports, edge, evidence } in calls {
-                let group = &groups[&address];
-                let wanted = match direction {
-                    Direction::Egress => format!("allow-{}-to-{group}", self.short.of(&workload)),
-                    Direction::Ingress => format!("allow-{group}-to-{}", self.short.of(&workload)),
-                };
-                self.draft(&workload, Class::Outside, direction, group, wanted).allow_address(address, &ports, &edge, &evidence);
-            }
-        }
-    }
-
-    fn outside_groups(
-        &mut self,
-        workload: &WorkloadName,
-        direction: Direction,
-        asked: &BTreeMap<IpAddr, String>,
-        calls: &[OutsideCall],
-    ) -> BTreeMap<IpAddr, String> {
-        let mut ports: BTreeMap<IpAddr, BTreeSet<PolicyPort>> = BTreeMap::new();
-        for call in calls {
-            ports.entry(call.address).or_default().extend(&call.ports);
-        }
-        let mut by_name: BTreeMap<&String, usize> = BTreeMap::new();
-        for name in asked.values() {
-            *by_name.entry(name).or_default() += 1;
-        }
-        for (name, addresses) in by_name {
-            if addresses > STEADY {
-                let message = format!("was called by {workload} at {addresses} addresses");
-                self.findings.add(Code::ManyAddresses, name.clone(), message);
-            }
-        }
-        let unnamed: BTreeMap<IpAddr, BTreeSet<PolicyPort>> = ports
-            .iter()
-            .filter(|(address, _)| !asked.contains_key(address))
-            .filter(|(address, _)| direction == Direction::Egress || !self.is_api_server(**address))
-            .map(|(address, ports)| (*address, ports.clone()))
-            .collect();
-        let ranges = blocks::aggregated(&unnamed);
-        if ranges.len() > OWN_POLICY {
-            let message = format!("{} outside addresses without a name", unnamed.len());
-            self.findings.add(Code::ManyAddresses, workload.to_string(), message);
-        }
-        let group = |address: &IpAddr| {
-            if let Some(name) = asked.get(address) {
-                return self.service_name(name, &workload.namespace).unwrap_or_else(|| name.clone());
-            }
-            if direction == Direction::Ingress && self.is_api_server(*address) {
-                return "kube-apiserver".to_owned();
-            }
-            let range = ranges.keys().find(|range| range.contains(address));
-            match range {
-                Some(range) if ranges.len() <= OWN_POLICY => of_range(*range),
-                _ => "outside".to_owned(),
-            }
-        };
-        ports.keys().map(|address| (*address, group(address))).collect()
-    }
-
-    /// A name of the cluster's own zone, as short as pods of the namespace may say it: a Service that leads outside (without
-    /// selector, or an `ExternalName`) is known by its name, not by `name.namespace.svc.cluster.local`.
-    fn service_name(&self, name: &str, from: &str) -> Option<String> {
-        let mut parts = name.split('.');
-        let (service, namespace) = (parts.next()?, parts.next()?);
-        let is_known = || self.inventory.services().iter().any(|known| known.name == service && known.namespace == namespace);
-        let is_service = parts.next() == Some("svc") && is_known();
-        is_service.then(|| if namespace == from { service.to_owned() } else { format!("{service}.{namespace}") })
     }
 
     /// The ports an edge needs: its own, and for name resolution the other protocol's too, since a truncated answer over UDP is
@@ -367,7 +265,7 @@ impl<'a> Sorter<'a> {
     }
 
     /// Whether the API server has this address: in a managed cluster it is no node's, and it calls webhooks.
-    fn is_api_server(&self, address: IpAddr) -> bool {
+    pub(super) fn is_api_server(&self, address: IpAddr) -> bool {
         self.inventory.api_server().iter().any(|endpoint| endpoint.address == address)
     }
 
@@ -391,7 +289,14 @@ impl<'a> Sorter<'a> {
         pods.map(|pods| Peer::Pods { namespace, pods })
     }
 
-    fn draft(&mut self, workload: &WorkloadName, class: Class, direction: Direction, group: &str, name: String) -> &mut Draft {
+    pub(super) fn draft(
+        &mut self,
+        workload: &WorkloadName,
+        class: Class,
+        direction: Direction,
+        group: &str,
+        name: String,
+    ) -> &mut Draft {
         let key = DraftKey {
             namespace: workload.namespace.clone(),
             class,
@@ -400,50 +305,6 @@ impl<'a> Sorter<'a> {
             group: group.to_owned(),
         };
         self.drafts.entry(key).or_insert_with(|| Draft::named(name))
-    }
-}
-
-impl Sorter<'_> {
-    /// One policy for the namespace when all its workloads asked the cluster's resolver or its cache on the node, else one for each
-    /// that did.
-    pub(super) fn finish_resolution(&mut self, workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, for_all: bool) {
-        for (namespace, asked) in std::mem::take(&mut self.resolvers) {
-            let all = workloads.get(&namespace).cloned().unwrap_or_default();
-            let peers: BTreeSet<Vec<&Peer>> = asked.values().map(|resolvers| resolvers.keys().collect()).collect();
-            let differ = peers.len() > 1;
-            let is_everyone = asked.len() == all.len();
-            let one = is_everyone || for_all;
-            for (workload, resolvers) in &asked {
-                let (subject, name) = if one {
-                    (None, "allow-allpods-to-dns".to_owned())
-                } else {
-                    (Some(workload.clone()), format!("allow-{}-to-dns", self.short.of(workload)))
-                };
-                let key = DraftKey {
-                    namespace: namespace.clone(),
-                    class: Class::Dns,
-                    direction: Direction::Egress,
-                    subject,
-                    group: String::new(),
-                };
-                let draft = self.drafts.entry(key).or_insert_with(|| Draft::named(name));
-                if is_everyone && differ {
-                    draft.notes.insert(
-                        "Wider than what was seen: some asked the cache on their node only, some the resolver itself.".into(),
-                    );
-                }
-                if for_all && !is_everyone {
-                    draft.notes.insert(
-                        "Wider than what was seen: all pods of the namespace may resolve names (--dns namespace).".into(),
-                    );
-                }
-                for (peer, (ports, grounds)) in resolvers {
-                    for (edge, evidence) in grounds {
-                        draft.allow(peer, ports, edge, evidence);
-                    }
-                }
-            }
-        }
     }
 
     /// What a policy selects, and a finding where that is more than its subject.
@@ -470,75 +331,5 @@ impl Sorter<'_> {
                 None
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::edge::Observation;
-    use crate::inventory::{InventoryBuilder, InventoryOptions};
-    use crate::model::{DirectionEvidence, Span, Timestamp, WorkloadKind};
-    use crate::policy::{PolicyOptions, make};
-
-    fn evidence(names: &[&str]) -> Evidence {
-        Evidence {
-            connections: 1,
-            span: Span::at(Timestamp(0)),
-            direction: DirectionEvidence::Syn,
-            mid_stream: 0,
-            one_way: 0,
-            names: names.iter().map(|name| ((*name).to_owned(), 1)).collect(),
-            services: BTreeSet::new(),
-        }
-    }
-
-    #[test]
-    fn outside_addresses_are_named_as_a_person_would() {
-        let mut builder = InventoryBuilder::new();
-        let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
-            {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "n", "name": "hook", "labels": {"app": "hook"}},
-             "spec": {"containers": [{"name": "c", "ports": [{"containerPort": 9443}]}]}, "status": {"podIP": "10.244.1.9"}},
-            {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "n", "name": "hook"},
-             "spec": {"type": "NodePort", "clusterIP": "10.96.0.9", "selector": {"app": "hook"}, "ports": [{"port": 9443}]}},
-            {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "n", "name": "smtp"},
-             "spec": {"type": "ExternalName", "externalName": "smtp.example"}},
-            {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "default", "name": "kubernetes"},
-             "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443}]}},
-            {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-             "metadata": {"namespace": "default", "name": "kubernetes", "labels": {"kubernetes.io/service-name": "kubernetes"}},
-             "endpoints": [{"addresses": ["172.16.0.5"]}], "ports": [{"name": "https", "port": 443, "protocol": "TCP"}]}]});
-        builder.apply_value(objects);
-        let inventory = builder.build(&InventoryOptions::default());
-        let hook = Party::Workload(WorkloadName { namespace: "n".into(), name: "hook".into(), kind: WorkloadKind("Pod".into()) });
-        let outside = |address: &str| Party::Outside(address.parse().expect("an address"));
-        let edge = |originator: &Party, responder: &Party, port: u16| Edge {
-            originator: originator.clone(),
-            responder: responder.clone(),
-            protocol: Protocol::Tcp,
-            port: NonZeroU16::new(port).expect("a port"),
-        };
-        let observation = Observation {
-            edges: BTreeMap::from([
-                (edge(&outside("172.16.0.5"), &hook, 9443), evidence(&[])),
-                (edge(&hook, &outside("203.0.113.25"), 587), evidence(&["smtp.n.svc.cluster.local"])),
-                (edge(&hook, &outside("203.0.113.26"), 443), evidence(&["api.svc.example"])),
-                (edge(&hook, &outside("203.0.113.27"), 443), evidence(&[])),
-            ]),
-            ..Observation::default()
-        };
-        let set = make(&observation, &inventory, &PolicyOptions::default());
-        let names: Vec<&str> = set.policies.iter().map(|explained| explained.policy.name.as_str()).collect();
-        let expected = [
-            "default-deny-all",
-            "allow-hook-to-203-0-113-27",
-            "allow-hook-to-api-svc-example",
-            "allow-hook-to-smtp",
-            // A managed cluster's API server is no node; that the webhook is exposed opens it to nobody else.
-            "allow-kube-apiserver-to-hook",
-        ];
-        assert_eq!(names, expected);
     }
 }

@@ -9,6 +9,8 @@ mod classify;
 mod cover;
 mod draft;
 mod name;
+mod outside;
+mod resolution;
 mod selector;
 mod set;
 
