@@ -83,9 +83,11 @@ pub(super) fn settle(flow: Flow, inventory: &Inventory, listeners: &Listeners, b
     let is_called = listens(inventory, &flow, flow.originator, at);
     let is_high = |end: Endpoint| end.port >= EPHEMERAL;
     if flow.direction == DirectionEvidence::FirstPacket {
-        // The first packet is believed unless it plainly is a reply: from a declared listener, or from below the ephemeral
-        // range, to an ephemeral port that nobody declares. Capturing then began between question and answer.
-        let is_reply = !calls && is_high(flow.responder) && (is_called || !is_high(flow.originator));
+        // The first packet is believed unless it plainly is a reply: to an ephemeral port that nobody declares, from a declared
+        // listener, or from below the ephemeral range in an exchange. Capturing then began between question and answer. Wrong
+        // for a caller that binds a low port to call an undeclared high one.
+        let is_exchange = flow.outcome == Outcome::Answered;
+        let is_reply = !calls && is_high(flow.responder) && (is_called || is_exchange && !is_high(flow.originator));
         let evidence = if is_called { DirectionEvidence::DeclaredListener } else { DirectionEvidence::EphemeralRange };
         return if is_reply { turned(flow, evidence) } else { flow };
     }

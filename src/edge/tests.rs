@@ -99,6 +99,12 @@ fn roles_of_connections_without_a_beginning() {
 }
 
 #[test]
+fn one_way_traffic_from_a_low_port_is_no_reply() {
+    let sent = Flow { outcome: Outcome::OneWay { moments: 5 }, ..udp((CALLER, 9000), (SERVER, 40000)) };
+    assert_eq!(edges(vec![sent]), ["n/caller -> n/server UDP 40000"]);
+}
+
+#[test]
 fn who_asked_for_a_name_is_the_caller() {
     let mut names = Names::default();
     let address = |text: &str| -> IpAddr { text.parse().expect("an address") };
