@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let proof = prove(&reading.observation, &inventory, &set)?;
     if is_empty(&set) {
         tell(arguments.format, &summary)?;
-        return Err(empty(&reading));
+        return Err(empty(&reading, &set));
     }
     if !proof.holds() {
         return Err(Failure::Unproved(proof.denied.into_iter().chain(proof.excess).take(10).collect()));
@@ -200,7 +200,7 @@ fn is_empty(set: &PolicySet) -> bool {
 }
 
 /// Says where the traffic went, if not into policies.
-fn empty(reading: &Reading) -> Failure {
+fn empty(reading: &Reading, set: &PolicySet) -> Failure {
     let flows: u64 = reading.observation.flows.values().sum();
     let (reason, hint) = if reading.tally.frames == 0 {
         ("the captures hold no frames".to_owned(), "was the capture stopped before it wrote anything, or its filter too narrow?")
@@ -210,6 +210,9 @@ fn empty(reading: &Reading) -> Failure {
     } else if reading.observation.edges.is_empty() {
         let reason = format!("none of {flows} flows was an answered connection of a pod that the inventory knows at that time");
         (reason, "is the inventory of the same cluster and time as the capture? The findings above name the addresses")
+    } else if !set.inexpressible.is_empty() {
+        let reason = format!("none of the {} edges seen can be said by a policy", reading.observation.edges.len());
+        (reason, "the findings above say why; mostly pods have no labels by which to select them")
     } else {
         let reason = format!("the {} edges seen belong to other namespaces", reading.observation.edges.len());
         (reason, "name the namespace with --namespace, or add --system")

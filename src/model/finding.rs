@@ -63,6 +63,9 @@ codes! {
     /// A Service was called, but no pod stood behind it.
     ServiceWithoutBackends "service-without-backends" Serious
         "add an inventory that has the Service's pods or EndpointSlices at that time";
+    /// The inventory knows no Service.
+    ServicesMissing "services-missing" Serious
+        "Service addresses look like outside addresses: add services and endpointslices to the inventory, or --service-cidr";
     /// Several one-off high ports of one workload.
     DynamicPorts "dynamic-ports" Serious
         "no rule was written for these ports: pin them in the application, declare them as containerPort, or allow a range with --port-ranges";

@@ -114,6 +114,9 @@ pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOp
     set.policies.sort_by(|one, other| one.policy.cmp(&other.policy));
     set.inexpressible.append(&mut sorter.inexpressible);
     set.findings = sorter.findings;
+    if inventory.services().is_empty() {
+        set.findings.add(Code::ServicesMissing, "inventory", "holds no Service at all");
+    }
     unseen(&mut set.findings, observation, inventory, &subjects, &workloads);
     set
 }
