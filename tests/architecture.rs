@@ -15,7 +15,7 @@ const CONFINED: [(&str, &[&str]); 12] = [
     ("etherparse", &["decode"]),
     ("simple_dns", &["decode"]),
     ("flate2", &["capture"]),
-    ("zstd", &["capture"]),
+    ("zstd", &["capture", "inventory", "cli"]),
     ("glob", &["capture"]),
     ("pcap", &["capture"]),
     ("kube", &["cluster"]),

@@ -10,6 +10,7 @@ mod failure;
 mod interfaces;
 #[cfg(feature = "cluster")]
 mod inventory;
+mod journal;
 mod learn;
 mod output;
 mod progress;
