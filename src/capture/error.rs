@@ -60,6 +60,14 @@ pub enum CaptureError {
         /// The kind of file its first bytes announce.
         format: &'static str,
     },
+    /// A flow file of a later version of this program.
+    #[error("read {}: it is a flow file of version {version}, and this program knows version {}", path.display(), crate::flow::record::VERSION)]
+    Newer {
+        /// As it was named.
+        path: PathBuf,
+        /// Of the file.
+        version: u32,
+    },
     /// It begins like no capture.
     #[error("read {}: {}", path.display(), not_a_capture(*looks_like))]
     NotACapture {
@@ -122,7 +130,7 @@ const RIGHTS: &str = "capturing needs rights: run it as root, or once: \
 fn not_a_capture(looks_like: Option<&'static str>) -> String {
     match looks_like {
         Some(kind) => format!("it is not a capture but looks like {kind}"),
-        None => "it is neither pcap nor pcapng".into(),
+        None => "it is neither pcap nor pcapng nor a flow file".into(),
     }
 }
 
@@ -146,6 +154,7 @@ impl CaptureError {
             Self::NotACapture { looks_like: Some(_), .. } => {
                 "convert it to pcap or pcapng first; gzip and zstd are read as they are"
             }
+            Self::Newer { .. } => "read it with the version of netpol-gen that wrote it, or a later one",
             Self::NotACapture { .. } | Self::HeaderMalformed { .. } => {
                 "pcap and pcapng are read, plain or compressed with gzip or zstd; editcap converts others"
             }

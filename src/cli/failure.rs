@@ -102,18 +102,23 @@ impl Failure {
 
     /// Tells it on standard error: what failed, why, what to do.
     pub(super) fn print(&self) {
-        let mut text = format!("error: failed to {self}");
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let message = error.to_string();
-            if !text.ends_with(&message) {
-                text = format!("{text}: {message}");
-            }
-            cause = error.source();
-        }
-        if let Some(hint) = self.hint() {
-            text = format!("{text}\nhint: {hint}");
-        }
-        let _ = writeln!(io::stderr(), "{}", printable(&text));
+        print(self, &self.hint().unwrap_or_default());
     }
+}
+
+/// Tells an error on standard error: what failed, why, and, unless it is empty, what to do.
+pub(super) fn print(error: &dyn Error, hint: &str) {
+    let mut text = format!("error: failed to {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.ends_with(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    if !hint.is_empty() {
+        text = format!("{text}\nhint: {hint}");
+    }
+    let _ = writeln!(io::stderr(), "{}", printable(&text));
 }

@@ -1,15 +1,14 @@
 //! `netpol-gen learn`: captures and an inventory in, policies out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use crate::capture::{self, Input, Merged};
-use crate::decode::{DecodeOptions, Decoder, FrameSource, Tally};
-use crate::edge::{Observation, Observer};
+use crate::capture;
+use crate::decode::DecodeOptions;
+use crate::edge::Observation;
 use crate::emit::{self, Scope, Summary, Templates, review};
-use crate::flow::FlowTable;
 use crate::inventory::{self, Inventory, InventoryOptions};
 use crate::model::{Code, Edge, Findings, Severity, WorkloadName};
 use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
@@ -17,23 +16,9 @@ use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 
 use super::args::{Dns, Format, Learn, Public};
 use super::exit;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::output::write_out;
-use super::progress::Progress;
-
-/// Finished flows are handed on when this many have come together.
-const BATCH: usize = 500_000;
-/// Frames between two looks at the progress bar and the flow table.
-const FRAMES_BETWEEN: u64 = 8192;
-
-/// What reading the captures gave.
-struct Reading {
-    observation: Observation,
-    tally: Tally,
-    sources: Vec<String>,
-    findings: Findings,
-    unreadable: bool,
-}
+use super::reading::{self, Reading};
 
 /// Learns, writes, tells.
 pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
@@ -49,7 +34,12 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let inputs = capture::expand(&arguments.read)?;
     let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
     let inventory = inventory::snapshot::load(&arguments.inventory, &options)?;
-    let reading = read(arguments, inputs, &inventory)?;
+    let mut decoding = DecodeOptions::default();
+    decoding.vxlan_ports.extend(&arguments.vxlan_port);
+    let reading = reading::read(inputs, decoding, arguments.flows, &inventory)?;
+    for error in &reading.errors {
+        failure::print(error, error.hint());
+    }
     let set = policy::make(&reading.observation, &inventory, &policy_options(arguments));
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
         return Err(Failure::NoSuchNamespace(missing.clone()));
@@ -78,7 +68,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     }
     tell(arguments.format, &summary)?;
     let code = if denied.is_hit_by(&findings) { exit::DENIED } else { exit::DONE };
-    Ok(if reading.unreadable { exit::FAILED } else { code })
+    Ok(if reading.errors.is_empty() { code } else { exit::FAILED })
 }
 
 /// Lists all codes of findings.
@@ -89,50 +79,6 @@ pub(super) fn print_codes() -> Result<u8, Failure> {
     }
     write_out(&text)?;
     Ok(exit::DONE)
-}
-
-fn read(arguments: &Learn, inputs: Vec<Input>, inventory: &Inventory) -> Result<Reading, Failure> {
-    let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
-    let mut frames = Merged::new(inputs);
-    let mut decoding = DecodeOptions::default();
-    decoding.vxlan_ports.extend(&arguments.vxlan_port);
-    let mut decoder = Decoder::new(decoding);
-    let mut table = FlowTable::new(arguments.flows);
-    let mut observer = Observer::new(inventory);
-    let progress = Progress::new(frames.total_bytes());
-    let mut count = 0u64;
-    while let Ok(Some(frame)) = frames.next_frame() {
-        if let Some(packet) = decoder.decode(&frame) {
-            table.observe(&packet);
-        }
-        count += 1;
-        if count.is_multiple_of(FRAMES_BETWEEN) {
-            progress.at(frames.bytes_read());
-            if table.finished_count() >= BATCH {
-                let flows = table.take_finished();
-                observer.observe(flows, table.names());
-            }
-        }
-    }
-    drop(progress);
-    table.finish();
-    observer.observe(table.take_finished(), table.names());
-    observer.sight(table.sightings());
-
-    let mut findings = frames.take_findings();
-    findings.merge(table.findings());
-    findings.merge(decoder.tally().findings());
-    let mut errors = frames.take_errors();
-    let unreadable = !errors.is_empty();
-    if frames.input_count() == errors.len()
-        && let Some(first) = errors.pop()
-    {
-        return Err(first.into());
-    }
-    for error in errors {
-        Failure::from(error).print();
-    }
-    Ok(Reading { observation: observer.conclude(), tally: decoder.tally().clone(), sources, findings, unreadable })
 }
 
 /// Checks the policies against what was observed, by an evaluator that shares no code with their making.
@@ -202,10 +148,10 @@ fn is_empty(set: &PolicySet) -> bool {
 /// Says where the traffic went, if not into policies.
 fn empty(reading: &Reading, set: &PolicySet) -> Failure {
     let flows: u64 = reading.observation.flows.values().sum();
-    let (reason, hint) = if reading.tally.frames == 0 {
+    let (reason, hint) = if reading.frames.total == 0 {
         ("the captures hold no frames".to_owned(), "was the capture stopped before it wrote anything, or its filter too narrow?")
     } else if flows == 0 {
-        let reason = format!("none of {} frames belongs to a TCP, UDP or SCTP conversation", reading.tally.frames);
+        let reason = format!("none of {} frames belongs to a TCP, UDP or SCTP conversation", reading.frames.total);
         (reason, "the findings above say what the frames were")
     } else if reading.observation.edges.is_empty() {
         let reason = format!("none of {flows} flows was an answered connection of a pod that the inventory knows at that time");
@@ -223,11 +169,7 @@ fn empty(reading: &Reading, set: &PolicySet) -> Failure {
 fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &PolicySet, findings: &Findings) -> Summary {
     let mut summary = Summary {
         captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
-        frames: review::Frames {
-            total: reading.tally.frames,
-            decoded: reading.tally.decoded,
-            left_out: left_out(&reading.tally),
-        },
+        frames: reading.frames.clone(),
         flows: reading.observation.flows.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect(),
         edges: u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX),
         scope: (!arguments.namespace.is_empty()).then(|| arguments.namespace.clone()),
@@ -242,18 +184,6 @@ fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &
     summary.set_policies(&set.policies);
     summary.set_findings(findings);
     summary
-}
-
-fn left_out(tally: &Tally) -> BTreeMap<String, u64> {
-    let named = [
-        ("not-ip", tally.not_ip),
-        ("cut", tally.cut),
-        ("malformed", tally.malformed),
-        ("nested-too-deep", tally.nested_too_deep),
-        ("unsupported-link-type", tally.unsupported_link_types.values().sum()),
-        ("unsupported-ethernet-type", tally.unsupported_ether_types.values().sum()),
-    ];
-    named.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {

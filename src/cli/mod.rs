@@ -14,6 +14,7 @@ mod journal;
 mod learn;
 mod output;
 mod progress;
+mod reading;
 
 use std::process::ExitCode;
 
