@@ -1,4 +1,4 @@
-//! Capture files in, frames out; with feature `live`, also the interfaces there are.
+//! Capture files in, frames out; with feature `live`, interfaces in, records out ([`live`](open)).
 //!
 //! In: paths, patterns, directories, standard input. Out: [`Frame`](crate::decode::Frame)s in the order of time, in place in one
 //! buffer per open file; of flow files, [`Record`](crate::flow::Record)s. A file is told by its content, never by its name: pcap,
@@ -13,10 +13,16 @@ mod file;
 mod flows;
 #[cfg(feature = "live")]
 mod interface;
+#[cfg(feature = "live")]
+mod live;
 mod merged;
 mod pcap;
 mod pcapng;
 mod record;
+#[cfg(feature = "live")]
+mod rights;
+#[cfg(feature = "live")]
+mod tap;
 mod window;
 
 pub use error::CaptureError;
@@ -24,4 +30,8 @@ pub use expand::{Input, expand};
 pub use file::{CaptureFile, Observed};
 #[cfg(feature = "live")]
 pub use interface::{Interface, interfaces};
+#[cfg(feature = "live")]
+pub use live::{Batch, Counts, Live, LiveOptions, Opened, open};
 pub use merged::Merged;
+#[cfg(feature = "live")]
+pub use rights::{Needed, give_up};

@@ -20,6 +20,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Learn policies from captures: what was seen is allowed, everything else is denied
     Learn(Box<Learn>),
+    /// Record who talked to whom, without a byte of payload, for learn --read
+    Capture(Box<Capture>),
     /// List the codes of all findings, how bad they are, and what to do
     Findings,
     /// Ask the cluster who is who, and write it to a file for --inventory
@@ -58,6 +60,25 @@ pub(super) struct Interfaces {
     /// How to tell: text as a table, or json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Capture {
+    /// Convert captures instead of capturing: as learn --read takes them. Repeatable
+    #[arg(long, short, value_name = "PATH")]
+    pub(super) read: Vec<String>,
+
+    /// Where to write: a new file, JSON Lines inside zstd
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+
+    /// A UDP port that carries VXLAN, besides 4789 and 8472. Repeatable
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) vxlan_port: Vec<u16>,
+
+    /// Conversations under way that are kept at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 200_000)]
+    pub(super) flows: usize,
 }
 
 #[derive(Debug, Args)]

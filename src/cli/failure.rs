@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, Write};
-#[cfg(feature = "cluster")]
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -31,7 +30,6 @@ pub(super) enum Failure {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// A file that was asked for.
-    #[cfg(feature = "cluster")]
     #[error("write {}", path.display())]
     Unwritable {
         /// As it was named.
@@ -80,7 +78,9 @@ impl Failure {
             Self::Inventory(error) => error.hint(),
             #[cfg(feature = "cluster")]
             Self::Cluster(error) => return Some(error.hint()),
-            #[cfg(feature = "cluster")]
+            Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                "there is a file of that name, which may hold what cannot be captured again: name another, or remove it"
+            }
             Self::Unwritable { .. } => "name a file in a directory that you may write to, or - for standard output",
             Self::Emit(error) => error.hint(),
             Self::Empty { hint, .. } => hint,

@@ -16,9 +16,10 @@ use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 
 use super::args::{Dns, Format, Learn, Public};
 use super::exit;
-use super::failure::{self, Failure};
+use super::failure::Failure;
 use super::output::write_out;
 use super::reading::{self, Reading};
+use super::recording::tell_errors;
 
 /// Learns, writes, tells.
 pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
@@ -37,9 +38,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&arguments.vxlan_port);
     let reading = reading::read(inputs, decoding, arguments.flows, &inventory)?;
-    for error in &reading.errors {
-        failure::print(error, error.hint());
-    }
+    tell_errors(&reading.errors);
     let set = policy::make(&reading.observation, &inventory, &policy_options(arguments));
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
         return Err(Failure::NoSuchNamespace(missing.clone()));

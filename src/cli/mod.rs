@@ -4,11 +4,14 @@
 //! [`exit`].
 
 mod args;
+mod convert;
+#[cfg(any(feature = "live", feature = "cluster"))]
 mod duration;
 pub mod exit;
 mod failure;
 #[cfg(feature = "live")]
 mod interfaces;
+#[cfg(any(feature = "live", feature = "cluster"))]
 mod interrupt;
 #[cfg(feature = "cluster")]
 mod inventory;
@@ -17,6 +20,7 @@ mod learn;
 mod output;
 mod progress;
 mod reading;
+mod recording;
 
 use std::process::ExitCode;
 
@@ -37,6 +41,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Learn(learn) => learn::run(&learn),
+        Command::Capture(capture) => convert::run(&capture),
         Command::Findings => learn::print_codes(),
         #[cfg(feature = "cluster")]
         Command::Inventory(inventory) => inventory::run(&inventory),

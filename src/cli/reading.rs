@@ -110,6 +110,8 @@ impl Intake {
                 self.frames.total += frames.read;
                 self.frames.decoded += frames.decoded;
                 self.frames.dropped += frames.dropped;
+                let message = "frames came while nobody was quick enough to read them";
+                self.findings.add_many(Code::DroppedFrames, &frames.source, message, frames.dropped);
                 for (reason, count) in &frames.left_out {
                     *self.frames.left_out.entry(reason.clone()).or_default() += count;
                 }

@@ -14,10 +14,18 @@ use crate::model::{NameAnswer, Span, Timestamp};
 pub(super) struct Recorder {
     conversations: Vec<Record>,
     others: Vec<Record>,
+    lost: u64,
 }
 
 impl Recorder {
+    /// Records that may wait; nobody takes them when a disk hangs.
+    const CAPACITY: usize = 500_000;
+
     pub(super) fn tell(&mut self, key: &FlowKey, conversation: &Conversation) {
+        if self.conversations.len() >= Self::CAPACITY {
+            self.lost += 1;
+            return;
+        }
         self.conversations.push(Record::Conversation(conversation.record(key)));
     }
 
@@ -42,6 +50,15 @@ impl Recorder {
             let (first, last) = (span.first(), span.last());
             self.others.push(Record::Flood(FloodRecord { originator, responder, attempts, first, last }));
         }
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.conversations.len() + self.others.len()
+    }
+
+    /// Conversations that are not told, for lack of room.
+    pub(super) const fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Everything that waits, behind a checkpoint of this time.

@@ -225,6 +225,11 @@ impl FlowTable {
         recorder.take(self.now)
     }
 
+    /// How many records of a [recording](Self::recording) table wait to be taken, beside those of conversations under way.
+    pub fn waiting(&self) -> usize {
+        self.recorder.as_ref().map_or(0, Recorder::waiting)
+    }
+
     /// Finishes all conversations: the capture is over.
     pub fn finish(&mut self) {
         let slots = std::mem::take(&mut self.slots);
@@ -247,6 +252,8 @@ impl FlowTable {
             "was full: answered conversations were closed early",
             answered_evicted,
         );
+        let lost = self.recorder.as_ref().map_or(0, Recorder::lost);
+        findings.add_many(Code::RecordLost, "conversations", "were given up because nobody took their records", lost);
         findings.add_many(
             Code::FlowTableFull,
             subject,
