@@ -39,8 +39,6 @@ pub struct LiveOptions {
     pub interfaces: Vec<String>,
     /// A filter in the syntax of pcap-filter(7), or nothing.
     pub filter: String,
-    /// This program's own connections go there; they are left out.
-    pub own_peer: Option<SocketAddr>,
     /// What cannot be read from frames.
     pub decoding: DecodeOptions,
     /// Conversations kept at a time, of each interface.
@@ -65,12 +63,15 @@ pub struct Counts {
     pub frames: u64,
     /// Frames that found no room.
     pub dropped: u64,
+    /// Conversations that were begun, or found under way.
+    pub conversations: u64,
 }
 
 /// Interfaces that are opened and not read yet.
 pub struct Opened {
     taps: Vec<(String, Tap)>,
-    shared: Arc<Shared>,
+    options: LiveOptions,
+    filter: String,
 }
 
 impl std::fmt::Debug for Opened {
@@ -96,6 +97,17 @@ struct Shared {
     stop: AtomicBool,
     frames: AtomicU64,
     dropped: AtomicU64,
+    conversations: AtomicU64,
+}
+
+impl Shared {
+    fn counts(&self) -> Counts {
+        Counts {
+            frames: self.frames.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            conversations: self.conversations.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// Opens all interfaces.
@@ -103,7 +115,7 @@ struct Shared {
 /// # Errors
 /// When rights are missing, an interface is not there, or the filter is none.
 pub fn open(options: LiveOptions) -> Result<Opened, CaptureError> {
-    let filter = filter(&options)?;
+    let filter = options.filter.trim().to_owned();
     let there = tap::names()?;
     let mut names = BTreeSet::new();
     for wanted in &options.interfaces {
@@ -125,8 +137,7 @@ pub fn open(options: LiveOptions) -> Result<Opened, CaptureError> {
         let tap = Tap::open(&name, &filter)?;
         taps.push((name, tap));
     }
-    let shared = Shared { options, filter, stop: AtomicBool::new(false), frames: AtomicU64::new(0), dropped: AtomicU64::new(0) };
-    Ok(Opened { taps, shared: Arc::new(shared) })
+    Ok(Opened { taps, options, filter })
 }
 
 impl Opened {
@@ -139,7 +150,22 @@ impl Opened {
     /// The filter that was compiled for all of them; empty if there is none.
     #[must_use]
     pub fn filter(&self) -> &str {
-        &self.shared.filter
+        &self.filter
+    }
+
+    /// Leaves out what this machine says to `peers`: requests of this program, which are no traffic of the cluster. What pods say
+    /// to them stays in.
+    ///
+    /// # Errors
+    /// When the own addresses cannot be told, or libpcap does not take the filter.
+    pub fn leave_out(&mut self, peers: &[SocketAddr]) -> Result<(), CaptureError> {
+        let own: BTreeSet<IpAddr> = interfaces()?.into_iter().flat_map(|interface| interface.addresses).collect();
+        let parts = peers.iter().filter_map(|peer| leave_out(*peer, &own));
+        self.filter = parts.fold(std::mem::take(&mut self.filter), |filter, part| join(&filter, Some(&part)));
+        for (_, tap) in &mut self.taps {
+            tap.set_filter(&self.filter)?;
+        }
+        Ok(())
     }
 
     /// The rights that reading on needs.
@@ -152,7 +178,15 @@ impl Opened {
     #[must_use]
     pub fn start(self) -> Live {
         let (sender, receiver) = sync_channel(WAITING);
-        let mut live = Live { shared: self.shared, threads: Vec::new(), known: BTreeSet::new(), sender, receiver };
+        let shared = Arc::new(Shared {
+            options: self.options,
+            filter: self.filter,
+            stop: AtomicBool::new(false),
+            frames: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            conversations: AtomicU64::new(0),
+        });
+        let mut live = Live { shared, threads: Vec::new(), known: BTreeSet::new(), sender, receiver };
         for (name, tap) in self.taps {
             live.follow(name, Some(tap), false);
         }
@@ -170,7 +204,7 @@ impl Live {
     /// Counts as they are now.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts { frames: self.shared.frames.load(Ordering::Relaxed), dropped: self.shared.dropped.load(Ordering::Relaxed) }
+        self.shared.counts()
     }
 
     /// Takes up interfaces that have come since and match a pattern.
@@ -191,8 +225,8 @@ impl Live {
         }
     }
 
-    /// Ends reading. What the interfaces still have to tell is received until nothing more comes.
-    pub fn stop(self, mut take: impl FnMut(Batch)) {
+    /// Ends reading: hands what the interfaces still have to tell to `take`, until nothing more comes, and returns the counts.
+    pub fn stop(self, mut take: impl FnMut(Batch)) -> Counts {
         let Self { shared, threads, sender, receiver, .. } = self;
         shared.stop.store(true, Ordering::Relaxed);
         drop(sender);
@@ -204,6 +238,7 @@ impl Live {
             // A thread that panicked has told it on standard error.
             let _ = thread.join();
         }
+        shared.counts()
     }
 
     fn follow(&mut self, name: String, tap: Option<Tap>, is_late: bool) {
@@ -221,6 +256,8 @@ struct Follower {
     decoder: Decoder,
     /// As it was when it was last told.
     told: Tally,
+    /// As many as have been counted.
+    conversations: u64,
     dropped: u64,
     table: FlowTable,
     findings: Findings,
@@ -242,6 +279,7 @@ impl Follower {
             shared,
             sender,
             told: Tally::default(),
+            conversations: 0,
             dropped: 0,
             findings,
             unsent: None,
@@ -251,6 +289,10 @@ impl Follower {
     fn run(mut self, mut tap: Option<Tap>) {
         let mut next = Instant::now() + self.shared.options.every;
         let mut lost_at = None;
+        if let Some(open) = &mut tap {
+            // The capture begins now, not when the interface was opened.
+            let _ = open.discard();
+        }
         while !self.shared.stop.load(Ordering::Relaxed) {
             let Some(open) = &mut tap else {
                 if !self.reopen(&mut tap, &mut lost_at) {
@@ -289,6 +331,9 @@ impl Follower {
             }
         })?;
         self.shared.frames.fetch_add(count as u64, Ordering::Relaxed);
+        let conversations = self.table.opened() - self.conversations;
+        self.conversations += conversations;
+        self.shared.conversations.fetch_add(conversations, Ordering::Relaxed);
         let dropped = u64::from(tap.dropped());
         self.dropped += dropped;
         self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);
@@ -378,12 +423,7 @@ fn pattern(text: &str) -> Result<glob::Pattern, CaptureError> {
     glob::Pattern::new(text).map_err(|source| CaptureError::Pattern { pattern: text.to_owned(), source })
 }
 
-/// The filter of a person and our own: this program's requests are no traffic of the cluster.
-fn filter(options: &LiveOptions) -> Result<String, CaptureError> {
-    let own: BTreeSet<IpAddr> = interfaces()?.into_iter().flat_map(|interface| interface.addresses).collect();
-    Ok(join(&options.filter, options.own_peer.and_then(|peer| leave_out(peer, &own)).as_deref()))
-}
-
+/// The filter that leaves out what this machine says to a peer.
 fn leave_out(peer: SocketAddr, own: &BTreeSet<IpAddr>) -> Option<String> {
     let own: Vec<String> =
         own.iter().filter(|address| address.is_ipv4() == peer.is_ipv4()).map(|address| format!("host {address}")).collect();
@@ -399,6 +439,12 @@ fn join(wanted: &str, own: Option<&str>) -> String {
         (wanted, None) => wanted.to_owned(),
         (wanted, Some(own)) => format!("({wanted}) and {own}"),
     }
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

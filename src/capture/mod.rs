@@ -31,7 +31,7 @@ pub use file::{CaptureFile, Observed};
 #[cfg(feature = "live")]
 pub use interface::{Interface, interfaces};
 #[cfg(feature = "live")]
-pub use live::{Batch, Counts, Live, LiveOptions, Opened, open};
+pub use live::{Batch, Counts, Live, LiveOptions, Opened, host, open};
 pub use merged::Merged;
 #[cfg(feature = "live")]
 pub use rights::{Needed, give_up};

@@ -46,12 +46,30 @@ impl Tap {
         if handle.list_datalinks().is_ok_and(|links| links.contains(&COOKED_2)) {
             handle.set_datalink(COOKED_2).map_err(failed)?;
         }
-        if !filter.is_empty() {
-            let failed = |source| CaptureError::Filter { filter: filter.to_owned(), source };
-            handle.filter(filter, true).map_err(failed)?;
-        }
         let link = LinkType::from_number(u16::try_from(handle.get_datalink().0).unwrap_or(u16::MAX));
-        Ok(Self { handle: handle.setnonblock().map_err(failed)?, link, dropped: 0 })
+        let mut tap = Self { handle: handle.setnonblock().map_err(failed)?, link, dropped: 0 };
+        if !filter.is_empty() {
+            tap.set_filter(filter)?;
+        }
+        Ok(tap)
+    }
+
+    /// Takes from now on what passes this filter.
+    pub(super) fn set_filter(&mut self, filter: &str) -> Result<(), CaptureError> {
+        let failed = |source| CaptureError::Filter { filter: filter.to_owned(), source };
+        self.handle.filter(filter, true).map_err(failed)
+    }
+
+    /// Forgets the frames that have come together since it was opened, and what was dropped meanwhile.
+    pub(super) fn discard(&mut self) -> Result<(), ::pcap::Error> {
+        // No more than the buffer holds: on a busy interface there are always some.
+        for _ in 0..=(BUFFER as usize / SNAPLEN as usize / BATCH) {
+            if self.take(|_| {})? == 0 {
+                break;
+            }
+        }
+        self.dropped();
+        Ok(())
     }
 
     /// Hands on the frames that are there, and tells how many.

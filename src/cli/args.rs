@@ -1,9 +1,14 @@
 //! What may be typed; nothing of what it means.
 
 use std::path::PathBuf;
+#[cfg(feature = "live")]
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+
+#[cfg(feature = "live")]
+use super::duration::parse_duration;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
 ///
@@ -62,11 +67,37 @@ pub(super) struct Interfaces {
     pub(super) format: Format,
 }
 
+/// Capturing on interfaces.
+#[cfg(feature = "live")]
+#[derive(Debug, Args)]
+pub(super) struct Tapping {
+    /// How long to capture: 30s, 5m, 2h, 1d. Without it: until Ctrl-C
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) duration: Option<Duration>,
+
+    /// An interface, or a pattern such as 'veth*', also for those that come later. Repeatable
+    #[arg(long, value_name = "NAME", default_value = "any")]
+    pub(super) interface: Vec<String>,
+
+    /// Capture only what passes this filter, in the syntax of tcpdump
+    #[arg(long, value_name = "EXPRESSION")]
+    pub(super) filter: Option<String>,
+
+    /// How often what was seen is written to the disk: as much is lost if the machine fails
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10s")]
+    pub(super) every: Duration,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Capture {
     /// Convert captures instead of capturing: as learn --read takes them. Repeatable
-    #[arg(long, short, value_name = "PATH")]
+    #[cfg_attr(feature = "live", arg(long, short, value_name = "PATH", conflicts_with_all = ["interface", "filter", "duration"]))]
+    #[cfg_attr(not(feature = "live"), arg(long, short, value_name = "PATH", required = true))]
     pub(super) read: Vec<String>,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) tapping: Tapping,
 
     /// Where to write: a new file, JSON Lines inside zstd
     #[arg(long, short, value_name = "FILE")]

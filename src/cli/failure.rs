@@ -37,6 +37,14 @@ pub(super) enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// Rights that are not needed any more.
+    #[cfg(feature = "live")]
+    #[error("give up the rights to capture")]
+    Rights(#[source] io::Error),
+    /// Signals.
+    #[cfg(feature = "live")]
+    #[error("listen for Ctrl-C")]
+    Signals(#[source] io::Error),
     /// Writing.
     #[error(transparent)]
     Emit(#[from] EmitError),
@@ -90,6 +98,8 @@ impl Failure {
             Self::TwoOutputs => "give --output a directory, or leave --format out",
             Self::NoSuchCode(_) => "`netpol-gen findings` lists the codes",
             Self::Unproved(_) => "this is a defect of netpol-gen, not of your capture: please report it with the lines above",
+            #[cfg(feature = "live")]
+            Self::Rights(_) | Self::Signals(_) => return None,
             Self::Verify(_) | Self::Output(_) | Self::Json(_) => return None,
         };
         Some(hint.into())

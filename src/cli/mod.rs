@@ -4,6 +4,8 @@
 //! [`exit`].
 
 mod args;
+#[cfg(feature = "live")]
+mod capture;
 mod convert;
 #[cfg(any(feature = "live", feature = "cluster"))]
 mod duration;
@@ -21,6 +23,8 @@ mod output;
 mod progress;
 mod reading;
 mod recording;
+#[cfg(feature = "live")]
+mod view;
 
 use std::process::ExitCode;
 
@@ -41,6 +45,9 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Learn(learn) => learn::run(&learn),
+        #[cfg(feature = "live")]
+        Command::Capture(capture) => capture::run(&capture),
+        #[cfg(not(feature = "live"))]
         Command::Capture(capture) => convert::run(&capture),
         Command::Findings => learn::print_codes(),
         #[cfg(feature = "cluster")]

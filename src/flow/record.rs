@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Sighting;
@@ -243,7 +242,7 @@ impl Record {
     /// When it is no record.
     pub fn parse(line: &[u8]) -> Result<Option<Self>, serde_json::Error> {
         serde_json::from_slice(line).map(Some).or_else(|error| {
-            match serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(line) {
+            match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) {
                 Ok(fields) if fields.len() == 1 && !fields.keys().any(|name| KINDS.contains(&name.as_str())) => Ok(None),
                 _ => Err(error),
             }
@@ -252,6 +251,7 @@ impl Record {
 }
 
 impl Deeds {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     const fn is_none(&self) -> bool {
         self.0 == 0
     }

@@ -68,7 +68,7 @@ impl Recorder {
         if conversations.is_empty() && others.is_empty() {
             return Vec::new();
         }
-        conversations.sort_by(|one, other| order(one).cmp(&order(other)));
+        conversations.sort_by_key(order);
         let mut records = vec![Record::Checkpoint { at }];
         // Names first: whoever reads on knows them when the conversations come.
         records.append(&mut others);

@@ -67,6 +67,7 @@ pub struct FlowTable {
     sightings: Sightings,
     floods: Floods,
     tally: TableTally,
+    opened: u64,
     /// Only where a flow file is written.
     recorder: Option<Recorder>,
 }
@@ -84,6 +85,7 @@ impl FlowTable {
             sightings: Sightings::default(),
             floods: Floods::default(),
             tally: TableTally::default(),
+            opened: 0,
             recorder: None,
         }
     }
@@ -117,7 +119,7 @@ impl FlowTable {
                 }
             }
             Record::Flood(flood) => {
-                self.floods.add(flood.originator, flood.responder, flood.attempts, Span::between(flood.first, flood.last))
+                self.floods.add(flood.originator, flood.responder, flood.attempts, Span::between(flood.first, flood.last));
             }
             Record::Header(_) | Record::Frames(_) | Record::Finding { .. } | Record::End { .. } => {}
         }
@@ -225,6 +227,11 @@ impl FlowTable {
         recorder.take(self.now)
     }
 
+    /// How many pairs of endpoints have been taken up so far.
+    pub const fn opened(&self) -> u64 {
+        self.opened
+    }
+
     /// How many records of a [recording](Self::recording) table wait to be taken, beside those of conversations under way.
     pub fn waiting(&self) -> usize {
         self.recorder.as_ref().map_or(0, Recorder::waiting)
@@ -299,6 +306,7 @@ impl FlowTable {
         }
         match self.slots.entry(key) {
             Entry::Vacant(vacant) => {
+                self.opened += 1;
                 vacant.insert(Slot { newest: conversation, earlier: Vec::new(), is_news: true, told: Timestamp::MIN });
             }
             Entry::Occupied(occupied) => {
@@ -427,9 +435,9 @@ impl Slot {
         let newest = std::mem::replace(&mut self.newest, placeholder);
         for conversation in self.earlier.drain(..).chain([newest]) {
             if reaches(silence, conversation.span(), joined.span()) {
-                joined.merge(conversation)
+                joined.merge(conversation);
             } else {
-                others.push(conversation)
+                others.push(conversation);
             }
         }
         others.push(joined);
