@@ -11,7 +11,7 @@ const ORDER: [&str; 11] =
     ["model", "decode", "flow", "inventory", "edge", "policy", "verify", "emit", "capture", "cluster", "cli"];
 
 /// Crates and the only modules that may name them.
-const CONFINED: [(&str, &[&str]); 12] = [
+const CONFINED: [(&str, &[&str]); 13] = [
     ("etherparse", &["decode"]),
     ("simple_dns", &["decode"]),
     ("flate2", &["capture"]),
@@ -24,6 +24,7 @@ const CONFINED: [(&str, &[&str]); 12] = [
     ("minijinja", &["emit"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
+    ("signal_hook", &["cli"]),
 ];
 
 /// The sources of a module, without its unit tests (they may build what they need from anywhere).

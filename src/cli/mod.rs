@@ -4,10 +4,12 @@
 //! [`exit`].
 
 mod args;
+mod duration;
 pub mod exit;
 mod failure;
 #[cfg(feature = "live")]
 mod interfaces;
+mod interrupt;
 #[cfg(feature = "cluster")]
 mod inventory;
 mod journal;
