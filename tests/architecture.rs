@@ -14,7 +14,7 @@ const ORDER: [&str; 11] =
 const CONFINED: [(&str, &[&str]); 13] = [
     ("etherparse", &["decode"]),
     ("simple_dns", &["decode"]),
-    ("flate2", &["capture"]),
+    ("flate2", &["capture", "inventory"]),
     ("zstd", &["capture", "inventory", "cli"]),
     ("glob", &["capture"]),
     ("pcap", &["capture"]),
