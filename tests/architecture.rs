@@ -11,7 +11,7 @@ const ORDER: [&str; 11] =
     ["model", "decode", "flow", "inventory", "edge", "policy", "verify", "emit", "capture", "cluster", "cli"];
 
 /// Crates and the only modules that may name them.
-const CONFINED: [(&str, &[&str]); 13] = [
+const CONFINED: [(&str, &[&str]); 14] = [
     ("etherparse", &["decode"]),
     ("simple_dns", &["decode"]),
     ("flate2", &["capture", "inventory"]),
@@ -20,6 +20,7 @@ const CONFINED: [(&str, &[&str]); 13] = [
     ("pcap", &["capture"]),
     ("kube", &["cluster"]),
     ("tokio", &["cluster", "cli"]),
+    ("http_body_util", &["cluster"]),
     ("serde_saphyr", &["emit", "inventory"]),
     ("minijinja", &["emit"]),
     ("clap", &["cli"]),
