@@ -123,6 +123,12 @@ codes! {
     /// A capture file ends in the middle.
     TruncatedFile "truncated-file" Warning
         "everything before the cut was used; traffic after it is not in the policies";
+    /// The cluster was not watched for a time.
+    InventoryGap "inventory-gap" Warning
+        "pods that came and went in this time are unknown; an address that changed hands may be taken for its later owner's: learn from another time too";
+    /// A kind of object that the cluster did not give.
+    KindLeftOut "kind-left-out" Warning
+        "allow list and watch of it: `netpol-gen inventory --print-role` prints the ClusterRole that is needed";
     /// Frames longer than what was captured of them, cut before their headers ended.
     CutFrames "cut-frames" Warning
         "capture with a larger snaplen (tcpdump -s 0)";

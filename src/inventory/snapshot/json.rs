@@ -70,7 +70,10 @@ impl<'de> Visitor<'de> for DocumentSeed<'_, '_> {
             }
         }
         self.0.close(Tree::Mapping(members), 0);
-        Ok(())
+        match self.0.other_version() {
+            Some(_) => Err(de::Error::custom("another version")),
+            None => Ok(()),
+        }
     }
 }
 

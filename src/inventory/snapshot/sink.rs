@@ -1,10 +1,12 @@
-//! Trees in, objects out: takes lists apart and counts what cannot be read.
+//! Trees in, objects out: takes lists and records of a watch apart and counts what cannot be read.
 
+use crate::inventory::History;
 use crate::inventory::object::Object;
 use crate::model::{Code, Findings};
 
 use super::convert::{self, ListKind};
-use super::tree::Tree;
+use super::record::{self, Said};
+use super::tree::{Tree, shorten};
 
 /// Where the readers put what they read.
 pub(super) struct Sink<'o> {
@@ -16,6 +18,10 @@ pub(super) struct Sink<'o> {
     /// Whether the document at hand had items.
     has_items: bool,
     position: u64,
+    /// Of the records of a watch, if there are any.
+    history: History,
+    /// The version that the file's header names, if it is not ours.
+    other_version: Option<String>,
 }
 
 /// Where an object stands in its file: its line in YAML, its number in JSON.
@@ -27,7 +33,16 @@ struct Place {
 
 impl<'o> Sink<'o> {
     pub(super) fn new(name: &'o str, findings: &'o mut Findings, receive: &'o mut dyn FnMut(Object)) -> Self {
-        Self { name, findings, receive, unnamed: Vec::new(), has_items: false, position: 0 }
+        Self {
+            name,
+            findings,
+            receive,
+            unnamed: Vec::new(),
+            has_items: false,
+            position: 0,
+            history: History::default(),
+            other_version: None,
+        }
     }
 
     /// A document begins.
@@ -60,7 +75,58 @@ impl<'o> Sink<'o> {
         let is_empty = matches!(&rest, Tree::Mapping(members) if members.is_empty());
         if !is_list && !is_empty {
             self.position += 1;
-            self.take(rest, None, Place { line, position: self.position });
+            let place = Place { line, position: self.position };
+            match record::kind(&rest) {
+                Some(kind) => self.record(kind, &rest, place),
+                None => self.take(rest, None, place),
+            }
+        }
+    }
+
+    /// The version that the file's header names, if it is not one that can be read.
+    pub(super) fn other_version(&self) -> Option<&str> {
+        self.other_version.as_deref()
+    }
+
+    /// Whether there were records of a watch: what can be read of them counts, also if the file then breaks off.
+    pub(super) const fn has_records(&self) -> bool {
+        self.history.records() > 0
+    }
+
+    /// The file breaks off.
+    pub(super) fn tear(&mut self) {
+        let message = format!("breaks off, after {} records", self.history.records());
+        self.findings.add(Code::TruncatedFile, self.name, message);
+        // Said once.
+        self.history.end();
+    }
+
+    /// Nothing follows.
+    pub(super) fn finish(&mut self) {
+        if self.has_records() {
+            let snapshot = std::mem::take(&mut self.history).conclude(self.name);
+            self.findings.merge(snapshot.findings);
+            snapshot.objects.into_iter().for_each(&mut *self.receive);
+        }
+    }
+
+    fn record(&mut self, kind: &str, tree: &Tree, place: Place) {
+        match record::read(kind, tree) {
+            Ok(Said::Header) => self.history.open(),
+            Ok(Said::Change { change, at, object }) => {
+                if let Some(object) = self.convert(object, None, place) {
+                    self.history.observe(change, at, object);
+                }
+            }
+            Ok(Said::Gap(gap)) => self.history.gap(gap),
+            Ok(Said::LeftOut { kinds, reason }) => self.history.leave_out(kinds, &reason),
+            Ok(Said::End) => self.history.end(),
+            Ok(Said::Nothing) => {}
+            Ok(Said::OtherVersion(version)) => self.other_version = Some(version),
+            Err(mismatch) => {
+                let message = format!("cannot be read: {mismatch} ({})", self.name);
+                self.findings.add(Code::UnreadableObject, format!("record of type `{}`", shorten(kind)), message);
+            }
         }
     }
 
@@ -74,13 +140,19 @@ impl<'o> Sink<'o> {
                 }
                 return;
             }
-            self.convert(&Tree::Mapping(members), list, place);
+            self.hand_on(&Tree::Mapping(members), list, place);
         } else {
-            self.convert(&tree, list, place);
+            self.hand_on(&tree, list, place);
         }
     }
 
-    fn convert(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) {
+    fn hand_on(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) {
+        if let Some(object) = self.convert(tree, list, place) {
+            (self.receive)(object);
+        }
+    }
+
+    fn convert(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) -> Option<Object> {
         let mut complaints = Vec::new();
         let converted = convert::object(tree, list, &mut complaints);
         let subject = |described: Option<String>| {
@@ -94,10 +166,11 @@ impl<'o> Sink<'o> {
             self.findings.add(Code::UnreadableObject, subject(convert::describe(tree, list)), message);
         }
         match converted {
-            Ok(object) => (self.receive)(object),
+            Ok(object) => Some(object),
             Err(mismatch) => {
                 let message = format!("cannot be read: {mismatch} ({})", self.name);
                 self.findings.add(Code::UnreadableObject, subject(convert::describe(tree, list)), message);
+                None
             }
         }
     }
