@@ -39,6 +39,13 @@ pub(super) enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// A watch would write over a file.
+    #[cfg(feature = "cluster")]
+    #[error("make a new file {}: it is there already", .0.display())]
+    Occupied(PathBuf),
+    /// Signals.
+    #[error("listen for Ctrl-C")]
+    Signals(#[source] io::Error),
     /// Writing.
     #[error(transparent)]
     Emit(#[from] EmitError),
@@ -82,6 +89,8 @@ impl Failure {
             Self::Cluster(error) => return Some(error.hint()),
             #[cfg(feature = "cluster")]
             Self::Unwritable { .. } => "name a file in a directory that you may write to, or - for standard output",
+            #[cfg(feature = "cluster")]
+            Self::Occupied(_) => "a watch takes time and is not to be had again: name another file, or move this one away",
             Self::Emit(error) => error.hint(),
             Self::Empty { hint, .. } => hint,
             Self::NoSuchNamespace(_) => {
@@ -90,7 +99,7 @@ impl Failure {
             Self::TwoOutputs => "give --output a directory, or leave --format out",
             Self::NoSuchCode(_) => "`netpol-gen findings` lists the codes",
             Self::Unproved(_) => "this is a defect of netpol-gen, not of your capture: please report it with the lines above",
-            Self::Verify(_) | Self::Output(_) | Self::Json(_) => return None,
+            Self::Signals(_) | Self::Verify(_) | Self::Output(_) | Self::Json(_) => return None,
         };
         Some(hint.into())
     }

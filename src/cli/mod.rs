@@ -16,6 +16,8 @@ mod journal;
 mod learn;
 mod output;
 mod progress;
+#[cfg(feature = "cluster")]
+mod watch;
 
 use std::process::ExitCode;
 
