@@ -1,13 +1,13 @@
 //! What may be typed; nothing of what it means.
 
 use std::path::PathBuf;
-#[cfg(feature = "live")]
+#[cfg(any(feature = "live", feature = "cluster"))]
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
-#[cfg(feature = "live")]
+#[cfg(any(feature = "live", feature = "cluster"))]
 use super::duration::parse_duration;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
@@ -36,6 +36,9 @@ pub(super) enum Command {
     /// annotations, managed fields and command lines are not. Exceptions: the address and range annotations of nodes, and the flags
     /// --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps are asked
     /// for.
+    ///
+    /// With --watch, goes on for a time and writes what changes, with the times: who had which address when. Run it beside a capture
+    /// that is taken elsewhere; it needs no right to capture. Ctrl-C ends it in order.
     #[cfg(feature = "cluster")]
     Inventory(Inventory),
     /// List the network interfaces of this machine that can be captured on
@@ -46,9 +49,17 @@ pub(super) enum Command {
 #[cfg(feature = "cluster")]
 #[derive(Debug, Args)]
 pub(super) struct Inventory {
-    /// Where to write: a file, replaced whole or not at all, or - for standard output
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) output: PathBuf,
+    /// Where to write: a file, replaced whole or not at all, or - for standard output. With --watch: a new file
+    #[arg(long, short, value_name = "FILE", required_unless_present = "print_role")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Go on watching for so long (30s, 5m, 2h, 1d), or until Ctrl-C, and write JSON Lines, compressed with zstd
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = parse_duration)]
+    pub(super) watch: Option<Option<Duration>>,
+
+    /// Print the Kubernetes objects (a ClusterRole and who has it) that allow all this and nothing else
+    #[arg(long, exclusive = true)]
+    pub(super) print_role: bool,
 
     /// A context of the kubeconfig. Without it: the current one
     #[arg(long, value_name = "NAME")]

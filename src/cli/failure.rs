@@ -41,8 +41,11 @@ pub(super) enum Failure {
     #[cfg(feature = "live")]
     #[error("give up the rights to capture")]
     Rights(#[source] io::Error),
+    /// What cannot be had again would be written over.
+    #[error("make a new file {}: it is there already", .0.display())]
+    Occupied(PathBuf),
     /// Signals.
-    #[cfg(feature = "live")]
+    #[cfg(any(feature = "live", feature = "cluster"))]
     #[error("listen for Ctrl-C")]
     Signals(#[source] io::Error),
     /// Writing.
@@ -86,10 +89,8 @@ impl Failure {
             Self::Inventory(error) => error.hint(),
             #[cfg(feature = "cluster")]
             Self::Cluster(error) => return Some(error.hint()),
-            Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
-                "there is a file of that name, which may hold what cannot be captured again: name another, or remove it"
-            }
             Self::Unwritable { .. } => "name a file in a directory that you may write to, or - for standard output",
+            Self::Occupied(_) => "what it holds may not be had again: name another file, or move this one away",
             Self::Emit(error) => error.hint(),
             Self::Empty { hint, .. } => hint,
             Self::NoSuchNamespace(_) => {
@@ -99,7 +100,9 @@ impl Failure {
             Self::NoSuchCode(_) => "`netpol-gen findings` lists the codes",
             Self::Unproved(_) => "this is a defect of netpol-gen, not of your capture: please report it with the lines above",
             #[cfg(feature = "live")]
-            Self::Rights(_) | Self::Signals(_) => return None,
+            Self::Rights(_) => return None,
+            #[cfg(any(feature = "live", feature = "cluster"))]
+            Self::Signals(_) => return None,
             Self::Verify(_) | Self::Output(_) | Self::Json(_) => return None,
         };
         Some(hint.into())

@@ -25,6 +25,8 @@ mod reading;
 mod recording;
 #[cfg(feature = "live")]
 mod view;
+#[cfg(feature = "cluster")]
+mod watch;
 
 use std::process::ExitCode;
 

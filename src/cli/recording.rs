@@ -33,7 +33,10 @@ impl FlowFile {
     /// When there is one already, or none can be made.
     pub(super) fn create(path: &Path, header: Header, every: Duration) -> Result<Self, Failure> {
         let failed = |source| Failure::Unwritable { path: path.to_owned(), source };
-        let mut journal = Journal::create(path).map_err(failed)?;
+        let mut journal = Journal::create(path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => Failure::Occupied(path.to_owned()),
+            _ => failed(source),
+        })?;
         journal.add(&Record::Header(header)).map_err(failed)?;
         journal.checkpoint().map_err(failed)?;
         let next = Instant::now() + every;

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
 
 mod api;
+mod live;
+mod watch;
+mod watched_files;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,24 +18,24 @@ use serde_json::{Value, json};
 
 use api::{Answer, Cluster, Request, Server, captures, kubeconfig, list};
 
-const USER: &str = "{token: abc}";
+pub const USER: &str = "{token: abc}";
 
 /// A folder with a kubeconfig, where the inventory goes too.
-struct Place(tempfile::TempDir);
+pub struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new(kubeconfig: &str) -> Self {
+    pub fn new(kubeconfig: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config"), kubeconfig).unwrap();
         Self(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// The command in an environment that leads to no cluster.
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
         for name in ["KUBECONFIG", "HTTPS_PROXY", "https_proxy", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"] {
             command.env_remove(name);
@@ -62,7 +65,7 @@ impl Place {
     }
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -81,7 +84,7 @@ fn undisturbed() -> String {
     place.taken()
 }
 
-fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
+pub fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
