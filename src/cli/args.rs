@@ -1,11 +1,16 @@
 //! What may be typed; nothing of what it means.
 
+#[cfg(feature = "live")]
+use std::path::Path;
 use std::path::PathBuf;
 #[cfg(any(feature = "live", feature = "cluster"))]
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+
+#[cfg(feature = "cluster")]
+use crate::cluster::Access;
 
 #[cfg(any(feature = "live", feature = "cluster"))]
 use super::duration::parse_duration;
@@ -61,6 +66,14 @@ pub(super) struct Inventory {
     #[arg(long, exclusive = true)]
     pub(super) print_role: bool,
 
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
+}
+
+/// Which cluster.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub(super) struct Cluster {
     /// A context of the kubeconfig. Without it: the current one
     #[arg(long, value_name = "NAME")]
     pub(super) context: Option<String>,
@@ -68,6 +81,14 @@ pub(super) struct Inventory {
     /// A kubeconfig. Without it: $KUBECONFIG, ~/.kube/config, or the service account of the pod this runs in
     #[arg(long, value_name = "FILE")]
     pub(super) kubeconfig: Option<PathBuf>,
+}
+
+#[cfg(feature = "cluster")]
+impl Cluster {
+    /// How to get there.
+    pub(super) fn access(&self) -> Access {
+        Access { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), ..Access::default() }
+    }
 }
 
 #[cfg(feature = "live")]
@@ -83,15 +104,15 @@ pub(super) struct Interfaces {
 #[derive(Debug, Args)]
 pub(super) struct Tapping {
     /// How long to capture: 30s, 5m, 2h, 1d. Without it: until Ctrl-C
-    #[arg(long, short, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "read")]
     pub(super) duration: Option<Duration>,
 
     /// An interface, or a pattern such as 'veth*', also for those that come later. Repeatable
-    #[arg(long, value_name = "NAME", default_value = "any")]
+    #[arg(long, value_name = "NAME", default_value = "any", conflicts_with = "read")]
     pub(super) interface: Vec<String>,
 
     /// Capture only what passes this filter, in the syntax of tcpdump
-    #[arg(long, value_name = "EXPRESSION")]
+    #[arg(long, value_name = "EXPRESSION", conflicts_with = "read")]
     pub(super) filter: Option<String>,
 
     /// How often what was seen is written to the disk: as much is lost if the machine fails
@@ -102,8 +123,7 @@ pub(super) struct Tapping {
 #[derive(Debug, Args)]
 pub(super) struct Capture {
     /// Convert captures instead of capturing: as learn --read takes them. Repeatable
-    #[cfg_attr(feature = "live", arg(long, short, value_name = "PATH", conflicts_with_all = ["interface", "filter", "duration"]))]
-    #[cfg_attr(not(feature = "live"), arg(long, short, value_name = "PATH", required = true))]
+    #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "live")))]
     pub(super) read: Vec<String>,
 
     #[cfg(feature = "live")]
@@ -126,13 +146,38 @@ pub(super) struct Capture {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed or not")]
 pub(super) struct Learn {
-    /// A capture: file, directory, pattern, or - for standard input; pcap or pcapng, plain, gzip or zstd. Repeatable
-    #[arg(long, short, value_name = "PATH", required = true)]
+    /// A capture: file, directory, pattern, or - for standard input; pcap, pcapng or a flow file, plain, gzip or zstd. Repeatable.
+    /// Without it: capture here and now
+    #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "live")))]
     pub(super) read: Vec<String>,
 
-    /// Kubernetes objects as `kubectl get -o yaml` (or json) prints them: file or directory. Repeatable, for several times
-    #[arg(long, short, value_name = "PATH", required = true)]
+    /// Kubernetes objects as `kubectl get -o yaml` (or json) prints them, or what `netpol-gen inventory` wrote: file or directory.
+    /// Repeatable, for several times. Without it: ask the cluster
+    #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "cluster")))]
     pub(super) inventory: Vec<PathBuf>,
+
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) tapping: Tapping,
+
+    /// Where a live capture keeps what it saw. Without it: beside the policies, in policies.record
+    #[cfg(feature = "live")]
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "read")]
+    pub(super) record: Option<PathBuf>,
+
+    /// Go on with a live capture that was killed: what it saw counts, its time too
+    #[cfg(feature = "live")]
+    #[arg(long, conflicts_with = "read")]
+    pub(super) resume: bool,
+
+    /// Do not ask a cluster: without --inventory, capture only
+    #[cfg(feature = "live")]
+    #[arg(long, conflicts_with = "read")]
+    pub(super) offline: bool,
 
     /// Where to write: a directory, or - for one YAML stream on standard output
     #[arg(long, short, value_name = "PATH", default_value = "policies")]
@@ -193,6 +238,25 @@ pub(super) struct Learn {
     /// End with exit code 1 if there is a finding with this code, or this bad (note, warning, serious). Repeatable
     #[arg(long, value_name = "CODE|SEVERITY")]
     pub(super) deny: Vec<String>,
+}
+
+#[cfg(feature = "live")]
+impl Learn {
+    /// Where a live capture keeps what it saw.
+    pub(super) fn record_directory(&self) -> PathBuf {
+        let beside = || {
+            let policies = if self.output == Path::new("-") { Path::new("policies") } else { &self.output };
+            let mut name = policies.file_name().unwrap_or_default().to_owned();
+            name.push(".record");
+            policies.with_file_name(name)
+        };
+        self.record.clone().unwrap_or_else(beside)
+    }
+
+    /// Whether a live capture asks the cluster who is who.
+    pub(super) const fn asks_cluster(&self) -> bool {
+        self.inventory.is_empty() && !self.offline
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::capture::{self, Batch, Counts, Live, LiveOptions, Opened};
 use crate::decode::DecodeOptions;
+use crate::emit::text::counted;
 use crate::flow::{FlowTable, Record};
 use crate::model::{Findings, Outcome, Timestamp};
 
@@ -39,10 +40,9 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     drop(view);
     file.end(now(), &Findings::default())?;
     let Counts { frames, dropped, conversations } = counts;
+    let edges = counted(u64::try_from(edges).unwrap_or(u64::MAX), "edge", "edges");
     let output = arguments.output.display();
-    say(&format!(
-        "{frames} frames, {dropped} dropped; {conversations} flows, {edges} edges between addresses; written to {output}"
-    ));
+    say(&format!("{frames} frames, {dropped} dropped; {conversations} flows, {edges} between addresses; written to {output}"));
     if frames == 0 {
         let reason = "not one frame passed the interfaces".to_owned();
         return Err(Failure::Empty {
@@ -69,7 +69,8 @@ pub(super) fn open(tapping: &Tapping, capacity: usize, vxlan_ports: &[u16]) -> R
 
 fn flow_file(opened: &Opened, arguments: &Capture) -> Result<FlowFile, Failure> {
     let header = header(host(), opened.interfaces(), opened.filter().to_owned(), now());
-    FlowFile::create(&arguments.output, header, arguments.tapping.every)
+    // The interfaces hand on what they have when it is time; then it is written.
+    FlowFile::create(&arguments.output, header, Duration::ZERO)
 }
 
 /// The name of this machine; in a cluster mostly the node's.

@@ -41,6 +41,26 @@ pub(super) enum Failure {
     #[cfg(feature = "live")]
     #[error("give up the rights to capture")]
     Rights(#[source] io::Error),
+    /// A directory of records.
+    #[cfg(feature = "live")]
+    #[error("read {}", path.display())]
+    Unreadable {
+        /// As it was named.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Every run came to its end, or there was none.
+    #[cfg(feature = "live")]
+    #[error("find a run to go on with in {}: there is none that was killed", directory.display())]
+    NothingToResume {
+        /// Where it was looked for.
+        directory: PathBuf,
+    },
+    /// Nobody knows who is who.
+    #[cfg(not(feature = "cluster"))]
+    #[error("tell who is who: there is no inventory")]
+    NoInventory,
     /// What cannot be had again would be written over.
     #[error("make a new file {}: it is there already", .0.display())]
     Occupied(PathBuf),
@@ -99,6 +119,17 @@ impl Failure {
             Self::TwoOutputs => "give --output a directory, or leave --format out",
             Self::NoSuchCode(_) => "`netpol-gen findings` lists the codes",
             Self::Unproved(_) => "this is a defect of netpol-gen, not of your capture: please report it with the lines above",
+            #[cfg(not(feature = "cluster"))]
+            Self::NoInventory => {
+                "add --inventory FILE with the output of `kubectl get namespaces,nodes,pods,services,endpointslices,deployments,replicasets,\
+                 statefulsets,daemonsets,jobs,cronjobs,ingresses,networkpolicies -A -o yaml`"
+            }
+            #[cfg(feature = "live")]
+            Self::Unreadable { .. } => "name the directory of the earlier run with --record",
+            #[cfg(feature = "live")]
+            Self::NothingToResume { .. } => {
+                "a run that came to its end is learned from with --read DIRECTORY --inventory DIRECTORY"
+            }
             #[cfg(feature = "live")]
             Self::Rights(_) => return None,
             #[cfg(any(feature = "live", feature = "cluster"))]

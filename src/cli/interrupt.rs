@@ -13,9 +13,6 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// How late a signal may be noticed by [`Interrupt::wait`].
-const STEP: Duration = Duration::from_millis(50);
-
 /// Whether the end was asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Interrupt(Arc<AtomicBool>);
@@ -41,7 +38,10 @@ impl Interrupt {
     }
 
     /// Waits for so long, or until a signal comes; whether one has.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "a capture waits for frames instead"))]
     pub(super) fn wait(&self, length: Duration) -> bool {
+        /// How late a signal may be noticed.
+        const STEP: Duration = Duration::from_millis(50);
         let begin = Instant::now();
         while !self.is_raised() {
             let rest = length.saturating_sub(begin.elapsed());

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::cluster::{self, Access, LeftOut, LeftOutReason, Listing, ROLE};
+use crate::cluster::{self, LeftOut, LeftOutReason, Listing, ROLE};
 
 use super::args::Inventory;
 use super::exit;
@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &Inventory) -> Result<u8, Failure> {
     }
     // Without it the arguments are not accepted.
     let Some(output) = &arguments.output else { return Ok(exit::FAILED) };
-    let access = Access { kubeconfig: arguments.kubeconfig.clone(), context: arguments.context.clone(), ..Access::default() };
+    let access = arguments.cluster.access();
     if let Some(length) = arguments.watch {
         return watch::run(&access, length, output);
     }

@@ -17,8 +17,12 @@ use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 use super::args::{Dns, Format, Learn, Public};
 use super::exit;
 use super::failure::Failure;
+#[cfg(feature = "live")]
+use super::live;
 use super::output::write_out;
 use super::reading::{self, Reading};
+#[cfg(any(feature = "live", feature = "cluster"))]
+use super::recording::say;
 use super::recording::tell_errors;
 
 /// Learns, writes, tells.
@@ -32,9 +36,12 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         Some(directory) => Templates::load(directory)?,
         None => Templates::embedded()?,
     };
-    let inputs = capture::expand(&arguments.read)?;
     let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
-    let inventory = inventory::snapshot::load(&arguments.inventory, &options)?;
+    let Sources { captures, inventory, is_whole } = match sources(arguments, &options)? {
+        Some(sources) => sources,
+        None => return Ok(exit::DONE),
+    };
+    let inputs = capture::expand(&captures)?;
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&arguments.vxlan_port);
     let reading = reading::read(inputs, decoding, arguments.flows, &inventory)?;
@@ -67,7 +74,54 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     }
     tell(arguments.format, &summary)?;
     let code = if denied.is_hit_by(&findings) { exit::DENIED } else { exit::DONE };
-    Ok(if reading.errors.is_empty() { code } else { exit::FAILED })
+    Ok(if reading.errors.is_empty() && is_whole { code } else { exit::FAILED })
+}
+
+/// What is learned from.
+struct Sources {
+    captures: Vec<String>,
+    inventory: Inventory,
+    /// Whether a live capture kept all that it saw.
+    is_whole: bool,
+}
+
+/// What was given, or else what is captured and asked for now; nothing if a capture was all that was wanted.
+fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sources>, Failure> {
+    #[cfg(feature = "live")]
+    if arguments.read.is_empty() {
+        let live::Recorded { captures, inventories, is_whole } = live::record(arguments, options)?;
+        if inventories.is_empty() {
+            say(&format!("captured only; learn with --read {} --inventory FILE", captures.join(" --read ")));
+            return Ok(None);
+        }
+        let inventory = inventory::snapshot::load(&inventories, options)?;
+        return Ok(Some(Sources { captures, inventory, is_whole }));
+    }
+    let captures = arguments.read.clone();
+    let inventory = match arguments.inventory.as_slice() {
+        [] => present(arguments, options)?,
+        given => inventory::snapshot::load(given, options)?,
+    };
+    Ok(Some(Sources { captures, inventory, is_whole: true }))
+}
+
+/// The inventory of the cluster as it is now.
+#[cfg(feature = "cluster")]
+fn present(arguments: &Learn, options: &InventoryOptions) -> Result<Inventory, Failure> {
+    let listing = crate::cluster::list(&arguments.cluster.access())?;
+    let mut builder = inventory::InventoryBuilder::new();
+    for object in listing.objects {
+        builder.apply_value(object);
+    }
+    for line in super::inventory::warnings(&listing.left_out) {
+        say(&line);
+    }
+    Ok(builder.build(options))
+}
+
+#[cfg(not(feature = "cluster"))]
+fn present(_: &Learn, _: &InventoryOptions) -> Result<Inventory, Failure> {
+    Err(Failure::NoInventory)
 }
 
 /// Lists all codes of findings.

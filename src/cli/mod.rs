@@ -19,14 +19,20 @@ mod interrupt;
 mod inventory;
 mod journal;
 mod learn;
+#[cfg(feature = "live")]
+mod live;
 mod output;
 mod progress;
 mod reading;
 mod recording;
 #[cfg(feature = "live")]
+mod run;
+#[cfg(feature = "live")]
 mod view;
 #[cfg(feature = "cluster")]
 mod watch;
+#[cfg(all(feature = "live", feature = "cluster"))]
+mod witness;
 
 use std::process::ExitCode;
 

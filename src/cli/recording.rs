@@ -15,6 +15,9 @@ use super::output::printable;
 /// What this program calls itself in files.
 pub(super) const TOOL: &str = concat!("netpol-gen ", env!("CARGO_PKG_VERSION"));
 
+/// How often a disk that takes nothing is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
+
 /// A flow file that is being written.
 pub(super) struct FlowFile {
     path: PathBuf,
@@ -27,7 +30,7 @@ pub(super) struct FlowFile {
 }
 
 impl FlowFile {
-    /// A new file with its header, on the disk.
+    /// A new file with its header, on the disk. What is added comes there when it is time: no more often than `every`.
     ///
     /// # Errors
     /// When there is one already, or none can be made.
@@ -57,18 +60,18 @@ impl FlowFile {
         if Instant::now() < self.next {
             return;
         }
-        self.next = Instant::now() + self.every;
         match self.journal.checkpoint() {
-            Ok(()) => self.is_stuck = false,
-            Err(error) if !self.is_stuck => {
-                self.is_stuck = true;
-                let path = self.path.display();
-                say(&format!(
-                    "warning: cannot write {path}: {error}; going on, and trying again every {} s",
-                    self.every.as_secs()
-                ));
+            Ok(()) => {
+                self.is_stuck = false;
+                self.next = Instant::now() + self.every;
             }
-            Err(_) => {}
+            Err(error) => {
+                if !self.is_stuck {
+                    say(&format!("warning: cannot write {}: {error}; going on, and trying again", self.path.display()));
+                }
+                self.is_stuck = true;
+                self.next = Instant::now() + RETRY_EVERY;
+            }
         }
     }
 
