@@ -60,6 +60,7 @@ pub(super) struct Inventory {
 
     /// Go on watching for so long (30s, 5m, 2h, 1d), or until Ctrl-C, and write JSON Lines, compressed with zstd
     #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = parse_duration)]
+    #[expect(clippy::option_option, reason = "absent, alone and with a value are three things")]
     pub(super) watch: Option<Option<Duration>>,
 
     /// Print the Kubernetes objects (a ClusterRole and who has it) that allow all this and nothing else

@@ -59,7 +59,9 @@ impl Output {
             })?)
         };
         if let Target::Waiting(records) = std::mem::replace(&mut self.target, target) {
-            records.into_iter().for_each(|record| self.write(record));
+            for record in records {
+                self.write(record);
+            }
         }
         self.checkpoint();
         Ok(())

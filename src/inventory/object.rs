@@ -175,7 +175,7 @@ pub struct Subset {
 pub struct OwnerBody {
     /// The labels by which it finds its pods; never empty.
     pub selector: Option<Labels>,
-    /// Whether it has ended and will not make pods any more (a finished Job).
+    /// Whether it will not make pods any more: a finished Job, or any that a watch saw deleted.
     pub is_finished: bool,
 }
 

@@ -304,6 +304,7 @@ impl Hold {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     let time = jiff::Timestamp::from_nanosecond(i128::from(time.0)).map_err(S::Error::custom)?;
     serializer.collect_str(&format_args!("{time:.6}"))

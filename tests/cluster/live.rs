@@ -45,6 +45,10 @@ struct State {
     is_down: bool,
     /// Accepts, and does not answer.
     is_mute: bool,
+    /// How many watches there were.
+    begun: u64,
+    /// Of these, so many are told nothing any more and not ended either.
+    deaf: u64,
     token: String,
     instead: Instead,
     requests: Vec<Request>,
@@ -74,6 +78,8 @@ impl Live {
             generation: 0,
             is_down: false,
             is_mute: false,
+            begun: 0,
+            deaf: 0,
             token: "abc".to_owned(),
             instead: Box::new(|_| None),
             requests: Vec::new(),
@@ -193,9 +199,14 @@ impl Live {
         self.change(|state| state.is_mute = is_mute);
     }
 
+    /// Tells nothing any more to who watches now, and does not say so.
+    pub fn forget_watches(&self) {
+        self.change(|state| state.deaf = state.begun);
+    }
+
     /// What is valid from now on.
     pub fn set_token(&self, token: &str) {
-        self.change(|state| state.token = token.to_owned());
+        self.change(|state| token.clone_into(&mut state.token));
     }
 
     pub fn answer_instead(&self, instead: impl Fn(&Request) -> Option<Answer> + Send + 'static) {
@@ -319,7 +330,7 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar), stop: &AtomicBool,
 
 fn follow(mut stream: TcpStream, request: &Request, shared: &(Mutex<State>, Condvar), stop: &AtomicBool) {
     let mut state = shared.0.lock().unwrap();
-    let mut sent: u64 = request.query["resourceVersion"].parse().unwrap();
+    let mut sent: u64 = request.query["resourceVersion"].parse().unwrap_or(u64::MAX);
     if sent < state.oldest && !state.refuses_by_event {
         drop(state);
         return write(stream, &Answer::refusal(410, "Expired", "too old resource version"));
@@ -336,6 +347,8 @@ fn follow(mut stream: TcpStream, request: &Request, shared: &(Mutex<State>, Cond
         return;
     }
     let generation = state.generation;
+    state.begun += 1;
+    let number = state.begun;
     *state.watching.entry(request.path.clone()).or_default() += 1;
     while state.generation == generation && !stop.load(Ordering::Relaxed) {
         let news: Vec<(u64, String)> = state
@@ -344,7 +357,7 @@ fn follow(mut stream: TcpStream, request: &Request, shared: &(Mutex<State>, Cond
             .filter(|(revision, path, _)| *revision > sent && *path == request.path)
             .map(|(revision, _, line)| (*revision, line.clone()))
             .collect();
-        if news.is_empty() || state.is_mute {
+        if news.is_empty() || state.is_mute || number <= state.deaf {
             state = shared.1.wait_timeout(state, Duration::from_millis(20)).unwrap().0;
             continue;
         }

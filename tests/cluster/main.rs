@@ -18,24 +18,24 @@ use serde_json::{Value, json};
 
 use api::{Answer, Cluster, Request, Server, captures, kubeconfig, list};
 
-pub const USER: &str = "{token: abc}";
+const USER: &str = "{token: abc}";
 
 /// A folder with a kubeconfig, where the inventory goes too.
-pub struct Place(tempfile::TempDir);
+struct Place(tempfile::TempDir);
 
 impl Place {
-    pub fn new(kubeconfig: &str) -> Self {
+    fn new(kubeconfig: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config"), kubeconfig).unwrap();
         Self(folder)
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// The command in an environment that leads to no cluster.
-    pub fn command(&self) -> Command {
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
         for name in ["KUBECONFIG", "HTTPS_PROXY", "https_proxy", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"] {
             command.env_remove(name);
@@ -65,7 +65,7 @@ impl Place {
     }
 }
 
-pub fn stderr(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -84,7 +84,7 @@ fn undisturbed() -> String {
     place.taken()
 }
 
-pub fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
+fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {

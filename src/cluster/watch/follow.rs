@@ -124,16 +124,16 @@ impl Follower {
     pub(super) async fn run(mut self, mut lines: Option<Lines>) {
         let mut pause = self.pace.first_pause;
         loop {
-            let begun = match lines.take() {
+            let established = match lines.take() {
                 Some(lines) => Ok(lines),
                 None => self.establish().await,
             };
-            match begun {
+            match established {
                 Ok(lines) => {
                     self.write(|book| book.hear(self.resource, now()));
-                    let begin = Instant::now();
+                    let start = Instant::now();
                     let ended = self.listen(lines).await;
-                    let is_lasting = begin.elapsed() >= self.pace.tolerated;
+                    let is_lasting = start.elapsed() >= self.pace.tolerated;
                     if is_lasting {
                         pause = self.pace.first_pause;
                     }
@@ -151,8 +151,8 @@ impl Follower {
 
     /// Tells what comes, until nothing comes any more.
     async fn listen(&mut self, mut lines: Lines) -> Ended {
-        let (begin, begun) = (Instant::now(), now());
-        self.heard = begun;
+        let (clock, start) = (Instant::now(), now());
+        self.heard = start;
         loop {
             let Line { kind, mut object } = match lines.next(self.pace.silence).await {
                 Ok(line) => line,
@@ -164,11 +164,11 @@ impl Follower {
                 ("BOOKMARK", Value::String(_)) => self.suspected = None,
                 ("ADDED" | "MODIFIED" | "DELETED", Value::String(_)) if object["metadata"]["name"].is_string() => {
                     if let Some(since) = self.suspected.take()
-                        && begin.elapsed() < self.pace.tolerated
+                        && clock.elapsed() < self.pace.tolerated
                     {
                         self.write(|book| {
                             book.fall_silent(self.resource, since, "events came late".to_owned());
-                            book.hear(self.resource, begun);
+                            book.hear(self.resource, start);
                         });
                     }
                     object["metadata"]["resourceVersion"] = revision.clone();

@@ -139,7 +139,7 @@ async fn watch(access: &Access, receive: Receive, report: &Sender<Result<Begun, 
             for (follower, lines) in followers {
                 tokio::task::spawn_local(follower.run(lines));
             }
-            pending().await
+            pending::<()>().await;
         }
         Err(error) => {
             let _ = report.send(Err(error));
