@@ -37,10 +37,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         None => Templates::embedded()?,
     };
     let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
-    let Sources { captures, inventory, is_whole } = match sources(arguments, &options)? {
-        Some(sources) => sources,
-        None => return Ok(exit::DONE),
-    };
+    let Some(Sources { captures, inventory, is_whole }) = sources(arguments, &options)? else { return Ok(exit::DONE) };
     let inputs = capture::expand(&captures)?;
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&arguments.vxlan_port);

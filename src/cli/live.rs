@@ -20,7 +20,6 @@ use super::interrupt::Interrupt;
 use super::recording::{FlowFile, header, say};
 use super::run::Run;
 use super::view::View;
-#[cfg(feature = "cluster")]
 use super::witness::Witness;
 
 /// What a live run leaves to be learned from.
@@ -48,9 +47,11 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
     }
     let mut opened = open(&arguments.tapping, arguments.flows, &arguments.vxlan_port)?;
     capture::give_up(opened.needed()).map_err(Failure::Rights)?;
-    let mut sight = Sight::new(given);
+    let mut sight = Sight { inventory: given, witness: None };
     if arguments.asks_cluster() {
-        sight.ask(arguments, options, &run, &mut opened)?;
+        let witness = Witness::start(arguments, &run.inventory(), options)?;
+        opened.leave_out(&witness.peers())?;
+        sight.witness = Some(witness);
     }
     // Until here there was nothing to bring to an end.
     let interrupt = Interrupt::listen().map_err(Failure::Signals)?;
@@ -77,40 +78,11 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
 /// Who is who, as far as that is known while the capture goes on: for the view only.
 struct Sight {
     inventory: Option<Inventory>,
-    #[cfg(feature = "cluster")]
     witness: Option<Witness>,
 }
 
 impl Sight {
-    const fn new(inventory: Option<Inventory>) -> Self {
-        Self {
-            inventory,
-            #[cfg(feature = "cluster")]
-            witness: None,
-        }
-    }
-
-    #[cfg(feature = "cluster")]
-    fn ask(
-        &mut self,
-        arguments: &Learn,
-        options: &InventoryOptions,
-        run: &Run,
-        opened: &mut capture::Opened,
-    ) -> Result<(), Failure> {
-        let witness = Witness::start(&arguments.cluster.access(), &run.inventory(), arguments.tapping.every, options)?;
-        opened.leave_out(&witness.peers())?;
-        self.witness = Some(witness);
-        Ok(())
-    }
-
-    #[cfg(not(feature = "cluster"))]
-    fn ask(&mut self, _: &Learn, _: &InventoryOptions, _: &Run, _: &mut capture::Opened) -> Result<(), Failure> {
-        Err(Failure::NoInventory)
-    }
-
     fn beat(&mut self, records: &[Record], view: &mut View) {
-        #[cfg(feature = "cluster")]
         if let Some(witness) = &mut self.witness {
             witness.keep_up();
             view.note(witness.trouble());
@@ -118,8 +90,6 @@ impl Sight {
                 self.inventory = Some(inventory);
             }
         }
-        #[cfg(not(feature = "cluster"))]
-        view.note(None);
         if let Some(inventory) = &self.inventory
             && !records.is_empty()
         {
@@ -128,12 +98,8 @@ impl Sight {
     }
 
     /// Whether everything reached the disk.
-    fn end(&mut self) -> bool {
-        #[cfg(feature = "cluster")]
-        if let Some(witness) = self.witness.take() {
-            return witness.stop();
-        }
-        true
+    fn end(self) -> bool {
+        self.witness.is_none_or(Witness::stop)
     }
 }
 

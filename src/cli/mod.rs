@@ -31,7 +31,8 @@ mod run;
 mod view;
 #[cfg(feature = "cluster")]
 mod watch;
-#[cfg(all(feature = "live", feature = "cluster"))]
+#[cfg(feature = "live")]
+#[cfg_attr(not(feature = "cluster"), path = "no_witness.rs")]
 mod witness;
 
 use std::process::ExitCode;

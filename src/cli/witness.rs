@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cluster::{Access, Watch};
+use crate::cluster::Watch;
 use crate::inventory::{History, Inventory, InventoryBuilder, InventoryOptions, Record};
 
+use super::args::Learn;
 use super::failure::Failure;
 use super::journal::Journal;
 use super::recording::say;
@@ -42,13 +43,14 @@ struct Kept {
 
 impl Witness {
     /// Asks the cluster for everything, and goes on from there.
-    pub(super) fn start(access: &Access, path: &Path, every: Duration, options: &InventoryOptions) -> Result<Self, Failure> {
+    pub(super) fn start(arguments: &Learn, path: &Path, options: &InventoryOptions) -> Result<Self, Failure> {
+        let every = arguments.tapping.every;
         let journal = Journal::create(path).map_err(|source| Failure::Unwritable { path: path.to_owned(), source })?;
         let next = Instant::now() + every;
         let kept = Kept { journal, history: History::default(), waiting: 0, every, next, trouble: None };
         let kept = Arc::new(Mutex::new(kept));
         let shared = Arc::clone(&kept);
-        match Watch::start(access, move |record| lock(&shared).take(record)) {
+        match Watch::start(&arguments.cluster.access(), move |record| lock(&shared).take(record)) {
             Ok(watch) => {
                 lock(&kept).checkpoint();
                 Ok(Self { watch, kept, path: path.to_owned(), options: options.clone(), next: Instant::now() })
