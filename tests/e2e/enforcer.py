@@ -101,19 +101,24 @@ class Enforcer:
     def __init__(self, node: Host, api: Api) -> None:
         self.node, self.api = node, api
         self.enforced: str | None = None  # what the table in place was made of
+        self.rounds = 0  # steps that were done
 
     def step(self) -> None:
         """Bring the table to what the API says, once."""
         policies = self.api.items("/apis/networking.k8s.io/v1/networkpolicies")
         seen = self.inventory()
         state = json.dumps([[policy["metadata"] | {"managedFields": None}, policy["spec"]] for policy in policies] + [seen], sort_keys=True)
-        if state == self.enforced:
-            return
+        if state != self.enforced:
+            self.replace(policies, seen)
+            self.enforced = state
+        self.rounds += 1
+
+    def replace(self, policies: list[Object], seen: list[Object]) -> None:
+        """Put the table for these policies in place."""
         pods = {f"{item['metadata']['namespace']}/{item['metadata']['name']}": item["status"]["podIP"]
                 for item in seen if item["kind"] == "Pod"}
         rows = self.ask(policies, seen) if policies else []
         self.node.nft(ruleset(rows, pods if policies else {}))
-        self.enforced = state
 
     def inventory(self) -> list[Object]:
         """Namespaces, and the pods that have an address now, cut down to what a policy can look at."""

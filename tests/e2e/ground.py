@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from api import Api
@@ -21,6 +22,7 @@ from keys import make
 from kubelet import Kubelet
 from loop import Loop
 from names import Names
+from programs import nginx
 from topology import Host, Network, run
 
 PREFIX = "npge"
@@ -48,10 +50,10 @@ class Ground(Network):
             self.node_1, self.control_plane = hosts["node-1"], hosts["control-plane"]
             self.join(self.node_1, self.control_plane)
             for name, address in OUTSIDE.items():
-                self.outside(name, [address])
+                nginx(self.outside(name, [address]), 80, name)
             self.keys = make(self.folder / "keys", CONTROL_PLANE)
             self.control = ControlPlane(self.control_plane, CONTROL_PLANE, self.keys, self.programs)
-            self.api = Api(self.node_1.netns, self.keys)
+            self.api = Api(self.control_plane.netns, self.keys)  # from there, so that captures on the node are the application's
             self.register_nodes()
             self.start_node()
         except BaseException:
@@ -85,7 +87,8 @@ class Ground(Network):
         node.run("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", PODS, "!", "-d", PODS, "-o", "eth0", "-j", "MASQUERADE")
         start_proxy(node, "node-1", self.keys, self.programs)
         self.loop("names", 0.5, Names(self.names, self.api, OUTSIDE_NAMES).step)
-        self.loop("kubelet", 0.2, Kubelet(self, node, "node-1", self.api).step)
+        self.kubelet = Kubelet(self, node, "node-1", self.api)
+        self.loop("kubelet", 0.2, self.kubelet.step)
 
     def enforce(self) -> Enforcer:
         """Start the enforcer; it works on from here."""
@@ -94,7 +97,7 @@ class Ground(Network):
         self.loop("enforcer", 0.5, enforcer.step)
         return enforcer
 
-    def loop(self, name: str, period: float, step: object) -> None:
+    def loop(self, name: str, period: float, step: Callable[[], None]) -> None:
         self.loops.append(Loop(name, period, step))
 
     def check(self) -> None:

@@ -1,0 +1,8 @@
+"""All scenarios by name, in the order in which they are run."""
+
+from collections.abc import Callable
+
+from application import Application
+from scenarios import offline
+
+SCENARIOS: dict[str, Callable[[Application], None]] = {**offline.SCENARIOS}
