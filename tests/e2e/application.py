@@ -15,7 +15,7 @@ from enforcer import Enforcer
 from ground import HERE, NODE, OUTSIDE, Ground
 from matrix import Edge, Truth, differences
 from steps import Failure, expect, step
-from topology import end
+from topology import Host, end
 
 SUBJECTS = frozenset({"shop", "billing", "quiet"})
 CALLS = frozenset({
@@ -25,14 +25,17 @@ CALLS = frozenset({
     Edge("billing/worker", "shop/api", "TCP", 5000),
     Edge("billing/worker", "outside/payments", "TCP", 80),
 })
-REPORT = Edge("billing/report", "shop/api", "TCP", 5000)
-RESOLVING = ("shop/web", "shop/api", "billing/worker")
-# Allowed on purpose although not seen: DNS over both protocols; everyone outside may call what is exposed and was called from outside.
-WIDENED = frozenset(
-    {Edge(one, "kube-system/kube-dns", protocol, 53) for one in RESOLVING for protocol in ("UDP", "TCP")}
-    | {Edge(caller, "shop/web", "TCP", 80) for caller in [*(f"outside/{name}" for name in OUTSIDE), "node/control-plane"]})
+
+
+def dns_of(*workloads: str) -> frozenset[Edge]:
+    """Resolving names. Both protocols are allowed where one was seen: stated widening."""
+    return frozenset(Edge(one, "kube-system/kube-dns", protocol, 53) for one in workloads for protocol in ("UDP", "TCP"))
+
+
+# Everyone outside may call what is exposed on purpose and was called from outside: stated widening.
+PUBLIC = frozenset(Edge(caller, "shop/web", "TCP", 80) for caller in [*(f"outside/{name}" for name in OUTSIDE), "node/control-plane"])
 OPEN = Truth(CALLS)
-LEARNED = Truth(CALLS | WIDENED, SUBJECTS)
+LEARNED = Truth(CALLS | PUBLIC | dns_of("shop/web", "shop/api", "billing/worker"), SUBJECTS)
 
 
 @dataclass
@@ -134,7 +137,7 @@ class Application:
             worker.run("curl", "-sSf", "-m", "5", "http://api.shop:8000/")
             worker.run("curl", "-sSf", "-m", "5", "http://payments.example.com/")
 
-    def pod(self, workload: str):  # noqa: ANN201
+    def pod(self, workload: str) -> Host:
         """The namespace of a workload's first pod."""
         namespace, name = workload.split("/")
         pods = self.ground.api.items(f"/api/v1/namespaces/{namespace}/pods?labelSelector=app%3D{name}")

@@ -125,7 +125,8 @@ class Enforcer:
         found = [{"apiVersion": "v1", "kind": "Namespace", "metadata": kept(item)} for item in self.api.items("/api/v1/namespaces")]
         for pod in self.api.items("/api/v1/pods"):
             if pod["status"].get("podIP") and pod["status"].get("phase") == "Running" and not pod["spec"].get("hostNetwork"):
-                containers = [{"name": one["name"], "image": one["image"], "ports": one.get("ports", [])} for one in pod["spec"]["containers"]]
+                containers = [{"name": one["name"], "image": one["image"], "ports": one.get("ports", [])}
+                              for one in pod["spec"]["containers"]]
                 found.append({"apiVersion": "v1", "kind": "Pod", "metadata": kept(pod), "spec": {"containers": containers},
                               "status": {"podIP": pod["status"]["podIP"], "hostIP": pod["status"]["hostIP"]}})
         return sorted(found, key=lambda item: (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]))

@@ -6,6 +6,7 @@
 In: the folder with the programs. Out: a context; when it ends, for whatever reason, no namespace, process or file is left.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -23,7 +24,7 @@ from kubelet import Kubelet
 from loop import Loop
 from names import Names
 from programs import nginx
-from topology import Host, Network, run
+from topology import Network, run
 
 PREFIX = "npge"
 CONTROL_PLANE, NODE = "10.0.0.10", "10.0.0.11"
@@ -144,10 +145,8 @@ def clean() -> list[str]:
         owner = re.match(rf"{PREFIX}(\d+)-", name)
         if owner and not is_alive(int(owner[1])):
             for pid in run(["ip", "netns", "pids", name]).split():
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             subprocess.run(["ip", "netns", "del", name], check=False)
             shutil.rmtree(Path("/etc/netns") / name, ignore_errors=True)
             removed.append(name)

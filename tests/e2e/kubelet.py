@@ -10,7 +10,6 @@ programs and `NAMES` that of the name server's records.
 """
 
 import os
-import shlex
 import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
