@@ -114,16 +114,10 @@ class Ground(Network):
                    input=given, timeout=120)
 
     def reader(self) -> Path:
-        """The kubeconfig of a ServiceAccount that holds the rights the tool asks for, and no others."""
+        """The kubeconfig of the ServiceAccount that the tool ships, with the rights it asks for and no others."""
         shipped = HERE.parents[1] / "templates" / "cluster-role.yaml"
-        role = shipped if shipped.exists() else HERE / "cluster-role.yaml"
-        self.kubectl("apply", "-f", str(role))
-        self.kubectl("create", "namespace", "tools")
-        wait("the namespace's accounts", lambda: self.api.items("/api/v1/namespaces/tools/serviceaccounts"))
-        self.kubectl("create", "serviceaccount", "reader", "-n", "tools")
-        name = self.kubectl("create", "--dry-run=client", "-o", "jsonpath={.metadata.name}", "-f", str(role)).strip()
-        self.kubectl("create", "clusterrolebinding", "reader", f"--clusterrole={name}", "--serviceaccount=tools:reader")
-        token = self.kubectl("create", "token", "reader", "-n", "tools", "--duration=1h").strip()
+        self.kubectl("apply", "-f", str(shipped if shipped.exists() else HERE / "cluster-role.yaml"))
+        token = self.kubectl("create", "token", "netpol-gen", "-n", "netpol-gen", "--duration=1h").strip()
         return self.keys.write_kubeconfig("reader", {"token": token})
 
     def keep_logs(self, target: Path) -> None:
