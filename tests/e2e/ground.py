@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api import Api
-from control import PODS, ControlPlane, start_proxy, wait
+from control import PODS, ControlPlane, start_proxy
 from enforcer import Enforcer
 from keys import make
 from kubelet import Kubelet
