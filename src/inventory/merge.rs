@@ -53,6 +53,7 @@ fn merge(older: Object, mut newer: Object) -> Object {
             newer.node_addresses.extend(older.node_addresses);
             newer.started = earliest(newer.started, older.started);
             newer.finished = newer.finished.or(older.finished);
+            newer.is_over |= older.is_over;
         }
         (Body::Node(newer), Body::Node(older)) => {
             newer.addresses.extend(older.addresses);

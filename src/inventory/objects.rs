@@ -213,7 +213,7 @@ pub enum Identity {
     Multicast,
     /// Other link-local addresses: 169.254.0.0/16, `fe80::/10`.
     LinkLocal,
-    /// Inside the pod or Service ranges, owned by nobody that the inventory knows at that time.
+    /// Inside the pod or Service ranges, owned by nobody that the inventory knows at that time, or by two workloads at once.
     UnknownInCluster,
     /// Anything else: outside the cluster.
     Outside,

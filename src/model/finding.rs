@@ -51,6 +51,9 @@ codes! {
     /// An address inside the pod or Service ranges that nobody owned at that time.
     UnattributedAddress "unattributed-address" Serious
         "no rule was written: add an inventory taken while this address was in use (--inventory is repeatable)";
+    /// Two pods of different workloads have one address at the same time.
+    AddressClaimedTwice "address-claimed-twice" Serious
+        "no rule was written for its traffic in that time: take the inventory anew, or remove the pod that has gone from it";
     /// The cloud's metadata service answered a pod.
     MetadataAddress "metadata-address" Serious
         "the metadata service hands out credentials: delete the policy unless this workload must have them";
