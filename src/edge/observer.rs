@@ -14,7 +14,7 @@ use super::book::NameBook;
 use super::place::Place;
 use super::ports::{DynamicPorts, take_dynamic};
 use super::roles;
-use super::views::{Call, Connection, join};
+use super::views::{Call, Connection, Views};
 
 /// What was observed, in terms of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,9 @@ pub struct Observer<'a> {
     ids: BTreeMap<&'a WorkloadName, WorkloadId>,
     /// Pods by the addresses they ever had.
     tenants: BTreeMap<IpAddr, Vec<PodId>>,
+    views: Views,
+    /// The names asked for up to the last flows.
+    book: NameBook,
     edges: BTreeMap<Edge, Evidence>,
     one_way: BTreeMap<Edge, OneWay>,
     failed: BTreeMap<(Code, String), (u64, BTreeSet<Edge>)>,
@@ -76,6 +79,8 @@ impl<'a> Observer<'a> {
             tenants,
             inventory,
             ids: inventory.workloads().iter().zip(0..).map(|(workload, id)| (&workload.name, WorkloadId(id))).collect(),
+            views: Views::default(),
+            book: NameBook::default(),
             edges: BTreeMap::new(),
             one_way: BTreeMap::new(),
             failed: BTreeMap::new(),
@@ -89,9 +94,10 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Takes in finished flows. All views of one connection must come in the same call; the order does not matter.
+    /// Takes in finished flows; the order does not matter. The views of one connection may come in one call, or in two that
+    /// follow one another.
     pub fn observe(&mut self, flows: Vec<Flow>, names: &Names) {
-        let book = NameBook::new(names, self.inventory);
+        self.book = NameBook::new(names, self.inventory);
         for flow in &flows {
             let outcome = match flow.outcome {
                 Outcome::Unanswered => "unanswered",
@@ -104,10 +110,17 @@ impl<'a> Observer<'a> {
             self.span = Some(self.span.map_or(flow.span, |span| span.merge(flow.span)));
         }
         let listeners = roles::Listeners::new(&flows, self.inventory);
-        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory, &listeners, &book)).collect();
-        for connection in join(settled, self.inventory) {
-            self.connection(&connection, &book);
+        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory, &listeners, &self.book)).collect();
+        let connections = self.views.join(settled, self.inventory);
+        self.connections(&connections);
+    }
+
+    fn connections(&mut self, connections: &[Connection]) {
+        let book = std::mem::take(&mut self.book);
+        for connection in connections {
+            self.connection(connection, &book);
         }
+        self.book = book;
     }
 
     /// Takes in traffic without ports.
@@ -153,6 +166,8 @@ impl<'a> Observer<'a> {
 
     /// What has been observed.
     pub fn conclude(mut self) -> Observation {
+        let waiting = self.views.finish(self.inventory);
+        self.connections(&waiting);
         self.judge_one_way();
         self.judge_failed();
         self.judge_masked();
