@@ -98,7 +98,7 @@ fn read(arguments: &Learn, inputs: Vec<Input>, inventory: &Inventory) -> Result<
     decoding.vxlan_ports.extend(&arguments.vxlan_port);
     let mut decoder = Decoder::new(decoding);
     let mut table = FlowTable::new(arguments.flows);
-    let mut observer = Observer::new(inventory);
+    let mut observer = Observer::new(inventory, arguments.edges);
     let progress = Progress::new(frames.total_bytes());
     let mut count = 0u64;
     while let Ok(Some(frame)) = frames.next_frame() {

@@ -63,7 +63,7 @@ fn udp(originator: (&str, u16), responder: (&str, u16)) -> Flow {
 
 fn observe(flows: Vec<Flow>, names: &Names) -> Observation {
     let inventory = inventory();
-    let mut observer = Observer::new(&inventory);
+    let mut observer = Observer::new(&inventory, 1000);
     observer.observe(flows, names);
     observer.conclude()
 }
@@ -218,7 +218,7 @@ fn a_call_to_an_unknown_service_is_known_by_its_delivered_view() {
     ];
     let inventory = without_services();
     for (message, flows, expected) in rows {
-        let mut observer = Observer::new(&inventory);
+        let mut observer = Observer::new(&inventory, 1000);
         observer.observe(flows, &Names::default());
         let edges: Vec<String> = observer.conclude().edges.keys().map(ToString::to_string).collect();
         assert_eq!(edges, expected, "{message}");
@@ -234,7 +234,7 @@ fn views_are_joined_over_the_border_of_two_batches() {
     for inventory in [inventory(), without_services()] {
         for (called, delivered) in [(&called, &delivered), (&called, &masked)] {
             let observe = |batches: Vec<Vec<Flow>>| {
-                let mut observer = Observer::new(&inventory);
+                let mut observer = Observer::new(&inventory, 1000);
                 for batch in batches {
                     observer.observe(batch, &Names::default());
                 }
@@ -246,6 +246,39 @@ fn views_are_joined_over_the_border_of_two_batches() {
             assert_eq!(observe(vec![vec![delivered.clone()], vec![called.clone()], vec![]]), together);
         }
     }
+}
+
+#[test]
+fn more_edges_than_are_kept_are_said() {
+    let inventory = inventory();
+    let mut observer = Observer::new(&inventory, 5);
+    let mut flows: Vec<Flow> = (0..20).map(|last| syn((CALLER, 40000), (&format!("203.0.113.{last}"), 443))).collect();
+    flows.push(syn(("203.0.113.99", 40000), (SERVER, 8080)));
+    flows.push(syn((SECOND_CALLER, 40000), (SERVER, 8080)));
+    flows.extend((0..20).map(|last| {
+        let outcome = Outcome::OneWay { moments: 5 };
+        Flow { outcome, ..udp((SERVER, 40000), (&format!("203.0.113.{last}"), 514)) }
+    }));
+    observer.observe(flows, &Names::default());
+    let observation = observer.conclude();
+    let left_out: Vec<(String, u64)> = observation
+        .findings
+        .sorted()
+        .into_iter()
+        .filter(|finding| finding.code == Code::TooManyEdges)
+        .map(|finding| (finding.subject, finding.count))
+        .collect();
+    let expected = [("n/caller -> outside addresses TCP 443", 18), ("n/server -> outside addresses UDP 514", 19)];
+    assert_eq!(left_out, expected.map(|(subject, count)| (subject.to_owned(), count)));
+    let edges: Vec<String> = observation.edges.keys().map(ToString::to_string).collect();
+    let expected = [
+        "n/caller -> 203.0.113.0 TCP 443",
+        "n/caller -> 203.0.113.1 TCP 443",
+        "n/second -> n/server TCP 8080",
+        "n/server -> 203.0.113.0 UDP 514",
+        "203.0.113.99 -> n/server TCP 8080",
+    ];
+    assert_eq!(edges, expected);
 }
 
 #[test]

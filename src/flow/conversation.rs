@@ -136,6 +136,8 @@ impl Conversation {
             opening.is_accepted |= is_accepted;
             opening.is_rejected |= is_rejected;
         } else if self.openings.len() < Self::OPENINGS {
+            // Mostly there is one, and a list's usual first room is for four.
+            self.openings.reserve_exact(usize::from(self.openings.is_empty()));
             self.openings.push(Opening { by, number, first: at, is_accepted, is_rejected });
         }
     }

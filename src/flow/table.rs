@@ -147,9 +147,8 @@ impl FlowTable {
     /// Finishes all conversations: the capture is over.
     pub fn finish(&mut self) {
         let slots = std::mem::take(&mut self.slots);
-        for (key, slot) in slots.into_iter().collect::<Vec<_>>() {
-            self.close(&key, slot);
-        }
+        self.finished.reserve_exact(slots.len());
+        self.finished.extend(slots.into_iter().flat_map(|(key, slot)| slot.flows(key)));
     }
 
     /// What is to be said of the table itself.
@@ -224,9 +223,7 @@ impl FlowTable {
     }
 
     fn close(&mut self, key: &FlowKey, slot: Slot) {
-        for conversation in slot.earlier.into_iter().chain([slot.newest]) {
-            self.finished.extend(conversation.flows(key));
-        }
+        self.finished.extend(slot.flows(*key));
     }
 
     /// Finishes what has been silent for long enough that no packet can belong to it any more.
@@ -266,6 +263,10 @@ impl FlowTable {
 }
 
 impl Slot {
+    fn flows(self, key: FlowKey) -> impl Iterator<Item = Flow> {
+        self.earlier.into_iter().chain([self.newest]).flat_map(move |conversation| conversation.flows(&key))
+    }
+
     /// Adds a fact to the conversation it belongs to: the one whose span, widened by the protocol's silence, holds `at`. A
     /// packet may join two conversations into one. Returns those that no packet can reach any more.
     fn add(&mut self, key: &FlowKey, at: Timestamp, end: End, fact: Fact) -> Vec<Conversation> {

@@ -195,7 +195,7 @@ impl Parts {
             });
         }
         for (name, (members, selector)) in workloads {
-            self.settle_workload(Workload { name, pods: members, selector });
+            self.settle_workload(Workload { name: name.into(), pods: members, selector });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -64,8 +65,8 @@ pub struct ContainerPort {
 /// A top-most lasting owner and its pods.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    /// Namespace, name, kind.
-    pub name: WorkloadName,
+    /// Namespace, name, kind; shared with all edges of the workload.
+    pub name: Arc<WorkloadName>,
     /// All its pods ever seen.
     pub pods: BTreeSet<PodId>,
     /// The labels by which its owner finds its pods, if the owner says so: `spec.selector.matchLabels` of Deployment,

@@ -69,6 +69,9 @@ codes! {
     /// The inventory knows no Service.
     ServicesMissing "services-missing" Serious
         "Service addresses look like outside addresses: add services and endpointslices to the inventory, or --service-cidr";
+    /// More edges than are kept.
+    TooManyEdges "too-many-edges" Serious
+        "the policies will deny these connections: raise --edges, learn from parts of the capture, or allow the outside addresses as one range";
     /// Several one-off high ports of one workload.
     DynamicPorts "dynamic-ports" Serious
         "no rule was written for these ports: pin them in the application, declare them as containerPort, or allow a range with --port-ranges";
