@@ -179,6 +179,38 @@ fn a_damaged_compressed_stream_ends_the_file() {
 }
 
 #[test]
+fn a_frame_with_an_absurd_time_keeps_its_place() {
+    let day = 24 * 3600 * SECOND;
+    let steady = |count: u8| (0..count).map(|number| Captured::whole(NOW + i64::from(number) * SECOND, [number; 60]));
+    for (message, place, at) in
+        [("the future", 5, NOW + 29_000 * day), ("the beginning of time", 5, 0), ("the last", 9, 0), ("the first", 0, 0)]
+    {
+        let mut frames: Vec<Captured> = steady(10).collect();
+        frames[place].at = at;
+        let bytes = [pcap(Order::Little, Variant::Nanoseconds, 1, &frames), pcapng(Order::Little, 1, &frames)];
+        for bytes in bytes {
+            let Reading { frames: read, findings, .. } = read(&bytes).unwrap();
+            frames[place].at = NOW + i64::try_from(place.max(2) - 1).unwrap() * SECOND;
+            assert_eq!(read, frames, "{message}");
+            let [(Code::ClockJump, found)] = findings.as_slice() else { panic!("{message}: {findings:?}") };
+            assert!(found.contains(&format!("a frame ({})", place + 1)), "{message}: {found}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_is_believed_and_said() {
+    let day = 24 * 3600 * SECOND;
+    let frames: Vec<Captured> = (0..60_u8)
+        .map(|number| Captured::whole(i64::from(number) * SECOND + if number < 20 { 0 } else { 20_000 * day }, [number; 60]))
+        .collect();
+    let Reading { frames: read, findings, .. } = read(&pcap(Order::Little, Variant::Nanoseconds, 1, &frames)).unwrap();
+    assert_eq!(read, frames);
+    let message = "goes from 1970-01-01T00:00:19.000Z to 2024-10-04T00:00:20.000Z at frame 21".to_owned();
+    assert_eq!(findings, [(Code::ClockJump, message)]);
+}
+
+#[test]
 fn what_is_no_capture_is_an_error() {
     let header = pcap_header(Order::Little, Variant::Microseconds, 65535, 1);
     let section = Pcapng::new(Order::Little).bytes;
@@ -477,7 +509,8 @@ fn a_source_that_breaks_is_an_error_after_its_frames() {
 }
 
 fn arbitrary_frames() -> impl Strategy<Value = Vec<Captured>> {
-    let frame = (0..4_000_000_000_i64, 0..SECOND, prop::collection::vec(any::<u8>(), 0..100), 0..5000_u32).prop_map(
+    // Within a day, or a time is taken for a wrong one.
+    let frame = (0..86_400_i64, 0..SECOND, prop::collection::vec(any::<u8>(), 0..100), 0..5000_u32).prop_map(
         |(seconds, nanoseconds, bytes, beyond)| {
             let whole = Captured::whole(seconds * SECOND + nanoseconds, bytes);
             Captured { wire_length: whole.wire_length + beyond, ..whole }

@@ -1,16 +1,18 @@
 //! One capture file, as a source of frames.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::clock::Clock;
 use super::compression::{Compression, Decompressed, Failure, Position, decompress};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::record::{Next, Record};
 use super::window::Window;
 use super::{CaptureError, Input};
-use crate::decode::{Frame, FrameSource};
+use crate::decode::{Frame, FrameSource, LinkType};
 use crate::model::{Code, Findings, Timestamp};
 
 /// A capture that is being read: pcap or pcapng, plain or compressed, from a file, standard input or any reader. It holds one
@@ -22,7 +24,12 @@ pub struct CaptureFile {
     compression: Option<Compression>,
     position: Position,
     /// The frame that [`CaptureFile::advance`] came to.
-    current: Option<Record>,
+    current: Option<Current>,
+    clock: Clock,
+    /// Frames that were read ahead to judge their times.
+    held: VecDeque<Held>,
+    /// What was read after them; its frame, if it is one, is in the window.
+    pending: Option<Next<Record>>,
     frames: u64,
     latest: Timestamp,
     backwards: u64,
@@ -34,6 +41,28 @@ impl std::fmt::Debug for CaptureFile {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("CaptureFile").field("path", &self.path).field("frames", &self.frames).finish_non_exhaustive()
     }
+}
+
+enum Current {
+    InWindow(Record),
+    Held(Held),
+}
+
+impl Current {
+    const fn at(&self) -> Timestamp {
+        match self {
+            Self::InWindow(record) => record.at,
+            Self::Held(held) => held.at,
+        }
+    }
+}
+
+/// A frame that has left the window.
+struct Held {
+    at: Timestamp,
+    link: LinkType,
+    wire_length: u32,
+    data: Vec<u8>,
 }
 
 enum Format {
@@ -81,6 +110,9 @@ impl CaptureFile {
             compression,
             position,
             current: None,
+            clock: Clock::default(),
+            held: VecDeque::new(),
+            pending: None,
             frames: 0,
             latest: Timestamp::MIN,
             backwards: 0,
@@ -116,26 +148,72 @@ impl CaptureFile {
         if self.is_ended {
             return Ok(None);
         }
-        let next = match &mut self.format {
-            Format::Pcap(pcap) => pcap.advance(&mut self.window),
-            Format::Pcapng(pcapng) => pcapng.advance(&mut self.window),
-        };
-        if let Next::Is(record) = next {
-            self.frames += 1;
-            self.backwards += u64::from(record.at < self.latest);
-            self.latest = record.at;
-            self.current = Some(record);
-            return Ok(Some(record.at));
+        if self.held.is_empty() {
+            match self.read() {
+                Next::Is(record) if self.clock.is_steady(record.at) => return Ok(self.give(Current::InWindow(record))),
+                Next::Is(record) => self.look_ahead(record),
+                end => return self.end(&end),
+            }
         }
-        self.end(&next)
+        let held = self.held.pop_front();
+        Ok(held.and_then(|held| self.give(Current::Held(held))))
     }
 
     /// The frame that the last [`advance`](Self::advance) came to, in place.
     #[must_use]
     pub fn current(&self) -> Option<Frame<'_>> {
-        let record = self.current?;
+        Some(match self.current.as_ref()? {
+            Current::InWindow(record) => self.in_window(record),
+            Current::Held(Held { at, link, wire_length, data }) => {
+                Frame { at: *at, link: *link, wire_length: *wire_length, data }
+            }
+        })
+    }
+
+    fn in_window(&self, record: &Record) -> Frame<'_> {
         let data = self.window.behind(record.distance, record.captured);
-        Some(Frame { at: record.at, link: record.link, wire_length: record.wire_length, data })
+        Frame { at: record.at, link: record.link, wire_length: record.wire_length, data }
+    }
+
+    fn give(&mut self, current: Current) -> Option<Timestamp> {
+        let at = current.at();
+        self.frames += 1;
+        self.backwards += u64::from(at < self.latest);
+        self.latest = at;
+        self.clock.gave(at);
+        self.current = Some(current);
+        Some(at)
+    }
+
+    fn read(&mut self) -> Next<Record> {
+        if let Some(pending) = self.pending.take() {
+            return pending;
+        }
+        match &mut self.format {
+            Format::Pcap(pcap) => pcap.advance(&mut self.window),
+            Format::Pcapng(pcapng) => pcapng.advance(&mut self.window),
+        }
+    }
+
+    /// Holds frames from this one on until the frames after them tell what their times are worth.
+    fn look_ahead(&mut self, first: Record) {
+        let mut next = Next::Is(first);
+        let mut times = Vec::new();
+        loop {
+            if let Next::Is(record) = &next {
+                let Frame { at, link, wire_length, data } = self.in_window(record);
+                let data = data.to_vec();
+                times.push(at);
+                self.held.push_back(Held { at, link, wire_length, data });
+            }
+            next = self.read();
+            let following = if let Next::Is(record) = &next { Some(record.at) } else { None };
+            if let Some(righted) = self.clock.judge(self.frames + 1, &times, following) {
+                self.held.iter_mut().zip(righted).for_each(|(held, at)| held.at = at);
+                self.pending = Some(next);
+                return;
+            }
+        }
     }
 
     /// Says why there are no more frames. Whether the rest is missing or cannot be read for damage, to the reviewer it is the
@@ -148,6 +226,7 @@ impl CaptureFile {
                 "has packets that contradict their block or name an interface that is not described; they were left out";
             self.findings.add_many(Code::MalformedFrame, &subject, message, pcapng.left_out);
         }
+        self.findings.merge(self.clock.findings(&subject));
         self.findings.add_many(Code::OutOfOrderTime, &subject, "has frames that are earlier than the one before", self.backwards);
         let compression = self.compression.map_or("", Compression::name);
         let frames = self.frames;

@@ -77,6 +77,9 @@ impl FlowTable {
             } else if self.now.since(self.swept) >= SWEEP_EVERY {
                 self.sweep();
             }
+        } else if self.now.since(packet.at) > STREAM_SILENCE + REORDERING {
+            // That is no disorder: the clock was set back, and all that follows would be taken for long silent.
+            (self.now, self.swept) = (packet.at, packet.at);
         }
         match &packet.transport {
             Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns } => {

@@ -144,6 +144,9 @@ codes! {
     /// Time stamps that run backwards.
     OutOfOrderTime "out-of-order-time" Note
         "frames were put in order where they were less than two minutes apart";
+    /// Times that are years away from those around them.
+    ClockJump "clock-jump" Warning
+        "who an address was is asked of the time of its packets: compare the clock of the capture with the cluster's";
     /// The flow table was full.
     FlowTableFull "flow-table-full" Serious
         "conversations were closed early: raise --flows, or learn from parts of the capture";
