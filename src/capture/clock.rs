@@ -122,9 +122,9 @@ mod tests {
     #[test]
     fn a_time_is_asked_of_the_frames_around_it() {
         const T: i64 = 20_000;
-        let all = |after: i64, count: usize| [vec![T; 3], vec![after; count]].concat();
         /// What it shows, the times, what is made of them, frames given other times, whether a jump is said.
         type Row<'a> = (&'a str, Vec<i64>, Vec<i64>, u64, bool);
+        let all = |after: i64, count: usize| [vec![T; 3], vec![after; count]].concat();
         let rows: Vec<Row> = vec![
             ("steady", vec![T; 5], vec![T; 5], 0, false),
             ("one in the future", vec![T, T, 49_000, T, T], vec![T; 5], 1, false),

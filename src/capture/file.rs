@@ -150,13 +150,13 @@ impl CaptureFile {
         }
         if self.held.is_empty() {
             match self.read() {
-                Next::Is(record) if self.clock.is_steady(record.at) => return Ok(self.give(Current::InWindow(record))),
+                Next::Is(record) if self.clock.is_steady(record.at) => return Ok(Some(self.give(Current::InWindow(record)))),
                 Next::Is(record) => self.look_ahead(record),
                 end => return self.end(&end),
             }
         }
         let held = self.held.pop_front();
-        Ok(held.and_then(|held| self.give(Current::Held(held))))
+        Ok(held.map(|held| self.give(Current::Held(held))))
     }
 
     /// The frame that the last [`advance`](Self::advance) came to, in place.
@@ -175,14 +175,14 @@ impl CaptureFile {
         Frame { at: record.at, link: record.link, wire_length: record.wire_length, data }
     }
 
-    fn give(&mut self, current: Current) -> Option<Timestamp> {
+    fn give(&mut self, current: Current) -> Timestamp {
         let at = current.at();
         self.frames += 1;
         self.backwards += u64::from(at < self.latest);
         self.latest = at;
         self.clock.gave(at);
         self.current = Some(current);
-        Some(at)
+        at
     }
 
     fn read(&mut self) -> Next<Record> {

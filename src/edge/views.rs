@@ -62,7 +62,7 @@ impl Views {
         for (flow, is_new, call, backends) in called {
             let found = index.candidates(&flow).find(|&position| is_same(&flow, &delivered[position].flow, &backends, inventory));
             match found {
-                Some(position) => delivered[position].take_in_call(flow, call, inventory),
+                Some(position) => delivered[position].take_in_call(&flow, call, inventory),
                 None if is_new => self.waiting.push(flow),
                 None => {
                     let backends = Some(backends);
@@ -106,14 +106,14 @@ impl View {
         self.flow.span = self.flow.span.merge(other.span);
     }
 
-    fn take_in_call(&mut self, called: Flow, call: Call, inventory: &Inventory) {
+    fn take_in_call(&mut self, called: &Flow, call: Call, inventory: &Inventory) {
         let is_translated = self.flow.originator.address != called.originator.address;
         let knows_better = !matches!(inventory.identify(called.originator.address, called.span.first()), Identity::Node(_));
         if is_translated && knows_better {
             self.hidden_originator = Some(called.originator);
         }
         self.call = Some(self.call.map_or(call, |known| known.min(call)));
-        self.take_in(&called);
+        self.take_in(called);
     }
 }
 

@@ -91,6 +91,8 @@ fn an_address_belongs_to_its_owner_at_the_time() {
 
 #[test]
 fn an_address_that_two_workloads_have_at_once_is_nobodys() {
+    /// What it shows, the snapshots, who the address is at 10:05, 10:20 and 12:30, whether there is a finding.
+    type Row<'a> = (&'a str, Vec<String>, [&'a str; 3], bool);
     let web = pod("web", "1", "10.244.1.5", "10:00:00", "");
     let going = pod("web", "1", "10.244.1.5", "10:00:00", ", deletionTimestamp: '2026-03-01T10:10:30Z'");
     let over = web.replace("Running", "Succeeded");
@@ -100,8 +102,6 @@ fn an_address_that_two_workloads_have_at_once_is_nobodys() {
     let untimed =
         |text: &str| text.replace(", startTime: '2026-03-01T10:00:00Z'", "").replace(", startTime: '2026-03-01T10:10:00Z'", "");
     let later = pod("later", "3", "10.244.1.5", "12:00:00", "");
-    /// What it shows, the snapshots, who the address is at 10:05, 10:20 and 12:30, whether there is a finding.
-    type Row<'a> = (&'a str, Vec<String>, [&'a str; 3], bool);
     let unknown = "UnknownInCluster";
     let rows: Vec<Row> = vec![
         ("both run in one snapshot", vec![web.clone() + &evil], ["web", unknown, unknown], true),
