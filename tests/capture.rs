@@ -5,7 +5,7 @@ mod support;
 
 use std::io::{self, Read};
 
-use netpol_gen::capture::{CaptureError, CaptureFile};
+use netpol_gen::capture::{CaptureError, CaptureFile, Observed};
 use netpol_gen::decode::LinkType;
 use netpol_gen::model::{Code, Findings};
 use proptest::prelude::*;
@@ -180,6 +180,38 @@ fn a_damaged_compressed_stream_ends_the_file() {
 }
 
 #[test]
+fn a_frame_with_an_absurd_time_keeps_its_place() {
+    let day = 24 * 3600 * SECOND;
+    let steady = |count: u8| (0..count).map(|number| Captured::whole(NOW + i64::from(number) * SECOND, [number; 60]));
+    for (message, place, at) in
+        [("the future", 5, NOW + 29_000 * day), ("the beginning of time", 5, 0), ("the last", 9, 0), ("the first", 0, 0)]
+    {
+        let mut frames: Vec<Captured> = steady(10).collect();
+        frames[place].at = at;
+        let bytes = [pcap(Order::Little, Variant::Nanoseconds, 1, &frames), pcapng(Order::Little, 1, &frames)];
+        for bytes in bytes {
+            let Reading { frames: read, findings, .. } = read(&bytes).unwrap();
+            frames[place].at = NOW + i64::try_from(place.max(2) - 1).unwrap() * SECOND;
+            assert_eq!(read, frames, "{message}");
+            let [(Code::ClockJump, found)] = findings.as_slice() else { panic!("{message}: {findings:?}") };
+            assert!(found.contains(&format!("a frame ({})", place + 1)), "{message}: {found}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_is_believed_and_said() {
+    let day = 24 * 3600 * SECOND;
+    let frames: Vec<Captured> = (0..60_u8)
+        .map(|number| Captured::whole(i64::from(number) * SECOND + if number < 20 { 0 } else { 20_000 * day }, [number; 60]))
+        .collect();
+    let Reading { frames: read, findings, .. } = read(&pcap(Order::Little, Variant::Nanoseconds, 1, &frames)).unwrap();
+    assert_eq!(read, frames);
+    let message = "goes from 1970-01-01T00:00:19.000Z to 2024-10-04T00:00:20.000Z at frame 21".to_owned();
+    assert_eq!(findings, [(Code::ClockJump, message)]);
+}
+
+#[test]
 fn what_is_no_capture_is_an_error() {
     let header = pcap_header(Order::Little, Variant::Microseconds, 65535, 1);
     let section = Pcapng::new(Order::Little).bytes;
@@ -189,11 +221,11 @@ fn what_is_no_capture_is_an_error() {
     zstd_damaged[5..9].fill(0xff);
     let rows: &[(&str, Vec<u8>, &str)] = &[
         ("nothing", vec![], "read shop.pcap: it is empty"),
-        ("one byte", vec![0xa1], "read shop.pcap: it is neither pcap nor pcapng"),
+        ("one byte", vec![0xa1], "read shop.pcap: it is neither pcap nor pcapng nor a flow file"),
         ("half a pcap header", header[..23].to_vec(), "read shop.pcap: it ends inside the pcap header"),
         ("half a section header", section[..20].to_vec(), "read shop.pcap: it ends inside the pcapng header"),
         ("a section without byte order", no_order, "read shop.pcap: its pcapng header is malformed"),
-        ("noise", vec![0xfe; 100], "read shop.pcap: it is neither pcap nor pcapng"),
+        ("noise", vec![0xfe; 100], "read shop.pcap: it is neither pcap nor pcapng nor a flow file"),
         ("text", b"kind: Pod\nmetadata:\n".to_vec(), "read shop.pcap: it is not a capture but looks like text"),
         ("xz", b"\xfd7zXZ\0rest of the archive".to_vec(), "read shop.pcap: it is not a capture but looks like an xz archive"),
         ("a gzip of nothing", gzip(b""), "read shop.pcap: it is empty"),
@@ -478,7 +510,8 @@ fn a_source_that_breaks_is_an_error_after_its_frames() {
 }
 
 fn arbitrary_frames() -> impl Strategy<Value = Vec<Captured>> {
-    let frame = (0..4_000_000_000_i64, 0..SECOND, prop::collection::vec(any::<u8>(), 0..100), 0..5000_u32).prop_map(
+    // Within a day, or a time is taken for a wrong one.
+    let frame = (0..86_400_i64, 0..SECOND, prop::collection::vec(any::<u8>(), 0..100), 0..5000_u32).prop_map(
         |(seconds, nanoseconds, bytes, beyond)| {
             let whole = Captured::whole(seconds * SECOND + nanoseconds, bytes);
             Captured { wire_length: whole.wire_length + beyond, ..whole }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use netpol_gen::edge::Observation;
@@ -76,8 +77,7 @@ fn evidence() -> Evidence {
         direction: DirectionEvidence::Syn,
         mid_stream: 0,
         one_way: 0,
-        names: BTreeMap::new(),
-        services: BTreeSet::new(),
+        called: None,
     }
 }
 
@@ -116,7 +116,7 @@ fn has(set: &PolicySet, codes: &[Code]) -> bool {
 
 /// Everyone that can be one side, with the places that stand for it.
 fn places(inventory: &Inventory) -> Vec<(Party, Vec<Place>)> {
-    let mut pods: BTreeMap<WorkloadName, Vec<Place>> = BTreeMap::new();
+    let mut pods: BTreeMap<Arc<WorkloadName>, Vec<Place>> = BTreeMap::new();
     for (pod, id) in inventory.pods().iter().zip(0..) {
         pods.entry(inventory.workload(pod.workload).name.clone()).or_default().push(Place::Pod(PodId(id)));
     }

@@ -1,9 +1,11 @@
 //! One capture file, as a source of frames or of what a capture made of them.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::clock::Clock;
 use super::compression::{Compression, Decompressed, Failure, Position, decompress};
 use super::flows::{Flows, NoHeader};
 use super::pcap::{self, Pcap};
@@ -11,7 +13,7 @@ use super::pcapng::{self, Pcapng};
 use super::record::{Next, Record};
 use super::window::Window;
 use super::{CaptureError, Input};
-use crate::decode::Frame;
+use crate::decode::{Frame, LinkType};
 use crate::flow;
 use crate::model::{Code, Findings, Timestamp};
 
@@ -33,7 +35,12 @@ pub struct CaptureFile {
     compression: Option<Compression>,
     position: Position,
     /// The frame that [`CaptureFile::advance`] came to.
-    current: Option<Record>,
+    current: Option<Current>,
+    clock: Clock,
+    /// Frames that were read ahead to judge their times.
+    held: VecDeque<Held>,
+    /// What was read after them; its frame, if it is one, is in the window.
+    pending: Option<Next<Record>>,
     /// Frames, or records of a flow file.
     frames: u64,
     latest: Timestamp,
@@ -46,6 +53,28 @@ impl std::fmt::Debug for CaptureFile {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("CaptureFile").field("path", &self.path).field("frames", &self.frames).finish_non_exhaustive()
     }
+}
+
+enum Current {
+    InWindow(Record),
+    Held(Held),
+}
+
+impl Current {
+    const fn at(&self) -> Timestamp {
+        match self {
+            Self::InWindow(record) => record.at,
+            Self::Held(held) => held.at,
+        }
+    }
+}
+
+/// A frame that has left the window.
+struct Held {
+    at: Timestamp,
+    link: LinkType,
+    wire_length: u32,
+    data: Vec<u8>,
 }
 
 enum Format {
@@ -94,6 +123,9 @@ impl CaptureFile {
             compression,
             position,
             current: None,
+            clock: Clock::default(),
+            held: VecDeque::new(),
+            pending: None,
             frames: 0,
             latest: Timestamp::MIN,
             backwards: 0,
@@ -129,26 +161,23 @@ impl CaptureFile {
         if self.is_ended {
             return Ok(None);
         }
-        let next = match &mut self.format {
-            Format::Pcap(pcap) => pcap.advance(&mut self.window),
-            Format::Pcapng(pcapng) => pcapng.advance(&mut self.window),
-            Format::Flows(flows) => {
-                let next = flows.advance(&mut self.window);
-                if let Next::Is(at) = next {
-                    self.frames += 1;
-                    return Ok(Some(at));
-                }
-                next.without()
+        if let Format::Flows(flows) = &mut self.format {
+            let next = flows.advance(&mut self.window);
+            if let Next::Is(at) = next {
+                self.frames += 1;
+                return Ok(Some(at));
             }
-        };
-        if let Next::Is(record) = next {
-            self.frames += 1;
-            self.backwards += u64::from(record.at < self.latest);
-            self.latest = record.at;
-            self.current = Some(record);
-            return Ok(Some(record.at));
+            return self.end(&next.without());
         }
-        self.end(&next)
+        if self.held.is_empty() {
+            match self.read() {
+                Next::Is(record) if self.clock.is_steady(record.at) => return Ok(Some(self.give(Current::InWindow(record)))),
+                Next::Is(record) => self.look_ahead(record),
+                end => return self.end(&end),
+            }
+        }
+        let held = self.held.pop_front();
+        Ok(held.map(|held| self.give(Current::Held(held))))
     }
 
     /// What the last [`advance`](Self::advance) came to, in place.
@@ -157,9 +186,12 @@ impl CaptureFile {
         if let Format::Flows(flows) = &self.format {
             return flows.current.as_ref().map(Observed::Record);
         }
-        let record = self.current?;
-        let data = self.window.behind(record.distance, record.captured);
-        Some(Observed::Frame(Frame { at: record.at, link: record.link, wire_length: record.wire_length, data }))
+        Some(Observed::Frame(match self.current.as_ref()? {
+            Current::InWindow(record) => self.in_window(record),
+            Current::Held(Held { at, link, wire_length, data }) => {
+                Frame { at: *at, link: *link, wire_length: *wire_length, data }
+            }
+        }))
     }
 
     /// Moves on, and gives what is there.
@@ -173,6 +205,53 @@ impl CaptureFile {
     /// What is to be said of the file itself, such as that it was cut in the middle. Complete only after its end.
     pub fn take_findings(&mut self) -> Findings {
         std::mem::take(&mut self.findings)
+    }
+
+    fn in_window(&self, record: &Record) -> Frame<'_> {
+        let data = self.window.behind(record.distance, record.captured);
+        Frame { at: record.at, link: record.link, wire_length: record.wire_length, data }
+    }
+
+    fn give(&mut self, current: Current) -> Timestamp {
+        let at = current.at();
+        self.frames += 1;
+        self.backwards += u64::from(at < self.latest);
+        self.latest = at;
+        self.clock.gave(at);
+        self.current = Some(current);
+        at
+    }
+
+    fn read(&mut self) -> Next<Record> {
+        if let Some(pending) = self.pending.take() {
+            return pending;
+        }
+        match &mut self.format {
+            Format::Pcap(pcap) => pcap.advance(&mut self.window),
+            Format::Pcapng(pcapng) => pcapng.advance(&mut self.window),
+            Format::Flows(_) => Next::End,
+        }
+    }
+
+    /// Holds frames from this one on until the frames after them tell what their times are worth.
+    fn look_ahead(&mut self, first: Record) {
+        let mut next = Next::Is(first);
+        let mut times = Vec::new();
+        loop {
+            if let Next::Is(record) = &next {
+                let Frame { at, link, wire_length, data } = self.in_window(record);
+                let data = data.to_vec();
+                times.push(at);
+                self.held.push_back(Held { at, link, wire_length, data });
+            }
+            next = self.read();
+            let following = if let Next::Is(record) = &next { Some(record.at) } else { None };
+            if let Some(righted) = self.clock.judge(self.frames + 1, &times, following) {
+                self.held.iter_mut().zip(righted).for_each(|(held, at)| held.at = at);
+                self.pending = Some(next);
+                return;
+            }
+        }
     }
 
     /// Says why there are no more frames. Whether the rest is missing or cannot be read for damage, to the reviewer it is the
@@ -196,6 +275,7 @@ impl CaptureFile {
                 self.findings.add(Code::TruncatedFile, &subject, message);
             }
         }
+        self.findings.merge(self.clock.findings(&subject));
         self.findings.add_many(Code::OutOfOrderTime, &subject, "has frames that are earlier than the one before", self.backwards);
         let compression = self.compression.map_or("", Compression::name);
         let frames = self.frames;

@@ -6,6 +6,7 @@
 //! A file that is cut or damaged gives all whole frames before that place and a finding that says so; memory is bounded whatever
 //! a file claims.
 
+mod clock;
 mod compression;
 mod error;
 mod expand;

@@ -220,6 +220,10 @@ pub(super) struct Learn {
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     pub(super) flows: usize,
 
+    /// Edges (who talks to whom on which port) that are kept; beyond, those with outside addresses are left out, and counted
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    pub(super) edges: usize,
+
     /// Templates of your own: policy.yaml, kustomization.yaml, REVIEW.md; those missing are the built-in ones
     #[arg(long, value_name = "DIRECTORY")]
     pub(super) templates: Option<PathBuf>,

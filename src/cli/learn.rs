@@ -20,7 +20,7 @@ use super::failure::Failure;
 #[cfg(feature = "live")]
 use super::live;
 use super::output::write_out;
-use super::reading::{self, Reading};
+use super::reading::{self, Limits, Reading};
 #[cfg(any(feature = "live", feature = "cluster"))]
 use super::recording::say;
 use super::recording::tell_errors;
@@ -41,7 +41,8 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let inputs = capture::expand(&captures)?;
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&arguments.vxlan_port);
-    let reading = reading::read(inputs, decoding, arguments.flows, &inventory)?;
+    let limits = Limits { flows: arguments.flows, edges: arguments.edges };
+    let reading = reading::read(inputs, decoding, limits, &inventory)?;
     tell_errors(&reading.errors);
     let set = policy::make(&reading.observation, &inventory, &policy_options(arguments));
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {

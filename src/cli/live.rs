@@ -110,7 +110,7 @@ fn edges(records: &[Record], inventory: &Inventory) -> BTreeSet<String> {
         table.recall(record);
     }
     table.finish();
-    let mut observer = Observer::new(inventory);
+    let mut observer = Observer::new(inventory, records.len());
     observer.observe(table.take_finished(), table.names());
     observer.conclude().edges.keys().map(ToString::to_string).collect()
 }

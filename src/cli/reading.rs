@@ -16,6 +16,15 @@ const BATCH: usize = 500_000;
 /// Frames or records between two looks at the progress bar and the flow table.
 const BETWEEN: u64 = 8192;
 
+/// What is kept in memory at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Conversations under way.
+    pub(super) flows: usize,
+    /// Different edges.
+    pub(super) edges: usize,
+}
+
 /// What reading the captures gave.
 pub(super) struct Reading {
     pub(super) observation: Observation,
@@ -33,12 +42,12 @@ pub(super) struct Reading {
 pub(super) fn read(
     inputs: Vec<Input>,
     decoding: DecodeOptions,
-    capacity: usize,
+    limits: Limits,
     inventory: &Inventory,
 ) -> Result<Reading, Failure> {
     let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
-    let mut intake = Intake::new(decoding, FlowTable::new(capacity));
-    let mut observer = Observer::new(inventory);
+    let mut intake = Intake::new(decoding, FlowTable::new(limits.flows));
+    let mut observer = Observer::new(inventory, limits.edges);
     let (mut findings, errors) = each(inputs, |observed, count| {
         intake.take(observed);
         if count.is_multiple_of(BETWEEN) && intake.table.finished_count() >= BATCH {

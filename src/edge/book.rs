@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::flow::Names;
 use crate::inventory::{Identity, Inventory, PodId};
@@ -23,7 +24,7 @@ pub(super) struct NameBook {
 struct Answer {
     at: Timestamp,
     until: Timestamp,
-    name: String,
+    name: Arc<str>,
 }
 
 impl NameBook {
@@ -32,7 +33,11 @@ impl NameBook {
         for answer in names.iter() {
             if let Identity::Pod(asker) = inventory.identify(answer.asker, answer.at) {
                 let until = answer.at.plus(i64::from(answer.time_to_live) * 1_000_000_000 + GRACE);
-                answers.entry((asker, answer.address)).or_default().insert(Answer { at: answer.at, until, name: answer.name });
+                answers.entry((asker, answer.address)).or_default().insert(Answer {
+                    at: answer.at,
+                    until,
+                    name: answer.name.into(),
+                });
             }
         }
         Self { answers }
@@ -46,7 +51,7 @@ impl NameBook {
     /// The name this pod asked for last before `at`, of those still valid then; an expired one only if there is no other name
     /// for the address, for programs that resolve once when they start. Wrong where such a program's address has since been
     /// given to another name that the pod never asked for.
-    pub(super) fn name(&self, asker: PodId, address: IpAddr, at: Timestamp) -> Option<&str> {
+    pub(super) fn name(&self, asker: PodId, address: IpAddr, at: Timestamp) -> Option<&Arc<str>> {
         let answers = self.answers.get(&(asker, address))?;
         let before = answers.iter().take_while(|answer| answer.at <= at);
         let valid = before.clone().filter(|answer| answer.until >= at).last();
@@ -55,6 +60,6 @@ impl NameBook {
             let first = before.next()?;
             before.all(|answer| answer.name == first.name).then_some(first)
         };
-        valid.or_else(only).map(|answer| answer.name.as_str())
+        valid.or_else(only).map(|answer| &answer.name)
     }
 }

@@ -4,6 +4,7 @@
 //! a finding, never a wider rule.
 
 mod book;
+mod ledger;
 mod observer;
 mod place;
 mod ports;

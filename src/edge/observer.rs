@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use crate::flow::{Floods, Names, Sighting, Sightings};
 use crate::inventory::{Inventory, NodeId, PodId, WorkloadId};
 use crate::model::{
-    Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp, WorkloadName,
+    Called, Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp,
+    WorkloadName,
 };
 
 use super::book::NameBook;
+use super::ledger::{Group, Ledger};
 use super::place::Place;
 use super::ports::{DynamicPorts, take_dynamic};
 use super::roles;
-use super::views::{Call, Connection, join};
+use super::views::{Call, Connection, Views};
 
 /// What was observed, in terms of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +44,14 @@ struct OneWay {
     evidence: Evidence,
 }
 
+impl OneWay {
+    fn merge(&mut self, other: Self) {
+        self.flows += other.flows;
+        self.moments += other.moments;
+        self.evidence.merge(other.evidence);
+    }
+}
+
 /// Takes in flows, gives out an [`Observation`].
 #[derive(Debug)]
 pub struct Observer<'a> {
@@ -48,8 +59,11 @@ pub struct Observer<'a> {
     ids: BTreeMap<&'a WorkloadName, WorkloadId>,
     /// Pods by the addresses they ever had.
     tenants: BTreeMap<IpAddr, Vec<PodId>>,
-    edges: BTreeMap<Edge, Evidence>,
-    one_way: BTreeMap<Edge, OneWay>,
+    views: Views,
+    /// The names asked for up to the last flows.
+    book: NameBook,
+    edges: Ledger<Evidence>,
+    one_way: Ledger<OneWay>,
     failed: BTreeMap<(Code, String), (u64, BTreeSet<Edge>)>,
     failed_beyond: BTreeMap<Code, u64>,
     masked: BTreeMap<(NodeId, String, String), u64>,
@@ -64,8 +78,9 @@ impl<'a> Observer<'a> {
     /// Different failed attempts kept apart; a scan of every port does not fill the memory.
     const FAILED: usize = 20_000;
 
-    /// An observer of the cluster that `inventory` describes.
-    pub fn new(inventory: &'a Inventory) -> Self {
+    /// An observer of the cluster that `inventory` describes, which keeps at most so many edges; of the others it only says
+    /// whose they are.
+    pub fn new(inventory: &'a Inventory, edges: usize) -> Self {
         let mut tenants: BTreeMap<IpAddr, Vec<PodId>> = BTreeMap::new();
         for (pod, id) in inventory.pods().iter().zip(0..).filter(|(pod, _)| !pod.is_on_host_network) {
             for &address in &pod.addresses {
@@ -75,9 +90,11 @@ impl<'a> Observer<'a> {
         Self {
             tenants,
             inventory,
-            ids: inventory.workloads().iter().zip(0..).map(|(workload, id)| (&workload.name, WorkloadId(id))).collect(),
-            edges: BTreeMap::new(),
-            one_way: BTreeMap::new(),
+            ids: inventory.workloads().iter().zip(0..).map(|(workload, id)| (&*workload.name, WorkloadId(id))).collect(),
+            views: Views::default(),
+            book: NameBook::default(),
+            edges: Ledger::new(edges),
+            one_way: Ledger::new(edges),
             failed: BTreeMap::new(),
             failed_beyond: BTreeMap::new(),
             masked: BTreeMap::new(),
@@ -89,9 +106,10 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Takes in finished flows. All views of one connection must come in the same call; the order does not matter.
+    /// Takes in finished flows; the order does not matter. The views of one connection may come in one call, or in two that
+    /// follow one another.
     pub fn observe(&mut self, flows: Vec<Flow>, names: &Names) {
-        let book = NameBook::new(names, self.inventory);
+        self.book = NameBook::new(names, self.inventory);
         for flow in &flows {
             let outcome = match flow.outcome {
                 Outcome::Unanswered => "unanswered",
@@ -104,10 +122,17 @@ impl<'a> Observer<'a> {
             self.span = Some(self.span.map_or(flow.span, |span| span.merge(flow.span)));
         }
         let listeners = roles::Listeners::new(&flows, self.inventory);
-        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory, &listeners, &book)).collect();
-        for connection in join(settled, self.inventory) {
-            self.connection(&connection, &book);
+        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory, &listeners, &self.book)).collect();
+        let connections = self.views.join(settled, self.inventory);
+        self.connections(&connections);
+    }
+
+    fn connections(&mut self, connections: &[Connection]) {
+        let book = std::mem::take(&mut self.book);
+        for connection in connections {
+            self.connection(connection, &book);
         }
+        self.book = book;
     }
 
     /// Takes in traffic without ports.
@@ -165,14 +190,15 @@ impl<'a> Observer<'a> {
 
     /// What has been observed.
     pub fn conclude(mut self) -> Observation {
+        let waiting = self.views.finish(self.inventory);
+        self.connections(&waiting);
         self.judge_one_way();
         self.judge_failed();
         self.judge_masked();
         let inventory = self.inventory;
-        let mut edges = std::mem::take(&mut self.edges);
+        let mut edges = self.edges.take();
         let dynamic = take_dynamic(&mut edges, |edge| self.declares(edge));
-        self.edges = edges;
-        for (edge, evidence) in &self.edges {
+        for (edge, evidence) in &edges {
             if evidence.direction < DirectionEvidence::FirstPacket {
                 let message = format!("direction decided by {}", evidence.direction);
                 self.findings.add_many(Code::WeakDirection, edge.to_string(), message, evidence.mid_stream.max(1));
@@ -184,14 +210,7 @@ impl<'a> Observer<'a> {
                 self.findings.add(Code::ProxyPeer, inventory.workload(workload).name.to_string(), message);
             }
         }
-        Observation {
-            edges: self.edges,
-            dynamic,
-            active: self.active,
-            flows: self.flows,
-            span: self.span,
-            findings: self.findings,
-        }
+        Observation { edges, dynamic, active: self.active, flows: self.flows, span: self.span, findings: self.findings }
     }
 
     fn connection(&mut self, connection: &Connection, book: &NameBook) {
@@ -288,23 +307,18 @@ impl<'a> Observer<'a> {
             }
             Outcome::OneWay { moments } => {
                 let evidence = self.evidence(connection, from, book);
-                let entry = self.one_way.entry(edge);
-                entry
-                    .and_modify(|known| {
-                        known.flows += 1;
-                        known.moments += u64::from(moments);
-                        known.evidence = known.evidence.clone().merge(evidence.clone());
-                    })
-                    .or_insert(OneWay { flows: 1, moments: u64::from(moments), evidence });
+                let one_way = OneWay { flows: 1, moments: u64::from(moments), evidence };
+                let evicted = self.one_way.add(edge, one_way, OneWay::merge);
+                self.leave_out(evicted.map(|(edge, one_way)| (edge, one_way.evidence)));
             }
             Outcome::Answered => {
                 self.snat(connection, from, to, port);
                 let evidence = self.evidence(connection, from, book);
                 self.active.extend([from, to].into_iter().filter_map(Place::pod).map(|pod| inventory.pod(pod).workload));
                 if let Some(reverse) = self.peer_edge(connection, &edge) {
-                    add(&mut self.edges, reverse, evidence.clone());
+                    self.add(reverse, evidence.clone());
                 }
-                add(&mut self.edges, edge, evidence);
+                self.add(edge, evidence);
             }
         }
     }
@@ -360,6 +374,18 @@ impl<'a> Observer<'a> {
         }
     }
 
+    fn add(&mut self, edge: Edge, evidence: Evidence) {
+        let evicted = self.edges.add(edge, evidence, Evidence::merge);
+        self.leave_out(evicted);
+    }
+
+    /// Says whose edge was not kept.
+    fn leave_out(&mut self, evicted: Option<(Edge, Evidence)>) {
+        let Some((edge, evidence)) = evicted else { return };
+        let subject = Group::of(&edge).map_or_else(|| edge.to_string(), |(group, _)| group.to_string());
+        self.findings.add_many(Code::TooManyEdges, subject, "connections have no rule", evidence.connections);
+    }
+
     fn edge(&self, connection: &Connection, from: Place, to: Place, port: u16) -> Option<Edge> {
         if from.pod().is_none() && to.pod().is_none() {
             return None;
@@ -381,15 +407,17 @@ impl<'a> Observer<'a> {
             direction: flow.direction,
             mid_stream: u64::from(flow.is_mid_stream()),
             one_way: u64::from(matches!(flow.outcome, Outcome::OneWay { .. })),
-            names: name.into_iter().map(|name| (name.to_owned(), 1)).collect(),
-            services: connection.call.into_iter().filter_map(|call| self.service_name(call)).collect(),
+            called: Called::of(
+                name.into_iter().map(|name| (Arc::clone(name), 1)).collect(),
+                connection.call.into_iter().filter_map(|call| self.service_name(call)).map(Arc::from).collect(),
+            ),
         }
     }
 
     /// Whether the edge's responder is a workload that declares the port.
     fn declares(&self, edge: &Edge) -> bool {
         let Party::Workload(name) = &edge.responder else { return false };
-        self.ids.get(name).is_some_and(|&id| self.inventory.workload_declares(id, edge.protocol, edge.port.get()))
+        self.ids.get(&**name).is_some_and(|&id| self.inventory.workload_declares(id, edge.protocol, edge.port.get()))
     }
 
     fn service_name(&self, call: Call) -> Option<String> {
@@ -430,8 +458,8 @@ impl<'a> Observer<'a> {
     /// One-way UDP is an edge when it was repeated: at two moments to a port somebody declares, at three from several sockets,
     /// or at five to any. Wrong for a caller that tries a dead address again and again; therefore always a finding.
     fn judge_one_way(&mut self) {
-        for (edge, OneWay { flows, moments, evidence }) in std::mem::take(&mut self.one_way) {
-            let is_known = self.edges.contains_key(&edge);
+        for (edge, OneWay { flows, moments, evidence }) in self.one_way.take() {
+            let is_known = self.edges.contains(&edge);
             let is_declared = self.declares(&edge);
             if is_known || moments >= 2 && is_declared || moments >= 3 && flows >= 2 || moments >= 5 {
                 if !is_known {
@@ -439,10 +467,10 @@ impl<'a> Observer<'a> {
                 }
                 for party in [&edge.originator, &edge.responder] {
                     if let Party::Workload(name) = party {
-                        self.active.extend(self.ids.get(name));
+                        self.active.extend(self.ids.get(&**name));
                     }
                 }
-                add(&mut self.edges, edge, evidence);
+                self.add(edge, evidence);
             } else {
                 self.findings.add_many(Code::UnrepeatedUdp, edge.to_string(), "nobody answered", flows);
             }
@@ -452,7 +480,7 @@ impl<'a> Observer<'a> {
     /// A failed attempt on an edge that worked at other times needs no mention: a rule allows it.
     fn judge_failed(&mut self) {
         for ((code, subject), (count, edges)) in std::mem::take(&mut self.failed) {
-            if edges.is_empty() || edges.iter().any(|edge| !self.edges.contains_key(edge)) {
+            if edges.is_empty() || edges.iter().any(|edge| !self.edges.contains(edge)) {
                 let message = if code == Code::RefusedConnection { "was refused" } else { "was not answered" };
                 self.findings.add_many(code, subject, message, count);
             }
@@ -462,14 +490,6 @@ impl<'a> Observer<'a> {
             self.findings.add_many(code, "further attempts", message, count);
         }
     }
-}
-
-fn add(edges: &mut BTreeMap<Edge, Evidence>, edge: Edge, evidence: Evidence) {
-    let merged = match edges.remove(&edge) {
-        Some(known) => known.merge(evidence),
-        None => evidence,
-    };
-    edges.insert(edge, merged);
 }
 
 const fn outcome_name(outcome: Outcome) -> &'static str {

@@ -1,9 +1,10 @@
 //! Who is meant by an endpoint, as far as policies care.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::inventory::{Backend, Identity, Inventory, NodeId, PodId};
-use crate::model::{Endpoint, Party, Timestamp};
+use crate::model::{Endpoint, NodeAddress, Party, Timestamp};
 
 /// One side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +62,11 @@ impl Place {
     /// The party of an edge, where this place can be one.
     pub(super) fn party(self, inventory: &Inventory) -> Option<Party> {
         Some(match self {
-            Self::Pod(pod) => Party::Workload(inventory.workload(inventory.pod(pod).workload).name.clone()),
-            Self::Node(node, address) => Party::Node { name: inventory.node(node).name.clone(), address },
+            Self::Pod(pod) => Party::Workload(Arc::clone(&inventory.workload(inventory.pod(pod).workload).name)),
+            Self::Node(node, address) => {
+                let name = inventory.node(node).name.clone();
+                Party::Node(Arc::new(NodeAddress { name, address }))
+            }
             Self::ApiServer => Party::ApiServer,
             Self::Metadata(address) => Party::Metadata(address),
             Self::NodeLocalDns(address) => Party::NodeLocalDns(address),

@@ -1,5 +1,6 @@
 //! Ports that a program picked for one occasion: no rule can be made of them that holds tomorrow.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
@@ -10,12 +11,8 @@ use super::roles::EPHEMERAL;
 /// Connections to ports picked at run time (passive FTP, RPC call-backs), all ports of one pair together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DynamicPorts {
-    /// Who opens.
-    pub originator: Party,
-    /// Who is called.
-    pub responder: Party,
-    /// The transport protocol.
-    pub protocol: Protocol,
+    /// Who opens and who is called; its port is the first seen.
+    pub edge: Edge,
     /// The ports seen.
     pub ports: BTreeSet<NonZeroU16>,
     /// Why it is believed.
@@ -56,16 +53,15 @@ pub(super) fn take_dynamic(edges: &mut BTreeMap<Edge, Evidence>, is_declared: im
     };
     let mut taken: BTreeMap<(Party, Party, Protocol), DynamicPorts> = BTreeMap::new();
     for (edge, evidence) in edges.extract_if(.., |edge, _| is_picked(edge)) {
-        let Edge { originator, responder, protocol, port } = edge;
-        match taken.entry((originator, responder, protocol)) {
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                let (originator, responder, protocol) = vacant.key().clone();
-                vacant.insert(DynamicPorts { originator, responder, protocol, ports: BTreeSet::from([port]), evidence });
+        match taken.entry((edge.originator.clone(), edge.responder.clone(), edge.protocol)) {
+            Entry::Vacant(vacant) => {
+                let ports = BTreeSet::from([edge.port]);
+                vacant.insert(DynamicPorts { edge, ports, evidence });
             }
-            std::collections::btree_map::Entry::Occupied(mut occupied) => {
+            Entry::Occupied(mut occupied) => {
                 let known = occupied.get_mut();
-                known.ports.insert(port);
-                known.evidence = known.evidence.clone().merge(evidence);
+                known.ports.insert(edge.port);
+                known.evidence.merge(evidence);
             }
         }
     }
@@ -79,7 +75,7 @@ mod tests {
 
     fn workload(name: &str) -> Party {
         let kind = WorkloadKind("Deployment".into());
-        Party::Workload(WorkloadName { namespace: "n".into(), name: name.into(), kind })
+        Party::Workload(WorkloadName { namespace: "n".into(), name: name.into(), kind }.into())
     }
 
     fn edges(calls: &[(&str, u16, u64)]) -> BTreeMap<Edge, Evidence> {
@@ -90,8 +86,7 @@ mod tests {
                 direction: DirectionEvidence::Syn,
                 mid_stream: 0,
                 one_way: 0,
-                names: BTreeMap::new(),
-                services: BTreeSet::new(),
+                called: None,
             };
             let port = NonZeroU16::new(port).unwrap();
             let edge = Edge { originator: workload(originator), responder: workload("ftp"), protocol: Protocol::Tcp, port };

@@ -63,7 +63,7 @@ fn udp(originator: (&str, u16), responder: (&str, u16)) -> Flow {
 
 fn observe(flows: Vec<Flow>, names: &Names) -> Observation {
     let inventory = inventory();
-    let mut observer = Observer::new(&inventory);
+    let mut observer = Observer::new(&inventory, 1000);
     observer.observe(flows, names);
     observer.conclude()
 }
@@ -181,6 +181,104 @@ fn both_views_of_a_call_to_a_service_are_one_edge_of_the_pods() {
         assert_eq!(edges, ["n/caller -> n/server TCP 8080"]);
         assert!(observation.edges.values().all(|evidence| evidence.connections == 1));
     }
+}
+
+/// The cluster without its Services.
+fn without_services() -> Inventory {
+    let mut builder = InventoryBuilder::new();
+    for (name, address) in [("caller", CALLER), ("second", SECOND_CALLER), ("server", SERVER)] {
+        builder.apply_value(pod(name, address, &[]));
+    }
+    builder.build(&InventoryOptions::default())
+}
+
+#[test]
+fn a_call_to_an_unknown_service_is_known_by_its_delivered_view() {
+    let opened = |flow: Flow, number: u32| Flow { opening: Some(number), ..flow };
+    let late = |flow: Flow, seconds: i64| Flow { span: Span::at(Timestamp((1 + seconds) * 1_000_000_000)), ..flow };
+    let called = opened(syn((CALLER, 40000), (SERVICE, 80)), 77);
+    let delivered = opened(syn((CALLER, 40000), (SERVER, 8080)), 77);
+    let outside = "n/caller -> 10.96.0.20 TCP 80";
+    let pods = "n/caller -> n/server TCP 8080";
+    let rows: [(&str, Vec<Flow>, Vec<&str>); 6] = [
+        ("both views", vec![called.clone(), delivered.clone()], vec![pods]),
+        ("the call alone", vec![called.clone()], vec![outside]),
+        ("another number", vec![called.clone(), opened(delivered.clone(), 78)], vec![pods, outside]),
+        (
+            "another originator",
+            vec![called.clone(), opened(syn((SECOND_CALLER, 40000), (SERVER, 8080)), 77)],
+            vec![outside, "n/second -> n/server TCP 8080"],
+        ),
+        ("another time", vec![called.clone(), late(delivered.clone(), 60)], vec![pods, outside]),
+        (
+            "two outside addresses",
+            vec![called.clone(), opened(syn((CALLER, 40000), ("203.0.113.9", 80)), 77)],
+            vec![outside, "n/caller -> 203.0.113.9 TCP 80"],
+        ),
+    ];
+    let inventory = without_services();
+    for (message, flows, expected) in rows {
+        let mut observer = Observer::new(&inventory, 1000);
+        observer.observe(flows, &Names::default());
+        let edges: Vec<String> = observer.conclude().edges.keys().map(ToString::to_string).collect();
+        assert_eq!(edges, expected, "{message}");
+    }
+}
+
+#[test]
+fn views_are_joined_over_the_border_of_two_batches() {
+    let opened = |flow: Flow| Flow { opening: Some(77), ..flow };
+    let called = opened(syn((CALLER, 40000), (SERVICE, 80)));
+    let delivered = opened(syn((CALLER, 40000), (SERVER, 8080)));
+    let masked = opened(syn((NODE, 40000), (SERVER, 8080)));
+    for inventory in [inventory(), without_services()] {
+        for (called, delivered) in [(&called, &delivered), (&called, &masked)] {
+            let observe = |batches: Vec<Vec<Flow>>| {
+                let mut observer = Observer::new(&inventory, 1000);
+                for batch in batches {
+                    observer.observe(batch, &Names::default());
+                }
+                let observation = observer.conclude();
+                (observation.edges, observation.findings, observation.flows)
+            };
+            let together = observe(vec![vec![called.clone(), delivered.clone()]]);
+            assert_eq!(observe(vec![vec![called.clone()], vec![delivered.clone()]]), together);
+            assert_eq!(observe(vec![vec![delivered.clone()], vec![called.clone()], vec![]]), together);
+        }
+    }
+}
+
+#[test]
+fn more_edges_than_are_kept_are_said() {
+    let inventory = inventory();
+    let mut observer = Observer::new(&inventory, 5);
+    let mut flows: Vec<Flow> = (0..20).map(|last| syn((CALLER, 40000), (&format!("203.0.113.{last}"), 443))).collect();
+    flows.push(syn(("203.0.113.99", 40000), (SERVER, 8080)));
+    flows.push(syn((SECOND_CALLER, 40000), (SERVER, 8080)));
+    flows.extend((0..20).map(|last| {
+        let outcome = Outcome::OneWay { moments: 5 };
+        Flow { outcome, ..udp((SERVER, 40000), (&format!("203.0.113.{last}"), 514)) }
+    }));
+    observer.observe(flows, &Names::default());
+    let observation = observer.conclude();
+    let left_out: Vec<(String, u64)> = observation
+        .findings
+        .sorted()
+        .into_iter()
+        .filter(|finding| finding.code == Code::TooManyEdges)
+        .map(|finding| (finding.subject, finding.count))
+        .collect();
+    let expected = [("n/caller -> outside addresses TCP 443", 18), ("n/server -> outside addresses UDP 514", 19)];
+    assert_eq!(left_out, expected.map(|(subject, count)| (subject.to_owned(), count)));
+    let edges: Vec<String> = observation.edges.keys().map(ToString::to_string).collect();
+    let expected = [
+        "n/caller -> 203.0.113.0 TCP 443",
+        "n/caller -> 203.0.113.1 TCP 443",
+        "n/second -> n/server TCP 8080",
+        "n/server -> 203.0.113.0 UDP 514",
+        "203.0.113.99 -> n/server TCP 8080",
+    ];
+    assert_eq!(edges, expected);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A capture on a node sees a call to a Service twice: to the Service's address as the caller sent it, and to a pod's as it
 //! was delivered (DNAT), perhaps from a node's address (SNAT). Both are one connection.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::inventory::{Backend, Identity, Inventory, ServiceCall};
@@ -34,43 +34,125 @@ pub(super) struct Connection {
     pub(super) backends: Option<BTreeSet<Backend>>,
 }
 
-/// Joins the views among these flows, whose roles are settled.
-pub(super) fn join(mut flows: Vec<Flow>, inventory: &Inventory) -> Vec<Connection> {
-    flows.sort();
-    let mut delivered = Vec::new();
-    let mut called = Vec::new();
-    let mut cache = Backends::default();
-    for flow in flows {
-        match translated(&flow, inventory, &mut cache) {
-            Some((call, backends)) => called.push((flow, call, backends)),
-            None => delivered.push(Connection { flow, hidden_originator: None, call: None, backends: None }),
-        }
-    }
-    let index = Index::new(&delivered);
-    let mut unjoined = Vec::new();
-    for (view, call, backends) in called {
-        let found = index.candidates(&view).find(|&position| is_same(&view, &delivered[position].flow, &backends, inventory));
-        if let Some(connection) = found.and_then(|position| delivered.get_mut(position)) {
-            let is_translated = connection.flow.originator.address != view.originator.address;
-            let knows_better = !matches!(inventory.identify(view.originator.address, view.span.first()), Identity::Node(_));
-            if is_translated && knows_better {
-                connection.hidden_originator = Some(view.originator);
+/// Joins views that come together, or in two batches that follow one another: views see the same packets, so they end at nearly
+/// the same time, but one may be handed on just before the other.
+#[derive(Debug, Default)]
+pub(super) struct Views {
+    /// Flows of the last batch that found no other view of theirs; no more than a batch has.
+    waiting: Vec<Flow>,
+}
+
+impl Views {
+    /// Takes in the next flows, whose roles are settled; gives out the connections that wait for no other view.
+    pub(super) fn join(&mut self, flows: Vec<Flow>, inventory: &Inventory) -> Vec<Connection> {
+        let waited = std::mem::take(&mut self.waiting).into_iter().map(|flow| (flow, false));
+        let mut flows: Vec<(Flow, bool)> = flows.into_iter().map(|flow| (flow, true)).chain(waited).collect();
+        flows.sort_unstable();
+        let mut delivered = Vec::new();
+        let mut called = Vec::new();
+        let mut cache = Backends::default();
+        for (flow, is_new) in flows {
+            match translated(&flow, inventory, &mut cache) {
+                Some((call, backends)) => called.push((flow, is_new, call, backends)),
+                None => delivered.push(View { flow, is_new, is_joined: false, hidden_originator: None, call: None }),
             }
-            connection.call = Some(connection.call.map_or(call, |known| known.min(call)));
-            connection.flow.outcome = connection.flow.outcome.max(view.outcome);
-            connection.flow.direction = connection.flow.direction.max(view.direction);
-            connection.flow.span = connection.flow.span.merge(view.span);
-        } else {
-            unjoined.push((view, call, backends));
+        }
+        let index = Index::new(&delivered);
+        let mut connections = Vec::new();
+        for (flow, is_new, call, backends) in called {
+            let found = index.candidates(&flow).find(|&position| is_same(&flow, &delivered[position].flow, &backends, inventory));
+            match found {
+                Some(position) => delivered[position].take_in_call(&flow, call, inventory),
+                None if is_new => self.waiting.push(flow),
+                None => {
+                    let backends = Some(backends);
+                    connections.push(Connection { flow, hidden_originator: None, call: Some(call), backends });
+                }
+            }
+        }
+        let is_superseded = supersede(&mut delivered, &index, inventory);
+        for (view, is_superseded) in delivered.into_iter().zip(is_superseded) {
+            let View { flow, is_new, is_joined, hidden_originator, call } = view;
+            if is_new && !is_joined && !is_superseded {
+                self.waiting.push(flow);
+            } else if !is_superseded {
+                connections.push(Connection { flow, hidden_originator, call, backends: None });
+            }
+        }
+        connections
+    }
+
+    /// The connections that still wait, now that nothing more comes.
+    pub(super) fn finish(&mut self, inventory: &Inventory) -> Vec<Connection> {
+        self.join(Vec::new(), inventory)
+    }
+}
+
+/// A flow as delivered, as far as is known yet.
+struct View {
+    flow: Flow,
+    /// Whether it came with this batch; the other views of older ones have had their time.
+    is_new: bool,
+    is_joined: bool,
+    hidden_originator: Option<Endpoint>,
+    call: Option<Call>,
+}
+
+impl View {
+    fn take_in(&mut self, other: &Flow) {
+        self.is_joined = true;
+        self.flow.outcome = self.flow.outcome.max(other.outcome);
+        self.flow.direction = self.flow.direction.max(other.direction);
+        self.flow.span = self.flow.span.merge(other.span);
+    }
+
+    fn take_in_call(&mut self, called: &Flow, call: Call, inventory: &Inventory) {
+        let is_translated = self.flow.originator.address != called.originator.address;
+        let knows_better = !matches!(inventory.identify(called.originator.address, called.span.first()), Identity::Node(_));
+        if is_translated && knows_better {
+            self.hidden_originator = Some(called.originator);
+        }
+        self.call = Some(self.call.map_or(call, |known| known.min(call)));
+        self.take_in(called);
+    }
+}
+
+/// Which of these flows are calls to a Service that the inventory does not know, and were seen delivered as well: the same
+/// originator opened both at the same time with the same initial sequence number, but only the other leads to a pod or a node.
+/// Wrong for a program that opens all its connections from one port with one number, which no TCP stack does (RFC 6528).
+fn supersede(views: &mut [View], index: &Index, inventory: &Inventory) -> Vec<bool> {
+    let mut is_superseded = vec![false; views.len()];
+    for position in 0..views.len() {
+        let flow = &views[position].flow;
+        let Some(known) = standing(flow, inventory) else { continue };
+        let is_delivered = |&other: &usize| {
+            let other = &views[other].flow;
+            other.originator == flow.originator
+                && other.span.first().since(flow.span.first()).abs() <= SKEW
+                && standing(other, inventory) > Some(known)
+        };
+        // Of several (load balancer, node port, pod) the last on the way.
+        let delivered =
+            index.same_opening(flow).filter(is_delivered).max_by_key(|&other| standing(&views[other].flow, inventory));
+        if let Some(delivered) = delivered {
+            let flow = flow.clone();
+            views[delivered].take_in(&flow);
+            is_superseded[position] = true;
         }
     }
-    delivered.extend(unjoined.into_iter().map(|(flow, call, backends)| Connection {
-        flow,
-        hidden_originator: None,
-        call: Some(call),
-        backends: Some(backends),
-    }));
-    delivered
+    is_superseded
+}
+
+/// How far on its way a connection is at its responder: anything may be translated to a node's address or a pod's, and a
+/// node's to a pod's.
+fn standing(flow: &Flow, inventory: &Inventory) -> Option<u8> {
+    flow.opening?;
+    match inventory.identify(flow.responder.address, flow.span.first()) {
+        Identity::Service(_) | Identity::UnknownInCluster | Identity::Outside => Some(0),
+        Identity::Node(_) => Some(1),
+        Identity::Pod(_) => Some(2),
+        _ => None,
+    }
 }
 
 /// What the flow's responder address stands for and where that leads; nothing if it is the end of the way itself.
@@ -112,32 +194,45 @@ fn overlap(one: Span, other: Span) -> bool {
     one.first().since(other.last()) <= SKEW && other.first().since(one.last()) <= SKEW
 }
 
-/// Delivered views by what a view of the call shares with them.
+/// Delivered views by what another view shares with them. Sorted, since there may be a million.
 struct Index {
-    by_opening: HashMap<(Protocol, u32), Vec<usize>>,
-    by_originator: HashMap<(Protocol, Endpoint), Vec<usize>>,
+    by_opening: Vec<((Protocol, u32), u32)>,
+    by_originator: Vec<((Protocol, Endpoint), u32)>,
 }
 
 impl Index {
-    fn new(delivered: &[Connection]) -> Self {
-        let mut by_opening: HashMap<_, Vec<usize>> = HashMap::new();
-        let mut by_originator: HashMap<_, Vec<usize>> = HashMap::new();
-        for (position, Connection { flow, .. }) in delivered.iter().enumerate() {
-            if let Some(opening) = flow.opening {
-                by_opening.entry((flow.protocol, opening)).or_default().push(position);
-            }
-            by_originator.entry((flow.protocol, flow.originator)).or_default().push(position);
-        }
+    /// Repeated numbers in forged traffic must not make the search quadratic.
+    const SAME_OPENING: usize = 64;
+
+    fn new(delivered: &[View]) -> Self {
+        let flows = || delivered.iter().map(|view| &view.flow).zip(0..);
+        let opened = flows().filter_map(|(flow, position)| Some(((flow.protocol, flow.opening?), position)));
+        let mut by_opening: Vec<_> = opened.collect();
+        let mut by_originator: Vec<_> = flows().map(|(flow, position)| ((flow.protocol, flow.originator), position)).collect();
+        by_opening.sort_unstable();
+        by_originator.sort_unstable();
         Self { by_opening, by_originator }
     }
 
     fn candidates(&self, view: &Flow) -> impl Iterator<Item = usize> + '_ {
-        let same_originator = self.by_originator.get(&(view.protocol, view.originator));
-        let same_opening = view.opening.and_then(|opening| self.by_opening.get(&(view.protocol, opening)));
-        // Repeated numbers in forged traffic must not make this quadratic.
-        let same_opening = same_opening.filter(|positions| positions.len() <= 64);
-        [same_originator, same_opening].into_iter().flatten().flatten().copied()
+        let same_originator = positions(&self.by_originator, (view.protocol, view.originator));
+        positions_of(same_originator).chain(self.same_opening(view))
     }
+
+    fn same_opening(&self, view: &Flow) -> impl Iterator<Item = usize> + '_ {
+        let same = view.opening.map(|opening| positions(&self.by_opening, (view.protocol, opening)));
+        positions_of(same.filter(|same| same.len() <= Self::SAME_OPENING).unwrap_or_default())
+    }
+}
+
+fn positions<K: Ord + Copy>(entries: &[(K, u32)], key: K) -> &[(K, u32)] {
+    let from = entries.partition_point(|(known, _)| *known < key);
+    let length = entries[from..].partition_point(|(known, _)| *known == key);
+    &entries[from..from + length]
+}
+
+fn positions_of<K>(entries: &[(K, u32)]) -> impl Iterator<Item = usize> + '_ {
+    entries.iter().map(|(_, position)| *position as usize)
 }
 
 /// Backends by call and second, because asking is dear and calls are many.

@@ -39,15 +39,16 @@ fn details(edge: &Edge, evidence: &Evidence) -> String {
     let when = if first == last { format!("at {first}") } else { format!("{first} to {last}") };
     let mut parts = vec![format!("{}, {when}", connections_of(evidence.connections))];
     parts.push(format!("direction by {}", evidence.direction));
-    if !evidence.names.is_empty() {
-        // The most asked for first.
-        let mut names: Vec<(&String, &u64)> = evidence.names.iter().collect();
-        names.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), (*name).clone()));
-        parts.push(format!("asked for {}", listed(names.into_iter().map(|(name, _)| name.clone()), NAMES)));
+    // The most asked for first.
+    let mut names: Vec<(&str, u64)> = evidence.names().map(|(name, count)| (&**name, count)).collect();
+    names.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    if !names.is_empty() {
+        parts.push(format!("asked for {}", listed(names.into_iter().map(|(name, _)| name.to_owned()), NAMES)));
     }
-    if !evidence.services.is_empty() {
-        let word = if evidence.services.len() == 1 { "Service" } else { "Services" };
-        parts.push(format!("through {word} {}", listed(evidence.services.iter().cloned(), NAMES)));
+    let services: Vec<String> = evidence.services().map(ToString::to_string).collect();
+    if !services.is_empty() {
+        let word = if services.len() == 1 { "Service" } else { "Services" };
+        parts.push(format!("through {word} {}", listed(services.into_iter(), NAMES)));
     }
     let marked = |count: u64, mark: &str| {
         if count >= evidence.connections { format!("all {mark}") } else { format!("{count} {mark}") }
@@ -65,7 +66,7 @@ fn details(edge: &Edge, evidence: &Evidence) -> String {
 mod tests {
     use super::*;
     use crate::emit::tests::samples;
-    use crate::model::{DirectionEvidence, Span};
+    use crate::model::{Called, DirectionEvidence, Span};
 
     #[test]
     fn what_is_known_of_an_edge() {
@@ -89,8 +90,8 @@ mod tests {
         });
         assert_eq!(some, format!("{seen} SYN; 1 mid-stream (under way before first seen); 2 one-way TCP (never answered)"));
         let named = change(&|evidence| {
-            evidence.names = [("a", 1), ("b", 9), ("c", 1), ("d", 1)].map(|(name, count)| (name.into(), count)).into();
-            evidence.services = ["x/y", "x/z"].map(String::from).into();
+            let names = [("a", 1), ("b", 9), ("c", 1), ("d", 1)].map(|(name, count)| (name.into(), count));
+            evidence.called = Called::of(names.into(), ["x/y", "x/z"].map(Into::into).into());
         });
         assert_eq!(named, format!("{seen} SYN; asked for b, a, c and 1 more; through Services x/y, x/z"));
         let once = change(&|evidence| {

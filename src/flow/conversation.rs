@@ -151,6 +151,8 @@ impl Conversation {
         }
         let has_room = self.openings.len() < Self::OPENINGS;
         if has_room {
+            // Mostly there is one, and a list's usual first room is for four.
+            self.openings.reserve_exact(usize::from(self.openings.is_empty()));
             self.openings.push(Opening { by, number, first: at, is_accepted, is_rejected });
         }
         has_room

@@ -129,6 +129,10 @@ impl FlowTable {
 
     fn advance(&mut self, at: Timestamp) {
         if at <= self.now {
+            if self.now.since(at) > STREAM_SILENCE + REORDERING {
+                // That is no disorder: the clock was set back, and all that follows would be taken for long silent.
+                (self.now, self.swept) = (at, at);
+            }
             return;
         }
         self.now = at;
@@ -243,9 +247,8 @@ impl FlowTable {
     /// Finishes all conversations: the capture is over.
     pub fn finish(&mut self) {
         let slots = std::mem::take(&mut self.slots);
-        for (key, slot) in slots.into_iter().collect::<Vec<_>>() {
-            self.close(&key, slot);
-        }
+        self.finished.reserve_exact(if self.recorder.is_some() { 0 } else { slots.len() });
+        slots.into_iter().for_each(|(key, slot)| self.close(&key, slot));
         if let Some(recorder) = &mut self.recorder {
             recorder.conclude(&self.sightings, &self.floods);
         }

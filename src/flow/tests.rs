@@ -226,6 +226,23 @@ fn udp_after_long_silence_is_another_exchange() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_ends_nothing() {
+    let mut table = FlowTable::new(16);
+    let year = 365 * 24 * 3600 * SECOND;
+    table.observe(&udp(80 * year, (CALLER, "10.0.0.9"), (40000, 80), None));
+    // Enough time passes for the table to be swept, and enough others for it to be full.
+    for (port, at) in (41000u16..).zip(0..40) {
+        table.observe(&udp(at * 10 * SECOND, THERE, UP, None));
+        table.observe(&udp(at * 10 * SECOND + 1, BACK, DOWN, None));
+        table.observe(&tcp(at * 10 * SECOND, THERE, (port, 80), "S", (1, 0, 0)));
+    }
+    table.finish();
+    let flows = table.take_finished();
+    let exchange = flows.iter().filter(|flow| flow.protocol == Protocol::Udp && flow.responder.address == address(CALLED));
+    assert_eq!(exchange.map(|flow| flow.span.length()).collect::<Vec<_>>(), [390 * SECOND + 1]);
+}
+
+#[test]
 fn names_are_kept_for_who_asked() {
     let mut table = FlowTable::new(16);
     table.observe(&udp(0, THERE, (40000, 53), Some(query("example.com"))));

@@ -23,11 +23,9 @@ pub(super) struct Parts {
     unknown: BTreeMap<String, u64>,
     inventory: Inventory,
     owners: Owners,
-    pods: Vec<(Metadata, Box<PodBody>)>,
-    /// Of each pod, the `resourceVersion`.
-    versions: Vec<u64>,
-    /// Of each pod, when it had which of its addresses.
-    holds: Vec<BTreeMap<IpAddr, Hold>>,
+    pods: Vec<(Metadata, Box<PodBody>, BTreeSet<IpAddr>)>,
+    /// Of each pod, what decides between it and others that had one of its addresses.
+    claims: Vec<Claim>,
     /// Addresses of nodes out of the pod ranges.
     devices: BTreeMap<String, BTreeSet<IpAddr>>,
     services: BTreeMap<(String, String), Draft>,
@@ -42,8 +40,8 @@ impl Parts {
         Self { findings, unknown, ..Self::default() }
     }
 
-    /// Takes in one object in its final state.
-    pub(super) fn sort_in(&mut self, object: Object) {
+    /// Takes in one object in its final state; of a pod, with those of its addresses that another had in the same snapshot.
+    pub(super) fn sort_in(&mut self, object: Object, contested: BTreeSet<IpAddr>) {
         let Object { kind, metadata, body } = object;
         match body {
             Body::Namespace => {
@@ -58,7 +56,7 @@ impl Parts {
                 self.devices.insert(metadata.name.clone(), device_addresses);
                 self.inventory.nodes.push(Node { name: metadata.name, addresses, pod_ranges });
             }
-            Body::Pod(pod) => self.pods.push((metadata, pod)),
+            Body::Pod(pod) => self.pods.push((metadata, pod, contested)),
             Body::Service(body) => {
                 let ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector } = *body;
                 let key = (metadata.namespace.clone(), metadata.name.clone());
@@ -129,7 +127,7 @@ impl Parts {
     fn settle_node_names(&mut self) {
         let known = std::mem::take(&mut self.inventory.nodes);
         let mut by_name: BTreeMap<String, Node> = known.into_iter().map(|node| (node.name.clone(), node)).collect();
-        for (_, body) in &self.pods {
+        for (_, body, _) in &self.pods {
             let Some(name) = &body.node else { continue };
             if !by_name.contains_key(name) {
                 let node = Node { name: name.clone(), addresses: BTreeSet::new(), pod_ranges: Vec::new() };
@@ -155,12 +153,12 @@ impl Parts {
         }
         let from = |metadata: &Metadata, body: &PodBody| body.started.or(metadata.created).unwrap_or(Timestamp::MIN);
         let mut drafts = std::mem::take(&mut self.pods);
-        drafts.sort_by(|(one, one_body), (other, other_body)| {
+        drafts.sort_by(|(one, one_body, _), (other, other_body, _)| {
             let start = from(one, one_body).cmp(&from(other, other_body));
             (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)).then(start)
         });
         self.inventory.pods.reserve_exact(drafts.len());
-        for (metadata, body) in drafts {
+        for (metadata, body, contested) in drafts {
             let owned = Owned {
                 namespace: &metadata.namespace,
                 name: &metadata.name,
@@ -176,14 +174,14 @@ impl Parts {
                 *known = selector;
             }
             let from = from(&metadata, &body);
-            let PodBody { node, is_on_host_network, addresses, holds, finished, ports, containers, arguments, .. } = *body;
+            let PodBody { node, is_on_host_network, addresses, holds, finished, is_over, ports, containers, arguments, .. } =
+                *body;
             said.pod_ranges.extend(arguments.pod_ranges);
             said.service_ranges.extend(arguments.service_ranges);
             if let Some(port) = arguments.api_server_port {
                 said.api_server.extend(addresses.iter().map(|address| Backend { address: *address, port }));
             }
-            self.versions.push(metadata.version.unwrap_or(0));
-            self.holds.push(holds);
+            self.claims.push(Claim { contested, holds, is_over, rank: metadata.version.unwrap_or(0) });
             self.inventory.pods.push(Pod {
                 name: PodName { namespace: metadata.namespace, name: metadata.name },
                 workload: WorkloadId(0),
@@ -198,7 +196,7 @@ impl Parts {
             });
         }
         for (name, (members, selector)) in workloads {
-            self.settle_workload(Workload { name, pods: members, selector });
+            self.settle_workload(Workload { name: name.into(), pods: members, selector });
         }
     }
 
@@ -221,19 +219,24 @@ impl Parts {
 
     fn settle_timeline(&mut self) {
         let mut timeline = Timeline::default();
-        let versions = std::mem::take(&mut self.versions);
-        let holds = std::mem::take(&mut self.holds);
-        for (position, ((pod, rank), holds)) in self.inventory.pods.iter().zip(versions).zip(holds).enumerate() {
+        let claims = std::mem::take(&mut self.claims);
+        for (position, (pod, Claim { contested, holds, is_over, rank })) in self.inventory.pods.iter().zip(claims).enumerate() {
             if pod.is_on_host_network {
                 continue;
             }
             for &address in &pod.addresses {
-                let hold = holds.get(&address).copied().unwrap_or_default();
-                let (from, until) = hold.within(pod.from, pod.until);
-                timeline.add(address, Tenure { pod: PodId(index(position)), from, until, rank });
+                let (from, until) = holds.get(&address).copied().unwrap_or_default().within(pod.from, pod.until);
+                let (workload, is_contested) = (pod.workload, contested.contains(&address));
+                let id = PodId(index(position));
+                timeline.add(address, Tenure { pod: id, workload, from, until, is_over, is_contested, rank });
             }
         }
-        timeline.settle();
+        for (address, claimants) in timeline.settle() {
+            let names = claimants.iter().take(CLAIMANTS).map(|id| self.inventory.pod(*id).name.to_string());
+            let further = if claimants.len() > CLAIMANTS { ", and others," } else { "" };
+            let message = format!("is claimed by {}{further} at once", names.collect::<Vec<_>>().join(" and "));
+            self.findings.add(Code::AddressClaimedTwice, address.to_string(), message);
+        }
         for (position, pod) in self.inventory.pods.iter_mut().enumerate() {
             // A pod that has lost its last address to another is gone, whether or not a snapshot saw its end.
             let ends = pod.addresses.iter().filter_map(|address| timeline.end(*address, PodId(index(position))));
@@ -313,6 +316,20 @@ impl Parts {
             inventory.api_server = endpoints;
         }
     }
+}
+
+/// The most pods that are named of those that have one address at once.
+const CLAIMANTS: usize = 4;
+
+/// What decides between a pod and others that had one of its addresses.
+struct Claim {
+    /// The addresses that another had in the same snapshot.
+    contested: BTreeSet<IpAddr>,
+    /// When it had which of its addresses.
+    holds: BTreeMap<IpAddr, Hold>,
+    is_over: bool,
+    /// The `resourceVersion`.
+    rank: u64,
 }
 
 /// By this label rules select a namespace by its name.

@@ -1,6 +1,7 @@
 //! Objects of any number of snapshots in, one inventory out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -24,6 +25,10 @@ pub struct InventoryOptions {
 #[derive(Clone, Debug, Default)]
 pub struct InventoryBuilder {
     objects: BTreeMap<Key, Versions>,
+    /// Of the snapshot at hand, who has each address and has not ended.
+    claims: BTreeMap<IpAddr, BTreeSet<Key>>,
+    /// Of all snapshots before, the addresses that several had at once, and who.
+    contested: BTreeMap<Key, BTreeSet<IpAddr>>,
     unknown: BTreeMap<String, u64>,
     findings: Findings,
 }
@@ -79,9 +84,21 @@ impl InventoryBuilder {
         for object in snapshot.objects {
             self.apply(object);
         }
+        self.end_snapshot();
     }
 
-    /// Adds one object as one snapshot has it.
+    /// What is added from here on was seen at another time: that two pods have one address then is no contradiction.
+    pub fn end_snapshot(&mut self) {
+        for (address, claimants) in std::mem::take(&mut self.claims) {
+            if claimants.len() > 1 {
+                for claimant in claimants {
+                    self.contested.entry(claimant).or_default().insert(address);
+                }
+            }
+        }
+    }
+
+    /// Adds one object as the snapshot at hand has it.
     pub fn apply(&mut self, object: Object) {
         if let Body::Other(other) = &object.body
             && other.selector.is_none()
@@ -91,7 +108,19 @@ impl InventoryBuilder {
             *self.unknown.entry(object.kind).or_default() += 1;
             return;
         }
-        self.objects.entry(Key::of(&object)).or_default().add(object);
+        let key = Key::of(&object);
+        if let Body::Pod(pod) = &object.body
+            && !pod.is_on_host_network
+            && !pod.is_over
+            && object.metadata.deleted.is_none()
+        {
+            // What it is known to have lost it does not claim.
+            let holds = |address: &&IpAddr| pod.holds.get(address).is_none_or(|hold| hold.until.is_none());
+            for address in pod.addresses.iter().filter(holds) {
+                self.claims.entry(*address).or_default().insert(key.clone());
+            }
+        }
+        self.objects.entry(key).or_default().add(object);
     }
 
     /// Takes over what was found while the objects were read.
@@ -101,11 +130,13 @@ impl InventoryBuilder {
 
     /// The inventory of all objects so far.
     #[must_use]
-    pub fn build(self, options: &InventoryOptions) -> Inventory {
+    pub fn build(mut self, options: &InventoryOptions) -> Inventory {
+        self.end_snapshot();
         let mut parts = Parts::new(self.findings, self.unknown);
-        for (_, versions) in self.objects {
+        for (key, versions) in self.objects {
+            let contested = self.contested.remove(&key).unwrap_or_default();
             if let Some(object) = versions.merged() {
-                parts.sort_in(object);
+                parts.sort_in(object, contested);
             }
         }
         parts.build(options)

@@ -57,6 +57,7 @@ pub(super) fn merge(older: Object, mut newer: Object) -> Object {
             for (address, hold) in older.holds {
                 newer.holds.entry(address).or_insert(hold);
             }
+            newer.is_over |= older.is_over;
         }
         (Body::Node(newer), Body::Node(older)) => {
             newer.addresses.extend(older.addresses);

@@ -155,6 +155,8 @@ impl Inventory {
         let address = address.to_canonical();
         if let Some(identity) = special::fixed(address) {
             identity
+        } else if self.timeline.is_contested(address, at) {
+            Identity::UnknownInCluster
         } else if let Some(pod) = self.timeline.owner(address, at) {
             Identity::Pod(pod)
         } else if let Some(&node) = self.node_addresses.get(&address) {

@@ -107,6 +107,8 @@ pub struct PodBody {
     pub started: Option<Timestamp>,
     /// When its last container ended, of a pod whose phase is `Succeeded` or `Failed`.
     pub finished: Option<Timestamp>,
+    /// Whether its phase is `Succeeded` or `Failed`: its addresses are others' to have, also where no time is told.
+    pub is_over: bool,
     /// Declared ports.
     pub ports: Vec<ContainerPort>,
     /// Names of its containers.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -64,8 +65,8 @@ pub struct ContainerPort {
 /// A top-most lasting owner and its pods.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    /// Namespace, name, kind.
-    pub name: WorkloadName,
+    /// Namespace, name, kind; shared with all edges of the workload.
+    pub name: Arc<WorkloadName>,
     /// All its pods ever seen.
     pub pods: BTreeSet<PodId>,
     /// The labels by which its owner finds its pods, if the owner says so: `spec.selector.matchLabels` of Deployment,
@@ -213,7 +214,7 @@ pub enum Identity {
     Multicast,
     /// Other link-local addresses: 169.254.0.0/16, `fe80::/10`.
     LinkLocal,
-    /// Inside the pod or Service ranges, owned by nobody that the inventory knows at that time.
+    /// Inside the pod or Service ranges, owned by nobody that the inventory knows at that time, or by two workloads at once.
     UnknownInCluster,
     /// Anything else: outside the cluster.
     Outside,

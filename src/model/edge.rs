@@ -4,21 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use super::{DirectionEvidence, Protocol, Span, WorkloadName};
 
-/// One side of an edge.
+/// One side of an edge. There may be a million edges, so names are shared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Party {
     /// Pods of a workload, on the pod network.
-    Workload(WorkloadName),
+    Workload(Arc<WorkloadName>),
     /// A node, or a pod on its network, reached at this address. Never the node the other side runs on.
-    Node {
-        /// The node's name.
-        name: String,
-        /// Its address in this edge.
-        address: IpAddr,
-    },
+    Node(Arc<NodeAddress>),
     /// The Kubernetes API server, wherever its endpoints are.
     ApiServer,
     /// The cloud's metadata service.
@@ -29,11 +25,20 @@ pub enum Party {
     Outside(IpAddr),
 }
 
+/// A node, by one of its addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeAddress {
+    /// The node's name.
+    pub name: String,
+    /// Its address in an edge.
+    pub address: IpAddr,
+}
+
 impl fmt::Display for Party {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Workload(workload) => workload.fmt(formatter),
-            Self::Node { name, address } => write!(formatter, "node {name} ({address})"),
+            Self::Node(node) => write!(formatter, "node {} ({})", node.name, node.address),
             Self::ApiServer => formatter.write_str("kube-apiserver"),
             Self::Metadata(address) => write!(formatter, "metadata service {address}"),
             Self::NodeLocalDns(address) => write!(formatter, "node-local DNS {address}"),
@@ -75,25 +80,54 @@ pub struct Evidence {
     pub mid_stream: u64,
     /// How many of them were one-way UDP.
     pub one_way: u64,
+    /// By what the originators called the responder, if not by its address; absent for most of a million edges.
+    pub called: Option<Arc<Called>>,
+}
+
+/// By what responders were called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Called {
     /// Names by which the originators had asked for the responder's address, with how many conversations each.
-    pub names: BTreeMap<String, u64>,
+    pub names: BTreeMap<Arc<str>, u64>,
     /// The Services through which the originators called, as `namespace/name`.
-    pub services: BTreeSet<String>,
+    pub services: BTreeSet<Arc<str>>,
+}
+
+impl Called {
+    /// As evidence has it: absent when there is nothing to say.
+    pub fn of(names: BTreeMap<Arc<str>, u64>, services: BTreeSet<Arc<str>>) -> Option<Arc<Self>> {
+        (!names.is_empty() || !services.is_empty()).then(|| Arc::new(Self { names, services }))
+    }
 }
 
 impl Evidence {
-    /// The evidence of both. Commutative and associative.
-    #[must_use]
-    pub fn merge(mut self, other: Self) -> Self {
+    /// Names by which the originators had asked for the responder's address, with how many conversations each.
+    pub fn names(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
+        self.called.iter().flat_map(|called| &called.names).map(|(name, connections)| (name, *connections))
+    }
+
+    /// The Services through which the originators called, as `namespace/name`.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.called.iter().flat_map(|called| &called.services)
+    }
+
+    /// Takes over other evidence. Commutative and associative.
+    pub fn merge(&mut self, other: Self) {
         self.connections = self.connections.saturating_add(other.connections);
         self.span = self.span.merge(other.span);
         self.direction = self.direction.min(other.direction);
         self.mid_stream = self.mid_stream.saturating_add(other.mid_stream);
         self.one_way = self.one_way.saturating_add(other.one_way);
-        for (name, connections) in other.names {
-            *self.names.entry(name).or_default() += connections;
+        match (&mut self.called, other.called) {
+            (Some(known), Some(further)) => {
+                let known = Arc::make_mut(known);
+                for (name, connections) in &further.names {
+                    *known.names.entry(Arc::clone(name)).or_default() += connections;
+                }
+                known.services.extend(further.services.iter().cloned());
+            }
+            (known @ None, further) => *known = further,
+            (Some(_), None) => {}
         }
-        self.services.extend(other.services);
-        self
     }
 }

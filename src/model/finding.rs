@@ -51,6 +51,9 @@ codes! {
     /// An address inside the pod or Service ranges that nobody owned at that time.
     UnattributedAddress "unattributed-address" Serious
         "no rule was written: add an inventory taken while this address was in use (--inventory is repeatable)";
+    /// Two pods of different workloads have one address at the same time.
+    AddressClaimedTwice "address-claimed-twice" Serious
+        "no rule was written for its traffic in that time: take the inventory anew, or remove the pod that has gone from it";
     /// The cloud's metadata service answered a pod.
     MetadataAddress "metadata-address" Serious
         "the metadata service hands out credentials: delete the policy unless this workload must have them";
@@ -66,6 +69,9 @@ codes! {
     /// The inventory knows no Service.
     ServicesMissing "services-missing" Serious
         "Service addresses look like outside addresses: add services and endpointslices to the inventory, or --service-cidr";
+    /// More edges than are kept.
+    TooManyEdges "too-many-edges" Serious
+        "the policies will deny these connections: raise --edges, learn from parts of the capture, or allow the outside addresses as one range";
     /// Several one-off high ports of one workload.
     DynamicPorts "dynamic-ports" Serious
         "no rule was written for these ports: pin them in the application, declare them as containerPort, or allow a range with --port-ranges";
@@ -144,6 +150,9 @@ codes! {
     /// Time stamps that run backwards.
     OutOfOrderTime "out-of-order-time" Note
         "frames were put in order where they were less than two minutes apart";
+    /// Times that are years away from those around them.
+    ClockJump "clock-jump" Warning
+        "who an address was is asked of the time of its packets: compare the clock of the capture with the cluster's";
     /// The flow table was full.
     FlowTableFull "flow-table-full" Serious
         "conversations were closed early: raise --flows, or learn from parts of the capture";

@@ -14,7 +14,7 @@ mod non_empty;
 mod policy;
 mod time;
 
-pub use edge::{Edge, Evidence, Party};
+pub use edge::{Called, Edge, Evidence, NodeAddress, Party};
 pub use endpoint::{Endpoint, Protocol};
 pub use finding::{Code, Finding, Findings, Severity};
 pub use flow::{DirectionEvidence, Flow, NameAnswer, Outcome};

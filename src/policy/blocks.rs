@@ -25,6 +25,12 @@ pub(super) fn aggregated<V: Ord + Clone>(addresses: &BTreeMap<IpAddr, V>) -> BTr
     joined.collect()
 }
 
+/// The range that holds an address, of ranges that share none.
+pub(super) fn holding<V>(ranges: &BTreeMap<IpNet, V>, address: IpAddr) -> Option<IpNet> {
+    let (range, _) = ranges.range(..=IpNet::from(address)).next_back()?;
+    range.contains(&address).then_some(*range)
+}
+
 /// All addresses outside the cluster: everything but the pod, Service and link-local ranges, in each family in use.
 pub(super) fn internet(inventory: &Inventory) -> BTreeSet<Block> {
     let link_local = Ipv4Net::new(Ipv4Addr::new(169, 254, 0, 0), 16).map(IpNet::from);

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::rc::Rc;
 
 use crate::edge::DynamicPorts;
 use crate::inventory::{Inventory, WorkloadId};
-use crate::model::{Class, Code, Edge, Evidence, Findings, Party, Peer, PodSelector, PolicyPort, Protocol, WorkloadName};
+use crate::model::{
+    Class, Code, Edge, Evidence, Findings, NodeAddress, Party, Peer, PodSelector, PolicyPort, Protocol, WorkloadName,
+};
 
 use super::blocks;
 use super::draft::{Direction, Draft, DraftKey};
@@ -25,14 +28,20 @@ pub(super) struct Sorter<'a> {
     ids: BTreeMap<&'a WorkloadName, WorkloadId>,
     pub(super) short: ShortNames,
     /// The policies so far.
-    pub(super) drafts: BTreeMap<DraftKey, Draft>,
+    pub(super) drafts: BTreeMap<DraftKey, Draft<'a>>,
     /// Per namespace and workload: the resolvers it asked.
-    pub(super) resolvers: BTreeMap<String, BTreeMap<WorkloadName, Resolvers>>,
-    pub(super) outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall>>,
+    pub(super) resolvers: BTreeMap<String, BTreeMap<WorkloadName, Resolvers<'a>>>,
+    pub(super) outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall<'a>>>,
     /// Edges that no policy can allow.
     pub(super) inexpressible: BTreeSet<Edge>,
     /// What is to be said beside the policies.
     pub(super) findings: Findings,
+}
+
+/// These ports, as one value with the call before where that needs the same.
+fn shared(calls: &[OutsideCall<'_>], ports: &BTreeSet<PolicyPort>) -> Rc<BTreeSet<PolicyPort>> {
+    let known = calls.last().filter(|last| *last.ports == *ports);
+    known.map_or_else(|| Rc::new(ports.clone()), |last| Rc::clone(&last.ports))
 }
 
 impl<'a> Sorter<'a> {
@@ -42,7 +51,7 @@ impl<'a> Sorter<'a> {
         subjects: &'a BTreeSet<String>,
         selections: &'a BTreeMap<WorkloadName, Selection>,
     ) -> Self {
-        let ids = inventory.workloads().iter().zip(0..).map(|(workload, id)| (&workload.name, WorkloadId(id))).collect();
+        let ids = inventory.workloads().iter().zip(0..).map(|(workload, id)| (&*workload.name, WorkloadId(id))).collect();
         Self {
             inventory,
             options,
@@ -59,7 +68,7 @@ impl<'a> Sorter<'a> {
     }
 
     /// Puts one edge where it belongs: an egress rule of its originator, an ingress rule of its responder, or both.
-    pub(super) fn sort(&mut self, edge: &Edge, evidence: &Evidence) {
+    pub(super) fn sort(&mut self, edge: &'a Edge, evidence: &'a Evidence) {
         let ports = self.ports(edge);
         if let Party::Workload(originator) = &edge.originator
             && self.is_subject(originator)
@@ -74,10 +83,10 @@ impl<'a> Sorter<'a> {
     }
 
     /// Allows a range over ports picked at run time, as the user asked for.
-    pub(super) fn sort_dynamic(&mut self, dynamic: &DynamicPorts) {
-        let DynamicPorts { originator, responder, protocol, ports, evidence } = dynamic;
+    pub(super) fn sort_dynamic(&mut self, dynamic: &'a DynamicPorts) {
+        let DynamicPorts { edge, ports, evidence } = dynamic;
+        let Edge { originator, responder, protocol, .. } = edge;
         let (Some(&first), Some(&last)) = (ports.first(), ports.last()) else { return };
-        let edge = Edge { originator: originator.clone(), responder: responder.clone(), protocol: *protocol, port: first };
         let subject = format!("{originator} -> {responder}");
         if !self.options.allows_port_ranges {
             let seen: Vec<String> = ports.iter().take(5).map(ToString::to_string).collect();
@@ -97,12 +106,12 @@ impl<'a> Sorter<'a> {
         if let Party::Workload(workload) = originator
             && self.is_subject(workload)
         {
-            self.egress(workload, &ports, &edge, evidence);
+            self.egress(workload, &ports, edge, evidence);
         }
         if let Party::Workload(workload) = responder
             && self.is_subject(workload)
         {
-            self.ingress(workload, &ports, &edge, evidence);
+            self.ingress(workload, &ports, edge, evidence);
         }
     }
 
@@ -111,7 +120,7 @@ impl<'a> Sorter<'a> {
     fn ports(&self, edge: &Edge) -> BTreeSet<PolicyPort> {
         let own = PolicyPort::single(edge.protocol, edge.port);
         let further = match &edge.responder {
-            Party::Workload(workload) => match self.ids.get(workload).and_then(|id| self.inventory.resolvers().get(id)) {
+            Party::Workload(workload) => match self.ids.get(&**workload).and_then(|id| self.inventory.resolvers().get(id)) {
                 Some(ports) if ports.contains(&(edge.protocol, edge.port.get())) => ports.clone(),
                 _ => BTreeSet::new(),
             },
@@ -127,14 +136,14 @@ impl<'a> Sorter<'a> {
         match &edge.responder {
             Party::NodeLocalDns(_) => true,
             Party::Workload(workload) => {
-                let ports = self.ids.get(workload).and_then(|id| self.inventory.resolvers().get(id));
+                let ports = self.ids.get(&**workload).and_then(|id| self.inventory.resolvers().get(id));
                 ports.is_some_and(|ports| ports.contains(&(edge.protocol, edge.port.get())))
             }
             _ => false,
         }
     }
 
-    fn egress(&mut self, workload: &WorkloadName, ports: &BTreeSet<PolicyPort>, edge: &Edge, evidence: &Evidence) {
+    fn egress(&mut self, workload: &WorkloadName, ports: &BTreeSet<PolicyPort>, edge: &'a Edge, evidence: &'a Evidence) {
         let short = self.short.of(workload);
         match &edge.responder {
             Party::Workload(_) | Party::NodeLocalDns(_) if self.is_resolution(edge) => {
@@ -148,7 +157,7 @@ impl<'a> Sorter<'a> {
                         self.resolvers.entry(workload.namespace.clone()).or_default().entry(workload.clone()).or_default();
                     let (known_ports, grounds) = known.entry(peer).or_default();
                     known_ports.extend(ports);
-                    grounds.insert(edge.clone(), evidence.clone());
+                    grounds.insert(edge, evidence);
                 }
             }
             Party::Workload(responder) => {
@@ -182,22 +191,15 @@ impl<'a> Sorter<'a> {
                 );
                 draft.allow_address(*address, ports, edge, evidence);
             }
-            Party::Node { name, address } => {
-                self.node(workload, Direction::Egress, (name, *address), ports, edge, evidence);
-            }
+            Party::Node(node) => self.node(workload, Direction::Egress, node, ports, edge, evidence),
             Party::NodeLocalDns(address) | Party::Outside(address) => {
                 let calls = self.outside.entry((workload.clone(), Direction::Egress)).or_default();
-                calls.push(OutsideCall {
-                    address: *address,
-                    ports: ports.clone(),
-                    edge: edge.clone(),
-                    evidence: evidence.clone(),
-                });
+                calls.push(OutsideCall { address: *address, ports: shared(calls, ports), edge, evidence });
             }
         }
     }
 
-    fn ingress(&mut self, workload: &WorkloadName, ports: &BTreeSet<PolicyPort>, edge: &Edge, evidence: &Evidence) {
+    fn ingress(&mut self, workload: &WorkloadName, ports: &BTreeSet<PolicyPort>, edge: &'a Edge, evidence: &'a Evidence) {
         let short = self.short.of(workload);
         match &edge.originator {
             Party::Workload(originator) => {
@@ -207,9 +209,7 @@ impl<'a> Sorter<'a> {
                     draft.allow(&peer, ports, edge, evidence);
                 }
             }
-            Party::Node { name, address } => {
-                self.node(workload, Direction::Ingress, (name, *address), ports, edge, evidence);
-            }
+            Party::Node(node) => self.node(workload, Direction::Ingress, node, ports, edge, evidence),
             Party::Outside(address)
                 if self.options.public == Public::Any && self.is_exposed(workload, edge) && !self.is_api_server(*address) =>
             {
@@ -226,12 +226,7 @@ impl<'a> Sorter<'a> {
             }
             Party::Outside(address) | Party::Metadata(address) | Party::NodeLocalDns(address) => {
                 let calls = self.outside.entry((workload.clone(), Direction::Ingress)).or_default();
-                calls.push(OutsideCall {
-                    address: *address,
-                    ports: ports.clone(),
-                    edge: edge.clone(),
-                    evidence: evidence.clone(),
-                });
+                calls.push(OutsideCall { address: *address, ports: shared(calls, ports), edge, evidence });
             }
             Party::ApiServer => {}
         }
@@ -242,12 +237,12 @@ impl<'a> Sorter<'a> {
         &mut self,
         workload: &WorkloadName,
         direction: Direction,
-        (name, address): (&str, IpAddr),
+        NodeAddress { name, address }: &NodeAddress,
         ports: &BTreeSet<PolicyPort>,
-        edge: &Edge,
-        evidence: &Evidence,
+        edge: &'a Edge,
+        evidence: &'a Evidence,
     ) {
-        if self.inventory.pod_ranges().iter().any(|range| range.contains(&address)) {
+        if self.inventory.pod_ranges().iter().any(|range| range.contains(address)) {
             self.findings.add(Code::NotExpressible, edge.to_string(), "the node's address lies in the pod ranges");
             self.inexpressible.insert(edge.clone());
             return;
@@ -261,7 +256,7 @@ impl<'a> Sorter<'a> {
             Direction::Egress => format!("allow-{short}-to-node"),
         };
         let draft = self.draft(workload, Class::Node, direction, "", wanted);
-        draft.allow_address(address, ports, edge, evidence);
+        draft.allow_address(*address, ports, edge, evidence);
     }
 
     /// Whether the API server has this address: in a managed cluster it is no node's, and it calls webhooks.
@@ -296,7 +291,7 @@ impl<'a> Sorter<'a> {
         direction: Direction,
         group: &str,
         name: String,
-    ) -> &mut Draft {
+    ) -> &mut Draft<'a> {
         let key = DraftKey {
             namespace: workload.namespace.clone(),
             class,

@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
 use crate::model::{
     Block, Class, Edge, Evidence, Explained, NonEmpty, Peer, PodSelector, Policy, PolicyPort, Rule, Rules, WorkloadName,
 };
 
-use super::blocks::aggregated;
+use super::blocks::{aggregated, holding};
 use super::cover::cover;
 
 /// Which direction of the selected pods a policy speaks of.
@@ -31,44 +29,52 @@ pub(super) struct DraftKey {
     pub(super) group: String,
 }
 
-type Grounds = BTreeMap<Edge, Evidence>;
+/// Edges of the observation, which has them but once.
+type Grounds<'a> = Vec<(&'a Edge, &'a Evidence)>;
 
 /// The pairs that one policy must allow.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Draft {
+pub(super) struct Draft<'a> {
     /// The name wanted.
     pub(super) name: String,
     /// Sentences above the whole policy.
     pub(super) notes: BTreeSet<String>,
-    cells: BTreeMap<(Peer, PolicyPort), Grounds>,
-    addresses: BTreeMap<IpAddr, BTreeMap<PolicyPort, Grounds>>,
+    cells: BTreeMap<(Peer, PolicyPort), Grounds<'a>>,
+    addresses: BTreeMap<(IpAddr, PolicyPort), Grounds<'a>>,
 }
 
-impl Draft {
+impl<'a> Draft<'a> {
     /// A draft that allows nothing yet.
     pub(super) fn named(name: String) -> Self {
         Self { name, ..Self::default() }
     }
 
     /// Allows a peer on these ports.
-    pub(super) fn allow(&mut self, peer: &Peer, ports: &BTreeSet<PolicyPort>, edge: &Edge, evidence: &Evidence) {
+    pub(super) fn allow(&mut self, peer: &Peer, ports: &BTreeSet<PolicyPort>, edge: &'a Edge, evidence: &'a Evidence) {
         for &port in ports {
-            insert(self.cells.entry((peer.clone(), port)).or_default(), edge, evidence);
+            self.cells.entry((peer.clone(), port)).or_default().push((edge, evidence));
         }
     }
 
     /// Allows an address on these ports; addresses allowed alike are joined into ranges that hold exactly them.
-    pub(super) fn allow_address(&mut self, address: IpAddr, ports: &BTreeSet<PolicyPort>, edge: &Edge, evidence: &Evidence) {
+    pub(super) fn allow_address(
+        &mut self,
+        address: IpAddr,
+        ports: &BTreeSet<PolicyPort>,
+        edge: &'a Edge,
+        evidence: &'a Evidence,
+    ) {
         for &port in ports {
-            insert(self.addresses.entry(address).or_default().entry(port).or_default(), edge, evidence);
+            let grounds = self.addresses.entry((address, port)).or_default();
+            // Mostly there is one, and a list's usual first room is for four.
+            grounds.reserve_exact(usize::from(grounds.is_empty()));
+            grounds.push((edge, evidence));
         }
     }
 
     /// The edges it is there for.
     pub(super) fn edges(&self) -> BTreeSet<Edge> {
-        let of_cells = self.cells.values();
-        let of_addresses = self.addresses.values().flat_map(BTreeMap::values);
-        of_cells.chain(of_addresses).flat_map(BTreeMap::keys).cloned().collect()
+        self.cells.values().chain(self.addresses.values()).flatten().map(|(edge, _)| (*edge).clone()).collect()
     }
 
     /// The policy with the least rules, or nothing if nothing is to be allowed.
@@ -77,11 +83,11 @@ impl Draft {
         let pairs: BTreeSet<(Peer, PolicyPort)> = self.cells.keys().cloned().collect();
         let mut grounds = BTreeMap::new();
         for (peers, ports) in cover(&pairs) {
-            let mut own = Grounds::new();
+            let mut own = BTreeMap::new();
             for peer in &peers {
                 for port in &ports {
                     for (edge, evidence) in self.cells.get(&(peer.clone(), *port)).into_iter().flatten() {
-                        own.insert(edge.clone(), evidence.clone());
+                        own.insert((*edge).clone(), (*evidence).clone());
                     }
                 }
             }
@@ -101,23 +107,16 @@ impl Draft {
 
     fn join_addresses(&mut self) {
         let addresses = std::mem::take(&mut self.addresses);
-        let alike: BTreeMap<IpAddr, BTreeSet<PolicyPort>> =
-            addresses.iter().map(|(&address, ports)| (address, ports.keys().copied().collect())).collect();
-        let ranges: Vec<IpNet> = aggregated(&alike).into_keys().collect();
-        for (address, ports) in addresses {
-            let Some(range) = ranges.iter().find(|range| range.contains(&address)) else {
-                continue;
-            };
-            let peer = Peer::Block(Block { cidr: *range, except: BTreeSet::new() });
-            for (port, grounds) in ports {
-                for (edge, evidence) in grounds {
-                    self.allow(&peer, &BTreeSet::from([port]), &edge, &evidence);
-                }
+        let mut alike: BTreeMap<IpAddr, Vec<PolicyPort>> = BTreeMap::new();
+        for (address, port) in addresses.keys() {
+            alike.entry(*address).or_default().push(*port);
+        }
+        let ranges = aggregated(&alike);
+        for ((address, port), grounds) in addresses {
+            if let Some(range) = holding(&ranges, address) {
+                let peer = Peer::Block(Block { cidr: range, except: BTreeSet::new() });
+                self.cells.entry((peer, port)).or_default().extend(grounds);
             }
         }
     }
-}
-
-fn insert(grounds: &mut Grounds, edge: &Edge, evidence: &Evidence) {
-    grounds.entry(edge.clone()).or_insert_with(|| evidence.clone());
 }

@@ -1,7 +1,9 @@
 //! Addresses outside the cluster: which of them share a policy, and by what name.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::model::{Class, Code, Edge, Evidence, PolicyPort, WorkloadName};
 
@@ -15,30 +17,29 @@ const OWN_POLICY: usize = 8;
 /// A name behind which more addresses than this were called will lead to others tomorrow.
 const STEADY: usize = 4;
 
-/// An edge with an address outside the cluster, and the ports it needs.
-pub(super) struct OutsideCall {
+/// An edge with an address outside the cluster, and the ports it needs. The sets of ports are few.
+pub(super) struct OutsideCall<'a> {
     pub(super) address: IpAddr,
-    pub(super) ports: BTreeSet<PolicyPort>,
-    pub(super) edge: Edge,
-    pub(super) evidence: Evidence,
+    pub(super) ports: Rc<BTreeSet<PolicyPort>>,
+    pub(super) edge: &'a Edge,
+    pub(super) evidence: &'a Evidence,
 }
 
 impl Sorter<'_> {
     /// Groups the outside addresses, now that all are known.
     pub(super) fn finish_outside(&mut self) {
         for ((workload, direction), calls) in std::mem::take(&mut self.outside) {
-            let mut names: BTreeMap<IpAddr, BTreeMap<String, u64>> = BTreeMap::new();
+            let mut names: BTreeMap<IpAddr, BTreeMap<&str, u64>> = BTreeMap::new();
             for OutsideCall { address, evidence, .. } in &calls {
-                let known = names.entry(*address).or_default();
-                for (name, connections) in &evidence.names {
-                    *known.entry(name.clone()).or_default() += connections;
+                for (name, connections) in evidence.names() {
+                    *names.entry(*address).or_default().entry(name).or_default() += connections;
                 }
             }
             // The name most connections asked for; the first in the alphabet of equals.
-            let asked: BTreeMap<IpAddr, String> = names
+            let asked: BTreeMap<IpAddr, &str> = names
                 .into_iter()
                 .filter_map(|(address, names)| {
-                    let best = names.into_iter().max_by(|one, other| one.1.cmp(&other.1).then_with(|| other.0.cmp(&one.0)));
+                    let best = names.into_iter().max_by(|one, other| one.1.cmp(&other.1).then_with(|| other.0.cmp(one.0)));
                     best.map(|(name, _)| (address, name))
                 })
                 .collect();
@@ -49,7 +50,7 @@ impl Sorter<'_> {
                     Direction::Egress => format!("allow-{}-to-{group}", self.short.of(&workload)),
                     Direction::Ingress => format!("allow-{group}-to-{}", self.short.of(&workload)),
                 };
-                self.draft(&workload, Class::Outside, direction, group, wanted).allow_address(address, &ports, &edge, &evidence);
+                self.draft(&workload, Class::Outside, direction, group, wanted).allow_address(address, &ports, edge, evidence);
             }
         }
     }
@@ -58,46 +59,47 @@ impl Sorter<'_> {
         &mut self,
         workload: &WorkloadName,
         direction: Direction,
-        asked: &BTreeMap<IpAddr, String>,
-        calls: &[OutsideCall],
-    ) -> BTreeMap<IpAddr, String> {
-        let mut ports: BTreeMap<IpAddr, BTreeSet<PolicyPort>> = BTreeMap::new();
+        asked: &BTreeMap<IpAddr, &str>,
+        calls: &[OutsideCall<'_>],
+    ) -> BTreeMap<IpAddr, Rc<str>> {
+        let mut ports: BTreeMap<IpAddr, Rc<BTreeSet<PolicyPort>>> = BTreeMap::new();
         for call in calls {
-            ports.entry(call.address).or_default().extend(&call.ports);
+            match ports.entry(call.address) {
+                Entry::Vacant(vacant) => drop(vacant.insert(Rc::clone(&call.ports))),
+                Entry::Occupied(mut known) => Rc::make_mut(known.get_mut()).extend(call.ports.iter()),
+            }
         }
-        let mut by_name: BTreeMap<&String, usize> = BTreeMap::new();
+        let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
         for name in asked.values() {
             *by_name.entry(name).or_default() += 1;
         }
         for (name, addresses) in by_name {
             if addresses > STEADY {
                 let message = format!("was called by {workload} at {addresses} addresses");
-                self.findings.add(Code::ManyAddresses, name.clone(), message);
+                self.findings.add(Code::ManyAddresses, name, message);
             }
         }
-        let unnamed: BTreeMap<IpAddr, BTreeSet<PolicyPort>> = ports
+        let unnamed: BTreeMap<IpAddr, Rc<BTreeSet<PolicyPort>>> = ports
             .iter()
             .filter(|(address, _)| !asked.contains_key(address))
             .filter(|(address, _)| direction == Direction::Egress || !self.is_api_server(**address))
-            .map(|(address, ports)| (*address, ports.clone()))
+            .map(|(address, ports)| (*address, Rc::clone(ports)))
             .collect();
         let ranges = blocks::aggregated(&unnamed);
         if ranges.len() > OWN_POLICY {
             let message = format!("{} outside addresses without a name", unnamed.len());
             self.findings.add(Code::ManyAddresses, workload.to_string(), message);
         }
-        let group = |address: &IpAddr| {
+        let all_others: Rc<str> = "outside".into();
+        let group = |address: &IpAddr| -> Rc<str> {
             if let Some(name) = asked.get(address) {
-                return self.service_name(name, &workload.namespace).unwrap_or_else(|| name.clone());
+                return self.service_name(name, &workload.namespace).map_or_else(|| (*name).into(), Into::into);
             }
             if direction == Direction::Ingress && self.is_api_server(*address) {
-                return "kube-apiserver".to_owned();
+                return "kube-apiserver".into();
             }
-            let range = ranges.keys().find(|range| range.contains(address));
-            match range {
-                Some(range) if ranges.len() <= OWN_POLICY => of_range(*range),
-                _ => "outside".to_owned(),
-            }
+            let range = if ranges.len() <= OWN_POLICY { blocks::holding(&ranges, *address) } else { None };
+            range.map_or_else(|| Rc::clone(&all_others), |range| of_range(range).into())
         };
         ports.keys().map(|address| (*address, group(address))).collect()
     }
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
     use crate::edge::Observation;
     use crate::inventory::{InventoryBuilder, InventoryOptions};
-    use crate::model::{DirectionEvidence, Party, Protocol, Span, Timestamp, WorkloadKind};
+    use crate::model::{Called, DirectionEvidence, Party, Protocol, Span, Timestamp, WorkloadKind};
     use crate::policy::{PolicyOptions, make};
 
     fn evidence(names: &[&str]) -> Evidence {
@@ -132,8 +134,7 @@ mod tests {
             direction: DirectionEvidence::Syn,
             mid_stream: 0,
             one_way: 0,
-            names: names.iter().map(|name| ((*name).to_owned(), 1)).collect(),
-            services: BTreeSet::new(),
+            called: Called::of(names.iter().map(|name| ((*name).into(), 1)).collect(), BTreeSet::new()),
         }
     }
 
@@ -154,7 +155,8 @@ mod tests {
              "endpoints": [{"addresses": ["172.16.0.5"]}], "ports": [{"name": "https", "port": 443, "protocol": "TCP"}]}]});
         builder.apply_value(objects);
         let inventory = builder.build(&InventoryOptions::default());
-        let hook = Party::Workload(WorkloadName { namespace: "n".into(), name: "hook".into(), kind: WorkloadKind("Pod".into()) });
+        let hook = WorkloadName { namespace: "n".into(), name: "hook".into(), kind: WorkloadKind("Pod".into()) };
+        let hook = Party::Workload(hook.into());
         let outside = |address: &str| Party::Outside(address.parse().expect("an address"));
         let edge = |originator: &Party, responder: &Party, port: u16| Edge {
             originator: originator.clone(),

@@ -8,7 +8,7 @@ use super::classify::Sorter;
 use super::draft::{Direction, Draft, DraftKey};
 
 /// Peers that resolve names, each with its ports and grounds.
-pub(super) type Resolvers = BTreeMap<Peer, (BTreeSet<PolicyPort>, BTreeMap<Edge, Evidence>)>;
+pub(super) type Resolvers<'a> = BTreeMap<Peer, (BTreeSet<PolicyPort>, BTreeMap<&'a Edge, &'a Evidence>)>;
 
 impl Sorter<'_> {
     /// One policy for the namespace when all its workloads asked the cluster's resolver or its cache on the node, else one for each

@@ -36,7 +36,7 @@ pub(super) fn select_all(inventory: &Inventory) -> BTreeMap<WorkloadName, Select
     for workloads in by_namespace.values() {
         // Replicas share their labels: judged once for each different set.
         let labels: Vec<(&WorkloadName, BTreeSet<&Labels>)> =
-            workloads.iter().map(|workload| (&workload.name, pod_labels(workload, inventory))).collect();
+            workloads.iter().map(|workload| (&*workload.name, pod_labels(workload, inventory))).collect();
         for (workload, (name, own)) in workloads.iter().zip(&labels) {
             let others: Vec<Other<'_>> = labels
                 .iter()

@@ -126,7 +126,7 @@ fn workloads_by_namespace(inventory: &Inventory) -> BTreeMap<String, BTreeSet<Wo
     for workload in inventory.workloads() {
         let is_selectable = workload.pods.is_empty() || workload.pods.iter().any(|&pod| !inventory.pod(pod).is_on_host_network);
         if is_selectable {
-            workloads.entry(workload.name.namespace.clone()).or_default().insert(workload.name.clone());
+            workloads.entry(workload.name.namespace.clone()).or_default().insert(WorkloadName::clone(&workload.name));
         }
     }
     workloads
@@ -183,7 +183,7 @@ fn mistaken(explained: &Explained, selections: &BTreeMap<WorkloadName, Selection
     let policy = &explained.policy;
     let edges = explained.grounds.values().flat_map(BTreeMap::keys);
     let parties = edges.flat_map(|edge| [&edge.originator, &edge.responder]).filter_map(|party| match party {
-        Party::Workload(workload) => Some(workload),
+        Party::Workload(workload) => Some(&**workload),
         _ => None,
     });
     let others = parties.chain(&policy.subject).filter_map(|workload| match selections.get(workload) {
@@ -207,9 +207,9 @@ fn unseen(
     subjects: &BTreeSet<String>,
     workloads: &BTreeMap<String, BTreeSet<WorkloadName>>,
 ) {
-    let active: BTreeSet<&WorkloadName> = observation.active.iter().map(|&id| &inventory.workload(id).name).collect();
+    let active: BTreeSet<&WorkloadName> = observation.active.iter().map(|&id| &*inventory.workload(id).name).collect();
     let pods: BTreeMap<&WorkloadName, usize> =
-        inventory.workloads().iter().map(|workload| (&workload.name, workload.pods.len())).collect();
+        inventory.workloads().iter().map(|workload| (&*workload.name, workload.pods.len())).collect();
     for namespace in subjects {
         let own = workloads.get(namespace).into_iter().flatten();
         let silent: Vec<&WorkloadName> = own.clone().filter(|workload| !active.contains(workload)).collect();

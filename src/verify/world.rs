@@ -84,7 +84,7 @@ impl World {
             .iter()
             .map(|pod| Pod {
                 name: pod.name.clone(),
-                workload: inventory.workload(pod.workload).name.clone(),
+                workload: WorkloadName::clone(&inventory.workload(pod.workload).name),
                 labels: pod.labels.clone(),
                 addresses: pod.addresses.clone(),
                 is_on_host_network: pod.is_on_host_network,

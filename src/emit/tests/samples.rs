@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use crate::model::{
-    Block, Class, DirectionEvidence, Edge, Evidence, Explained, NonEmpty, Party, Peer, PodSelector, Policy, PolicyPort, Protocol,
-    Requirement, Rule, Rules, Span, Timestamp, WorkloadKind, WorkloadName,
+    Block, Called, Class, DirectionEvidence, Edge, Evidence, Explained, NonEmpty, Party, Peer, PodSelector, Policy, PolicyPort,
+    Protocol, Requirement, Rule, Rules, Span, Timestamp, WorkloadKind, WorkloadName,
 };
 
 pub fn port(number: u16) -> NonZeroU16 {
@@ -40,8 +40,7 @@ pub fn evidence(connections: u64) -> Evidence {
         direction: DirectionEvidence::Syn,
         mid_stream: 0,
         one_way: 0,
-        names: BTreeMap::new(),
-        services: BTreeSet::new(),
+        called: None,
     }
 }
 
@@ -61,14 +60,14 @@ pub fn default_deny(namespace: &str) -> Explained {
 pub fn ingress_to_db(namespace: &str) -> Explained {
     let rule = rule(pods(None, "name", "api-pod"), &[tcp(3306)]);
     let edge = Edge {
-        originator: Party::Workload(workload(namespace, "api")),
-        responder: Party::Workload(workload(namespace, "db")),
+        originator: Party::Workload(workload(namespace, "api").into()),
+        responder: Party::Workload(workload(namespace, "db").into()),
         protocol: Protocol::Tcp,
         port: port(3306),
     };
     let mut evidence = evidence(12);
-    evidence.names.insert(format!("db.{namespace}.svc.cluster.local"), 12);
-    evidence.services.insert(format!("{namespace}/db"));
+    let name = format!("db.{namespace}.svc.cluster.local").into();
+    evidence.called = Called::of([(name, 12)].into(), [format!("{namespace}/db").into()].into());
     let policy = Policy {
         namespace: namespace.into(),
         class: Class::Workload,
@@ -86,14 +85,14 @@ pub fn dns(namespace: &str) -> Explained {
     let rule = rule(pods(Some("kube-system"), "k8s-app", "kube-dns"), &both);
     let grounds = ["api", "web"].map(|name| {
         let edge = Edge {
-            originator: Party::Workload(workload(namespace, name)),
-            responder: Party::Workload(workload("kube-system", "coredns")),
+            originator: Party::Workload(workload(namespace, name).into()),
+            responder: Party::Workload(workload("kube-system", "coredns").into()),
             protocol: Protocol::Udp,
             port: port(53),
         };
         let mut evidence = evidence(40);
         evidence.direction = DirectionEvidence::DnsHeader;
-        evidence.services.insert("kube-system/kube-dns".into());
+        evidence.called = Called::of(BTreeMap::new(), ["kube-system/kube-dns".into()].into());
         (edge, evidence)
     });
     let policy = Policy {
@@ -117,7 +116,7 @@ pub fn internet_to_web(namespace: &str) -> Explained {
     let grounds = (1..=9_u8).map(|last| {
         let edge = Edge {
             originator: Party::Outside([203, 0, 113, last].into()),
-            responder: Party::Workload(workload(namespace, "web")),
+            responder: Party::Workload(workload(namespace, "web").into()),
             protocol: Protocol::Tcp,
             port: port(80),
         };

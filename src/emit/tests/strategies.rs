@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::model::{
-    Block, Class, DirectionEvidence, Edge, Evidence, Explained, NonEmpty, Party, Peer, PodSelector, Policy, PolicyPort, Protocol,
-    Requirement, Rule, Rules, Span, Timestamp, WorkloadKind, WorkloadName,
+    Block, Called, Class, DirectionEvidence, Edge, Evidence, Explained, NodeAddress, NonEmpty, Party, Peer, PodSelector, Policy,
+    PolicyPort, Protocol, Requirement, Rule, Rules, Span, Timestamp, WorkloadKind, WorkloadName,
 };
 
 /// Strings that YAML readers, comments, paths and terminals have been tripped by, and any others.
@@ -210,12 +210,10 @@ pub fn policy() -> impl Strategy<Value = Policy> {
 
 fn party() -> impl Strategy<Value = Party> {
     prop_oneof![
-        (hostile(), hostile(), hostile()).prop_map(|(namespace, name, kind)| Party::Workload(WorkloadName {
-            namespace,
-            name,
-            kind: WorkloadKind(kind)
-        })),
-        (hostile(), any::<IpAddr>()).prop_map(|(name, address)| Party::Node { name, address }),
+        (hostile(), hostile(), hostile()).prop_map(|(namespace, name, kind)| Party::Workload(
+            WorkloadName { namespace, name, kind: WorkloadKind(kind) }.into()
+        )),
+        (hostile(), any::<IpAddr>()).prop_map(|(name, address)| Party::Node(NodeAddress { name, address }.into())),
         any::<IpAddr>().prop_map(Party::Outside),
     ]
 }
@@ -234,8 +232,10 @@ fn grounds() -> impl Strategy<Value = BTreeMap<Edge, Evidence>> {
             direction: DirectionEvidence::FirstPacket,
             mid_stream: connections / 2,
             one_way: connections / 3,
-            names,
-            services,
+            called: Called::of(
+                names.into_iter().map(|(name, connections)| (name.into(), connections)).collect(),
+                services.into_iter().map(Into::into).collect(),
+            ),
         },
     );
     btree_map(edge, evidence, 0..9)

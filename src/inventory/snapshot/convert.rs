@@ -254,7 +254,8 @@ impl Reading<'_> {
         let mut node_addresses = self.addresses(status.host_ips.iter().map(|address| &address.ip));
         node_addresses.extend(self.address(&status.host_ip));
         let mut finished = None;
-        if matches!(status.phase.as_str(), "Succeeded" | "Failed") {
+        let is_over = matches!(status.phase.as_str(), "Succeeded" | "Failed");
+        if is_over {
             let statuses = status.container_statuses.iter().chain(&status.init_container_statuses);
             let ends = statuses.map(|container| &container.state.terminated.finished_at);
             finished = ends.filter_map(|text| self.time(text)).max();
@@ -272,6 +273,7 @@ impl Reading<'_> {
             node_addresses,
             started: self.time(&status.start_time),
             finished,
+            is_over,
             ports,
             containers: names,
             arguments,

@@ -131,6 +131,7 @@ pub fn load<P: AsRef<Path>>(paths: &[P], options: &InventoryOptions) -> Result<I
             objects += 1;
             builder.apply(object);
         })?;
+        builder.end_snapshot();
     }
     builder.report(findings);
     let inventory = builder.build(options);

@@ -90,6 +90,51 @@ fn an_address_belongs_to_its_owner_at_the_time() {
 }
 
 #[test]
+fn an_address_that_two_workloads_have_at_once_is_nobodys() {
+    /// What it shows, the snapshots, who the address is at 10:05, 10:20 and 12:30, whether there is a finding.
+    type Row<'a> = (&'a str, Vec<String>, [&'a str; 3], bool);
+    let web = pod("web", "1", "10.244.1.5", "10:00:00", "");
+    let going = pod("web", "1", "10.244.1.5", "10:00:00", ", deletionTimestamp: '2026-03-01T10:10:30Z'");
+    let over = web.replace("Running", "Succeeded");
+    let evil = pod("evil", "2", "10.244.1.5", "10:10:00", "");
+    let twin = pod("twin", "2", "10.244.1.5", "10:10:00", "");
+    let owned = |text: &str| text.replace("labels", "ownerReferences: [{kind: StatefulSet, name: s, controller: true}], labels");
+    let untimed =
+        |text: &str| text.replace(", startTime: '2026-03-01T10:00:00Z'", "").replace(", startTime: '2026-03-01T10:10:00Z'", "");
+    let later = pod("later", "3", "10.244.1.5", "12:00:00", "");
+    let unknown = "UnknownInCluster";
+    let rows: Vec<Row> = vec![
+        ("both run in one snapshot", vec![web.clone() + &evil], ["web", unknown, unknown], true),
+        (
+            "both run in one snapshot, then one of them alone",
+            vec![web.clone() + &evil, evil.clone()],
+            ["web", unknown, unknown],
+            true,
+        ),
+        ("both, and then a third", vec![web.clone() + &evil, later], ["web", unknown, "later"], true),
+        ("one snapshot without times", vec![untimed(&web) + &untimed(&evil)], [unknown; 3], true),
+        ("two snapshots without times", vec![untimed(&web), untimed(&evil)], [unknown; 3], true),
+        ("one after the other", vec![web.clone(), evil.clone()], ["web", "evil", "evil"], false),
+        ("the older is being deleted", vec![going + &evil], ["web", "evil", "evil"], false),
+        ("the older has ended", vec![over.clone() + &evil], ["web", "evil", "evil"], false),
+        ("the older has ended, without times", vec![untimed(&over) + &untimed(&evil)], ["evil"; 3], false),
+        ("replicas of one workload", vec![owned(&web) + &owned(&twin)], ["web", "twin", "twin"], false),
+    ];
+    for (message, snapshots, expected, is_found) in rows {
+        let snapshots: Vec<String> = snapshots.iter().map(|text| format!("{NODE}{text}")).collect();
+        let inventory = inventory(&snapshots.iter().map(String::as_str).collect::<Vec<_>>());
+        let owners = ["10:05:00", "10:20:00", "12:30:00"].map(|time| who(&inventory, "10.244.1.5", time));
+        assert_eq!(owners, expected, "{message}");
+        let found: Vec<String> = found(&inventory)
+            .into_iter()
+            .filter(|(code, _)| *code == Code::AddressClaimedTwice)
+            .map(|(_, subject)| subject)
+            .collect();
+        assert_eq!(found, if is_found { vec!["10.244.1.5"] } else { vec![] }, "{message}");
+    }
+}
+
+#[test]
 fn a_finished_job_leaves_its_address_when_its_last_container_ended() {
     let text = format!(
         "{NODE}kind: Pod

@@ -259,7 +259,7 @@ fn judge(
     peer: &Party,
 ) -> Result<(), Why> {
     let unknown = |party: Party| Why::UnknownParty(party);
-    let subjects = actors.named(subject).ok_or_else(|| unknown(Party::Workload(subject.clone())))?;
+    let subjects = actors.named(subject).ok_or_else(|| unknown(Party::Workload(subject.clone().into())))?;
     let places: Vec<Vec<Place>> = match peer {
         Party::Workload(name) => {
             let peers = actors.named(name).ok_or_else(|| unknown(peer.clone()))?;

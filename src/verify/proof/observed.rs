@@ -112,9 +112,8 @@ pub(super) fn addresses(party: &Party, world: &World) -> BTreeSet<IpAddr> {
     match party {
         Party::Workload(_) => BTreeSet::new(),
         Party::ApiServer => world.api_server.iter().map(|backend| backend.address).collect(),
-        Party::Node { address, .. } | Party::Metadata(address) | Party::NodeLocalDns(address) | Party::Outside(address) => {
-            BTreeSet::from([*address])
-        }
+        Party::Node(node) => BTreeSet::from([node.address]),
+        Party::Metadata(address) | Party::NodeLocalDns(address) | Party::Outside(address) => BTreeSet::from([*address]),
     }
 }
 
@@ -125,7 +124,7 @@ impl Observed {
         for (direction, subject, peer) in sides {
             self.addresses.extend(addresses(peer, world));
             let Party::Workload(subject) = subject else { continue };
-            let Some(&subject) = actors.by_name.get(subject) else { continue };
+            let Some(&subject) = actors.by_name.get(&**subject) else { continue };
             let seen = self.seen.entry((subject, direction)).or_default();
             let port = edge.port.get();
             for peer in peers(peer, actors, world) {
@@ -161,7 +160,7 @@ fn peers(party: &Party, actors: &Actors<'_>, world: &World) -> BTreeSet<Peer> {
     let Party::Workload(name) = party else {
         return addresses(party, world).into_iter().map(Peer::Address).collect();
     };
-    let Some(&id) = actors.by_name.get(name) else { return BTreeSet::new() };
+    let Some(&id) = actors.by_name.get(&**name) else { return BTreeSet::new() };
     let actor = &actors.all[id];
     if actor.groups.is_empty() {
         return actor.on_host_network.iter().flat_map(|&pod| &world.pod(pod).addresses).copied().map(Peer::Address).collect();

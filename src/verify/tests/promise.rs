@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{address, deny_all, labels, place, pod, policy, policy_in, shop, workload};
 use crate::inventory::Backend;
 use crate::model::Protocol::{Tcp, Udp};
-use crate::model::{Edge, Party, Protocol};
+use crate::model::{Edge, NodeAddress, Party, Protocol};
 use crate::verify::{
     Answer, Direction, Evaluator, Place, PolicyName, PortSet, Proof, Reached, Reason, Terms, Why, Widening, World, prove,
 };
@@ -17,8 +17,10 @@ use crate::verify::{
 fn party(text: &str) -> Party {
     match text.split_once('/') {
         _ if text == "api" => Party::ApiServer,
-        Some(_) => Party::Workload(workload(text)),
-        None if text.starts_with("192.0.2.") => Party::Node { name: "some".to_owned(), address: address(text) },
+        Some(_) => Party::Workload(workload(text).into()),
+        None if text.starts_with("192.0.2.") => {
+            Party::Node(NodeAddress { name: "some".to_owned(), address: address(text) }.into())
+        }
         None => Party::Outside(address(text)),
     }
 }

@@ -175,7 +175,7 @@ type Choice = (usize, usize, usize, bool, bool);
 
 /// Edges between workloads of the world, and between workloads and addresses.
 fn edges(world: &World, choices: &[Choice]) -> BTreeSet<Edge> {
-    let workloads: Vec<_> = workloads(world).into_iter().map(Party::Workload).collect();
+    let workloads: Vec<_> = workloads(world).into_iter().map(|name| Party::Workload(name.into())).collect();
     let mut parties = workloads.clone();
     parties.extend(OUTSIDE.map(|text| Party::Outside(address(text))));
     let edge = |&(one, other, port, is_tcp, is_out): &Choice| {
@@ -193,7 +193,7 @@ fn reports(proof: &Proof, subject: &WorkloadName, direction: Direction, peer: &P
     let is_meant = |excess: &Excess| {
         let reaches = match (&excess.peer, peer) {
             (Reached::Everyone, _) => true,
-            (Reached::Workload(name), Party::Workload(other)) => name == other,
+            (Reached::Workload(name), Party::Workload(other)) => *name == **other,
             (Reached::Address(found), Party::Outside(other)) => found == other,
             (Reached::Block { block, .. }, Party::Outside(other)) => block.contains(*other),
             _ => false,
@@ -287,13 +287,13 @@ proptest! {
         let proof = prove(&policies, &world, &edges, &Terms::default()).unwrap();
         let subjects: BTreeSet<_> = policies.iter().filter_map(|policy| policy.metadata.namespace.clone()).collect();
         let workloads = workloads(&world);
-        let mut peers: Vec<Party> = workloads.iter().cloned().map(Party::Workload).collect();
+        let mut peers: Vec<Party> = workloads.iter().cloned().map(|name| Party::Workload(name.into())).collect();
         peers.extend(OUTSIDE.map(|text| Party::Outside(address(text))));
         let mut denied = BTreeSet::new();
         for subject in workloads.iter().filter(|workload| subjects.contains(&workload.namespace)) {
             for (peer, direction) in peers.iter().flat_map(|peer| [(peer, Direction::Ingress), (peer, Direction::Egress)]) {
                 // A workload and itself may be one pod, of which no policy says anything.
-                if *peer == Party::Workload(subject.clone()) {
+                if *peer == Party::Workload(subject.clone().into()) {
                     continue;
                 }
                 let places: Vec<Place> = match peer {
@@ -308,8 +308,8 @@ proptest! {
                     let answer = |pair| naive::side(&policies, &world, direction, pair, (protocol, port));
                     let answers: Vec<_> = pairs.filter_map(answer).collect();
                     let (originator, responder) = match direction {
-                        Direction::Egress => (Party::Workload(subject.clone()), peer.clone()),
-                        Direction::Ingress => (peer.clone(), Party::Workload(subject.clone())),
+                        Direction::Egress => (Party::Workload(subject.clone().into()), peer.clone()),
+                        Direction::Ingress => (peer.clone(), Party::Workload(subject.clone().into())),
                     };
                     let edge = Edge { originator, responder, protocol, port: NonZeroU16::new(port).unwrap() };
                     if !edges.contains(&edge) {
