@@ -16,6 +16,9 @@ use super::resolution::Resolvers;
 use super::selector::Selection;
 use super::set::{PolicyOptions, Public};
 
+/// How many workloads with the same labels are named.
+const NAMED: usize = 10;
+
 /// The drafts of a run, under construction.
 pub(super) struct Sorter<'a> {
     pub(super) inventory: &'a Inventory,
@@ -320,9 +323,14 @@ impl<'a> Sorter<'a> {
                 }
                 Some(selector.clone())
             }
-            Some(Selection::Broad(selector, others)) => {
-                let others: Vec<String> = others.iter().map(ToString::to_string).collect();
-                let message = format!("has the same labels as {}: its policies select them too", others.join(", "));
+            Some(selection @ Selection::Broad(selector, _)) => {
+                let mut others = selection.others(workload);
+                let named: Vec<String> = others.by_ref().take(NAMED).map(ToString::to_string).collect();
+                let further = match others.count() {
+                    0 => String::new(),
+                    count => format!(" and {count} more"),
+                };
+                let message = format!("has the same labels as {}{further}: its policies select them too", named.join(", "));
                 self.findings.add(Code::BroadSelector, workload.to_string(), message);
                 Some(selector.clone())
             }

@@ -186,10 +186,8 @@ fn mistaken(explained: &Explained, selections: &BTreeMap<WorkloadName, Selection
         Party::Workload(workload) => Some(workload),
         _ => None,
     });
-    let others = parties.chain(&policy.subject).filter_map(|workload| match selections.get(workload) {
-        Some(Selection::Broad(_, others)) => Some(others),
-        _ => None,
-    });
+    let parties: BTreeSet<&WorkloadName> = parties.chain(&policy.subject).collect();
+    let others = parties.into_iter().filter_map(|workload| Some(selections.get(workload)?.others(workload)));
     let others: BTreeSet<WorkloadName> = others.flatten().cloned().collect();
     (!others.is_empty()).then(|| Widening {
         namespace: policy.namespace.clone(),
