@@ -32,6 +32,8 @@ pub(super) struct Sorter<'a> {
     /// Per namespace and workload: the resolvers it asked.
     pub(super) resolvers: BTreeMap<String, BTreeMap<WorkloadName, Resolvers>>,
     pub(super) outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall>>,
+    /// Ports opened to every outside address, and the addresses that were seen.
+    exposed: BTreeMap<(WorkloadName, PolicyPort), BTreeSet<IpAddr>>,
     /// Edges that no policy can allow.
     pub(super) inexpressible: BTreeSet<Edge>,
     /// What is to be said beside the policies.
@@ -56,6 +58,7 @@ impl<'a> Sorter<'a> {
             drafts: BTreeMap::new(),
             resolvers: BTreeMap::new(),
             outside: BTreeMap::new(),
+            exposed: BTreeMap::new(),
             inexpressible: BTreeSet::new(),
             findings: Findings::default(),
         }
@@ -91,11 +94,7 @@ impl<'a> Sorter<'a> {
         }
         let Some(range) = PolicyPort::range(*protocol, first, last) else { return };
         let added = usize::from(last.get() - first.get()) + 1 - ports.len();
-        self.findings.add(
-            Code::DynamicPorts,
-            subject,
-            format!("were given the range {range}, which adds {added} ports never seen"),
-        );
+        self.findings.add(Code::DynamicPorts, subject, format!("were given the range {range}, which adds {added} never seen"));
         let ports = BTreeSet::from([range]);
         if let Party::Workload(workload) = originator
             && self.is_subject(workload)
@@ -216,8 +215,8 @@ impl<'a> Sorter<'a> {
             Party::Outside(address)
                 if self.options.public == Public::Any && self.is_exposed(workload, edge) && !self.is_api_server(*address) =>
             {
-                let message = format!("is exposed on {} {} and is opened to every outside address", edge.protocol, edge.port);
-                self.findings.add(Code::InternetExposure, workload.to_string(), message);
+                let exposed = (workload.clone(), PolicyPort::single(edge.protocol, edge.port));
+                self.exposed.entry(exposed).or_default().insert(*address);
                 let blocks = blocks::internet(self.inventory);
                 let draft = self.draft(workload, Class::Internet, Direction::Ingress, "", format!("allow-internet-to-{short}"));
                 draft.notes.insert(
@@ -237,6 +236,18 @@ impl<'a> Sorter<'a> {
                 });
             }
             Party::ApiServer => {}
+        }
+    }
+
+    /// Says what was opened to every outside address.
+    pub(super) fn finish_exposed(&mut self) {
+        for ((workload, port), seen) in std::mem::take(&mut self.exposed) {
+            let callers = match seen.len() {
+                1 => "one outside address".to_owned(),
+                count => format!("{count} outside addresses"),
+            };
+            let message = format!("is exposed on {port}: {callers} called it, and every outside address is allowed to");
+            self.findings.add(Code::InternetExposure, workload.to_string(), message);
         }
     }
 
@@ -319,7 +330,7 @@ impl<'a> Sorter<'a> {
             Some(Selection::Exact(selector)) => {
                 if !selector.is_positive() {
                     let message = "has no label of its own: it is selected by what others have, so pods to come may be meant too";
-                    self.findings.add(Code::BroadSelector, workload.to_string(), message);
+                    self.findings.add_once(Code::BroadSelector, workload.to_string(), message);
                 }
                 Some(selector.clone())
             }
@@ -331,11 +342,11 @@ impl<'a> Sorter<'a> {
                     count => format!(" and {count} more"),
                 };
                 let message = format!("has the same labels as {}{further}: its policies select them too", named.join(", "));
-                self.findings.add(Code::BroadSelector, workload.to_string(), message);
+                self.findings.add_once(Code::BroadSelector, workload.to_string(), message);
                 Some(selector.clone())
             }
             Some(Selection::Impossible) | None => {
-                self.findings.add(Code::WorkloadNotSelectable, workload.to_string(), "has no label by which to select it");
+                self.findings.add_once(Code::WorkloadNotSelectable, workload.to_string(), "has no label by which to select it");
                 None
             }
         }

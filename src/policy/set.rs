@@ -90,6 +90,7 @@ pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOp
         sorter.sort_dynamic(dynamic);
     }
     sorter.finish_outside();
+    sorter.finish_exposed();
     sorter.finish_resolution(&workloads, options.dns == DnsScope::Namespace);
 
     let drafts = std::mem::take(&mut sorter.drafts);
@@ -215,7 +216,10 @@ fn unseen(
             findings.add(
                 Code::NamespaceWithoutTraffic,
                 namespace.clone(),
-                format!("has {} workloads, none of which was seen to talk", silent.len()),
+                match silent.len() {
+                    1 => "has one workload, which was not seen to talk".to_owned(),
+                    count => format!("has {count} workloads, none of which was seen to talk"),
+                },
             );
             continue;
         }
