@@ -51,8 +51,8 @@ pub(in crate::emit) struct Transaction {
     made: Vec<PathBuf>,
     /// Whether the workspace must stay for [`recover`].
     is_needed: bool,
-    /// Released with the transaction.
-    _lock: File,
+    /// Held to the end.
+    lock: File,
 }
 
 impl Transaction {
@@ -71,12 +71,16 @@ impl Transaction {
                 return Err(EmitError::Unwritable { path: directory.to_owned(), source });
             }
         }
-        let lock = File::create(workspace.join(LOCK)).map_err(unwritable(&workspace))?;
+        let lock = File::create(workspace.join(LOCK)).map_err(|source| {
+            let _ = fs::remove_dir(&workspace);
+            unmake(&made);
+            EmitError::Unwritable { path: workspace.clone(), source }
+        })?;
         // Where files cannot be locked, at least the directory is seen.
         if matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)) {
             return Err(EmitError::Busy { directory: directory.to_owned() });
         }
-        Ok(Self { directory: directory.to_owned(), workspace, steps: Vec::new(), made, is_needed: false, _lock: lock })
+        Ok(Self { directory: directory.to_owned(), workspace, steps: Vec::new(), made, is_needed: false, lock })
     }
 
     /// Prepares a new text for `path`, where there is a plain file or nothing.
@@ -165,6 +169,7 @@ impl Drop for Transaction {
             let _ = fs::remove_dir_all(&self.workspace);
             unmake(&self.made);
         }
+        let _ = self.lock.unlock();
     }
 }
 
@@ -275,7 +280,9 @@ fn unmake(made: &[PathBuf]) {
 fn sync_all(directory: &Path, steps: &[Step]) {
     let targets = steps.iter().map(|step| directory.join(&step.path));
     let parents: BTreeSet<PathBuf> = targets.filter_map(|path| Some(path.parent()?.to_owned())).collect();
-    parents.iter().for_each(|parent| sync(parent));
+    for parent in &parents {
+        sync(parent);
+    }
     sync(directory);
 }
 

@@ -57,7 +57,7 @@ fn with_directories(files: &[(&str, &str)], directories: &[&str]) -> Vec<(String
 /// As if the process had been killed: nothing is cleaned up, and the lock is free.
 fn kill(transaction: Transaction) {
     let transaction = std::mem::ManuallyDrop::new(transaction);
-    transaction._lock.unlock().expect("unlocks");
+    transaction.lock.unlock().expect("unlocks");
 }
 
 #[test]
