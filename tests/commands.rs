@@ -242,6 +242,14 @@ fn files_of_others_are_not_touched_without_force() {
 }
 
 #[test]
+fn an_exposed_workload_is_said_once_with_its_callers() {
+    let output = tempfile::tempdir().unwrap();
+    let (_, _, stderr) = learn(&[SHOP.as_slice(), &["--output", output.path().to_str().unwrap()]].concat());
+    let said = "prod/web is exposed on TCP 80: 3 outside addresses called it, and every outside address is allowed to\n";
+    assert!(stderr.contains(said), "{stderr}");
+}
+
+#[test]
 fn exposed_workloads_are_open_to_all_or_to_those_seen() {
     let output = tempfile::tempdir().unwrap();
     let output = output.path().to_str().unwrap();
