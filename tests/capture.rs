@@ -6,7 +6,7 @@ mod support;
 use std::io::{self, Read};
 
 use netpol_gen::capture::{CaptureError, CaptureFile};
-use netpol_gen::decode::{FrameSource, LinkType};
+use netpol_gen::decode::LinkType;
 use netpol_gen::model::{Code, Findings};
 use proptest::prelude::*;
 use support::captures::*;
@@ -31,11 +31,12 @@ struct Reading {
     findings: Vec<(Code, String)>,
 }
 
-fn drain<S: FrameSource>(source: &mut S) -> (Vec<Captured>, Vec<LinkType>, Option<S::Error>, Findings) {
+fn drain(source: &mut CaptureFile) -> (Vec<Captured>, Vec<LinkType>, Option<CaptureError>, Findings) {
     let (mut frames, mut links) = (Vec::new(), Vec::new());
     let error = loop {
-        match source.next_frame() {
-            Ok(Some(frame)) => {
+        match source.read_next() {
+            Ok(Some(Observed::Record(record))) => panic!("a capture holds no {record:?}"),
+            Ok(Some(Observed::Frame(frame))) => {
                 frames.push(Captured { at: frame.at.0, wire_length: frame.wire_length, bytes: frame.data.to_vec() });
                 links.push(frame.link);
             }
@@ -43,7 +44,7 @@ fn drain<S: FrameSource>(source: &mut S) -> (Vec<Captured>, Vec<LinkType>, Optio
             Err(error) => break Some(error),
         }
     };
-    assert!(matches!(source.next_frame(), Ok(None)), "after the end there is nothing");
+    assert!(matches!(source.read_next(), Ok(None)), "after the end there is nothing");
     (frames, links, error, source.take_findings())
 }
 

@@ -5,8 +5,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use netpol_gen::capture::{Input, Merged, expand};
-use netpol_gen::decode::FrameSource as _;
+use netpol_gen::capture::{Input, Merged, Observed, expand};
 use netpol_gen::model::{Code, Findings};
 use support::captures::*;
 
@@ -81,7 +80,7 @@ fn patterns_stand_for_files() {
 fn merge(inputs: Vec<Input>) -> (Vec<i64>, Merged, Findings) {
     let mut merged = Merged::new(inputs);
     let mut times = Vec::new();
-    while let Ok(Some(frame)) = merged.next_frame() {
+    while let Some(Observed::Frame(frame)) = merged.read_next() {
         times.push(frame.at.0 / SECOND);
     }
     let findings = merged.take_findings();
@@ -147,7 +146,7 @@ fn many_files_in_a_row_need_few_descriptors() {
     };
     let mut merged = Merged::new(inputs);
     let (mut most, mut count, mut last) = (open(), 0, i64::MIN);
-    while let Ok(Some(frame)) = merged.next_frame() {
+    while let Some(Observed::Frame(frame)) = merged.read_next() {
         assert!(frame.at.0 >= last, "in order");
         last = frame.at.0;
         count += 1;

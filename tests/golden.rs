@@ -152,6 +152,18 @@ fn write(folder: &Path, name: &str, header: &[u8], records: &[Vec<u8>]) -> PathB
     path
 }
 
+/// Flow files of captures, one each, beside them.
+fn flow_files(captures: &[PathBuf]) -> Vec<PathBuf> {
+    let convert = |capture: &PathBuf| {
+        let output = capture.with_extension("flows.zst");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+        let result = command.args(["capture", "--read"]).arg(capture).arg("--output").arg(&output).output().unwrap();
+        assert!(result.status.success(), "{}: {}", capture.display(), String::from_utf8_lossy(&result.stderr));
+        output
+    };
+    captures.iter().map(convert).collect()
+}
+
 /// Policies and kustomizations; the review names the files that were read.
 fn without_review(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = files(folder);
@@ -195,7 +207,9 @@ fn however_a_capture_is_cut_up_the_output_is_the_same_bytes() {
             shuffled.push(write(folder, &format!("{number}-shuffled.pcap"), header, &mixed));
             doubled.extend([path.clone(), write(folder, &format!("{number}-again.pcap"), header, records)]);
         }
-        for (way, captures) in [("halves", halves), ("dealt", dealt), ("shuffled", shuffled), ("doubled", doubled)] {
+        let told = flow_files(&dealt);
+        let ways = [("halves", halves), ("dealt", dealt), ("shuffled", shuffled), ("doubled", doubled), ("told", told)];
+        for (way, captures) in ways {
             let output = tempfile::tempdir().unwrap();
             let result = learn(&case, &captures, output.path());
             assert_eq!(result.status.code(), Some(0), "{name}, {way}: {}", String::from_utf8_lossy(&result.stderr));

@@ -60,6 +60,14 @@ pub enum CaptureError {
         /// The kind of file its first bytes announce.
         format: &'static str,
     },
+    /// A flow file of a later version of this program.
+    #[error("read {}: it is a flow file of version {version}, and this program knows version {}", path.display(), crate::flow::record::VERSION)]
+    Newer {
+        /// As it was named.
+        path: PathBuf,
+        /// Of the file.
+        version: u32,
+    },
     /// It begins like no capture.
     #[error("read {}: {}", path.display(), not_a_capture(*looks_like))]
     NotACapture {
@@ -108,6 +116,35 @@ pub enum CaptureError {
         #[source]
         source: ::pcap::Error,
     },
+    /// libpcap cannot open an interface.
+    #[cfg(feature = "live")]
+    #[error("capture on {name}")]
+    OpenInterface {
+        /// The interface.
+        name: String,
+        /// What libpcap says.
+        #[source]
+        source: ::pcap::Error,
+    },
+    /// An interface that is not there, or a pattern that none matches.
+    #[cfg(feature = "live")]
+    #[error("find the interface {wanted}: there are {}", there.join(", "))]
+    NoSuchInterface {
+        /// As it was given.
+        wanted: String,
+        /// Those there are.
+        there: Vec<String>,
+    },
+    /// A filter that is none.
+    #[cfg(feature = "live")]
+    #[error("compile the filter `{filter}`")]
+    Filter {
+        /// The whole filter, with this program's own part.
+        filter: String,
+        /// What libpcap says.
+        #[source]
+        source: ::pcap::Error,
+    },
     /// There is no interface at all, or none that may be seen.
     #[cfg(feature = "live")]
     #[error("find a network interface: libpcap sees none")]
@@ -122,7 +159,7 @@ const RIGHTS: &str = "capturing needs rights: run it as root, or once: \
 fn not_a_capture(looks_like: Option<&'static str>) -> String {
     match looks_like {
         Some(kind) => format!("it is not a capture but looks like {kind}"),
-        None => "it is neither pcap nor pcapng".into(),
+        None => "it is neither pcap nor pcapng nor a flow file".into(),
     }
 }
 
@@ -146,6 +183,7 @@ impl CaptureError {
             Self::NotACapture { looks_like: Some(_), .. } => {
                 "convert it to pcap or pcapng first; gzip and zstd are read as they are"
             }
+            Self::Newer { .. } => "read it with the version of netpol-gen that wrote it, or a later one",
             Self::NotACapture { .. } | Self::HeaderMalformed { .. } => {
                 "pcap and pcapng are read, plain or compressed with gzip or zstd; editcap converts others"
             }
@@ -155,7 +193,13 @@ impl CaptureError {
             Self::NoCaptures { .. } => "name the files, or a directory that holds pcap or pcapng files",
             Self::Pattern { .. } => "quote the pattern, or escape brackets as [[]",
             #[cfg(feature = "live")]
-            Self::Interfaces { source } if super::interface::is_refused(source) => RIGHTS,
+            Self::Interfaces { source } | Self::OpenInterface { source, .. } if super::interface::is_refused(source) => RIGHTS,
+            #[cfg(feature = "live")]
+            Self::OpenInterface { .. } | Self::NoSuchInterface { .. } => {
+                "`netpol-gen interfaces` lists them; `any` is all of them, also those that come later"
+            }
+            #[cfg(feature = "live")]
+            Self::Filter { .. } => "the syntax is that of tcpdump: see pcap-filter(7)",
             #[cfg(feature = "live")]
             Self::Interfaces { .. } => "is the system short of memory or files? `ip link` lists the interfaces without libpcap",
             #[cfg(feature = "live")]

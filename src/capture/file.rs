@@ -1,19 +1,30 @@
-//! One capture file, as a source of frames.
+//! One capture file, as a source of frames or of what a capture made of them.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::compression::{Compression, Decompressed, Failure, Position, decompress};
+use super::flows::{Flows, NoHeader};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::record::{Next, Record};
 use super::window::Window;
 use super::{CaptureError, Input};
-use crate::decode::{Frame, FrameSource};
+use crate::decode::Frame;
+use crate::flow;
 use crate::model::{Code, Findings, Timestamp};
 
-/// A capture that is being read: pcap or pcapng, plain or compressed, from a file, standard input or any reader. It holds one
+/// What a capture holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Observed<'a> {
+    /// A frame as it was on the wire.
+    Frame(Frame<'a>),
+    /// What was made of frames that are not there any more.
+    Record(&'a flow::Record),
+}
+
+/// A capture that is being read: pcap, pcapng or a flow file, plain or compressed, from a file, standard input or any reader. It holds one
 /// buffer of 256 kB, or of the largest frame if that is larger (16 MB at most).
 pub struct CaptureFile {
     path: PathBuf,
@@ -23,6 +34,7 @@ pub struct CaptureFile {
     position: Position,
     /// The frame that [`CaptureFile::advance`] came to.
     current: Option<Record>,
+    /// Frames, or records of a flow file.
     frames: u64,
     latest: Timestamp,
     backwards: u64,
@@ -39,6 +51,7 @@ impl std::fmt::Debug for CaptureFile {
 enum Format {
     Pcap(Pcap),
     Pcapng(Pcapng),
+    Flows(Box<Flows>),
 }
 
 impl CaptureFile {
@@ -95,7 +108,7 @@ impl CaptureFile {
         &self.path
     }
 
-    /// Frames read so far.
+    /// Frames (of a flow file: records) read so far.
     #[must_use]
     pub const fn frames(&self) -> u64 {
         self.frames
@@ -107,7 +120,7 @@ impl CaptureFile {
         self.position.bytes()
     }
 
-    /// Moves to the next frame and tells its time; `None` at the end. The frame is [current](Self::current) then.
+    /// Moves to the next frame or record and tells its time; `None` at the end. It is [current](Self::current) then.
     ///
     /// # Errors
     /// When the file cannot be read on. After that, as after the end, there is nothing more.
@@ -119,6 +132,14 @@ impl CaptureFile {
         let next = match &mut self.format {
             Format::Pcap(pcap) => pcap.advance(&mut self.window),
             Format::Pcapng(pcapng) => pcapng.advance(&mut self.window),
+            Format::Flows(flows) => {
+                let next = flows.advance(&mut self.window);
+                if let Next::Is(at) = next {
+                    self.frames += 1;
+                    return Ok(Some(at));
+                }
+                next.without()
+            }
         };
         if let Next::Is(record) = next {
             self.frames += 1;
@@ -130,12 +151,28 @@ impl CaptureFile {
         self.end(&next)
     }
 
-    /// The frame that the last [`advance`](Self::advance) came to, in place.
+    /// What the last [`advance`](Self::advance) came to, in place.
     #[must_use]
-    pub fn current(&self) -> Option<Frame<'_>> {
+    pub fn current(&self) -> Option<Observed<'_>> {
+        if let Format::Flows(flows) = &self.format {
+            return flows.current.as_ref().map(Observed::Record);
+        }
         let record = self.current?;
         let data = self.window.behind(record.distance, record.captured);
-        Some(Frame { at: record.at, link: record.link, wire_length: record.wire_length, data })
+        Some(Observed::Frame(Frame { at: record.at, link: record.link, wire_length: record.wire_length, data }))
+    }
+
+    /// Moves on, and gives what is there.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub fn read_next(&mut self) -> Result<Option<Observed<'_>>, CaptureError> {
+        Ok(self.advance()?.and_then(|_| self.current()))
+    }
+
+    /// What is to be said of the file itself, such as that it was cut in the middle. Complete only after its end.
+    pub fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
     }
 
     /// Says why there are no more frames. Whether the rest is missing or cannot be read for damage, to the reviewer it is the
@@ -147,6 +184,17 @@ impl CaptureFile {
             let message =
                 "has packets that contradict their block or name an interface that is not described; they were left out";
             self.findings.add_many(Code::MalformedFrame, &subject, message, pcapng.left_out);
+        }
+        if let Format::Flows(flows) = &mut self.format {
+            flows.current = None;
+            let message = "has lines that are no records; they were left out";
+            self.findings.add_many(Code::MalformedFrame, &subject, message, flows.malformed);
+            let message = "has records of a kind that only a later version of this program reads; they were left out";
+            self.findings.add_many(Code::UnsupportedFrame, &subject, message, flows.unknown);
+            if !flows.has_ended {
+                let message = "is unfinished: its capture was killed, or still goes on";
+                self.findings.add(Code::TruncatedFile, &subject, message);
+            }
         }
         self.findings.add_many(Code::OutOfOrderTime, &subject, "has frames that are earlier than the one before", self.backwards);
         let compression = self.compression.map_or("", Compression::name);
@@ -173,23 +221,12 @@ impl CaptureFile {
     }
 }
 
-impl FrameSource for CaptureFile {
-    type Error = CaptureError;
-
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
-        Ok(self.advance()?.and_then(|_| self.current()))
-    }
-
-    fn take_findings(&mut self) -> Findings {
-        std::mem::take(&mut self.findings)
-    }
-}
-
 /// Why the first bytes are no capture's.
 enum Problem {
     Empty,
     HeaderCut(&'static str),
     HeaderMalformed(&'static str),
+    Newer(u32),
     NotACapture(Option<&'static str>),
 }
 
@@ -199,6 +236,7 @@ impl Problem {
             Self::Empty => CaptureError::Empty { path },
             Self::HeaderCut(format) => CaptureError::HeaderCut { path, format },
             Self::HeaderMalformed(format) => CaptureError::HeaderMalformed { path, format },
+            Self::Newer(version) => CaptureError::Newer { path, version },
             Self::NotACapture(looks_like) => CaptureError::NotACapture { path, looks_like },
         }
     }
@@ -217,6 +255,14 @@ fn recognise(window: &mut Window<Box<dyn Read + Send>>) -> Result<Format, Proble
     if magic == pcapng::SECTION_MAGIC {
         let header = window.peek::<{ pcapng::HEADER }>().ok_or(Problem::HeaderCut("pcapng"))?;
         return Pcapng::from_header(header).map(Format::Pcapng).ok_or(Problem::HeaderMalformed("pcapng"));
+    }
+    if Flows::is_magic(magic) {
+        return match Flows::open(window) {
+            Ok(flows) => Ok(Format::Flows(Box::new(flows))),
+            Err(NoHeader::Cut) => Err(Problem::HeaderCut("flow file")),
+            Err(NoHeader::Newer(version)) => Err(Problem::Newer(version)),
+            Err(NoHeader::Malformed) => Err(Problem::NotACapture(Some("JSON"))),
+        };
     }
     window.has(16);
     Err(Problem::NotACapture(looks_like(window.ready())))

@@ -2,10 +2,8 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::convert::Infallible;
 
-use super::{CaptureError, CaptureFile, Input};
-use crate::decode::{Frame, FrameSource};
+use super::{CaptureError, CaptureFile, Input, Observed};
 use crate::model::{Findings, Timestamp};
 
 /// Files that stay open between the look at their first frame and their turn.
@@ -68,6 +66,21 @@ impl Merged {
             }
         }
         merged
+    }
+
+    /// The next frame or record of all inputs.
+    pub fn read_next(&mut self) -> Option<Observed<'_>> {
+        let index = self.next_input()?;
+        self.active = Some(index);
+        match &self.inputs[index].state {
+            State::Open(file) => file.current(),
+            State::Closed | State::Ended => None,
+        }
+    }
+
+    /// What is to be said of the inputs themselves. Complete only after the last frame.
+    pub fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
     }
 
     /// What could not be read, or not to its end. The frames of other inputs are not touched by it.
@@ -167,23 +180,6 @@ impl Merged {
                 }
             }
         }
-    }
-}
-
-impl FrameSource for Merged {
-    type Error = Infallible;
-
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Infallible> {
-        let Some(index) = self.next_input() else { return Ok(None) };
-        self.active = Some(index);
-        match &self.inputs[index].state {
-            State::Open(file) => Ok(file.current()),
-            State::Closed | State::Ended => Ok(None),
-        }
-    }
-
-    fn take_findings(&mut self) -> Findings {
-        std::mem::take(&mut self.findings)
     }
 }
 

@@ -1,7 +1,8 @@
-//! Capture files in, frames out; with feature `live`, also the interfaces there are.
+//! Capture files in, frames out; with feature `live`, interfaces in, records out ([`live`](open)).
 //!
 //! In: paths, patterns, directories, standard input. Out: [`Frame`](crate::decode::Frame)s in the order of time, in place in one
-//! buffer per open file. A file is told by its content, never by its name: pcap, pcapng, and either of them inside gzip or zstd.
+//! buffer per open file; of flow files, [`Record`](crate::flow::Record)s. A file is told by its content, never by its name: pcap,
+//! pcapng, flow file, and each of them inside gzip or zstd.
 //! A file that is cut or damaged gives all whole frames before that place and a finding that says so; memory is bounded whatever
 //! a file claims.
 
@@ -9,17 +10,28 @@ mod compression;
 mod error;
 mod expand;
 mod file;
+mod flows;
 #[cfg(feature = "live")]
 mod interface;
+#[cfg(feature = "live")]
+mod live;
 mod merged;
 mod pcap;
 mod pcapng;
 mod record;
+#[cfg(feature = "live")]
+mod rights;
+#[cfg(feature = "live")]
+mod tap;
 mod window;
 
 pub use error::CaptureError;
 pub use expand::{Input, expand};
-pub use file::CaptureFile;
+pub use file::{CaptureFile, Observed};
 #[cfg(feature = "live")]
 pub use interface::{Interface, interfaces};
+#[cfg(feature = "live")]
+pub use live::{Batch, Counts, Live, LiveOptions, Opened, host, open};
 pub use merged::Merged;
+#[cfg(feature = "live")]
+pub use rights::{Needed, give_up};

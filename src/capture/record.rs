@@ -60,3 +60,13 @@ pub(super) enum Next<T> {
     /// file.
     Cut(String),
 }
+
+impl<T> Next<T> {
+    /// Why there is nothing, where there is nothing.
+    pub(super) fn without<U>(self) -> Next<U> {
+        match self {
+            Self::Is(_) | Self::End => Next::End,
+            Self::Cut(why) => Next::Cut(why),
+        }
+    }
+}

@@ -1,9 +1,19 @@
 //! What may be typed; nothing of what it means.
 
+#[cfg(feature = "live")]
+use std::path::Path;
 use std::path::PathBuf;
+#[cfg(any(feature = "live", feature = "cluster"))]
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+
+#[cfg(feature = "cluster")]
+use crate::cluster::Access;
+
+#[cfg(any(feature = "live", feature = "cluster"))]
+use super::duration::parse_duration;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
 ///
@@ -20,6 +30,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Learn policies from captures: what was seen is allowed, everything else is denied
     Learn(Box<Learn>),
+    /// Record who talked to whom, without a byte of payload, for learn --read
+    Capture(Box<Capture>),
     /// List the codes of all findings, how bad they are, and what to do
     Findings,
     /// Ask the cluster who is who, and write it to a file for --inventory
@@ -29,6 +41,9 @@ pub(super) enum Command {
     /// annotations, managed fields and command lines are not. Exceptions: the address and range annotations of nodes, and the flags
     /// --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps are asked
     /// for.
+    ///
+    /// With --watch, goes on for a time and writes what changes, with the times: who had which address when. Run it beside a capture
+    /// that is taken elsewhere; it needs no right to capture. Ctrl-C ends it in order.
     #[cfg(feature = "cluster")]
     Inventory(Inventory),
     /// List the network interfaces of this machine that can be captured on
@@ -39,10 +54,27 @@ pub(super) enum Command {
 #[cfg(feature = "cluster")]
 #[derive(Debug, Args)]
 pub(super) struct Inventory {
-    /// Where to write: a file, replaced whole or not at all, or - for standard output
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) output: PathBuf,
+    /// Where to write: a file, replaced whole or not at all, or - for standard output. With --watch: a new file
+    #[arg(long, short, value_name = "FILE", required_unless_present = "print_role")]
+    pub(super) output: Option<PathBuf>,
 
+    /// Go on watching for so long (30s, 5m, 2h, 1d), or until Ctrl-C, and write JSON Lines, compressed with zstd
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = parse_duration)]
+    #[expect(clippy::option_option, reason = "absent, alone and with a value are three things")]
+    pub(super) watch: Option<Option<Duration>>,
+
+    /// Print the Kubernetes objects (a ClusterRole and who has it) that allow all this and nothing else
+    #[arg(long, exclusive = true)]
+    pub(super) print_role: bool,
+
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
+}
+
+/// Which cluster.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub(super) struct Cluster {
     /// A context of the kubeconfig. Without it: the current one
     #[arg(long, value_name = "NAME")]
     pub(super) context: Option<String>,
@@ -50,6 +82,14 @@ pub(super) struct Inventory {
     /// A kubeconfig. Without it: $KUBECONFIG, ~/.kube/config, or the service account of the pod this runs in
     #[arg(long, value_name = "FILE")]
     pub(super) kubeconfig: Option<PathBuf>,
+}
+
+#[cfg(feature = "cluster")]
+impl Cluster {
+    /// How to get there.
+    pub(super) fn access(&self) -> Access {
+        Access { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), ..Access::default() }
+    }
 }
 
 #[cfg(feature = "live")]
@@ -60,16 +100,85 @@ pub(super) struct Interfaces {
     pub(super) format: Format,
 }
 
+/// Capturing on interfaces.
+#[cfg(feature = "live")]
+#[derive(Debug, Args)]
+pub(super) struct Tapping {
+    /// How long to capture: 30s, 5m, 2h, 1d. Without it: until Ctrl-C
+    #[arg(long, short, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "read")]
+    pub(super) duration: Option<Duration>,
+
+    /// An interface, or a pattern such as 'veth*', also for those that come later. Repeatable
+    #[arg(long, value_name = "NAME", default_value = "any", conflicts_with = "read")]
+    pub(super) interface: Vec<String>,
+
+    /// Capture only what passes this filter, in the syntax of tcpdump
+    #[arg(long, value_name = "EXPRESSION", conflicts_with = "read")]
+    pub(super) filter: Option<String>,
+
+    /// How often what was seen is written to the disk: as much is lost if the machine fails
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10s")]
+    pub(super) every: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Capture {
+    /// Convert captures instead of capturing: as learn --read takes them. Repeatable
+    #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "live")))]
+    pub(super) read: Vec<String>,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) tapping: Tapping,
+
+    /// Where to write: a new file, JSON Lines inside zstd
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+
+    /// A UDP port that carries VXLAN, besides 4789 and 8472. Repeatable
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) vxlan_port: Vec<u16>,
+
+    /// Conversations under way that are kept at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 200_000)]
+    pub(super) flows: usize,
+}
+
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that is typed or not")]
 pub(super) struct Learn {
-    /// A capture: file, directory, pattern, or - for standard input; pcap or pcapng, plain, gzip or zstd. Repeatable
-    #[arg(long, short, value_name = "PATH", required = true)]
+    /// A capture: file, directory, pattern, or - for standard input; pcap, pcapng or a flow file, plain, gzip or zstd. Repeatable.
+    /// Without it: capture here and now
+    #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "live")))]
     pub(super) read: Vec<String>,
 
-    /// Kubernetes objects as `kubectl get -o yaml` (or json) prints them: file or directory. Repeatable, for several times
-    #[arg(long, short, value_name = "PATH", required = true)]
+    /// Kubernetes objects as `kubectl get -o yaml` (or json) prints them, or what `netpol-gen inventory` wrote: file or directory.
+    /// Repeatable, for several times. Without it: ask the cluster
+    #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "cluster")))]
     pub(super) inventory: Vec<PathBuf>,
+
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) tapping: Tapping,
+
+    /// Where a live capture keeps what it saw. Without it: beside the policies, in policies.record
+    #[cfg(feature = "live")]
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "read")]
+    pub(super) record: Option<PathBuf>,
+
+    /// Go on with a live capture that was killed: what it saw counts, its time too
+    #[cfg(feature = "live")]
+    #[arg(long, conflicts_with = "read")]
+    pub(super) resume: bool,
+
+    /// Do not ask a cluster: without --inventory, capture only
+    #[cfg(feature = "live")]
+    #[arg(long, conflicts_with = "read")]
+    pub(super) offline: bool,
 
     /// Where to write: a directory, or - for one YAML stream on standard output
     #[arg(long, short, value_name = "PATH", default_value = "policies")]
@@ -130,6 +239,25 @@ pub(super) struct Learn {
     /// End with exit code 1 if there is a finding with this code, or at least this bad (note, warning, serious). Repeatable
     #[arg(long, value_name = "CODE|SEVERITY")]
     pub(super) deny: Vec<String>,
+}
+
+#[cfg(feature = "live")]
+impl Learn {
+    /// Where a live capture keeps what it saw.
+    pub(super) fn record_directory(&self) -> PathBuf {
+        let beside = || {
+            let policies = if self.output == Path::new("-") { Path::new("policies") } else { &self.output };
+            let mut name = policies.file_name().unwrap_or_default().to_owned();
+            name.push(".record");
+            policies.with_file_name(name)
+        };
+        self.record.clone().unwrap_or_else(beside)
+    }
+
+    /// Whether a live capture asks the cluster who is who.
+    pub(super) const fn asks_cluster(&self) -> bool {
+        self.inventory.is_empty() && !self.offline
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

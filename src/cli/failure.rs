@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, Write};
-#[cfg(feature = "cluster")]
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -31,7 +30,6 @@ pub(super) enum Failure {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// A file that was asked for.
-    #[cfg(feature = "cluster")]
     #[error("write {}", path.display())]
     Unwritable {
         /// As it was named.
@@ -39,6 +37,37 @@ pub(super) enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// Rights that are not needed any more.
+    #[cfg(feature = "live")]
+    #[error("give up the rights to capture")]
+    Rights(#[source] io::Error),
+    /// A directory of records.
+    #[cfg(feature = "live")]
+    #[error("read {}", path.display())]
+    Unreadable {
+        /// As it was named.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Every run came to its end, or there was none.
+    #[cfg(feature = "live")]
+    #[error("find a run to go on with in {}: there is none that was killed", directory.display())]
+    NothingToResume {
+        /// Where it was looked for.
+        directory: PathBuf,
+    },
+    /// Nobody knows who is who.
+    #[cfg(not(feature = "cluster"))]
+    #[error("tell who is who: there is no inventory")]
+    NoInventory,
+    /// What cannot be had again would be written over.
+    #[error("make a new file {}: it is there already", .0.display())]
+    Occupied(PathBuf),
+    /// Signals.
+    #[cfg(any(feature = "live", feature = "cluster"))]
+    #[error("listen for Ctrl-C")]
+    Signals(#[source] io::Error),
     /// Writing.
     #[error(transparent)]
     Emit(#[from] EmitError),
@@ -80,8 +109,8 @@ impl Failure {
             Self::Inventory(error) => error.hint(),
             #[cfg(feature = "cluster")]
             Self::Cluster(error) => return Some(error.hint()),
-            #[cfg(feature = "cluster")]
             Self::Unwritable { .. } => "name a file in a directory that you may write to, or - for standard output",
+            Self::Occupied(_) => "what it holds may not be had again: name another file, or move this one away",
             Self::Emit(error) => error.hint(),
             Self::Empty { hint, .. } => hint,
             Self::NoSuchNamespace(_) => {
@@ -90,6 +119,21 @@ impl Failure {
             Self::TwoOutputs => "give --output a directory, or leave --format out",
             Self::NoSuchCode(_) => "`netpol-gen findings` lists the codes",
             Self::Unproved(_) => "this is a defect of netpol-gen, not of your capture: please report it with the lines above",
+            #[cfg(not(feature = "cluster"))]
+            Self::NoInventory => {
+                "add --inventory FILE with the output of `kubectl get namespaces,nodes,pods,services,endpointslices,deployments,replicasets,\
+                 statefulsets,daemonsets,jobs,cronjobs,ingresses,networkpolicies -A -o yaml`"
+            }
+            #[cfg(feature = "live")]
+            Self::Unreadable { .. } => "name the directory of the earlier run with --record",
+            #[cfg(feature = "live")]
+            Self::NothingToResume { .. } => {
+                "a run that came to its end is learned from with --read DIRECTORY --inventory DIRECTORY"
+            }
+            #[cfg(feature = "live")]
+            Self::Rights(_) => return None,
+            #[cfg(any(feature = "live", feature = "cluster"))]
+            Self::Signals(_) => return None,
             Self::Verify(_) | Self::Output(_) | Self::Json(_) => return None,
         };
         Some(hint.into())
@@ -102,18 +146,23 @@ impl Failure {
 
     /// Tells it on standard error: what failed, why, what to do.
     pub(super) fn print(&self) {
-        let mut text = format!("error: failed to {self}");
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let message = error.to_string();
-            if !text.ends_with(&message) {
-                text = format!("{text}: {message}");
-            }
-            cause = error.source();
-        }
-        if let Some(hint) = self.hint() {
-            text = format!("{text}\nhint: {hint}");
-        }
-        let _ = writeln!(io::stderr(), "{}", printable(&text));
+        print(self, &self.hint().unwrap_or_default());
     }
+}
+
+/// Tells an error on standard error: what failed, why, and, unless it is empty, what to do.
+pub(super) fn print(error: &dyn Error, hint: &str) {
+    let mut text = format!("error: failed to {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.ends_with(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    if !hint.is_empty() {
+        text = format!("{text}\nhint: {hint}");
+    }
+    let _ = writeln!(io::stderr(), "{}", printable(&text));
 }

@@ -4,25 +4,35 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::cluster::{self, Access, LeftOutReason, Listing};
+use crate::cluster::{self, LeftOut, LeftOutReason, Listing, ROLE};
 
 use super::args::Inventory;
 use super::exit;
 use super::failure::Failure;
-use super::output::printable;
+use super::output::{printable, write_out};
+use super::watch;
 
 /// Asks, writes, tells.
 pub(super) fn run(arguments: &Inventory) -> Result<u8, Failure> {
-    let access = Access { kubeconfig: arguments.kubeconfig.clone(), context: arguments.context.clone(), ..Access::default() };
+    if arguments.print_role {
+        write_out(ROLE)?;
+        return Ok(exit::DONE);
+    }
+    // Without it the arguments are not accepted.
+    let Some(output) = &arguments.output else { return Ok(exit::FAILED) };
+    let access = arguments.cluster.access();
+    if let Some(length) = arguments.watch {
+        return watch::run(&access, length, output);
+    }
     let listing = cluster::list(&access)?;
-    if arguments.output == Path::new("-") {
+    if output == Path::new("-") {
         let mut out = BufWriter::new(io::stdout().lock());
         listing.write(&mut out)?;
         out.flush()?;
     } else {
-        write(&listing, &arguments.output).map_err(|source| Failure::Unwritable { path: arguments.output.clone(), source })?;
+        write(&listing, output).map_err(|source| Failure::Unwritable { path: output.clone(), source })?;
     }
-    tell(&listing, &arguments.output);
+    tell(&listing, output);
     Ok(exit::DONE)
 }
 
@@ -61,8 +71,22 @@ fn write(listing: &Listing, path: &Path) -> io::Result<()> {
 }
 
 fn tell(listing: &Listing, output: &Path) {
+    let mut lines = warnings(&listing.left_out);
+    let to = destination(output);
+    let (objects, pods) = (listing.objects.len(), listing.count("Pod"));
+    lines.push(format!("{objects} objects, {pods} of them pods, from {} to {to}", listing.server));
+    let _ = writeln!(io::stderr(), "{}", printable(&lines.join("\n")));
+}
+
+/// How messages call a place to write to.
+pub(super) fn destination(output: &Path) -> String {
+    if output == Path::new("-") { "standard output".to_owned() } else { output.display().to_string() }
+}
+
+/// What is missing, in lines.
+pub(super) fn warnings(left_out: &[LeftOut]) -> Vec<String> {
     let mut lines = Vec::new();
-    for left_out in &listing.left_out {
+    for left_out in left_out {
         let name = left_out.resource.name();
         match &left_out.reason {
             LeftOutReason::Forbidden { message } => {
@@ -73,8 +97,5 @@ fn tell(listing: &Listing, output: &Path) {
             LeftOutReason::NotServed => lines.push(format!("warning: {name} left out: the cluster has no such kind")),
         }
     }
-    let to = if output == Path::new("-") { "standard output".to_owned() } else { output.display().to_string() };
-    let (objects, pods) = (listing.objects.len(), listing.count("Pod"));
-    lines.push(format!("{objects} objects, {pods} of them pods, from {} to {to}", listing.server));
-    let _ = writeln!(io::stderr(), "{}", printable(&lines.join("\n")));
+    lines
 }

@@ -1,16 +1,15 @@
 //! `netpol-gen learn`: captures and an inventory in, policies out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use crate::capture::{self, Input, Merged};
-use crate::decode::{DecodeOptions, Decoder, FrameSource, Tally};
-use crate::edge::{Observation, Observer};
+use crate::capture;
+use crate::decode::DecodeOptions;
+use crate::edge::Observation;
 use crate::emit::text::counted;
 use crate::emit::{self, Scope, Summary, Templates, review};
-use crate::flow::FlowTable;
 use crate::inventory::{self, Inventory, InventoryOptions};
 use crate::model::{Code, Edge, Findings, Severity, WorkloadName};
 use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
@@ -19,22 +18,13 @@ use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 use super::args::{Dns, Format, Learn, Public};
 use super::exit;
 use super::failure::Failure;
+#[cfg(feature = "live")]
+use super::live;
 use super::output::write_out;
-use super::progress::Progress;
-
-/// Finished flows are handed on when this many have come together.
-const BATCH: usize = 500_000;
-/// Frames between two looks at the progress bar and the flow table.
-const FRAMES_BETWEEN: u64 = 8192;
-
-/// What reading the captures gave.
-struct Reading {
-    observation: Observation,
-    tally: Tally,
-    sources: Vec<String>,
-    findings: Findings,
-    unreadable: bool,
-}
+use super::reading::{self, Reading};
+#[cfg(any(feature = "live", feature = "cluster"))]
+use super::recording::say;
+use super::recording::tell_errors;
 
 /// Learns, writes, tells.
 pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
@@ -47,10 +37,13 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         Some(directory) => Templates::load(directory)?,
         None => Templates::embedded()?,
     };
-    let inputs = capture::expand(&arguments.read)?;
     let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
-    let inventory = inventory::snapshot::load(&arguments.inventory, &options)?;
-    let reading = read(arguments, inputs, &inventory)?;
+    let Some(Sources { captures, inventory, is_whole }) = sources(arguments, &options)? else { return Ok(exit::DONE) };
+    let inputs = capture::expand(&captures)?;
+    let mut decoding = DecodeOptions::default();
+    decoding.vxlan_ports.extend(&arguments.vxlan_port);
+    let reading = reading::read(inputs, decoding, arguments.flows, &inventory)?;
+    tell_errors(&reading.errors);
     let set = policy::make(&reading.observation, &inventory, &policy_options(arguments));
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
         return Err(Failure::NoSuchNamespace(missing.clone()));
@@ -79,7 +72,54 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     }
     tell(arguments.format, &summary)?;
     let code = if denied.is_hit_by(&findings) { exit::DENIED } else { exit::DONE };
-    Ok(if reading.unreadable { exit::FAILED } else { code })
+    Ok(if reading.errors.is_empty() && is_whole { code } else { exit::FAILED })
+}
+
+/// What is learned from.
+struct Sources {
+    captures: Vec<String>,
+    inventory: Inventory,
+    /// Whether a live capture kept all that it saw.
+    is_whole: bool,
+}
+
+/// What was given, or else what is captured and asked for now; nothing if a capture was all that was wanted.
+fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sources>, Failure> {
+    #[cfg(feature = "live")]
+    if arguments.read.is_empty() {
+        let live::Recorded { captures, inventories, is_whole } = live::record(arguments, options)?;
+        if inventories.is_empty() {
+            say(&format!("captured only; learn with --read {} --inventory FILE", captures.join(" --read ")));
+            return Ok(None);
+        }
+        let inventory = inventory::snapshot::load(&inventories, options)?;
+        return Ok(Some(Sources { captures, inventory, is_whole }));
+    }
+    let captures = arguments.read.clone();
+    let inventory = match arguments.inventory.as_slice() {
+        [] => present(arguments, options)?,
+        given => inventory::snapshot::load(given, options)?,
+    };
+    Ok(Some(Sources { captures, inventory, is_whole: true }))
+}
+
+/// The inventory of the cluster as it is now.
+#[cfg(feature = "cluster")]
+fn present(arguments: &Learn, options: &InventoryOptions) -> Result<Inventory, Failure> {
+    let listing = crate::cluster::list(&arguments.cluster.access())?;
+    let mut builder = inventory::InventoryBuilder::new();
+    for object in listing.objects {
+        builder.apply_value(object);
+    }
+    for line in super::inventory::warnings(&listing.left_out) {
+        say(&line);
+    }
+    Ok(builder.build(options))
+}
+
+#[cfg(not(feature = "cluster"))]
+fn present(_: &Learn, _: &InventoryOptions) -> Result<Inventory, Failure> {
+    Err(Failure::NoInventory)
 }
 
 /// Lists all codes of findings.
@@ -90,50 +130,6 @@ pub(super) fn print_codes() -> Result<u8, Failure> {
     }
     write_out(&text)?;
     Ok(exit::DONE)
-}
-
-fn read(arguments: &Learn, inputs: Vec<Input>, inventory: &Inventory) -> Result<Reading, Failure> {
-    let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
-    let mut frames = Merged::new(inputs);
-    let mut decoding = DecodeOptions::default();
-    decoding.vxlan_ports.extend(&arguments.vxlan_port);
-    let mut decoder = Decoder::new(decoding);
-    let mut table = FlowTable::new(arguments.flows);
-    let mut observer = Observer::new(inventory);
-    let progress = Progress::new(frames.total_bytes());
-    let mut count = 0u64;
-    while let Ok(Some(frame)) = frames.next_frame() {
-        if let Some(packet) = decoder.decode(&frame) {
-            table.observe(&packet);
-        }
-        count += 1;
-        if count.is_multiple_of(FRAMES_BETWEEN) {
-            progress.at(frames.bytes_read());
-            if table.finished_count() >= BATCH {
-                let flows = table.take_finished();
-                observer.observe(flows, table.names());
-            }
-        }
-    }
-    drop(progress);
-    table.finish();
-    observer.observe(table.take_finished(), table.names());
-    observer.sight(table.sightings());
-
-    let mut findings = frames.take_findings();
-    findings.merge(table.findings());
-    findings.merge(decoder.tally().findings());
-    let mut errors = frames.take_errors();
-    let unreadable = !errors.is_empty();
-    if frames.input_count() == errors.len()
-        && let Some(first) = errors.pop()
-    {
-        return Err(first.into());
-    }
-    for error in errors {
-        Failure::from(error).print();
-    }
-    Ok(Reading { observation: observer.conclude(), tally: decoder.tally().clone(), sources, findings, unreadable })
 }
 
 /// Checks the policies against what was observed, by an evaluator that shares no code with their making.
@@ -204,12 +200,12 @@ fn is_empty(set: &PolicySet) -> bool {
 fn empty(reading: &Reading, set: &PolicySet) -> Failure {
     let flows: u64 = reading.observation.flows.values().sum();
     let edges = u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX);
-    let (reason, hint) = if reading.tally.frames == 0 && reading.findings.worst().is_some() {
+    let (reason, hint) = if reading.frames.total == 0 && reading.findings.worst().is_some() {
         ("no frame of the captures can be read".to_owned(), "the findings above say why")
-    } else if reading.tally.frames == 0 {
+    } else if reading.frames.total == 0 {
         ("the captures hold no frames".to_owned(), "was the capture stopped before it wrote anything, or its filter too narrow?")
     } else if flows == 0 {
-        let frames = counted(reading.tally.frames, "frame", "frames");
+        let frames = counted(reading.frames.total, "frame", "frames");
         let reason = format!("none of {frames} belongs to a TCP, UDP or SCTP conversation");
         (reason, "the findings above say what the frames were")
     } else if reading.observation.edges.is_empty() {
@@ -230,11 +226,7 @@ fn empty(reading: &Reading, set: &PolicySet) -> Failure {
 fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &PolicySet, findings: &Findings) -> Summary {
     let mut summary = Summary {
         captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
-        frames: review::Frames {
-            total: reading.tally.frames,
-            decoded: reading.tally.decoded,
-            left_out: left_out(&reading.tally),
-        },
+        frames: reading.frames.clone(),
         flows: reading.observation.flows.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect(),
         edges: u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX),
         scope: (!arguments.namespace.is_empty()).then(|| arguments.namespace.clone()),
@@ -249,18 +241,6 @@ fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &
     summary.set_policies(&set.policies);
     summary.set_findings(findings);
     summary
-}
-
-fn left_out(tally: &Tally) -> BTreeMap<String, u64> {
-    let named = [
-        ("not-ip", tally.not_ip),
-        ("cut", tally.cut),
-        ("malformed", tally.malformed),
-        ("nested-too-deep", tally.nested_too_deep),
-        ("unsupported-link-type", tally.unsupported_link_types.values().sum()),
-        ("unsupported-ethernet-type", tally.unsupported_ether_types.values().sum()),
-    ];
-    named.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {

@@ -4,15 +4,36 @@
 //! [`exit`].
 
 mod args;
+#[cfg(feature = "live")]
+mod capture;
+mod convert;
+#[cfg(any(feature = "live", feature = "cluster"))]
+mod duration;
 pub mod exit;
 mod failure;
 #[cfg(feature = "live")]
 mod interfaces;
+#[cfg(any(feature = "live", feature = "cluster"))]
+mod interrupt;
 #[cfg(feature = "cluster")]
 mod inventory;
+mod journal;
 mod learn;
+#[cfg(feature = "live")]
+mod live;
 mod output;
 mod progress;
+mod reading;
+mod recording;
+#[cfg(feature = "live")]
+mod run;
+#[cfg(feature = "live")]
+mod view;
+#[cfg(feature = "cluster")]
+mod watch;
+#[cfg(feature = "live")]
+#[cfg_attr(not(feature = "cluster"), path = "no_witness.rs")]
+mod witness;
 
 use std::process::ExitCode;
 
@@ -33,6 +54,10 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Learn(learn) => learn::run(&learn),
+        #[cfg(feature = "live")]
+        Command::Capture(capture) => capture::run(&capture),
+        #[cfg(not(feature = "live"))]
+        Command::Capture(capture) => convert::run(&capture),
         Command::Findings => learn::print_codes(),
         #[cfg(feature = "cluster")]
         Command::Inventory(inventory) => inventory::run(&inventory),

@@ -138,6 +138,14 @@ pub enum ClusterError {
         /// The API server.
         server: String,
     },
+    /// What a watch sends is not of the API's shape.
+    #[error("follow the changes of {}: {message}", resource.name())]
+    Garbled {
+        /// What was watched.
+        resource: &'static Resource,
+        /// What is wrong.
+        message: String,
+    },
     /// The system gives no means to wait for answers.
     #[error("start the event loop")]
     Runtime(#[source] io::Error),
@@ -172,7 +180,7 @@ impl ClusterError {
             Self::Forbidden { resource, .. } => {
                 return format!("allow it by a rule of a ClusterRole bound to whoever asks: {}", resource.rule()).into();
             }
-            Self::NotServed { .. } | Self::Malformed { .. } | Self::NotAList { .. } => {
+            Self::NotServed { .. } | Self::Malformed { .. } | Self::NotAList { .. } | Self::Garbled { .. } => {
                 "is this the address of a Kubernetes API server, and not of a proxy or dashboard? `kubectl cluster-info` tells it"
             }
             Self::Expired { .. } => "the cluster changes faster than it is listed; try again when it is quieter",

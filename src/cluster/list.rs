@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::Client;
 use kube::client::Body;
 use kube::core::Request;
-use kube::core::params::ListParams;
+use kube::core::params::{ListParams, WatchParams};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,8 +33,18 @@ struct Page {
 
 #[derive(Deserialize)]
 struct PageMetadata {
+    #[serde(rename = "resourceVersion", default)]
+    revision: String,
     #[serde(rename = "continue", default, deserialize_with = "token")]
     next: Option<String>,
+}
+
+/// A kind of object at one moment.
+pub(super) struct Listed {
+    /// Narrowed.
+    pub(super) objects: Vec<Value>,
+    /// The moment, as a watch that follows wants it.
+    pub(super) revision: String,
 }
 
 /// The API leaves the token of the last page out, or empty.
@@ -58,7 +68,7 @@ impl Connection {
     }
 
     /// Every object of the kind, narrowed, with its kind and version.
-    pub(super) async fn list(&self, resource: &'static Resource) -> Result<Vec<Value>, ClusterError> {
+    pub(super) async fn list(&self, resource: &'static Resource) -> Result<Listed, ClusterError> {
         let mut objects = Vec::new();
         let mut token = String::new();
         let mut is_second_try = false;
@@ -67,7 +77,8 @@ impl Connection {
                 Ok(page) => {
                     objects.extend(page.items.into_iter().flatten().map(|object| name(object, resource)));
                     match page.metadata.next {
-                        None => return Ok(objects),
+                        // All pages are of the first one's revision, and say so.
+                        None => return Ok(Listed { objects, revision: page.metadata.revision }),
                         // It would go on for ever.
                         Some(next) if next == token => return Err(ClusterError::NotAList { resource }),
                         Some(next) => token = next,
@@ -102,14 +113,19 @@ impl Connection {
                 Err(ClusterError::NotAList { resource })
             };
         }
-        let message = message(&answer);
-        Err(match status {
+        Err(self.refused(resource, status, &answer))
+    }
+
+    /// What an answer other than 200 means.
+    pub(super) fn refused(&self, resource: &'static Resource, status: u16, answer: &[u8]) -> ClusterError {
+        let message = message(answer);
+        match status {
             401 => ClusterError::Unauthorized { server: self.server.clone(), message },
             403 => ClusterError::Forbidden { resource, message },
             404 => ClusterError::NotServed { server: self.server.clone(), resource },
             410 => ClusterError::Expired { resource, message },
             _ => ClusterError::Refused { resource, status, message },
-        })
+        }
     }
 
     /// Status and body of one answer.
@@ -119,30 +135,51 @@ impl Connection {
             continue_token: Some(token.to_owned()).filter(|token| !token.is_empty()),
             ..ListParams::default()
         };
-        let failed = |source: kube::Error| {
-            let (server, source) = (self.server.clone(), Box::new(source));
-            match *source {
-                // Tokens are read, and programs that give them run, when they are needed.
-                kube::Error::Auth(_) => ClusterError::Credentials { server, source },
-                _ => ClusterError::Unreachable { server, source },
-            }
-        };
-        let request =
-            Request::new(resource.path()).list(&parameters).map_err(|source| failed(kube::Error::BuildRequest(source)))?;
+        let request = Request::new(resource.path()).list(&parameters);
+        let request = request.map_err(|source| self.failed(kube::Error::BuildRequest(source)))?;
         let answer = tokio::time::timeout(self.patience, async {
             let response = self.client.send(request.map(Body::from)).await?;
             let status = response.status().as_u16();
             Ok((status, response.into_body().collect_bytes().await?.to_vec()))
         });
         match answer.await {
-            Ok(answer) => answer.map_err(failed),
+            Ok(answer) => answer.map_err(|source| self.failed(source)),
+            Err(_) => Err(ClusterError::TimedOut { server: self.server.clone(), resource, patience: self.patience }),
+        }
+    }
+
+    /// What it means that there is no answer.
+    fn failed(&self, source: kube::Error) -> ClusterError {
+        let (server, source) = (self.server.clone(), Box::new(source));
+        match *source {
+            // Tokens are read, and programs that give them run, when they are needed.
+            kube::Error::Auth(_) => ClusterError::Credentials { server, source },
+            _ => ClusterError::Unreachable { server, source },
+        }
+    }
+
+    /// The answer to a watch of the kind from that moment on, which comes piece by piece for `length` seconds.
+    pub(super) async fn follow(&self, resource: &'static Resource, revision: &str, length: u32) -> Result<Body, ClusterError> {
+        let parameters = WatchParams { timeout: Some(length), bookmarks: true, ..WatchParams::default() };
+        let request = Request::new(resource.path()).watch(&parameters, revision);
+        let request = request.map_err(|source| self.failed(kube::Error::BuildRequest(source)))?;
+        let answer = tokio::time::timeout(self.patience, async {
+            let response = self.client.send(request.map(Body::from)).await?;
+            let status = response.status().as_u16();
+            let body = response.into_body();
+            if status == 200 { Ok(Ok(body)) } else { Ok(Err((status, body.collect_bytes().await?))) }
+        });
+        match answer.await {
+            Ok(Ok(Ok(body))) => Ok(body),
+            Ok(Ok(Err((status, answer)))) => Err(self.refused(resource, status, &answer)),
+            Ok(Err(source)) => Err(self.failed(source)),
             Err(_) => Err(ClusterError::TimedOut { server: self.server.clone(), resource, patience: self.patience }),
         }
     }
 }
 
 /// An item with what its list says of it, and without what no one reads.
-fn name(mut object: Value, resource: &Resource) -> Value {
+pub(super) fn name(mut object: Value, resource: &Resource) -> Value {
     if let Value::Object(members) = &mut object {
         members.insert("apiVersion".into(), resource.api_version().into());
         members.insert("kind".into(), resource.kind.into());

@@ -11,19 +11,27 @@
 //!   If that revision is compacted away meanwhile, the kind is listed anew, once.
 //! - It ends: every request has a time limit, and only what the API asks to repeat (429, 503, 504) is repeated, three times.
 //! - What one may not list is told ([`LeftOut`]); without namespaces, pods or Services there is no inventory but an error.
+//!
+//! Or, as long as it is wanted, everything that becomes of these objects: [`Watch`].
 
 mod access;
 mod error;
 mod list;
 mod resource;
+mod watch;
 
 pub use access::Access;
 pub use error::ClusterError;
 pub use resource::{RESOURCES, Resource};
+pub use watch::{Watch, WatchReport};
 
+use std::fmt;
 use std::io::{self, Write};
 
 use serde_json::Value;
+
+/// A manifest that lets a service account list and watch exactly [`RESOURCES`].
+pub const ROLE: &str = include_str!("../../templates/cluster-role.yaml");
 
 /// How many objects a request asks for, as kubectl does.
 pub const PAGE: u32 = 500;
@@ -58,6 +66,16 @@ pub enum LeftOutReason {
     },
     /// The cluster has no such kind.
     NotServed,
+}
+
+/// In words, for findings.
+impl fmt::Display for LeftOutReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forbidden { message } => formatter.write_str(message),
+            Self::NotServed => formatter.write_str("the cluster has no such kind"),
+        }
+    }
 }
 
 impl Listing {
@@ -97,7 +115,7 @@ async fn list_all(access: &Access) -> Result<Listing, ClusterError> {
     let mut listing = Listing { server: connection.server().to_owned(), objects: Vec::new(), left_out: Vec::new() };
     for resource in RESOURCES {
         match connection.list(resource).await {
-            Ok(mut objects) => listing.objects.append(&mut objects),
+            Ok(mut listed) => listing.objects.append(&mut listed.objects),
             Err(ClusterError::Forbidden { message, .. }) if !resource.is_required => {
                 listing.left_out.push(LeftOut { resource, reason: LeftOutReason::Forbidden { message } });
             }

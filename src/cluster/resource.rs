@@ -67,10 +67,10 @@ impl Resource {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
-    /// The rule of a `ClusterRole` that allows listing it.
+    /// The rule of a `ClusterRole` that allows listing and watching it.
     #[must_use]
     pub fn rule(&self) -> String {
-        format!(r#"{{apiGroups: ["{}"], resources: ["{}"], verbs: ["list"]}}"#, self.group, self.plural)
+        format!(r#"{{apiGroups: ["{}"], resources: ["{}"], verbs: ["list", "watch"]}}"#, self.group, self.plural)
     }
 }
 
@@ -82,13 +82,13 @@ mod tests {
     fn core_and_other_groups_are_addressed_differently() {
         let of = |kind: &str| RESOURCES.iter().find(|resource| resource.kind == kind).expect("a known kind");
         let rows = [
-            ("Pod", "v1", "/api/v1/pods", "pods", r#"{apiGroups: [""], resources: ["pods"], verbs: ["list"]}"#),
+            ("Pod", "v1", "/api/v1/pods", "pods", r#"{apiGroups: [""], resources: ["pods"], verbs: ["list", "watch"]}"#),
             (
                 "Ingress",
                 "networking.k8s.io/v1",
                 "/apis/networking.k8s.io/v1/ingresses",
                 "ingresses.networking.k8s.io",
-                r#"{apiGroups: ["networking.k8s.io"], resources: ["ingresses"], verbs: ["list"]}"#,
+                r#"{apiGroups: ["networking.k8s.io"], resources: ["ingresses"], verbs: ["list", "watch"]}"#,
             ),
         ];
         for (kind, api_version, path, name, rule) in rows {

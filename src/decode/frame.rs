@@ -1,6 +1,6 @@
 //! What a tap delivers.
 
-use crate::model::{Findings, Timestamp};
+use crate::model::Timestamp;
 
 /// How a frame's first bytes are to be read (`LINKTYPE_` values of the tcpdump.org registry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,19 +45,4 @@ pub struct Frame<'a> {
     pub wire_length: u32,
     /// What was captured of it.
     pub data: &'a [u8],
-}
-
-/// Where frames come from: capture files, interfaces.
-pub trait FrameSource {
-    /// Why there are no more frames, other than their end.
-    type Error;
-
-    /// The next frame, or `None` at the end.
-    ///
-    /// # Errors
-    /// When the source cannot be read on. What came before stays valid.
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Self::Error>;
-
-    /// What is to be said of the source itself, such as that it was cut in the middle. Complete only after the last frame.
-    fn take_findings(&mut self) -> Findings;
 }

@@ -18,6 +18,7 @@ mod transport;
 mod tunnel;
 
 pub use decoder::{DecodeOptions, Decoder};
-pub use frame::{Frame, FrameSource, LinkType};
+pub use frame::{Frame, LinkType};
 pub use packet::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
 pub use tally::Tally;
+pub use tunnel::opaque_tunnel;

@@ -60,6 +60,20 @@ impl Tally {
         }
     }
 
+    /// Frames that gave no packet, by reason.
+    #[must_use]
+    pub fn left_out(&self) -> BTreeMap<&'static str, u64> {
+        let named = [
+            ("not-ip", self.not_ip),
+            ("cut", self.cut),
+            ("malformed", self.malformed),
+            ("nested-too-deep", self.nested_too_deep),
+            ("unsupported-link-type", self.unsupported_link_types.values().sum()),
+            ("unsupported-ethernet-type", self.unsupported_ether_types.values().sum()),
+        ];
+        named.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
     /// Adds the counts of another decoder.
     pub fn merge(&mut self, other: &Self) {
         self.frames += other.frames;

@@ -13,6 +13,18 @@ use super::tally::Skipped;
 /// How many tunnels in each other are followed. Overlay in IP-in-IP in GRE exists; more is an attack or a mistake.
 pub(super) const MAX_NESTING: usize = 4;
 
+const ESP: &str = "ESP";
+const PPTP: &str = "PPTP";
+const GRE_WITH_SOURCE_ROUTING: &str = "GRE with source routing";
+const IPSEC_NAT_TRAVERSAL: &str = "IPsec NAT traversal";
+const WIREGUARD: &str = "WireGuard";
+
+/// A tunnel that cannot be looked into, by the name that [`Transport::OpaqueTunnel`](super::Transport::OpaqueTunnel) gives it.
+#[must_use]
+pub fn opaque_tunnel(name: &str) -> Option<&'static str> {
+    [ESP, PPTP, GRE_WITH_SOURCE_ROUTING, IPSEC_NAT_TRAVERSAL, WIREGUARD].into_iter().find(|known| *known == name)
+}
+
 const GENEVE_PORT: u16 = 6081;
 const WIREGUARD_PORTS: [u16; 2] = [51820, 51821];
 const NAT_TRAVERSAL_PORT: u16 = 4500;
@@ -39,7 +51,7 @@ pub(super) fn open<'a>(datagram: &Datagram<'a>, vxlan_ports: &BTreeSet<u16>) -> 
         number::IPV4 => Ok(Content::Inner(IpVersion::V4, datagram.payload)),
         number::IPV6 => Ok(Content::Inner(IpVersion::V6, datagram.payload)),
         number::GRE => gre(datagram.payload),
-        number::ESP => Ok(Content::Opaque("ESP")),
+        number::ESP => Ok(Content::Opaque(ESP)),
         _ => Ok(Content::Plain),
     }
 }
@@ -104,12 +116,12 @@ fn gre(bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
     let flags = u16_at(header, 0);
     match flags & 0x0007 {
         0 => {}
-        1 => return Ok(Content::Opaque("PPTP")),
+        1 => return Ok(Content::Opaque(PPTP)),
         _ => return Err(Skipped::Malformed),
     }
     // Source routing (RFC 1701) went out of use with RFC 2784; its length is not in the flags.
     if flags & 0x4000 != 0 {
-        return Ok(Content::Opaque("GRE with source routing"));
+        return Ok(Content::Opaque(GRE_WITH_SOURCE_ROUTING));
     }
     let optional = [0x8000, 0x2000, 0x1000].iter().filter(|flag| flags & **flag != 0).count() * 4;
     let rest = bytes.after(4)?.after(optional)?;
@@ -129,7 +141,7 @@ fn nat_traversal(bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
     match bytes.wire_length() {
         0 | 2..8 => Ok(Content::Plain),
         1 if bytes.first::<1>()? != &[0xff] => Ok(Content::Plain),
-        _ => Ok(Content::Opaque("IPsec NAT traversal")),
+        _ => Ok(Content::Opaque(IPSEC_NAT_TRAVERSAL)),
     }
 }
 
@@ -140,7 +152,7 @@ fn wireguard(bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
         return Ok(Content::Plain);
     }
     match bytes.first::<4>()? {
-        [1..=4, 0, 0, 0] => Ok(Content::Opaque("WireGuard")),
+        [1..=4, 0, 0, 0] => Ok(Content::Opaque(WIREGUARD)),
         _ => Ok(Content::Plain),
     }
 }

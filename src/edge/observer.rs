@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-use crate::flow::{Names, Sighting, Sightings};
+use crate::flow::{Floods, Names, Sighting, Sightings};
 use crate::inventory::{Inventory, NodeId, PodId, WorkloadId};
 use crate::model::{
     Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp, WorkloadName,
@@ -148,6 +148,18 @@ impl<'a> Observer<'a> {
                 Sighting::PortZero if is_between_pods => self.findings.add(Code::MalformedFrame, pair, "packets with port 0"),
                 _ => {}
             }
+        }
+    }
+
+    /// Takes in attempts that were too many to be kept apart.
+    pub fn flood(&mut self, floods: &Floods) {
+        for (originator, responder, attempts, span) in floods.iter() {
+            let name = |address: Option<IpAddr>| match address {
+                Some(address) => Place::calling(address, span.first(), self.inventory).describe(self.inventory),
+                None => "many addresses".to_owned(),
+            };
+            let message = "attempts without an answer, too many to be kept apart";
+            self.findings.add_many(Code::Flood, format!("{} -> {}", name(originator), name(responder)), message, attempts);
         }
     }
 

@@ -1,9 +1,10 @@
 //! The facts of one conversation, and the flows they add up to.
 
-use crate::model::{DirectionEvidence, Flow, Outcome, Protocol, Span, Timestamp};
+use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, Timestamp};
 
-use super::SECOND;
+use super::floods::Attempt;
 use super::key::{End, FlowKey};
+use super::{SECOND, record};
 
 /// What one packet says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,20 +97,22 @@ impl Conversation {
         self.span
     }
 
-    /// Adds what a packet of `end` at `at` says. The order of calls does not matter.
-    pub(super) fn add(&mut self, at: Timestamp, end: End, fact: Fact) {
+    /// Adds what a packet of `end` at `at` says, and tells whether that is more than a later time. The order of calls does not
+    /// matter.
+    pub(super) fn add(&mut self, at: Timestamp, end: End, fact: Fact) -> bool {
         self.span = self.span.merge(Span::at(at));
+        let mut is_news = false;
         let bits = match fact {
             Fact::Opens(number) => {
-                self.opening(end, number, at, false, false);
+                is_news = self.opening(end, number, at, false, false);
                 0
             }
             Fact::Accepts(number) => {
-                self.opening(end.opposite(), number, at, true, false);
+                is_news = self.opening(end.opposite(), number, at, true, false);
                 0
             }
             Fact::Rejects(number) => {
-                self.opening(end.opposite(), number, at, false, true);
+                is_news = self.opening(end.opposite(), number, at, false, true);
                 RESET
             }
             Fact::Resets => RESET,
@@ -121,23 +124,36 @@ impl Conversation {
             Fact::Responds => SENT_DATAGRAM | RESPONDED,
             Fact::Undeliverable => {
                 // The quoting error is not a packet of this end: it must not count as its first or last.
-                self.deeds[end as usize].bits |= WAS_UNDELIVERABLE;
-                return;
+                let deeds = &mut self.deeds[end as usize];
+                let is_news = !deeds.did(WAS_UNDELIVERABLE);
+                deeds.bits |= WAS_UNDELIVERABLE;
+                return is_news;
             }
         };
         let last_carried = if bits & CARRIED != 0 { at } else { Timestamp::MIN };
         let tenths = 1 << at.0.div_euclid(SECOND / 10).rem_euclid(64);
-        self.deeds[end as usize].merge(Deeds { first: at, last: at, last_carried, tenths, bits });
+        let deeds = &mut self.deeds[end as usize];
+        is_news |= bits & !deeds.bits != 0;
+        // Of datagrams that nobody answers, repetition counts.
+        let is_repetition = bits == SENT_DATAGRAM && tenths & !deeds.tenths != 0 && moments(deeds) < ENOUGH_MOMENTS;
+        deeds.merge(Deeds { first: at, last: at, last_carried, tenths, bits });
+        is_news || is_repetition && !self.is_answered()
     }
 
-    fn opening(&mut self, by: End, number: u32, at: Timestamp, is_accepted: bool, is_rejected: bool) {
+    /// Whether that was not known yet.
+    fn opening(&mut self, by: End, number: u32, at: Timestamp, is_accepted: bool, is_rejected: bool) -> bool {
         if let Some(opening) = self.openings.iter_mut().find(|opening| opening.by == by && opening.number == number) {
+            let is_news = is_accepted && !opening.is_accepted || is_rejected && !opening.is_rejected;
             opening.first = opening.first.min(at);
             opening.is_accepted |= is_accepted;
             opening.is_rejected |= is_rejected;
-        } else if self.openings.len() < Self::OPENINGS {
+            return is_news;
+        }
+        let has_room = self.openings.len() < Self::OPENINGS;
+        if has_room {
             self.openings.push(Opening { by, number, first: at, is_accepted, is_rejected });
         }
+        has_room
     }
 
     /// Takes over the facts of another conversation of the same endpoints.
@@ -151,6 +167,60 @@ impl Conversation {
         }
     }
 
+    /// The facts, in the form of a flow file.
+    pub(super) fn record(&self, key: &FlowKey) -> record::Conversation {
+        let end = |end: End| {
+            let deeds = &self.deeds[end as usize];
+            let Endpoint { address, port } = key.endpoint(end);
+            let is_heard = deeds.first <= deeds.last;
+            record::End {
+                address,
+                port,
+                first: is_heard.then_some(deeds.first),
+                last: is_heard.then_some(deeds.last),
+                last_carried: (deeds.last_carried > Timestamp::MIN).then_some(deeds.last_carried),
+                did: record::Deeds(deeds.bits),
+                tenths: if key.protocol() == Protocol::Udp { deeds.tenths } else { 0 },
+            }
+        };
+        let opening = |opening: &Opening| record::Opening {
+            by: opening.by as u8,
+            number: opening.number,
+            first: opening.first,
+            accepted: opening.is_accepted,
+            rejected: opening.is_rejected,
+        };
+        record::Conversation {
+            protocol: key.protocol(),
+            first: self.span.first(),
+            last: self.span.last(),
+            ends: [End::Low, End::High].map(end),
+            openings: self.openings.iter().map(opening).collect(),
+        }
+    }
+
+    /// The facts of a record.
+    pub(super) fn from_record(record: &record::Conversation) -> (FlowKey, Self) {
+        let [one, other] = &record.ends;
+        let (key, end_of_one) = FlowKey::of(one.endpoint(), other.endpoint(), record.protocol);
+        let mut conversation = Self::new(record.first);
+        conversation.span = Span::between(record.first, record.last);
+        for (recorded, end) in [(one, end_of_one), (other, end_of_one.opposite())] {
+            conversation.deeds[end as usize] = Deeds {
+                first: recorded.first.unwrap_or(Timestamp::MAX),
+                last: recorded.last.unwrap_or(Timestamp::MIN),
+                last_carried: recorded.last_carried.unwrap_or(Timestamp::MIN),
+                tenths: recorded.tenths,
+                bits: recorded.did.0,
+            };
+        }
+        for opening in &record.openings {
+            let by = if opening.by == 0 { end_of_one } else { end_of_one.opposite() };
+            conversation.opening(by, opening.number, opening.first, opening.accepted, opening.rejected);
+        }
+        (key, conversation)
+    }
+
     /// Whether both ends took part; such a conversation is the last to be given up when memory runs out.
     pub(super) fn is_answered(&self) -> bool {
         const PART: u8 = CARRIED | SENT_DATAGRAM;
@@ -160,6 +230,15 @@ impl Conversation {
     /// Whether nothing more is to come: both ends finished, or one reset.
     pub(super) fn is_over(&self) -> bool {
         self.deeds.iter().any(|deeds| deeds.did(RESET)) || self.deeds.iter().all(|deeds| deeds.did(FINISHED))
+    }
+
+    /// An attempt that got no answer: by whom, at whom, when.
+    pub(super) fn attempt(&self, key: &FlowKey) -> Attempt {
+        let [low, high] = &self.deeds;
+        let opened = self.openings.first().map(|opening| opening.by);
+        let by = opened.unwrap_or(if low.first <= high.first { End::Low } else { End::High });
+        let responder = key.endpoint(by.opposite()).address;
+        Attempt { originator: key.endpoint(by).address, responder, span: self.span }
     }
 
     /// The flows that the facts add up to.
@@ -277,3 +356,6 @@ fn moments(deeds: &Deeds) -> u8 {
     let runs = u8::try_from(beginnings.count_ones()).unwrap_or(u8::MAX);
     runs.max(by_length)
 }
+
+/// From here on, more moments change nothing that is made of them.
+const ENOUGH_MOMENTS: u8 = 8;

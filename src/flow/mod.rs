@@ -1,18 +1,23 @@
-//! Packets in, flows out: both directions of a conversation become one value with one originator and one outcome.
+//! Packets in, flows out, by way of a file where it is wanted ([`record`]): both directions of a conversation become one value with one originator and one outcome.
 //!
 //! What is kept of a conversation is a set of facts (who sent a SYN when, who acknowledged what, who was heard at all), never a
 //! state that steps from packet to packet. So the same packets give the same flows in any order and however often a capture on
 //! `any` shows each of them, as long as disorder stays below [`REORDERING`].
 
 mod conversation;
+mod floods;
 mod key;
 mod names;
+pub mod record;
+mod recorder;
 mod sightings;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use floods::Floods;
 pub use names::Names;
+pub use record::Record;
 pub use sightings::{Sighting, Sightings};
 pub use table::{FlowTable, TableTally};
 

@@ -22,19 +22,20 @@ impl Names {
     /// Answers kept for one asker and address; the earliest and the latest matter most, so the middle gives way.
     const PER_PAIR: usize = 64;
 
-    /// Remembers an answer.
-    pub fn add(&mut self, answer: NameAnswer) {
+    /// Remembers an answer, and tells whether it is one more to be kept.
+    pub fn add(&mut self, answer: NameAnswer) -> bool {
         if self.count >= Self::CAPACITY {
-            return;
+            return false;
         }
         let kept = self.answers.entry((answer.asker, answer.address)).or_default();
         let was_new = kept.insert((answer.at, answer.name, answer.time_to_live));
         if kept.len() > Self::PER_PAIR {
             let middle = kept.iter().nth(Self::PER_PAIR / 2).cloned();
             middle.map(|middle| kept.remove(&middle));
-        } else if was_new {
-            self.count += 1;
+            return false;
         }
+        self.count += usize::from(was_new);
+        was_new
     }
 
     /// All answers, by asker and address, oldest first.

@@ -30,15 +30,18 @@ pub struct Sightings {
 impl Sightings {
     const CAPACITY: usize = 100_000;
 
-    /// Remembers one.
-    pub fn add(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) {
+    /// Remembers one, and tells whether it is the first of its kind.
+    pub fn add(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) -> bool {
         let key = (sighting, source, destination);
         if let Some(seen) = self.seen.get_mut(&key) {
             *seen = seen.merge(span);
+            false
         } else if self.seen.len() < Self::CAPACITY {
             self.seen.insert(key, span);
+            true
         } else {
             self.left_out += 1;
+            false
         }
     }
 

@@ -8,8 +8,11 @@ use crate::decode::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
 use crate::model::{Code, Endpoint, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
 
 use super::conversation::{Conversation, Fact};
+use super::floods::Floods;
 use super::key::{End, FlowKey};
 use super::names::Names;
+use super::record::{self, Record};
+use super::recorder::Recorder;
 use super::sightings::{Sighting, Sightings};
 use super::{REORDERING, SECOND};
 
@@ -22,6 +25,14 @@ const STREAM_SILENCE: i64 = 24 * 3600 * SECOND;
 const AFTERMATH: i64 = 300 * SECOND;
 /// Capture time between two sweeps of the table.
 const SWEEP_EVERY: i64 = 60 * SECOND;
+/// In a flow file, the last packet of a conversation that goes on is told anew after half of the silence that would end it: so
+/// whoever reads the file does not take it for over.
+const fn retell_after(protocol: Protocol) -> i64 {
+    match protocol {
+        Protocol::Udp => UDP_SILENCE / 2,
+        Protocol::Tcp | Protocol::Sctp => STREAM_SILENCE / 2,
+    }
+}
 
 /// What the table had to do to stay within its bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,9 +48,13 @@ pub struct TableTally {
 struct Slot {
     newest: Conversation,
     earlier: Vec<Conversation>,
+    /// Whether there is something that the flow file does not tell.
+    is_news: bool,
+    /// The last packet that the flow file tells of.
+    told: Timestamp,
 }
 
-/// Packets in, flows out.
+/// Packets in, flows out; or, where a flow file is written, the records that add up to them.
 #[derive(Debug)]
 pub struct FlowTable {
     // The hasher is seeded at random for each table: keys come from hostile packets. No output depends on its order.
@@ -50,7 +65,11 @@ pub struct FlowTable {
     finished: Vec<Flow>,
     names: Names,
     sightings: Sightings,
+    floods: Floods,
     tally: TableTally,
+    opened: u64,
+    /// Only where a flow file is written.
+    recorder: Option<Recorder>,
 }
 
 impl FlowTable {
@@ -64,20 +83,63 @@ impl FlowTable {
             finished: Vec::new(),
             names: Names::default(),
             sightings: Sightings::default(),
+            floods: Floods::default(),
             tally: TableTally::default(),
+            opened: 0,
+            recorder: None,
+        }
+    }
+
+    /// A table that gives [records](Self::take_records) in place of flows.
+    pub fn recording(capacity: usize) -> Self {
+        Self { recorder: Some(Recorder::default()), ..Self::new(capacity) }
+    }
+
+    /// Takes in what a record tells, as if its packets had been observed. Headers and checkpoints tell of no packets; a checkpoint
+    /// moves the time on.
+    pub fn recall(&mut self, record: &Record) {
+        match record {
+            Record::Checkpoint { at } => self.advance(*at),
+            Record::Conversation(facts) => {
+                let (key, conversation) = Conversation::from_record(facts);
+                self.put(key, conversation);
+            }
+            Record::Name(record::Name { asker, name, address, at, time_to_live }) => {
+                self.name(NameAnswer {
+                    asker: *asker,
+                    address: *address,
+                    at: *at,
+                    name: name.clone(),
+                    time_to_live: *time_to_live,
+                });
+            }
+            Record::Sighting(record::SightingRecord { kind, source, destination, first, last }) => {
+                if let Some(sighting) = kind.sighting() {
+                    self.see(sighting, *source, *destination, Span::between(*first, *last));
+                }
+            }
+            Record::Flood(flood) => {
+                self.floods.add(flood.originator, flood.responder, flood.attempts, Span::between(flood.first, flood.last));
+            }
+            Record::Header(_) | Record::Frames(_) | Record::Finding { .. } | Record::End { .. } => {}
+        }
+    }
+
+    fn advance(&mut self, at: Timestamp) {
+        if at <= self.now {
+            return;
+        }
+        self.now = at;
+        if self.swept == Timestamp::MIN {
+            self.swept = self.now;
+        } else if self.now.since(self.swept) >= SWEEP_EVERY {
+            self.sweep();
         }
     }
 
     /// Takes in one packet.
     pub fn observe(&mut self, packet: &Packet) {
-        if packet.at > self.now {
-            self.now = packet.at;
-            if self.swept == Timestamp::MIN {
-                self.swept = self.now;
-            } else if self.now.since(self.swept) >= SWEEP_EVERY {
-                self.sweep();
-            }
-        }
+        self.advance(packet.at);
         match &packet.transport {
             Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns } => {
                 if let Some(fact) = tcp_fact(*flags, *sequence, *acknowledgment, *payload_length) {
@@ -144,11 +206,45 @@ impl FlowTable {
         &self.sightings
     }
 
+    /// Attempts that were too many to be kept apart.
+    pub const fn floods(&self) -> &Floods {
+        &self.floods
+    }
+
+    /// Of a [recording](Self::recording) table, what the records taken so far do not tell: in the order in which a reader may
+    /// rely on it, a checkpoint first. Of conversations under way, all facts again as soon as there is a new one.
+    pub fn take_records(&mut self) -> Vec<Record> {
+        let Some(recorder) = &mut self.recorder else { return Vec::new() };
+        // Each slot by itself; the file's order is made by the sorting.
+        self.slots.iter_mut().for_each(|(key, slot)| {
+            let last = slot.newest.span().last();
+            if slot.is_news || last.since(slot.told) >= retell_after(key.protocol()) {
+                slot.is_news = false;
+                slot.told = last;
+                slot.earlier.iter().chain([&slot.newest]).for_each(|conversation| recorder.tell(key, conversation));
+            }
+        });
+        recorder.take(self.now)
+    }
+
+    /// How many pairs of endpoints have been taken up so far.
+    pub const fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// How many records of a [recording](Self::recording) table wait to be taken, beside those of conversations under way.
+    pub fn waiting(&self) -> usize {
+        self.recorder.as_ref().map_or(0, Recorder::waiting)
+    }
+
     /// Finishes all conversations: the capture is over.
     pub fn finish(&mut self) {
         let slots = std::mem::take(&mut self.slots);
         for (key, slot) in slots.into_iter().collect::<Vec<_>>() {
             self.close(&key, slot);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.conclude(&self.sightings, &self.floods);
         }
     }
 
@@ -163,6 +259,8 @@ impl FlowTable {
             "was full: answered conversations were closed early",
             answered_evicted,
         );
+        let lost = self.recorder.as_ref().map_or(0, Recorder::lost);
+        findings.add_many(Code::RecordLost, "conversations", "were given up because nobody took their records", lost);
         findings.add_many(
             Code::FlowTableFull,
             subject,
@@ -180,7 +278,7 @@ impl FlowTable {
         let sender = Endpoint { address: packet.source, port: source_port };
         let receiver = Endpoint { address: packet.destination, port: destination_port };
         let (key, end) = FlowKey::of(sender, receiver, protocol);
-        self.put(key, packet.at, end, fact);
+        self.add(key, packet.at, end, fact);
     }
 
     /// An ICMP error refuses the conversation it quotes. One that quotes nothing known opens none: only what really sent counts.
@@ -188,30 +286,48 @@ impl FlowTable {
         let sender = Endpoint { address: error.source, port: error.source_port };
         let receiver = Endpoint { address: error.destination, port: error.destination_port };
         let (key, end) = FlowKey::of(sender, receiver, error.protocol);
-        self.put(key, at, end, Fact::Undeliverable);
+        self.add(key, at, end, Fact::Undeliverable);
     }
 
-    fn put(&mut self, key: FlowKey, at: Timestamp, end: End, fact: Fact) {
+    fn add(&mut self, key: FlowKey, at: Timestamp, end: End, fact: Fact) {
+        if let Some(slot) = self.slots.get_mut(&key)
+            && slot.add(&key, at, end, fact)
+        {
+            return;
+        }
+        let mut conversation = Conversation::new(at);
+        conversation.add(at, end, fact);
+        self.put(key, conversation);
+    }
+
+    fn put(&mut self, key: FlowKey, conversation: Conversation) {
         if self.slots.len() >= self.capacity && !self.slots.contains_key(&key) {
             self.make_room();
         }
         match self.slots.entry(key) {
             Entry::Vacant(vacant) => {
-                let mut newest = Conversation::new(at);
-                newest.add(at, end, fact);
-                vacant.insert(Slot { newest, earlier: Vec::new() });
+                self.opened += 1;
+                vacant.insert(Slot { newest: conversation, earlier: Vec::new(), is_news: true, told: Timestamp::MIN });
             }
             Entry::Occupied(occupied) => {
-                let given_up = occupied.into_mut().add(&key, at, end, fact);
-                for conversation in given_up {
-                    self.finished.extend(conversation.flows(&key));
+                for conversation in occupied.into_mut().put(&key, conversation) {
+                    self.end(&key, conversation);
                 }
             }
         }
     }
 
     fn sight(&mut self, sighting: Sighting, packet: &Packet) {
-        self.sightings.add(sighting, packet.source, packet.destination, Span::at(packet.at));
+        self.see(sighting, packet.source, packet.destination, Span::at(packet.at));
+    }
+
+    fn see(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) {
+        let is_new = self.sightings.add(sighting, source, destination, span);
+        if let Some(recorder) = &mut self.recorder
+            && is_new
+        {
+            recorder.sight(sighting, source, destination, span);
+        }
     }
 
     fn learn_names(&mut self, packet: &Packet, dns: Option<&DnsMessage>) {
@@ -219,13 +335,37 @@ impl FlowTable {
             return;
         };
         for &(address, time_to_live) in addresses {
-            self.names.add(NameAnswer { asker: packet.destination, address, at: packet.at, name: name.clone(), time_to_live });
+            self.name(NameAnswer { asker: packet.destination, address, at: packet.at, name: name.clone(), time_to_live });
+        }
+    }
+
+    fn name(&mut self, answer: NameAnswer) {
+        match &mut self.recorder {
+            Some(recorder) => {
+                if self.names.add(answer.clone()) {
+                    recorder.name(answer);
+                }
+            }
+            None => {
+                self.names.add(answer);
+            }
         }
     }
 
     fn close(&mut self, key: &FlowKey, slot: Slot) {
+        if self.recorder.is_some() && !slot.is_news && slot.told == slot.newest.span().last() {
+            return;
+        }
         for conversation in slot.earlier.into_iter().chain([slot.newest]) {
-            self.finished.extend(conversation.flows(key));
+            self.end(key, conversation);
+        }
+    }
+
+    /// Hands on a conversation that no packet can reach any more.
+    fn end(&mut self, key: &FlowKey, conversation: Conversation) {
+        match &mut self.recorder {
+            Some(recorder) => recorder.tell(key, &conversation),
+            None => self.finished.extend(conversation.flows(key)),
         }
     }
 
@@ -243,7 +383,8 @@ impl FlowTable {
         }
     }
 
-    /// Makes room for at least one conversation: unanswered ones go first, then those longest silent, a batch at a time.
+    /// Makes room for at least one conversation: unanswered ones go first, then those longest silent, a batch at a time. Of the
+    /// unanswered, those that one address makes, or gets, in great numbers are folded: a scan or a flood is one thing to tell.
     fn make_room(&mut self) {
         self.sweep();
         if self.slots.len() < self.capacity {
@@ -252,13 +393,22 @@ impl FlowTable {
         let candidates = self.slots.iter().map(|(key, slot)| (slot.newest.is_answered(), slot.newest.span().last(), *key));
         let mut candidates: Vec<(bool, Timestamp, FlowKey)> = candidates.collect();
         candidates.sort_unstable();
-        for (is_answered, _, key) in candidates.into_iter().take((self.capacity / 8).max(1)) {
-            if let Some(slot) = self.slots.remove(&key) {
-                if is_answered {
-                    self.tally.answered_evicted += 1;
-                } else {
-                    self.tally.unanswered_evicted += 1;
-                }
+        candidates.truncate((self.capacity / 8).max(1));
+        let mut unanswered = Vec::new();
+        for (is_answered, _, key) in candidates {
+            let Some(slot) = self.slots.remove(&key) else { continue };
+            if is_answered {
+                self.tally.answered_evicted += 1;
+                self.close(&key, slot);
+            } else {
+                self.tally.unanswered_evicted += 1;
+                unanswered.push((key, slot));
+            }
+        }
+        let attempts: Vec<_> = unanswered.iter().map(|(key, slot)| slot.newest.attempt(key)).collect();
+        let is_folded = self.floods.fold(&attempts);
+        for ((key, slot), is_folded) in unanswered.into_iter().zip(is_folded) {
+            if !is_folded {
                 self.close(&key, slot);
             }
         }
@@ -266,25 +416,29 @@ impl FlowTable {
 }
 
 impl Slot {
-    /// Adds a fact to the conversation it belongs to: the one whose span, widened by the protocol's silence, holds `at`. A
-    /// packet may join two conversations into one. Returns those that no packet can reach any more.
-    fn add(&mut self, key: &FlowKey, at: Timestamp, end: End, fact: Fact) -> Vec<Conversation> {
-        let silence = if key.protocol() == Protocol::Udp { UDP_SILENCE } else { STREAM_SILENCE };
-        let reaches = |conversation: &Conversation| {
-            let span = conversation.span();
-            at.since(span.last()) <= silence && span.first().since(at) <= silence
-        };
-        if self.earlier.is_empty() && reaches(&self.newest) {
-            self.newest.add(at, end, fact);
-            return Vec::new();
+    /// Adds a fact to the newest conversation, if it belongs there and nowhere else.
+    fn add(&mut self, key: &FlowKey, at: Timestamp, end: End, fact: Fact) -> bool {
+        let belongs = self.earlier.is_empty() && reaches(silence(key.protocol()), self.newest.span(), Span::at(at));
+        if belongs {
+            self.is_news |= self.newest.add(at, end, fact);
         }
-        let mut joined = Conversation::new(at);
-        joined.add(at, end, fact);
+        belongs
+    }
+
+    /// Adds facts to the conversation they belong to: the one whose span, widened by the protocol's silence, meets theirs. They
+    /// may join two conversations into one. Returns those that no packet can reach any more.
+    fn put(&mut self, key: &FlowKey, mut joined: Conversation) -> Vec<Conversation> {
+        let silence = silence(key.protocol());
+        self.is_news = true;
         let mut others = Vec::new();
-        let fresh = Conversation::new(at);
-        let newest = std::mem::replace(&mut self.newest, fresh);
+        let placeholder = Conversation::new(joined.span().first());
+        let newest = std::mem::replace(&mut self.newest, placeholder);
         for conversation in self.earlier.drain(..).chain([newest]) {
-            if reaches(&conversation) { joined.merge(conversation) } else { others.push(conversation) }
+            if reaches(silence, conversation.span(), joined.span()) {
+                joined.merge(conversation);
+            } else {
+                others.push(conversation);
+            }
         }
         others.push(joined);
         others.sort_by_key(Conversation::span);
@@ -296,6 +450,19 @@ impl Slot {
         self.earlier = earlier;
         given_up
     }
+}
+
+/// The silence after which packets between the same endpoints are another conversation.
+const fn silence(protocol: Protocol) -> i64 {
+    match protocol {
+        Protocol::Udp => UDP_SILENCE,
+        Protocol::Tcp | Protocol::Sctp => STREAM_SILENCE,
+    }
+}
+
+/// Whether no more than that silence lies between the two.
+fn reaches(silence: i64, one: Span, other: Span) -> bool {
+    other.first().since(one.last()) <= silence && one.first().since(other.last()) <= silence
 }
 
 /// How long a conversation's silence may last before it is finished.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::object::{Body, Metadata, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
+use super::object::{Body, Hold, Metadata, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
 use super::owner::{Owned, OwnerRecord, Owners};
 use super::range;
 use super::service::{Backends, Draft, ServiceIndex};
@@ -26,6 +26,8 @@ pub(super) struct Parts {
     pods: Vec<(Metadata, Box<PodBody>)>,
     /// Of each pod, the `resourceVersion`.
     versions: Vec<u64>,
+    /// Of each pod, when it had which of its addresses.
+    holds: Vec<BTreeMap<IpAddr, Hold>>,
     /// Addresses of nodes out of the pod ranges.
     devices: BTreeMap<String, BTreeSet<IpAddr>>,
     services: BTreeMap<(String, String), Draft>,
@@ -174,13 +176,14 @@ impl Parts {
                 *known = selector;
             }
             let from = from(&metadata, &body);
-            let PodBody { node, is_on_host_network, addresses, finished, ports, containers, arguments, .. } = *body;
+            let PodBody { node, is_on_host_network, addresses, holds, finished, ports, containers, arguments, .. } = *body;
             said.pod_ranges.extend(arguments.pod_ranges);
             said.service_ranges.extend(arguments.service_ranges);
             if let Some(port) = arguments.api_server_port {
                 said.api_server.extend(addresses.iter().map(|address| Backend { address: *address, port }));
             }
             self.versions.push(metadata.version.unwrap_or(0));
+            self.holds.push(holds);
             self.inventory.pods.push(Pod {
                 name: PodName { namespace: metadata.namespace, name: metadata.name },
                 workload: WorkloadId(0),
@@ -219,12 +222,15 @@ impl Parts {
     fn settle_timeline(&mut self) {
         let mut timeline = Timeline::default();
         let versions = std::mem::take(&mut self.versions);
-        for (position, (pod, rank)) in self.inventory.pods.iter().zip(versions).enumerate() {
+        let holds = std::mem::take(&mut self.holds);
+        for (position, ((pod, rank), holds)) in self.inventory.pods.iter().zip(versions).zip(holds).enumerate() {
             if pod.is_on_host_network {
                 continue;
             }
             for &address in &pod.addresses {
-                timeline.add(address, Tenure { pod: PodId(index(position)), from: pod.from, until: pod.until, rank });
+                let hold = holds.get(&address).copied().unwrap_or_default();
+                let (from, until) = hold.within(pod.from, pod.until);
+                timeline.add(address, Tenure { pod: PodId(index(position)), from, until, rank });
             }
         }
         timeline.settle();

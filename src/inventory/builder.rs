@@ -28,8 +28,9 @@ pub struct InventoryBuilder {
     findings: Findings,
 }
 
+/// What makes states states of one object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+pub(super) struct Key {
     kind: String,
     namespace: String,
     name: String,
@@ -38,6 +39,25 @@ struct Key {
     identity: String,
     /// Whether the API's own kind is meant, and not one of the same name (Knative has a `Service` beside each Service).
     is_built_in: bool,
+}
+
+impl Key {
+    pub(super) fn of(object: &Object) -> Self {
+        let metadata = &object.metadata;
+        let identity = match &object.body {
+            Body::Pod(_) if !metadata.uid.is_empty() => metadata.uid.clone(),
+            Body::Pod(pod) => metadata.created.or(pod.started).map_or_else(String::new, |time| time.0.to_string()),
+            _ => String::new(),
+        };
+        Self {
+            kind: object.kind.clone(),
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            identity,
+            // Last in order, so that the API's own kind is what remains where both would own pods of one name.
+            is_built_in: !matches!(object.body, Body::Other(_)),
+        }
+    }
 }
 
 impl InventoryBuilder {
@@ -71,21 +91,7 @@ impl InventoryBuilder {
             *self.unknown.entry(object.kind).or_default() += 1;
             return;
         }
-        let metadata = &object.metadata;
-        let identity = match &object.body {
-            Body::Pod(_) if !metadata.uid.is_empty() => metadata.uid.clone(),
-            Body::Pod(pod) => metadata.created.or(pod.started).map_or_else(String::new, |time| time.0.to_string()),
-            _ => String::new(),
-        };
-        let key = Key {
-            kind: object.kind.clone(),
-            namespace: metadata.namespace.clone(),
-            name: metadata.name.clone(),
-            identity,
-            // Last in order, so that the API's own kind is what remains where both would own pods of one name.
-            is_built_in: !matches!(object.body, Body::Other(_)),
-        };
-        self.objects.entry(key).or_default().add(object);
+        self.objects.entry(Key::of(&object)).or_default().add(object);
     }
 
     /// Takes over what was found while the objects were read.

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::object::{Body, Object, OwnerBody};
+use super::object::{Body, Object, OwnerBody, Subset};
 
 /// The different states of one object.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,8 @@ fn compare(one: &Object, other: &Object) -> Ordering {
     age(one).cmp(&age(other)).then_with(|| format!("{one:?}").cmp(&format!("{other:?}")))
 }
 
-fn merge(older: Object, mut newer: Object) -> Object {
+/// A state with what an older one knew of addresses, owners and ends.
+pub(super) fn merge(older: Object, mut newer: Object) -> Object {
     let metadata = &mut newer.metadata;
     metadata.version = metadata.version.or(older.metadata.version);
     metadata.controller = metadata.controller.take().or(older.metadata.controller);
@@ -53,6 +54,9 @@ fn merge(older: Object, mut newer: Object) -> Object {
             newer.node_addresses.extend(older.node_addresses);
             newer.started = earliest(newer.started, older.started);
             newer.finished = newer.finished.or(older.finished);
+            for (address, hold) in older.holds {
+                newer.holds.entry(address).or_insert(hold);
+            }
         }
         (Body::Node(newer), Body::Node(older)) => {
             newer.addresses.extend(older.addresses);
@@ -64,11 +68,26 @@ fn merge(older: Object, mut newer: Object) -> Object {
             newer.cluster_addresses.extend(older.cluster_addresses);
             newer.outside_addresses.extend(older.outside_addresses);
         }
-        (Body::Endpoints(newer), Body::Endpoints(older)) => newer.subsets.extend(older.subsets),
+        (Body::Endpoints(newer), Body::Endpoints(older)) => merge_subsets(&mut newer.subsets, older.subsets),
         (Body::Owner(newer), Body::Owner(older)) | (Body::Other(newer), Body::Other(older)) => merge_owner(newer, older),
         _ => {}
     }
     newer
+}
+
+/// Endpoints come and go one by one: what has the same ports becomes one subset, unless an address went from pod to pod.
+fn merge_subsets(newer: &mut BTreeSet<Subset>, older: BTreeSet<Subset>) {
+    for mut subset in older {
+        let agrees = |known: &&Subset| {
+            let same = |(address, pod)| known.addresses.get(address).is_none_or(|known| known == pod);
+            known.ports == subset.ports && subset.addresses.iter().all(same)
+        };
+        if let Some(known) = newer.iter().find(agrees).cloned() {
+            newer.remove(&known);
+            subset.addresses.extend(known.addresses);
+        }
+        newer.insert(subset);
+    }
 }
 
 fn merge_owner(newer: &mut OwnerBody, older: OwnerBody) {

@@ -18,6 +18,7 @@ mod special;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod watched;
 
 pub use builder::{InventoryBuilder, InventoryOptions};
 pub use objects::{
@@ -25,6 +26,7 @@ pub use objects::{
     ServiceId, ServicePort, ServiceType, TargetPort, Workload, WorkloadId,
 };
 pub use snapshot::InventoryError;
+pub use watched::{Gap, History, Record, VERSION};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;

@@ -99,6 +99,8 @@ pub struct PodBody {
     pub is_on_host_network: bool,
     /// `status.podIPs`.
     pub addresses: BTreeSet<IpAddr>,
+    /// When it had which of these, where that is known to be less than its life.
+    pub holds: BTreeMap<IpAddr, Hold>,
     /// `status.hostIPs`: its node's.
     pub node_addresses: BTreeSet<IpAddr>,
     /// `status.startTime`.
@@ -111,6 +113,15 @@ pub struct PodBody {
     pub containers: BTreeSet<String>,
     /// What the arguments of a control plane component in `kube-system` say.
     pub arguments: Arguments,
+}
+
+/// When a pod had one of its addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hold {
+    /// Since when; `None` for the beginning of its life.
+    pub from: Option<Timestamp>,
+    /// Until when; `None` for its end.
+    pub until: Option<Timestamp>,
 }
 
 /// What control plane components are told on their command line.
@@ -164,7 +175,7 @@ pub struct Subset {
 pub struct OwnerBody {
     /// The labels by which it finds its pods; never empty.
     pub selector: Option<Labels>,
-    /// Whether it has ended and will not make pods any more (a finished Job).
+    /// Whether it will not make pods any more: a finished Job, or any that a watch saw deleted.
     pub is_finished: bool,
 }
 

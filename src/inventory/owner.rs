@@ -71,8 +71,8 @@ impl Owners {
     pub(super) fn without_pods(&self) -> impl Iterator<Item = (WorkloadName, Option<Labels>)> {
         let lasting = self.records.iter().filter(|(key, record)| {
             let kind = key.1.as_str();
-            let is_own = TRANSIENT.contains(&kind) && record.controller.is_none() && !record.body.is_finished;
-            record.is_built_in && (LASTING.contains(&kind) || is_own)
+            let is_own = TRANSIENT.contains(&kind) && record.controller.is_none();
+            record.is_built_in && !record.body.is_finished && (LASTING.contains(&kind) || is_own)
         });
         lasting.map(|((namespace, kind, name), record)| {
             let workload = WorkloadName { namespace: namespace.clone(), name: name.clone(), kind: WorkloadKind(kind.clone()) };

@@ -123,6 +123,12 @@ codes! {
     /// A capture file ends in the middle.
     TruncatedFile "truncated-file" Warning
         "everything before the cut was used; traffic after it is not in the policies";
+    /// The cluster was not watched for a time.
+    InventoryGap "inventory-gap" Warning
+        "pods that came and went in this time are unknown; an address that changed hands may be taken for its later owner's: learn from another time too";
+    /// A kind of object that the cluster did not give.
+    KindLeftOut "kind-left-out" Warning
+        "allow list and watch of it: `netpol-gen inventory --print-role` prints the ClusterRole that is needed";
     /// Frames longer than what was captured of them, cut before their headers ended.
     CutFrames "cut-frames" Warning
         "capture with a larger snaplen (tcpdump -s 0)";
@@ -141,6 +147,18 @@ codes! {
     /// The flow table was full.
     FlowTableFull "flow-table-full" Serious
         "conversations were closed early: raise --flows, or learn from parts of the capture";
+    /// Frames that came while nobody was quick enough to read them.
+    DroppedFrames "dropped-frames" Serious
+        "connections may be missing from the policies: capture fewer interfaces, narrow it with --filter, or watch longer";
+    /// An interface that was not captured all the time.
+    InterfaceGap "interface-gap" Warning
+        "what passed there in the meantime was not seen; `any` sees interfaces that come and go";
+    /// A disk that did not take what was seen.
+    RecordLost "record-lost" Serious
+        "some of what was seen is not in the policies: make room on the disk and watch again";
+    /// A scan, a flood, or a program that tries without end.
+    Flood "flood" Warning
+        "no rule was written; find out who does this: it is a scan, an attack or a broken program";
     /// Multicast and broadcast.
     Multicast "multicast" Note
         "NetworkPolicy does not speak of multicast; most network plug-ins do not forward it";

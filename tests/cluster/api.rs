@@ -54,7 +54,7 @@ pub fn list(kind: &str, items: &[Value], next: &str) -> Answer {
 }
 
 /// A cluster's objects, by path of the API.
-pub struct Cluster(BTreeMap<&'static str, (&'static str, Vec<Value>)>);
+pub struct Cluster(pub BTreeMap<&'static str, (&'static str, Vec<Value>)>);
 
 const SERVED: [(&str, &str); 15] = [
     ("/api/v1/namespaces", "Namespace"),
@@ -181,7 +181,7 @@ pub fn kubeconfig(server: &str, user: &str) -> String {
     )
 }
 
-fn read(stream: &TcpStream, number: usize) -> Option<Request> {
+pub fn read(stream: &TcpStream, number: usize) -> Option<Request> {
     stream.set_nonblocking(false).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     let mut lines = BufReader::new(stream.take(1 << 16)).lines();
@@ -201,7 +201,7 @@ fn read(stream: &TcpStream, number: usize) -> Option<Request> {
     Some(Request { method, path: path.to_owned(), query: query.collect(), authorization, number })
 }
 
-fn write(mut stream: TcpStream, answer: &Answer) {
+pub fn write(mut stream: TcpStream, answer: &Answer) {
     let mut head = String::new();
     let _ = write!(head, "HTTP/1.1 {} x\r\nContent-Type: application/json\r\nConnection: close\r\n", answer.status);
     let _ = write!(head, "Content-Length: {}\r\n\r\n", answer.body.len());

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
 
 mod api;
+mod live;
+mod watch;
+mod watched_files;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -220,7 +223,7 @@ const ROWS: &[Row] = &[
         code: 2,
         told: &[
             "error: failed to list pods: pods is forbidden: User \"u\" cannot list resource \"pods\"\n",
-            "hint: allow it by a rule of a ClusterRole bound to whoever asks: {apiGroups: [\"\"], resources: [\"pods\"], verbs: [\"list\"]}\n",
+            "hint: allow it by a rule of a ClusterRole bound to whoever asks: {apiGroups: [\"\"], resources: [\"pods\"], verbs: [\"list\", \"watch\"]}\n",
         ],
     },
     Row {
@@ -231,7 +234,7 @@ const ROWS: &[Row] = &[
         told: &[
             "warning: ingresses.networking.k8s.io left out: ingresses.networking.k8s.io is forbidden\n",
             "hint: allow it by a rule of a ClusterRole: \
-             {apiGroups: [\"networking.k8s.io\"], resources: [\"ingresses\"], verbs: [\"list\"]}\n",
+             {apiGroups: [\"networking.k8s.io\"], resources: [\"ingresses\"], verbs: [\"list\", \"watch\"]}\n",
         ],
     },
     Row {

@@ -72,12 +72,14 @@ impl Captures {
 }
 
 /// What the captures held.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Frames {
     /// All of them.
     pub total: u64,
     /// Those that were understood.
     pub decoded: u64,
+    /// Those that came and were never read, in a live capture.
+    pub dropped: u64,
     /// The others, by reason.
     pub left_out: BTreeMap<String, u64>,
 }

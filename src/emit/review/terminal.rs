@@ -67,6 +67,9 @@ fn captures(summary: &Summary) -> String {
         let _ = write!(line, ", {first} to {last} ({})", length(captures.seconds));
     }
     let _ = write!(line, "; {}, {} decoded", counted(summary.frames.total, "frame", "frames"), summary.frames.decoded);
+    if summary.frames.dropped > 0 {
+        let _ = write!(line, ", {} dropped", summary.frames.dropped);
+    }
     if !summary.frames.left_out.is_empty() {
         let reasons = summary.frames.left_out.iter().map(|(reason, count)| format!("{count} {}", one_line(reason, 40)));
         let _ = write!(line, ", left out: {}", listed(reasons, 8));

@@ -268,6 +268,7 @@ impl Reading<'_> {
             node: (!node_name.is_empty()).then_some(node_name),
             is_on_host_network: host_network,
             addresses,
+            holds: BTreeMap::new(),
             node_addresses,
             started: self.time(&status.start_time),
             finished,

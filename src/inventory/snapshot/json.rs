@@ -73,7 +73,10 @@ impl<'de> Visitor<'de> for DocumentSeed<'_, '_> {
             }
         }
         self.0.close(members, 0, &repeated);
-        Ok(())
+        match self.0.other_version() {
+            Some(_) => Err(de::Error::custom("another version")),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,16 +1,19 @@
 //! Files of Kubernetes objects in, objects out.
 //!
 //! In: what `kubectl get … -o yaml` (or `-o json`) prints, in any number of files or directories: single objects, `List`s,
-//! typed lists such as `PodList`, streams of YAML documents, concatenated JSON values. Whether it is YAML or JSON is seen from the
-//! content. Out: [`Object`]s in the order of the file. Guaranteed: memory does not grow with a file of JSON, which is read object
-//! by object, none longer than 32 MiB; YAML is held as text, of at most 512 MiB; what is no text at all is refused at its beginning. A
-//! bad object does not stop the rest, and no input makes it panic or cost more than its size allows.
+//! typed lists such as `PodList`, streams of YAML documents, concatenated JSON values; and the records of a watch
+//! ([`History`](super::History) tells their format). Whether it is YAML or JSON, plain or compressed (zstd, gzip), is seen from the
+//! content. Out: [`Object`]s in the order of the file, those of a watch at its end. Guaranteed: memory does not grow with a file of
+//! JSON, which is read object by object, none longer than 32 MiB; YAML is held as text, of at most 512 MiB; what is no text at all
+//! is refused at its beginning. A bad object does not stop the rest, and no input makes it panic or cost more than its size allows.
 
 mod bounded;
+mod compression;
 mod convert;
 mod json;
 mod narrow;
 mod raw;
+mod record;
 mod sink;
 #[cfg(test)]
 mod tests;
@@ -30,7 +33,7 @@ pub use narrow::narrow;
 use bounded::{MAX_OBJECT, MAX_TEXT, Metered};
 
 use super::object::Object;
-use super::{Inventory, InventoryBuilder, InventoryOptions};
+use super::{Inventory, InventoryBuilder, InventoryOptions, VERSION};
 use crate::model::Findings;
 use sink::Sink;
 use tree::{Tree, shorten};
@@ -39,6 +42,9 @@ use tree::{Tree, shorten};
 const MAX_DEPTH: usize = 100;
 /// What is read again as YAML when it begins like JSON and is not (`{kind: Pod, …}`).
 const MAX_SECOND_TRY: u64 = 16 << 20;
+
+/// How names of inventory files end. What is in them is seen from the content.
+const EXTENSIONS: &[&str] = &["yaml", "yml", "json", "jsonl", "zst", "gz"];
 
 /// Why there is no inventory.
 #[derive(Debug, Error)]
@@ -75,8 +81,16 @@ pub enum InventoryError {
         /// The file.
         path: PathBuf,
     },
+    /// A file of a watch is of a format that is not known.
+    #[error("read the inventory `{name}`: its format is version `{version}`, and only version {VERSION} is known")]
+    OtherVersion {
+        /// The file.
+        name: String,
+        /// The version it says.
+        version: String,
+    },
     /// A directory holds no inventory files.
-    #[error("find an inventory file (.yaml, .yml or .json) in the directory `{}`", path.display())]
+    #[error("find an inventory file (.yaml, .yml, .json, .jsonl, .zst or .gz) in the directory `{}`", path.display())]
     EmptyDirectory {
         /// Which.
         path: PathBuf,
@@ -105,6 +119,7 @@ impl InventoryError {
             Self::LongText { .. } => {
                 "write it with `kubectl get … -A -o json`, which is read object by object, whatever its length"
             }
+            Self::OtherVersion { .. } => "use the netpol-gen that wrote it (its first line says which), or a newer one",
             Self::NoPods { .. } => {
                 "without pods no address has a name: add the output of `kubectl get pods -A -o yaml`, taken during the capture"
             }
@@ -145,7 +160,8 @@ pub fn load<P: AsRef<Path>>(paths: &[P], options: &InventoryOptions) -> Result<I
     Ok(inventory)
 }
 
-/// The files meant by files and directories: of a directory, every `.yaml`, `.yml` and `.json` below it. Sorted, each once.
+/// The files meant by files and directories: of a directory, every one below it whose name ends like an inventory's. Sorted, each
+/// once.
 ///
 /// # Errors
 ///
@@ -182,7 +198,7 @@ fn list(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), InventoryError
             let is_inventory = path
                 .extension()
                 .and_then(|extension| extension.to_str())
-                .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known)));
+                .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)));
             if kind.is_dir() {
                 pending.push(path);
             } else if is_inventory && (kind.is_file() || fs::metadata(&path).is_ok_and(|target| target.is_file())) {
@@ -235,15 +251,20 @@ fn read_into(path: &Path, findings: &mut Findings, receive: &mut dyn FnMut(Objec
     let name = path.display().to_string();
     let file = File::open(path).map_err(|source| unreadable(path, source))?;
     let metadata = file.metadata().map_err(|source| unreadable(path, source))?;
-    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let (reader, is_compressed) = compression::decompress(file).map_err(|source| unreadable(path, source))?;
+    let mut reader = BufReader::with_capacity(1 << 18, reader);
     let beginning = reader.fill_buf().map_err(|source| unreadable(path, source))?;
-    if is_json(skip_mark(beginning)) && !(metadata.is_file() && metadata.len() <= MAX_SECOND_TRY) {
+    if is_json(skip_mark(beginning)) && !(metadata.is_file() && !is_compressed && metadata.len() <= MAX_SECOND_TRY) {
         let marked = beginning.len() - skip_mark(beginning).len();
         reader.consume(marked);
         let reader = Metered::new(reader, MAX_OBJECT);
         let mut sink = Sink::new(&name, findings, receive).metered(reader.meter());
         // Asked for byte by byte.
-        return json::read(IoRead::new(BufReader::new(reader)), &mut sink).map_err(|error| match error.io_error_kind() {
+        let result = json::read(IoRead::new(BufReader::new(reader)), &mut sink);
+        if let Some(version) = sink.other_version() {
+            return Err(InventoryError::OtherVersion { version: version.to_owned(), name: name.clone() });
+        }
+        return settle(result, &mut sink).map_err(|error| match error.io_error_kind() {
             Some(io::ErrorKind::FileTooLarge) => InventoryError::EndlessObject { path: path.to_owned() },
             Some(_) => unreadable(path, error.into()),
             None => Malformed::from(error).of(&name),
@@ -263,7 +284,12 @@ fn parse_bytes(bytes: &[u8], name: &str, findings: &mut Findings, receive: &mut 
     let mut found = Findings::default();
     let mut keep = |object| objects.push(object);
     let result = if is_json(bytes) {
-        let first = json::read(SliceRead::new(bytes), &mut Sink::new(name, &mut found, &mut keep)).map_err(Malformed::from);
+        let mut sink = Sink::new(name, &mut found, &mut keep);
+        let first = json::read(SliceRead::new(bytes), &mut sink);
+        if let Some(version) = sink.other_version() {
+            return Err(InventoryError::OtherVersion { version: version.to_owned(), name: name.to_owned() });
+        }
+        let first = settle(first, &mut sink).map_err(Malformed::from);
         first.or_else(|error| {
             objects.clear();
             found = Findings::default();
@@ -279,6 +305,16 @@ fn parse_bytes(bytes: &[u8], name: &str, findings: &mut Findings, receive: &mut 
     Ok(())
 }
 
+/// Ends the reading of a file of JSON. Of a file of records that breaks off, everything before the break counts.
+fn settle(result: Result<(), serde_json::Error>, sink: &mut Sink<'_>) -> Result<(), serde_json::Error> {
+    match result {
+        Err(error) if sink.has_records() && compression::is_torn(&error) => sink.tear(),
+        result => result?,
+    }
+    sink.finish();
+    Ok(())
+}
+
 fn parse_yaml(bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Malformed> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = &bytes[..error.valid_up_to()];
@@ -287,7 +323,9 @@ fn parse_yaml(bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Malformed> {
         let column = String::from_utf8_lossy(&valid[line_start..]).chars().count() + 1;
         Malformed { line, column, message: "it is not text in UTF-8".into() }
     })?;
-    yaml::read(text, sink)
+    yaml::read(text, sink)?;
+    sink.finish();
+    Ok(())
 }
 
 /// Without the byte order mark that some editors put before UTF-8.

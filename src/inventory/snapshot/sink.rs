@@ -1,13 +1,15 @@
-//! Trees in, objects out: takes lists apart and counts what cannot be read.
+//! Trees in, objects out: takes lists and records of a watch apart and counts what cannot be read.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use crate::inventory::History;
 use crate::inventory::object::Object;
 use crate::model::{Code, Findings};
 
 use super::bounded::Meter;
 use super::convert::{self, ListKind};
+use super::record::{self, Said};
 use super::tree::{Tree, shorten};
 
 /// Keys that are more than once in a mapping of the tree at hand; the readers keep the last of each.
@@ -26,6 +28,10 @@ pub(super) struct Sink<'o> {
     has_items: bool,
     position: u64,
     meter: Meter,
+    /// Of the records of a watch, if there are any.
+    history: History,
+    /// The version that the file's header names, if it is not ours.
+    other_version: Option<String>,
 }
 
 /// Where an object stands in its file: its line in YAML, its number in JSON.
@@ -37,7 +43,18 @@ struct Place {
 
 impl<'o> Sink<'o> {
     pub(super) fn new(name: &'o str, findings: &'o mut Findings, receive: &'o mut dyn FnMut(Object)) -> Self {
-        Self { name, findings, receive, unnamed: Vec::new(), list: None, has_items: false, position: 0, meter: Meter::default() }
+        Self {
+            name,
+            findings,
+            receive,
+            unnamed: Vec::new(),
+            list: None,
+            has_items: false,
+            position: 0,
+            history: History::default(),
+            other_version: None,
+            meter: Meter::default(),
+        }
     }
 
     /// Tells the reader where objects end.
@@ -91,7 +108,10 @@ impl<'o> Sink<'o> {
             self.position += 1;
             let place = Place { line, position: self.position };
             self.report(&rest, place, repeated);
-            self.take(rest, None, place);
+            match record::kind(&rest) {
+                Some(kind) => self.record(kind, &rest, place),
+                None => self.take(rest, None, place),
+            }
         }
         self.meter.set(0);
     }
@@ -113,6 +133,53 @@ impl<'o> Sink<'o> {
         }
     }
 
+    /// The version that the file's header names, if it is not one that can be read.
+    pub(super) fn other_version(&self) -> Option<&str> {
+        self.other_version.as_deref()
+    }
+
+    /// Whether there were records of a watch: what can be read of them counts, also if the file then breaks off.
+    pub(super) const fn has_records(&self) -> bool {
+        self.history.records() > 0
+    }
+
+    /// The file breaks off.
+    pub(super) fn tear(&mut self) {
+        let message = format!("breaks off, after {} records", self.history.records());
+        self.findings.add(Code::TruncatedFile, self.name, message);
+        // Said once.
+        self.history.end();
+    }
+
+    /// Nothing follows.
+    pub(super) fn finish(&mut self) {
+        if self.has_records() {
+            let snapshot = std::mem::take(&mut self.history).conclude(self.name);
+            self.findings.merge(snapshot.findings);
+            snapshot.objects.into_iter().for_each(&mut *self.receive);
+        }
+    }
+
+    fn record(&mut self, kind: &str, tree: &Tree, place: Place) {
+        match record::read(kind, tree) {
+            Ok(Said::Header) => self.history.open(),
+            Ok(Said::Change { change, at, object }) => {
+                if let Some(object) = self.convert(object, None, place) {
+                    self.history.observe(change, at, object);
+                }
+            }
+            Ok(Said::Gap(gap)) => self.history.gap(gap),
+            Ok(Said::LeftOut { kinds, reason }) => self.history.leave_out(kinds, &reason),
+            Ok(Said::End) => self.history.end(),
+            Ok(Said::Nothing) => {}
+            Ok(Said::OtherVersion(version)) => self.other_version = Some(version),
+            Err(mismatch) => {
+                let message = format!("cannot be read: {mismatch} ({})", self.name);
+                self.findings.add(Code::UnreadableObject, format!("record of type `{}`", shorten(kind)), message);
+            }
+        }
+    }
+
     fn take(&mut self, tree: Tree, list: Option<&ListKind>, place: Place) {
         // A list among the items of a list; the tree is no deeper than the readers allow.
         if let Tree::Mapping(mut members) = tree {
@@ -123,13 +190,19 @@ impl<'o> Sink<'o> {
                 }
                 return;
             }
-            self.convert(&Tree::Mapping(members), list, place);
+            self.hand_on(&Tree::Mapping(members), list, place);
         } else {
-            self.convert(&tree, list, place);
+            self.hand_on(&tree, list, place);
         }
     }
 
-    fn convert(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) {
+    fn hand_on(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) {
+        if let Some(object) = self.convert(tree, list, place) {
+            (self.receive)(object);
+        }
+    }
+
+    fn convert(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) -> Option<Object> {
         let mut complaints = Vec::new();
         let converted = convert::object(tree, list, &mut complaints);
         let subject = convert::describe(tree, list).unwrap_or_else(|| self.placed(place));
@@ -138,10 +211,11 @@ impl<'o> Sink<'o> {
             self.findings.add(Code::UnreadableObject, subject.clone(), message);
         }
         match converted {
-            Ok(object) => (self.receive)(object),
+            Ok(object) => Some(object),
             Err(mismatch) => {
                 let message = format!("cannot be read: {mismatch} ({})", self.name);
                 self.findings.add(Code::UnreadableObject, subject, message);
+                None
             }
         }
     }

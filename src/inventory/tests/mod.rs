@@ -4,6 +4,7 @@ mod identities;
 mod owners;
 mod ranges;
 mod services;
+mod watched;
 
 use std::net::IpAddr;
 

@@ -1,0 +1,99 @@
+//! Flow files: the lines that a capture wrote.
+
+use std::io::Read;
+
+use super::record::Next;
+use super::window::Window;
+use crate::flow::record::{self, Record};
+use crate::model::Timestamp;
+
+/// More than any record needs; a longer line is none.
+const MOST_LINE: usize = 1 << 20;
+
+/// Reads the lines of a flow file. Its time is that of the last checkpoint.
+#[derive(Debug)]
+pub(super) struct Flows {
+    at: Timestamp,
+    /// Until it has been given.
+    header: Option<Record>,
+    pub(super) current: Option<Record>,
+    /// Lines that are no records.
+    pub(super) malformed: u64,
+    /// Records of kinds that a later version added.
+    pub(super) unknown: u64,
+    pub(super) has_ended: bool,
+}
+
+/// Why the first line is no header.
+pub(super) enum NoHeader {
+    Cut,
+    Malformed,
+    Newer(u32),
+}
+
+impl Flows {
+    /// By the first byte: a record is an object, and no capture begins like that.
+    pub(super) const fn is_magic(head: [u8; 4]) -> bool {
+        head[0] == b'{'
+    }
+
+    /// Reads the first line.
+    pub(super) fn open<R: Read>(window: &mut Window<R>) -> Result<Self, NoHeader> {
+        let length = line(window).ok_or(NoHeader::Cut)?;
+        window.step(length + 1);
+        match Record::parse(window.behind(length + 1, length)) {
+            Ok(Some(Record::Header(header))) if header.version > record::VERSION => Err(NoHeader::Newer(header.version)),
+            Ok(Some(Record::Header(header))) => {
+                let at = header.at;
+                let header = Some(Record::Header(header));
+                Ok(Self { at, header, current: None, malformed: 0, unknown: 0, has_ended: false })
+            }
+            _ => Err(NoHeader::Malformed),
+        }
+    }
+
+    /// The next record and its time.
+    pub(super) fn advance<R: Read>(&mut self, window: &mut Window<R>) -> Next<Timestamp> {
+        if let Some(header) = self.header.take() {
+            self.current = Some(header);
+            return Next::Is(self.at);
+        }
+        loop {
+            let Some(length) = line(window) else {
+                return match window.ready().len() {
+                    0 => Next::End,
+                    MOST_LINE.. => Next::Cut("has a line that is too long for a record; what follows was not read".into()),
+                    _ => Next::Cut("ends inside a line".into()),
+                };
+            };
+            window.step(length + 1);
+            match Record::parse(window.behind(length + 1, length)) {
+                Ok(Some(record)) => {
+                    match &record {
+                        Record::Checkpoint { at } | Record::End { at } => self.at = *at,
+                        _ => {}
+                    }
+                    self.has_ended |= matches!(record, Record::End { .. });
+                    self.current = Some(record);
+                    return Next::Is(self.at);
+                }
+                Ok(None) => self.unknown += 1,
+                Err(_) => self.malformed += 1,
+            }
+        }
+    }
+}
+
+/// The length of the line that the window stands at, without its end.
+fn line<R: Read>(window: &mut Window<R>) -> Option<usize> {
+    let mut searched = 0;
+    loop {
+        if let Some(position) = window.ready()[searched..].iter().position(|byte| *byte == b'\n') {
+            return Some(searched + position);
+        }
+        searched = window.ready().len();
+        if searched >= MOST_LINE || !window.has(searched + 1) {
+            return None;
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! Interfaces in, records out, while it happens.
+//!
+//! One thread an interface decodes frames, keeps conversations, and every few seconds hands on what is new as
+//! [`Record`]s: never a frame. Memory is bounded by the table's capacity, whatever comes; if nobody takes the records, the
+//! table keeps them until it must give up conversations, and counts those. An interface that goes away is waited for; those of
+//! a pattern are taken up as they come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::rights::Needed;
+use super::tap::{self, Tap};
+use super::{CaptureError, interfaces};
+use crate::decode::{DecodeOptions, Decoder, Tally};
+use crate::flow::FlowTable;
+use crate::flow::record::{Frames, Record};
+use crate::model::{Code, Findings};
+
+/// How long a thread sleeps when no frame is there: the kernel holds frames back for as long anyway.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often an interface that went away is looked for.
+const RETRY: Duration = Duration::from_millis(500);
+/// Hand-overs that may wait for whoever writes them.
+const WAITING: usize = 16;
+/// Records after which a hand-over does not wait for its time.
+const EARLY: usize = 20_000;
+/// Own addresses beyond this number are not told apart from others in the filter.
+const MOST_OWN_ADDRESSES: usize = 64;
+
+/// What is to be captured.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// Names or glob patterns of interfaces; `any` for all of them.
+    pub interfaces: Vec<String>,
+    /// A filter in the syntax of pcap-filter(7), or nothing.
+    pub filter: String,
+    /// What cannot be read from frames.
+    pub decoding: DecodeOptions,
+    /// Conversations kept at a time, of each interface.
+    pub capacity: usize,
+    /// How often records are handed on.
+    pub every: Duration,
+}
+
+/// What one interface had to tell.
+#[derive(Debug)]
+pub struct Batch {
+    /// The interface.
+    pub source: String,
+    /// In the order in which they are to be written.
+    pub records: Vec<Record>,
+}
+
+/// Counts of all interfaces together, as they are now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames read.
+    pub frames: u64,
+    /// Frames that found no room.
+    pub dropped: u64,
+    /// Conversations that were begun, or found under way.
+    pub conversations: u64,
+}
+
+/// Interfaces that are opened and not read yet.
+pub struct Opened {
+    taps: Vec<(String, Tap)>,
+    options: LiveOptions,
+    filter: String,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Opened").field("interfaces", &self.interfaces()).finish_non_exhaustive()
+    }
+}
+
+/// Interfaces that are being read.
+#[derive(Debug)]
+pub struct Live {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    known: BTreeSet<String>,
+    sender: SyncSender<Batch>,
+    receiver: Receiver<Batch>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: LiveOptions,
+    filter: String,
+    stop: AtomicBool,
+    frames: AtomicU64,
+    dropped: AtomicU64,
+    conversations: AtomicU64,
+}
+
+impl Shared {
+    fn counts(&self) -> Counts {
+        Counts {
+            frames: self.frames.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            conversations: self.conversations.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Opens all interfaces.
+///
+/// # Errors
+/// When rights are missing, an interface is not there, or the filter is none.
+pub fn open(options: LiveOptions) -> Result<Opened, CaptureError> {
+    let filter = options.filter.trim().to_owned();
+    let there = tap::names()?;
+    let mut names = BTreeSet::new();
+    for wanted in &options.interfaces {
+        if wanted == "any" || there.contains(wanted) || !is_pattern(wanted) {
+            names.insert(wanted.clone());
+            continue;
+        }
+        let pattern = pattern(wanted)?;
+        names.extend(there.iter().filter(|name| pattern.matches(name)).cloned());
+    }
+    if names.is_empty() {
+        return Err(CaptureError::NoSuchInterface { wanted: options.interfaces.join(", "), there });
+    }
+    let mut taps = Vec::new();
+    for name in names {
+        if name != "any" && !there.contains(&name) {
+            return Err(CaptureError::NoSuchInterface { wanted: name, there });
+        }
+        let tap = Tap::open(&name, &filter)?;
+        taps.push((name, tap));
+    }
+    Ok(Opened { taps, options, filter })
+}
+
+impl Opened {
+    /// The interfaces, by name.
+    #[must_use]
+    pub fn interfaces(&self) -> Vec<String> {
+        self.taps.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The filter that was compiled for all of them; empty if there is none.
+    #[must_use]
+    pub fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    /// Leaves out what this machine says to `peers`: requests of this program, which are no traffic of the cluster. What pods say
+    /// to them stays in.
+    ///
+    /// # Errors
+    /// When the own addresses cannot be told, or libpcap does not take the filter.
+    pub fn leave_out(&mut self, peers: &[SocketAddr]) -> Result<(), CaptureError> {
+        let own: BTreeSet<IpAddr> = interfaces()?.into_iter().flat_map(|interface| interface.addresses).collect();
+        let parts = peers.iter().filter_map(|peer| leave_out(*peer, &own));
+        self.filter = parts.fold(std::mem::take(&mut self.filter), |filter, part| join(&filter, Some(&part)));
+        for (_, tap) in &mut self.taps {
+            tap.set_filter(&self.filter)?;
+        }
+        Ok(())
+    }
+
+    /// The rights that reading on needs.
+    #[must_use]
+    pub fn needed(&self) -> Needed {
+        if self.taps.iter().all(|(name, _)| name == "any") { Needed::Nothing } else { Needed::Reopening }
+    }
+
+    /// Begins to read.
+    #[must_use]
+    pub fn start(self) -> Live {
+        let (sender, receiver) = sync_channel(WAITING);
+        let shared = Arc::new(Shared {
+            options: self.options,
+            filter: self.filter,
+            stop: AtomicBool::new(false),
+            frames: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            conversations: AtomicU64::new(0),
+        });
+        let mut live = Live { shared, threads: Vec::new(), known: BTreeSet::new(), sender, receiver };
+        for (name, tap) in self.taps {
+            live.follow(name, Some(tap), false);
+        }
+        live
+    }
+}
+
+impl Live {
+    /// The next records, or nothing after so long.
+    #[must_use]
+    pub fn receive(&self, patience: Duration) -> Option<Batch> {
+        self.receiver.recv_timeout(patience).ok()
+    }
+
+    /// Counts as they are now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.counts()
+    }
+
+    /// Takes up interfaces that have come since and match a pattern.
+    pub fn refresh(&mut self) {
+        self.threads.retain(|thread| !thread.is_finished());
+        let patterns: Vec<_> =
+            self.shared.options.interfaces.iter().filter(|name| is_pattern(name)).filter_map(|name| pattern(name).ok()).collect();
+        if patterns.is_empty() {
+            return;
+        }
+        let there: BTreeSet<String> = tap::names().unwrap_or_default().into_iter().collect();
+        // A name may come again for another interface.
+        self.known.retain(|name| there.contains(name) || !patterns.iter().any(|pattern| pattern.matches(name)));
+        for name in there {
+            if !self.known.contains(&name) && patterns.iter().any(|pattern| pattern.matches(&name)) {
+                self.follow(name, None, true);
+            }
+        }
+    }
+
+    /// Ends reading: hands what the interfaces still have to tell to `take`, until nothing more comes, and returns the counts.
+    pub fn stop(self, mut take: impl FnMut(Batch)) -> Counts {
+        let Self { shared, threads, sender, receiver, .. } = self;
+        shared.stop.store(true, Ordering::Relaxed);
+        drop(sender);
+        // Ends when the last thread has told all and dropped its end.
+        while let Ok(batch) = receiver.recv() {
+            take(batch);
+        }
+        for thread in threads {
+            // A thread that panicked has told it on standard error.
+            let _ = thread.join();
+        }
+        shared.counts()
+    }
+
+    fn follow(&mut self, name: String, tap: Option<Tap>, is_late: bool) {
+        self.known.insert(name.clone());
+        let follower = Follower::new(name, is_late, Arc::clone(&self.shared), self.sender.clone());
+        self.threads.push(thread::spawn(move || follower.run(tap)));
+    }
+}
+
+/// Follows one interface, in its own thread.
+struct Follower {
+    name: String,
+    shared: Arc<Shared>,
+    sender: SyncSender<Batch>,
+    decoder: Decoder,
+    /// As it was when it was last told.
+    told: Tally,
+    /// As many as have been counted.
+    conversations: u64,
+    dropped: u64,
+    table: FlowTable,
+    findings: Findings,
+    /// What found no room in the channel.
+    unsent: Option<Batch>,
+}
+
+impl Follower {
+    fn new(name: String, is_late: bool, shared: Arc<Shared>, sender: SyncSender<Batch>) -> Self {
+        let mut findings = Findings::default();
+        if is_late {
+            let message = "came during the capture: what passed before it was opened was not seen";
+            findings.add(Code::InterfaceGap, &name, message);
+        }
+        Self {
+            decoder: Decoder::new(shared.options.decoding.clone()),
+            table: FlowTable::recording(shared.options.capacity),
+            name,
+            shared,
+            sender,
+            told: Tally::default(),
+            conversations: 0,
+            dropped: 0,
+            findings,
+            unsent: None,
+        }
+    }
+
+    fn run(mut self, mut tap: Option<Tap>) {
+        let mut next = Instant::now() + self.shared.options.every;
+        let mut lost_at = None;
+        if let Some(open) = &mut tap {
+            // The capture begins now, not when the interface was opened.
+            let _ = open.discard();
+        }
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            let Some(open) = &mut tap else {
+                if !self.reopen(&mut tap, &mut lost_at) {
+                    break;
+                }
+                continue;
+            };
+            match self.take(open) {
+                Ok(0) => thread::sleep(PAUSE),
+                Ok(_) => {}
+                Err(_) => {
+                    tap = None;
+                    lost_at = Some(Instant::now());
+                }
+            }
+            let now = Instant::now();
+            if now >= next || self.table.waiting() >= EARLY {
+                next = now + self.shared.options.every;
+                self.hand_on();
+            }
+        }
+        // What is in the kernel's buffer was seen as well; but it fills again, so this has an end.
+        let end = Instant::now() + PAUSE * 10;
+        while let Some(open) = &mut tap
+            && Instant::now() < end
+            && self.take(open).is_ok_and(|count| count > 0)
+        {}
+        self.conclude();
+    }
+
+    fn take(&mut self, tap: &mut Tap) -> Result<usize, ::pcap::Error> {
+        let (decoder, table) = (&mut self.decoder, &mut self.table);
+        let count = tap.take(|frame| {
+            if let Some(packet) = decoder.decode(frame) {
+                table.observe(&packet);
+            }
+        })?;
+        self.shared.frames.fetch_add(count as u64, Ordering::Relaxed);
+        let conversations = self.table.opened() - self.conversations;
+        self.conversations += conversations;
+        self.shared.conversations.fetch_add(conversations, Ordering::Relaxed);
+        let dropped = u64::from(tap.dropped());
+        self.dropped += dropped;
+        self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    /// Waits for an interface that is not there. False if it is not to be waited for: those of a pattern come and go.
+    fn reopen(&mut self, tap: &mut Option<Tap>, lost_at: &mut Option<Instant>) -> bool {
+        match Tap::open(&self.name, &self.shared.filter) {
+            Ok(opened) => {
+                *tap = Some(opened);
+                if let Some(since) = lost_at.take() {
+                    let message = format!("went away, and came back {} s later", since.elapsed().as_secs().max(1));
+                    self.findings.add(Code::InterfaceGap, &self.name, message);
+                }
+                true
+            }
+            Err(_) if !self.shared.options.interfaces.contains(&self.name) => false,
+            Err(_) => {
+                if lost_at.is_none() {
+                    *lost_at = Some(Instant::now());
+                }
+                thread::sleep(RETRY);
+                if self.shared.stop.load(Ordering::Relaxed) {
+                    self.findings.add(Code::InterfaceGap, &self.name, "went away before the end of the capture");
+                }
+                true
+            }
+        }
+    }
+
+    /// Hands on what is new, if there is room; if not, it waits in the table.
+    fn hand_on(&mut self) {
+        let batch = match self.unsent.take() {
+            Some(batch) => batch,
+            None => self.batch(),
+        };
+        match self.sender.try_send(batch) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(batch)) => self.unsent = Some(batch),
+        }
+    }
+
+    fn conclude(mut self) {
+        self.table.finish();
+        self.findings.merge(self.decoder.tally().findings());
+        self.findings.merge(self.table.findings());
+        let last = self.batch();
+        for batch in self.unsent.take().into_iter().chain([last]) {
+            // Nobody listens any more: the run was given up.
+            let _ = self.sender.send(batch);
+        }
+    }
+
+    fn batch(&mut self) -> Batch {
+        let mut records = self.table.take_records();
+        let tally = self.decoder.tally();
+        if tally.frames > self.told.frames || self.dropped > 0 {
+            let before = self.told.left_out();
+            let new = |(reason, count): (&'static str, u64)| {
+                (reason.to_owned(), count - before.get(reason).copied().unwrap_or_default())
+            };
+            records.push(Record::Frames(Frames {
+                source: self.name.clone(),
+                read: tally.frames - self.told.frames,
+                decoded: tally.decoded - self.told.decoded,
+                dropped: std::mem::take(&mut self.dropped),
+                left_out: tally.left_out().into_iter().map(new).filter(|(_, count)| *count > 0).collect::<BTreeMap<_, _>>(),
+            }));
+            self.told = tally.clone();
+        }
+        records.extend(std::mem::take(&mut self.findings).sorted().into_iter().map(|finding| Record::Finding {
+            code: finding.code.name().to_owned(),
+            subject: finding.subject,
+            message: finding.message,
+            count: finding.count,
+        }));
+        Batch { source: self.name.clone(), records }
+    }
+}
+
+fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '['])
+}
+
+fn pattern(text: &str) -> Result<glob::Pattern, CaptureError> {
+    glob::Pattern::new(text).map_err(|source| CaptureError::Pattern { pattern: text.to_owned(), source })
+}
+
+/// The filter that leaves out what this machine says to a peer.
+fn leave_out(peer: SocketAddr, own: &BTreeSet<IpAddr>) -> Option<String> {
+    let own: Vec<String> =
+        own.iter().filter(|address| address.is_ipv4() == peer.is_ipv4()).map(|address| format!("host {address}")).collect();
+    // Without the own address in it, the filter would leave out what pods say to the API.
+    (!own.is_empty() && own.len() <= MOST_OWN_ADDRESSES)
+        .then(|| format!("not (tcp port {} and host {} and ({}))", peer.port(), peer.ip(), own.join(" or ")))
+}
+
+fn join(wanted: &str, own: Option<&str>) -> String {
+    match (wanted.trim(), own) {
+        ("", None) => String::new(),
+        ("", Some(own)) => own.to_owned(),
+        (wanted, None) => wanted.to_owned(),
+        (wanted, Some(own)) => format!("({wanted}) and {own}"),
+    }
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_requests_are_left_out_and_those_of_pods_are_not() {
+        let own: BTreeSet<IpAddr> = ["10.0.0.1", "fd00::1"].map(|text| text.parse().expect("an address")).into();
+        let peer = "10.0.0.9:6443".parse().expect("a socket address");
+        let left_out = leave_out(peer, &own).expect("a filter");
+        assert_eq!(left_out, "not (tcp port 6443 and host 10.0.0.9 and (host 10.0.0.1))");
+        assert_eq!(leave_out(peer, &BTreeSet::new()), None, "nothing is known to be the own");
+        let rows = [
+            ("", None, ""),
+            ("not port 22", None, "not port 22"),
+            ("  ", Some("not x"), "not x"),
+            ("port 80 or port 443", Some("not x"), "(port 80 or port 443) and not x"),
+        ];
+        for (wanted, own, expected) in rows {
+            assert_eq!(join(wanted, own), expected);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `netpol-gen capture`: interfaces in, a flow file out; and what `learn` does while it captures.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::capture::{self, Batch, Counts, Live, LiveOptions, Opened};
+use crate::decode::DecodeOptions;
+use crate::emit::text::counted;
+use crate::flow::{FlowTable, Record};
+use crate::model::{Findings, Outcome, Timestamp};
+
+use super::args::{Capture, Tapping};
+use super::failure::Failure;
+use super::interrupt::Interrupt;
+use super::recording::{FlowFile, header, say};
+use super::view::View;
+use super::{convert, exit};
+
+/// How long is waited for records before time and signals are looked at.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often interfaces are looked for that match a pattern.
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
+
+/// Captures, or converts what was captured.
+pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
+    if !arguments.read.is_empty() {
+        return convert::run(arguments);
+    }
+    let opened = open(&arguments.tapping, arguments.flows, &arguments.vxlan_port)?;
+    capture::give_up(opened.needed()).map_err(Failure::Rights)?;
+    let interrupt = Interrupt::listen().map_err(Failure::Signals)?;
+    let mut file = flow_file(&opened, arguments)?;
+    announce(&opened, arguments.tapping.duration);
+    let mut view = View::new(arguments.tapping.duration);
+    let counts = follow(opened, arguments.tapping.duration, &interrupt, &mut file, &mut view, |records, view| {
+        view.see(addresses(records));
+        Ok(())
+    })?;
+    let edges = view.edges();
+    drop(view);
+    file.end(now(), &Findings::default())?;
+    let Counts { frames, dropped, conversations } = counts;
+    let edges = counted(u64::try_from(edges).unwrap_or(u64::MAX), "edge", "edges");
+    let output = arguments.output.display();
+    say(&format!("{frames} frames, {dropped} dropped; {conversations} flows, {edges} between addresses; written to {output}"));
+    if frames == 0 {
+        let reason = "not one frame passed the interfaces".to_owned();
+        return Err(Failure::Empty {
+            reason,
+            hint: "is it the right interface (`any` is all of them), or the filter too narrow?",
+        });
+    }
+    Ok(exit::DONE)
+}
+
+/// Opens the interfaces that are asked for.
+pub(super) fn open(tapping: &Tapping, capacity: usize, vxlan_ports: &[u16]) -> Result<Opened, Failure> {
+    let mut decoding = DecodeOptions::default();
+    decoding.vxlan_ports.extend(vxlan_ports);
+    let options = LiveOptions {
+        interfaces: tapping.interface.clone(),
+        filter: tapping.filter.clone().unwrap_or_default(),
+        decoding,
+        capacity,
+        every: tapping.every,
+    };
+    Ok(capture::open(options)?)
+}
+
+fn flow_file(opened: &Opened, arguments: &Capture) -> Result<FlowFile, Failure> {
+    let header = header(host(), opened.interfaces(), opened.filter().to_owned(), now());
+    // The interfaces hand on what they have when it is time; then it is written.
+    FlowFile::create(&arguments.output, header, Duration::ZERO)
+}
+
+/// The name of this machine; in a cluster mostly the node's.
+pub(super) fn host() -> String {
+    capture::host()
+}
+
+/// The present. Only here, at the edge, is the clock asked; frames have times of their own.
+pub(super) fn now() -> Timestamp {
+    Timestamp(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX))
+}
+
+/// Says what begins, and how it ends.
+pub(super) fn announce(opened: &Opened, duration: Option<Duration>) {
+    let length =
+        duration.map_or_else(|| "until Ctrl-C".to_owned(), |length| format!("for {length:?}; Ctrl-C ends it earlier, in order"));
+    let filter = if opened.filter().is_empty() { String::new() } else { format!(", only `{}`", opened.filter()) };
+    say(&format!("capturing on {}{filter}, {length}", opened.interfaces().join(", ")));
+}
+
+/// Captures until the time is over or a signal comes. Everything goes to the file; `beat` gets it too, and is called often.
+pub(super) fn follow(
+    opened: Opened,
+    duration: Option<Duration>,
+    interrupt: &Interrupt,
+    file: &mut FlowFile,
+    view: &mut View,
+    mut beat: impl FnMut(&[Record], &mut View) -> Result<(), Failure>,
+) -> Result<Counts, Failure> {
+    let end = duration.map(|duration| Instant::now() + duration);
+    let mut live = opened.start();
+    let mut next_refresh = Instant::now() + REFRESH_EVERY;
+    let result = loop {
+        if interrupt.is_raised() || end.is_some_and(|end| Instant::now() >= end) {
+            break Ok(());
+        }
+        if let Err(failure) = step(&live, file, view, &mut beat) {
+            break Err(failure);
+        }
+        if Instant::now() >= next_refresh {
+            live.refresh();
+            next_refresh = Instant::now() + REFRESH_EVERY;
+        }
+    };
+    let mut last = Vec::new();
+    let counts = live.stop(|batch| last.push(batch));
+    for batch in last {
+        file.add(&batch.records)?;
+        beat(&batch.records, view)?;
+    }
+    result.map(|()| counts)
+}
+
+fn step(
+    live: &Live,
+    file: &mut FlowFile,
+    view: &mut View,
+    beat: &mut impl FnMut(&[Record], &mut View) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let records = live.receive(PATIENCE).map(|Batch { records, .. }| records).unwrap_or_default();
+    file.add(&records)?;
+    beat(&records, view)?;
+    file.keep_up();
+    view.show(live.counts());
+    Ok(())
+}
+
+/// Who was answered by whom, in addresses: what can be told without an inventory.
+fn addresses(records: &[Record]) -> BTreeSet<String> {
+    let mut table = FlowTable::new(records.len());
+    for record in records {
+        table.recall(record);
+    }
+    table.finish();
+    let flows = table.take_finished();
+    let answered = flows.iter().filter(|flow| flow.outcome == Outcome::Answered);
+    answered.map(|flow| format!("{} -> {} {}", flow.originator.address, flow.responder, flow.protocol)).collect()
+}

@@ -1,0 +1,74 @@
+//! `netpol-gen capture --read`: captures in, one flow file out, without a byte of payload.
+
+use std::time::Duration;
+
+use crate::capture::{self, Observed};
+use crate::decode::DecodeOptions;
+use crate::flow::FlowTable;
+use crate::flow::record::{Frames, Record};
+use crate::model::Timestamp;
+
+use super::args::Capture;
+use super::exit;
+use super::failure::Failure;
+use super::reading::{self, Intake};
+use super::recording::{FlowFile, header, say, tell_errors};
+
+/// Frames or records between two looks at the time.
+const BETWEEN: u64 = 8192;
+/// Capture time between two tellings of conversations that go on: so whoever reads several such files at once hears of each
+/// conversation from all of them at about the same time.
+const TELL_EVERY: i64 = 10_000_000_000;
+/// Records that are told at once.
+const MOST_WAITING: usize = 20_000;
+/// How often the file grows.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+
+/// Reads, writes, tells.
+pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
+    let inputs = capture::expand(&arguments.read)?;
+    let mut decoding = DecodeOptions::default();
+    decoding.vxlan_ports.extend(&arguments.vxlan_port);
+    let names: Vec<String> = inputs.iter().map(|input| input.path().display().to_string()).collect();
+    let mut intake = Intake::new(decoding, FlowTable::recording(arguments.flows));
+    let mut file: Option<FlowFile> = None;
+    let mut told = Timestamp::MIN;
+    let create =
+        |at: Timestamp| FlowFile::create(&arguments.output, header(String::new(), names.clone(), String::new(), at), WRITE_EVERY);
+    let (mut findings, errors) = reading::each(inputs, |observed, count| {
+        let file = match &mut file {
+            Some(file) => file,
+            empty => empty.insert(create(time(observed))?),
+        };
+        intake.take(observed);
+        let is_time = || intake.table.now().since(told) >= TELL_EVERY || intake.table.waiting() >= MOST_WAITING;
+        if count.is_multiple_of(BETWEEN) && is_time() {
+            told = intake.table.now();
+            file.add(&intake.table.take_records())?;
+            file.keep_up();
+        }
+        Ok(())
+    })?;
+    let mut file = match file {
+        Some(file) => file,
+        None => create(Timestamp::default())?,
+    };
+    let (frames, found, mut table) = intake.finish();
+    findings.merge(found);
+    file.add(&table.take_records())?;
+    let left_out = frames.left_out.clone();
+    let (read, decoded, dropped) = (frames.total, frames.decoded, frames.dropped);
+    file.add(&[Record::Frames(Frames { source: names.join(", "), read, decoded, dropped, left_out })])?;
+    let records = file.end(table.now().max(Timestamp::default()), &findings)?;
+    tell_errors(&errors);
+    say(&format!("{read} frames, {records} records written to {}", arguments.output.display()));
+    Ok(if errors.is_empty() { exit::DONE } else { exit::FAILED })
+}
+
+fn time(observed: Observed<'_>) -> Timestamp {
+    match observed {
+        Observed::Frame(frame) => frame.at,
+        Observed::Record(Record::Header(header)) => header.at,
+        Observed::Record(_) => Timestamp::default(),
+    }
+}

@@ -1,0 +1,141 @@
+//! Captures in, an observation out.
+
+use crate::capture::{CaptureError, Input, Merged, Observed};
+use crate::decode::{DecodeOptions, Decoder};
+use crate::edge::{Observation, Observer};
+use crate::emit::review::Frames;
+use crate::flow::{FlowTable, Record};
+use crate::inventory::Inventory;
+use crate::model::{Code, Findings};
+
+use super::failure::Failure;
+use super::progress::Progress;
+
+/// Finished flows are handed on when this many have come together.
+const BATCH: usize = 500_000;
+/// Frames or records between two looks at the progress bar and the flow table.
+const BETWEEN: u64 = 8192;
+
+/// What reading the captures gave.
+pub(super) struct Reading {
+    pub(super) observation: Observation,
+    pub(super) frames: Frames,
+    pub(super) sources: Vec<String>,
+    pub(super) findings: Findings,
+    /// Inputs that could not be read, or not to their end.
+    pub(super) errors: Vec<CaptureError>,
+}
+
+/// Reads everything; what is wrong with one input does not stop the others.
+///
+/// # Errors
+/// When nothing could be read at all.
+pub(super) fn read(
+    inputs: Vec<Input>,
+    decoding: DecodeOptions,
+    capacity: usize,
+    inventory: &Inventory,
+) -> Result<Reading, Failure> {
+    let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
+    let mut intake = Intake::new(decoding, FlowTable::new(capacity));
+    let mut observer = Observer::new(inventory);
+    let (mut findings, errors) = each(inputs, |observed, count| {
+        intake.take(observed);
+        if count.is_multiple_of(BETWEEN) && intake.table.finished_count() >= BATCH {
+            let flows = intake.table.take_finished();
+            observer.observe(flows, intake.table.names());
+        }
+        Ok(())
+    })?;
+    let (frames, found, mut table) = intake.finish();
+    observer.observe(table.take_finished(), table.names());
+    observer.sight(table.sightings());
+    observer.flood(table.floods());
+    findings.merge(found);
+    Ok(Reading { observation: observer.conclude(), frames, sources, findings, errors })
+}
+
+/// Hands every frame and record of all inputs, in the order of time, to `take`, with how many there have been. Shows how far it
+/// has come. Returns what is to be said of the inputs themselves.
+///
+/// # Errors
+/// When none of the inputs could be read, or when `take` gives up.
+pub(super) fn each(
+    inputs: Vec<Input>,
+    mut take: impl FnMut(Observed<'_>, u64) -> Result<(), Failure>,
+) -> Result<(Findings, Vec<CaptureError>), Failure> {
+    let mut merged = Merged::new(inputs);
+    let progress = Progress::new(merged.total_bytes());
+    let mut count = 0u64;
+    while let Some(observed) = merged.read_next() {
+        count += 1;
+        take(observed, count)?;
+        if count.is_multiple_of(BETWEEN) {
+            progress.at(merged.bytes_read());
+        }
+    }
+    drop(progress);
+    let findings = merged.take_findings();
+    let mut errors = merged.take_errors();
+    if merged.input_count() == errors.len()
+        && let Some(first) = errors.pop()
+    {
+        return Err(first.into());
+    }
+    Ok((findings, errors))
+}
+
+/// Frames and records in, a table of conversations and counts out.
+pub(super) struct Intake {
+    decoder: Decoder,
+    pub(super) table: FlowTable,
+    /// Of records; those of frames are in the decoder.
+    frames: Frames,
+    findings: Findings,
+}
+
+impl Intake {
+    pub(super) fn new(decoding: DecodeOptions, table: FlowTable) -> Self {
+        Self { decoder: Decoder::new(decoding), table, frames: Frames::default(), findings: Findings::default() }
+    }
+
+    pub(super) fn take(&mut self, observed: Observed<'_>) {
+        match observed {
+            Observed::Frame(frame) => {
+                if let Some(packet) = self.decoder.decode(&frame) {
+                    self.table.observe(&packet);
+                }
+            }
+            Observed::Record(Record::Frames(frames)) => {
+                self.frames.total += frames.read;
+                self.frames.decoded += frames.decoded;
+                self.frames.dropped += frames.dropped;
+                let message = "frames came while nobody was quick enough to read them";
+                self.findings.add_many(Code::DroppedFrames, &frames.source, message, frames.dropped);
+                for (reason, count) in &frames.left_out {
+                    *self.frames.left_out.entry(reason.clone()).or_default() += count;
+                }
+            }
+            Observed::Record(Record::Finding { code, subject, message, count }) => {
+                let known = Code::ALL.iter().find(|known| known.name() == code);
+                self.findings.add_many(known.copied().unwrap_or(Code::UnsupportedFrame), subject, message, *count);
+            }
+            Observed::Record(record) => self.table.recall(record),
+        }
+    }
+
+    /// The counts of all frames, what is to be said of them, and the table with all conversations finished.
+    pub(super) fn finish(mut self) -> (Frames, Findings, FlowTable) {
+        self.table.finish();
+        let tally = self.decoder.tally();
+        let mut frames = self.frames;
+        frames.total += tally.frames;
+        frames.decoded += tally.decoded;
+        for (reason, count) in tally.left_out() {
+            *frames.left_out.entry(reason.to_owned()).or_default() += count;
+        }
+        self.findings.merge(self.table.findings());
+        self.findings.merge(tally.findings());
+        (frames, self.findings, self.table)
+    }
+}

@@ -1,0 +1,384 @@
+//! The lines of a flow file: what a capture saw, without one byte of payload.
+//!
+//! A flow file is JSON Lines, one [`Record`] a line: an object with one field, whose name tells what it is. It holds facts of
+//! conversations (who sent a SYN when, who was heard), not flows: facts of the same conversation from several lines, files and
+//! nodes add up ([`FlowTable::recall`](super::FlowTable::recall)), just as packets do, in any order and however often they are
+//! told. So a file may be read while it grows, after its writer was killed, and beside those of other nodes.
+//!
+//! The first line is the [`Header`]. A later version of this form adds fields and kinds of records, or gets a higher
+//! [`VERSION`]; what an earlier one wrote stays readable.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Sighting;
+use crate::decode::opaque_tunnel;
+use crate::model::{Endpoint, Protocol, Timestamp};
+
+/// The version of the form that is written.
+pub const VERSION: u32 = 1;
+
+/// One line of a flow file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Record {
+    /// The first line.
+    Header(Header),
+    /// The records from here to the next checkpoint were written at this time.
+    Checkpoint {
+        /// The latest capture time.
+        #[serde(with = "time")]
+        at: Timestamp,
+    },
+    /// What is known of a conversation; a later record of the same one says more, never less.
+    Conversation(Conversation),
+    /// A DNS answer as its asker received it.
+    Name(Name),
+    /// Traffic that is no conversation of ports.
+    Sighting(SightingRecord),
+    /// So many attempts that got no answer that they were no longer kept apart.
+    Flood(FloodRecord),
+    /// Frames and their fate since the last such record.
+    Frames(Frames),
+    /// Something that could not be seen, as `netpol-gen findings` lists it.
+    Finding {
+        /// The finding's code.
+        code: String,
+        /// What it is about.
+        subject: String,
+        /// The rest of the sentence.
+        message: String,
+        /// How often.
+        count: u64,
+    },
+    /// The capture ended in order. A file without it is unfinished.
+    End {
+        /// When.
+        #[serde(with = "time")]
+        at: Timestamp,
+    },
+}
+
+/// Who wrote the file, where and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// The program and its version.
+    pub tool: String,
+    /// The name of the machine; in a cluster mostly the node's.
+    pub host: String,
+    /// Interfaces, as they were asked for.
+    pub interfaces: Vec<String>,
+    /// The BPF filter, in the syntax of pcap-filter(7); empty if there was none.
+    pub filter: String,
+    /// When the capture began.
+    #[serde(with = "time")]
+    pub at: Timestamp,
+}
+
+/// Facts of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// `TCP`, `UDP` or `SCTP`.
+    #[serde(with = "protocol")]
+    pub protocol: Protocol,
+    /// The first packet, or ICMP error about one.
+    #[serde(with = "time")]
+    pub first: Timestamp,
+    /// The last one so far.
+    #[serde(with = "time")]
+    pub last: Timestamp,
+    /// The two ends, in the order of their addresses; which of them called is told by the openings, or by their deeds.
+    pub ends: [End; 2],
+    /// TCP SYNs and SCTP INITs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub openings: Vec<Opening>,
+}
+
+/// One end of a conversation, and what it was seen to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// As seen at the tap.
+    pub address: IpAddr,
+    /// Of the conversation's protocol.
+    pub port: u16,
+    /// Its first packet; absent if it was not heard.
+    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+    /// Its last packet.
+    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+    /// The last packet that only an established connection carries.
+    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
+    pub last_carried: Option<Timestamp>,
+    /// What it did.
+    #[serde(default, skip_serializing_if = "Deeds::is_none")]
+    pub did: Deeds,
+    /// Of UDP, in which tenths of a second (modulo 64) it sent; a bit set, in hexadecimal.
+    #[serde(default, with = "hexadecimal", skip_serializing_if = "is_zero")]
+    pub tenths: u64,
+}
+
+/// An opening of a connection or association.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// The end that opened: 0 or 1, as in `ends`.
+    pub by: u8,
+    /// TCP initial sequence number or SCTP initiate tag: the same before and after address translation.
+    pub number: u32,
+    /// When it was first seen.
+    #[serde(with = "time")]
+    pub first: Timestamp,
+    /// Whether the other end accepted it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub accepted: bool,
+    /// Whether the other end rejected it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rejected: bool,
+}
+
+/// A DNS answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name {
+    /// Who asked.
+    pub asker: IpAddr,
+    /// The name asked for.
+    pub name: String,
+    /// An address in the answer.
+    pub address: IpAddr,
+    /// When it was received.
+    #[serde(with = "time")]
+    pub at: Timestamp,
+    /// How long it may be used, in seconds.
+    pub time_to_live: u32,
+}
+
+/// Traffic that is no conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SightingRecord {
+    /// What it was.
+    pub kind: Kind,
+    /// Who sent it.
+    pub source: IpAddr,
+    /// To whom.
+    pub destination: IpAddr,
+    /// The first of its kind between the two.
+    #[serde(with = "time")]
+    pub first: Timestamp,
+    /// The last one so far.
+    #[serde(with = "time")]
+    pub last: Timestamp,
+}
+
+/// [`Sighting`] in a form that can be read back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An ICMP echo request.
+    Echo,
+    /// A datagram to a group, with its port.
+    Multicast(u16),
+    /// A tunnel whose inside cannot be read, by name.
+    OpaqueTunnel(String),
+    /// Another IP protocol, by number.
+    Protocol(u8),
+    /// A packet with port 0.
+    PortZero,
+}
+
+/// Attempts that were folded because they were too many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloodRecord {
+    /// Who tried; absent where that were many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub originator: Option<IpAddr>,
+    /// Whom; absent where that were many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responder: Option<IpAddr>,
+    /// How many different ones, at least.
+    pub attempts: u64,
+    /// The first.
+    #[serde(with = "time")]
+    pub first: Timestamp,
+    /// The last so far.
+    #[serde(with = "time")]
+    pub last: Timestamp,
+}
+
+/// Frames of one source, and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frames {
+    /// The interface.
+    pub source: String,
+    /// How many frames were read.
+    pub read: u64,
+    /// Those that were understood.
+    pub decoded: u64,
+    /// Those that came and were never read, since nobody was quick enough.
+    pub dropped: u64,
+    /// Those that were not understood, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, u64>,
+}
+
+/// A set of deeds: words in JSON, bits in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deeds(pub(super) u8);
+
+/// The names of all kinds of records.
+const KINDS: [&str; 9] = ["header", "checkpoint", "conversation", "name", "sighting", "flood", "frames", "finding", "end"];
+
+/// The words, by position of their bit.
+const DEEDS: [&str; 8] =
+    ["carried", "carried-payload", "asked", "responded", "was-undeliverable", "reset", "finished", "sent-datagram"];
+
+impl Record {
+    /// One line, without its end. Nothing for a kind of record that a later version added.
+    ///
+    /// # Errors
+    /// When it is no record.
+    pub fn parse(line: &[u8]) -> Result<Option<Self>, serde_json::Error> {
+        serde_json::from_slice(line).map(Some).or_else(|error| {
+            match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) {
+                Ok(fields) if fields.len() == 1 && !fields.keys().any(|name| KINDS.contains(&name.as_str())) => Ok(None),
+                _ => Err(error),
+            }
+        })
+    }
+}
+
+impl Deeds {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    const fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Serialize for Deeds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(DEEDS.iter().enumerate().filter(|(bit, _)| self.0 >> bit & 1 == 1).map(|(_, word)| word))
+    }
+}
+
+impl<'de> Deserialize<'de> for Deeds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = Vec::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        // A word that a later version added says more than this one knows to use.
+        let bits = words.iter().filter_map(|word| DEEDS.iter().position(|known| known == word));
+        Ok(Self(bits.fold(0, |bits, bit| bits | 1 << bit)))
+    }
+}
+
+impl From<Sighting> for Kind {
+    fn from(sighting: Sighting) -> Self {
+        match sighting {
+            Sighting::Echo => Self::Echo,
+            Sighting::Multicast(port) => Self::Multicast(port),
+            Sighting::OpaqueTunnel(name) => Self::OpaqueTunnel(name.to_owned()),
+            Sighting::Protocol(number) => Self::Protocol(number),
+            Sighting::PortZero => Self::PortZero,
+        }
+    }
+}
+
+impl Kind {
+    /// What it is a record of; nothing for a tunnel that only a later version knows.
+    pub(super) fn sighting(&self) -> Option<Sighting> {
+        Some(match self {
+            Self::Echo => Sighting::Echo,
+            Self::Multicast(port) => Sighting::Multicast(*port),
+            Self::OpaqueTunnel(name) => Sighting::OpaqueTunnel(opaque_tunnel(name)?),
+            Self::Protocol(number) => Sighting::Protocol(*number),
+            Self::PortZero => Sighting::PortZero,
+        })
+    }
+}
+
+impl End {
+    /// Address and port.
+    #[must_use]
+    pub const fn endpoint(&self) -> Endpoint {
+        Endpoint { address: self.address, port: self.port }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// RFC 3339 in UTC, to the nanosecond.
+mod time {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, Timestamp};
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        jiff::Timestamp::from_nanosecond(at.0.into()).map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let at = jiff::Timestamp::deserialize(deserializer)?;
+        i64::try_from(at.as_nanosecond()).map(Timestamp).map_err(|_| D::Error::custom("a time that no capture can have"))
+    }
+}
+
+mod optional_time {
+    use super::{Deserialize, Deserializer, Serializer, Timestamp, time};
+
+    #[derive(Deserialize)]
+    struct Wrapped(#[serde(with = "time")] Timestamp);
+
+    #[expect(clippy::ref_option, reason = "serde passes references")]
+    pub(super) fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => time::serialize(at, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        Ok(Option::<Wrapped>::deserialize(deserializer)?.map(|Wrapped(at)| at))
+    }
+}
+
+/// As the Kubernetes API spells them.
+mod protocol {
+    use super::{Deserialize, Deserializer, Protocol, Serializer};
+    use serde::de::Error as _;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    pub(super) fn serialize<S: Serializer>(protocol: &Protocol, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(protocol.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Protocol, D::Error> {
+        let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Protocol::from_name(&name).ok_or_else(|| D::Error::custom(format!("{name} is no protocol that has ports")))
+    }
+}
+
+/// Programs such as jq read JSON's numbers with 53 bits.
+mod hexadecimal {
+    use super::{Deserialize, Deserializer, Serializer};
+    use serde::de::Error as _;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    pub(super) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{number:x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let digits = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        u64::from_str_radix(&digits, 16).map_err(D::Error::custom)
+    }
+}
