@@ -44,32 +44,27 @@ impl Floods {
         self.counted.iter().map(|(&(originator, responder), &(count, span))| (originator, responder, count, span))
     }
 
-    /// Counts those of the attempts that belong to a scan or flood, and tells for each whether it did.
+    /// Counts those of the attempts that belong to a scan or flood, and tells for each whether it did. What one address makes at
+    /// one address is told so; of the rest, what one address makes; of the rest, what one address gets.
     pub(super) fn fold(&mut self, attempts: &[Attempt]) -> Vec<bool> {
-        let mut pairs: HashMap<(IpAddr, IpAddr), usize> = HashMap::new();
-        let mut originators: HashMap<IpAddr, usize> = HashMap::new();
-        let mut responders: HashMap<IpAddr, usize> = HashMap::new();
-        for attempt in attempts {
-            *pairs.entry((attempt.originator, attempt.responder)).or_default() += 1;
-            *originators.entry(attempt.originator).or_default() += 1;
-            *responders.entry(attempt.responder).or_default() += 1;
-        }
-        let is_many = |count: Option<&usize>| count.is_some_and(|count| *count >= Self::MANY);
-        let mut is_folded = Vec::with_capacity(attempts.len());
-        for &Attempt { originator, responder, span } in attempts {
-            let ends = if is_many(pairs.get(&(originator, responder))) {
-                Some((Some(originator), Some(responder)))
-            } else if is_many(originators.get(&originator)) {
-                Some((Some(originator), None))
-            } else if is_many(responders.get(&responder)) {
-                Some((None, Some(responder)))
-            } else {
-                None
-            };
-            if let Some((originator, responder)) = ends {
-                self.add(originator, responder, 1, span);
+        let views: [fn(&Attempt) -> Ends; 3] = [
+            |attempt| (Some(attempt.originator), Some(attempt.responder)),
+            |attempt| (Some(attempt.originator), None),
+            |attempt| (None, Some(attempt.responder)),
+        ];
+        let mut is_folded = vec![false; attempts.len()];
+        for view in views {
+            let mut counts: HashMap<Ends, usize> = HashMap::new();
+            for (attempt, _) in attempts.iter().zip(&is_folded).filter(|(_, is_folded)| !**is_folded) {
+                *counts.entry(view(attempt)).or_default() += 1;
             }
-            is_folded.push(ends.is_some());
+            for (attempt, is_folded) in attempts.iter().zip(&mut is_folded).filter(|(_, is_folded)| !**is_folded) {
+                let ends = view(attempt);
+                if counts.get(&ends).is_some_and(|count| *count >= Self::MANY) {
+                    self.add(ends.0, ends.1, 1, attempt.span);
+                    *is_folded = true;
+                }
+            }
         }
         is_folded
     }

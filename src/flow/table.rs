@@ -48,8 +48,10 @@ pub struct TableTally {
 struct Slot {
     newest: Conversation,
     earlier: Vec<Conversation>,
-    /// Whether there is something that the flow file does not tell.
+    /// Whether the flow file does not tell all that is known, and it matters.
     is_news: bool,
+    /// Whether there was any packet since it told.
+    is_touched: bool,
     /// The last packet that the flow file tells of.
     told: Timestamp,
 }
@@ -220,6 +222,7 @@ impl FlowTable {
             let last = slot.newest.span().last();
             if slot.is_news || last.since(slot.told) >= retell_after(key.protocol()) {
                 slot.is_news = false;
+                slot.is_touched = false;
                 slot.told = last;
                 slot.earlier.iter().chain([&slot.newest]).for_each(|conversation| recorder.tell(key, conversation));
             }
@@ -307,7 +310,13 @@ impl FlowTable {
         match self.slots.entry(key) {
             Entry::Vacant(vacant) => {
                 self.opened += 1;
-                vacant.insert(Slot { newest: conversation, earlier: Vec::new(), is_news: true, told: Timestamp::MIN });
+                vacant.insert(Slot {
+                    newest: conversation,
+                    earlier: Vec::new(),
+                    is_news: true,
+                    is_touched: true,
+                    told: Timestamp::MIN,
+                });
             }
             Entry::Occupied(occupied) => {
                 for conversation in occupied.into_mut().put(&key, conversation) {
@@ -353,7 +362,7 @@ impl FlowTable {
     }
 
     fn close(&mut self, key: &FlowKey, slot: Slot) {
-        if self.recorder.is_some() && !slot.is_news && slot.told == slot.newest.span().last() {
+        if self.recorder.is_some() && !slot.is_touched {
             return;
         }
         for conversation in slot.earlier.into_iter().chain([slot.newest]) {
@@ -421,6 +430,7 @@ impl Slot {
         let belongs = self.earlier.is_empty() && reaches(silence(key.protocol()), self.newest.span(), Span::at(at));
         if belongs {
             self.is_news |= self.newest.add(at, end, fact);
+            self.is_touched = true;
         }
         belongs
     }
@@ -430,6 +440,7 @@ impl Slot {
     fn put(&mut self, key: &FlowKey, mut joined: Conversation) -> Vec<Conversation> {
         let silence = silence(key.protocol());
         self.is_news = true;
+        self.is_touched = true;
         let mut others = Vec::new();
         let placeholder = Conversation::new(joined.span().first());
         let newest = std::mem::replace(&mut self.newest, placeholder);

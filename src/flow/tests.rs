@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::decode::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
 use crate::model::{DirectionEvidence, Flow, Outcome, Protocol, Timestamp};
 
-use super::{FlowTable, Sighting};
+use super::{FlowTable, Record, Sighting};
 
 const CALLER: &str = "10.0.0.1";
 const CALLED: &str = "10.0.0.2";
@@ -264,6 +264,113 @@ fn a_flood_does_not_push_out_an_answered_connection() {
     assert_eq!(table.findings().sorted().len(), 1, "the full table is reported");
 }
 
+#[test]
+fn a_scan_of_many_ports_is_folded_and_real_connections_are_not() {
+    let mut table = FlowTable::new(4096);
+    for packet in handshake(0, 100) {
+        table.observe(&packet);
+    }
+    let scanner = ("10.9.9.9", CALLED);
+    let scanned = 60_000u16;
+    for number in 0..scanned {
+        table.observe(&tcp(SECOND + i64::from(number), scanner, (55_555, number + 1), "S", (7, 0, 0)));
+    }
+    // A client that waits for a service to start is no scan.
+    for number in 0..20u16 {
+        table.observe(&tcp(2 * SECOND + i64::from(number), ("10.0.0.3", CALLED), (40_000 + number, 5432), "S", (7, 0, 0)));
+    }
+    for number in 0..scanned {
+        table.observe(&tcp(3 * SECOND + i64::from(number), scanner, (44_444, number + 1), "S", (7, 0, 0)));
+    }
+    table.finish();
+    let flows = table.take_finished();
+    let of = |address: &str| flows.iter().filter(|flow| flow.originator.address.to_string() == address).count();
+    assert_eq!((of(CALLER), of("10.0.0.3")), (1, 20), "what is no scan is kept apart");
+    assert!(of("10.9.9.9") <= 4096, "{} of the scan are kept apart", of("10.9.9.9"));
+    let floods: Vec<_> = table.floods().iter().collect();
+    let [(Some(originator), Some(responder), attempts, span)] = floods.as_slice() else { panic!("{floods:?}") };
+    assert_eq!((originator.to_string().as_str(), responder.to_string().as_str()), scanner);
+    assert_eq!(usize::try_from(*attempts).unwrap() + of("10.9.9.9"), 2 * usize::from(scanned), "every attempt is counted");
+    assert_eq!(span.first(), Timestamp(SECOND));
+}
+
+#[test]
+fn a_flood_from_many_addresses_is_told_by_its_target() {
+    let mut table = FlowTable::new(4096);
+    for number in 0..20_000u16 {
+        let [high, low] = number.to_be_bytes();
+        let source = format!("203.{}.{high}.{low}", number % 7);
+        table.observe(&tcp(i64::from(number), (&source, CALLED), (1000, 80), "S", (u32::from(number), 0, 0)));
+    }
+    let floods: Vec<_> = table.floods().iter().collect();
+    assert_eq!(floods.len(), 1, "{floods:?}");
+    let (originator, responder, attempts, _) = floods[0];
+    assert_eq!((originator, responder), (None, Some(address(CALLED))));
+    assert!(attempts >= 15_000, "{attempts}");
+}
+
+/// What a table makes of these packets by way of records, taken whenever so many packets have come, and read back from JSON.
+fn by_way_of_records(packets: &[Packet], every: usize) -> Vec<Record> {
+    let mut table = FlowTable::recording(1000);
+    let mut records = Vec::new();
+    for (number, packet) in packets.iter().enumerate() {
+        table.observe(packet);
+        if number % every == 0 {
+            records.append(&mut table.take_records());
+        }
+    }
+    table.finish();
+    records.append(&mut table.take_records());
+    let read_back = |record: &Record| Record::parse(&serde_json::to_vec(record).unwrap()).unwrap().unwrap();
+    let again: Vec<Record> = records.iter().map(read_back).collect();
+    assert_eq!(again, records, "a record is read as it was written");
+    again
+}
+
+fn recalled(records: &[Record]) -> Vec<Flow> {
+    let mut table = FlowTable::new(1000);
+    records.iter().for_each(|record| table.recall(record));
+    table.finish();
+    let mut flows = table.take_finished();
+    flows.sort();
+    flows
+}
+
+#[test]
+fn a_conversation_that_goes_on_is_told_again_only_if_there_is_news() {
+    let mut table = FlowTable::recording(1000);
+    let mut told = Vec::new();
+    let mut checkpoint = |table: &mut FlowTable| {
+        let records = table.take_records();
+        told.push(records.iter().filter(|record| matches!(record, Record::Conversation(_))).count());
+    };
+    for packet in handshake(0, 100) {
+        table.observe(&packet);
+    }
+    checkpoint(&mut table);
+    for minute in 1..60 {
+        table.observe(&tcp(minute * 60 * SECOND, THERE, UP, "A", (200, 200, 10)));
+    }
+    checkpoint(&mut table);
+    table.observe(&tcp(3600 * SECOND, THERE, UP, "A", (200, 200, 10)));
+    checkpoint(&mut table);
+    table.observe(&tcp(3601 * SECOND, BACK, DOWN, "FA", (300, 200, 0)));
+    checkpoint(&mut table);
+    table.finish();
+    checkpoint(&mut table);
+    assert_eq!(told, [1, 1, 0, 1, 0], "its beginning, its first payload, nothing, its end, nothing");
+}
+
+#[test]
+fn what_a_later_version_says_is_passed_over_and_nonsense_is_not() {
+    let known = br#"{"checkpoint":{"at":"2026-01-02T03:04:05.000000001Z"}}"#;
+    assert!(matches!(Record::parse(known), Ok(Some(Record::Checkpoint { at })) if at.0 % 1_000_000_000 == 1));
+    assert!(matches!(Record::parse(br#"{"prophecy":{"at":"soon"}}"#), Ok(None)));
+    for nonsense in ["", "{}", "[]", "1", "{\"checkpoint\":{\"at\":\"soon\"}}", "{\"a\":1,\"b\":2}", "{\"end\""] {
+        assert!(Record::parse(nonsense.as_bytes()).is_err(), "{nonsense}");
+    }
+}
+
 /// Packets of a small network, with collisions of every kind.
 fn any_packet() -> impl Strategy<Value = Packet> {
     let ends = prop_oneof![Just(THERE), Just(BACK)];
@@ -289,5 +396,19 @@ proptest! {
             .prop_flat_map(|packets| (Just(packets.clone()), Just([packets.clone(), packets].concat()).prop_shuffle()))
     ) {
         prop_assert_eq!(flows(&packets), flows(&shuffled));
+    }
+
+    #[test]
+    fn records_of_several_taps_in_any_order_give_the_same_flows(
+        (packets, dealt) in proptest::collection::vec(any_packet(), 0..40)
+            .prop_flat_map(|packets| (Just(packets.clone()), proptest::collection::vec(0u8..3, packets.len()))),
+        every in 1usize..10,
+    ) {
+        let taps = [1, 2, 0].map(|tap| {
+            // The first tap saw everything that any saw, as `any` does.
+            let seen = packets.iter().zip(&dealt).filter(|(_, by)| **by == tap || tap == 0).map(|(packet, _)| packet.clone());
+            by_way_of_records(&seen.collect::<Vec<_>>(), every)
+        });
+        prop_assert_eq!(recalled(&taps.concat()), flows(&packets));
     }
 }

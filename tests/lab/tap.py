@@ -13,8 +13,11 @@ DRAIN = 0.6  # seconds for the last frames to pass from the kernel to the file
 
 
 class Tap:
-    def __init__(self, host, interface, path, nanoseconds=False):
-        arguments = ["tcpdump", "-n", "-U", "--immediate-mode", "-B", "16384", "-Z", "root", "-s", "0", "-i", interface, "-w", str(path)]
+    """tcpdump. `length` is what it keeps of a frame; 0 keeps all, and makes room for few frames at a time: not for a busy wire."""
+
+    def __init__(self, host, interface, path, nanoseconds=False, length=0):
+        arguments = ["tcpdump", "-n", "-U", "--immediate-mode", "-B", "16384", "-Z", "root", "-s", str(length), "-i", interface,
+                     "-w", str(path)]
         if interface == "any":
             arguments += ["-y", "LINUX_SLL2"]
         if nanoseconds:
@@ -38,11 +41,11 @@ class Tap:
 
 
 @contextlib.contextmanager
-def recording(target, taps, nanoseconds=False):
+def recording(target, taps, nanoseconds=False, length=0):
     """Record while the body runs. `taps` are (host, interface) pairs; several become one file, merged by time."""
     folder = taps[0][0].network.folder
     parts = [folder / f"tap-{n}.pcap" for n in range(len(taps))]
-    running = [Tap(host, interface, part, nanoseconds) for (host, interface), part in zip(taps, parts, strict=True)]
+    running = [Tap(host, interface, part, nanoseconds, length) for (host, interface), part in zip(taps, parts, strict=True)]
     time.sleep(1.2)  # object times have whole seconds: what stood before must be clearly earlier than the first packet
     yield
     time.sleep(DRAIN)

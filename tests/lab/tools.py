@@ -10,7 +10,7 @@ PACKAGES = {
 }
 
 
-def missing():
+def missing(packages=PACKAGES):
     """The packages that have to be installed first."""
     places = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return sorted({package for program, package in PACKAGES.items() if not shutil.which(program, path=places)})
+    return sorted({package for program, package in packages.items() if not shutil.which(program, path=places)})

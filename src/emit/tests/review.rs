@@ -13,7 +13,7 @@ fn summary() -> Summary {
             vec!["captures/shop.pcap".into()],
             Some(Span::between(first, Timestamp::from_seconds(1_790_000_300))),
         ),
-        frames: Frames { total: 512, decoded: 510, left_out: BTreeMap::from([("unsupported-frame".into(), 2)]) },
+        frames: Frames { total: 512, decoded: 510, dropped: 0, left_out: BTreeMap::from([("unsupported-frame".into(), 2)]) },
         flows: BTreeMap::from([("answered".into(), 61), ("refused".into(), 1), ("unanswered".into(), 2)]),
         edges: 13,
         proof: Some(Proof {

@@ -1,0 +1,10 @@
+"""All scenarios by name, in the order in which they are run."""
+
+from collections.abc import Callable
+
+from application import Application
+from scenarios import broken, circle
+
+SCENARIOS: dict[str, Callable[[Application], None]] = {**circle.SCENARIOS, **broken.SCENARIOS}
+# Run only when named, until `learn --duration`, `capture` and `inventory --watch` are there.
+WAITING = frozenset({"live-circle", "live-reuse", "live-api-restart", "capture-killed", "disk-full"})
