@@ -58,11 +58,13 @@ fn what_cannot_be_done_says_what_why_and_what_to_do() {
     let text = write(here, "notes.txt", b"these are notes");
     let broken = write(here, "broken.yaml", b"kind: List\nitems:\n  - kind: Pod\n    metadata: }\n");
     let without_pods = inventory(here, |items| items.retain(|item| !is_kind(item, "Pod")));
+    let shop = fs::read(root().join("captures/shop.pcap")).unwrap();
+    let cut = write(here, "cut.pcap", &shop[..50]);
     let in_a_file = format!("{text}/policies");
     let output = here.join("policies");
     let output = output.to_str().unwrap();
 
-    let rows: [(&str, Vec<&str>, &[&str]); 13] = [
+    let rows: [(&str, Vec<&str>, &[&str]); 14] = [
         (
             "no such capture",
             vec!["--read", "none.pcap", "--inventory", "captures/shop.yaml"],
@@ -78,6 +80,11 @@ fn what_cannot_be_done_says_what_why_and_what_to_do() {
             "a capture without frames",
             vec!["--read", &frameless, "--inventory", "captures/shop.yaml"],
             &["the captures hold no frames"],
+        ),
+        (
+            "a capture that is cut in its first frame",
+            vec!["--read", &cut, "--inventory", "captures/shop.yaml"],
+            &["truncated-file", "no frame of the captures can be read", "the findings above say why"],
         ),
         (
             "a capture of another cluster",
@@ -232,6 +239,14 @@ fn files_of_others_are_not_touched_without_force() {
     let (code, _, _) = learn(&[SHOP.as_slice(), output.as_slice(), &["--force"]].concat());
     assert_eq!(code, Some(0));
     assert!(fs::read_to_string(&mine).unwrap().contains("kind: NetworkPolicy"));
+}
+
+#[test]
+fn an_exposed_workload_is_said_once_with_its_callers() {
+    let output = tempfile::tempdir().unwrap();
+    let (_, _, stderr) = learn(&[SHOP.as_slice(), &["--output", output.path().to_str().unwrap()]].concat());
+    let said = "prod/web is exposed on TCP 80: 3 outside addresses called it, and every outside address is allowed to\n";
+    assert!(stderr.contains(said), "{stderr}");
 }
 
 #[test]

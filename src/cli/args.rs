@@ -232,15 +232,15 @@ pub(super) struct Learn {
     #[arg(long)]
     pub(super) force: bool,
 
-    /// Write the evidence anew also where a policy has not changed
+    /// Write files anew, with their evidence, also where nothing has changed
     #[arg(long)]
     pub(super) refresh_evidence: bool,
 
-    /// How to tell the result: text on standard error, or json on standard output
+    /// How to tell the result: text on standard error, or JSON on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
 
-    /// End with exit code 1 if there is a finding with this code, or this bad (note, warning, serious). Repeatable
+    /// End with exit code 1 if there is a finding with this code, or at least this bad (note, warning, serious). Repeatable
     #[arg(long, value_name = "CODE|SEVERITY")]
     pub(super) deny: Vec<String>,
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::capture;
 use crate::decode::DecodeOptions;
 use crate::edge::Observation;
+use crate::emit::text::counted;
 use crate::emit::{self, Scope, Summary, Templates, review};
 use crate::inventory::{self, Inventory, InventoryOptions};
 use crate::model::{Code, Edge, Findings, Severity, WorkloadName};
@@ -199,19 +200,25 @@ fn is_empty(set: &PolicySet) -> bool {
 /// Says where the traffic went, if not into policies.
 fn empty(reading: &Reading, set: &PolicySet) -> Failure {
     let flows: u64 = reading.observation.flows.values().sum();
-    let (reason, hint) = if reading.frames.total == 0 {
+    let edges = u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX);
+    let (reason, hint) = if reading.frames.total == 0 && reading.findings.worst().is_some() {
+        ("no frame of the captures can be read".to_owned(), "the findings above say why")
+    } else if reading.frames.total == 0 {
         ("the captures hold no frames".to_owned(), "was the capture stopped before it wrote anything, or its filter too narrow?")
     } else if flows == 0 {
-        let reason = format!("none of {} frames belongs to a TCP, UDP or SCTP conversation", reading.frames.total);
+        let frames = counted(reading.frames.total, "frame", "frames");
+        let reason = format!("none of {frames} belongs to a TCP, UDP or SCTP conversation");
         (reason, "the findings above say what the frames were")
     } else if reading.observation.edges.is_empty() {
-        let reason = format!("none of {flows} flows was an answered connection of a pod that the inventory knows at that time");
+        let flows = counted(flows, "flow", "flows");
+        let reason = format!("none of {flows} was an answered connection of a pod that the inventory knows at that time");
         (reason, "is the inventory of the same cluster and time as the capture? The findings above name the addresses")
     } else if !set.inexpressible.is_empty() {
-        let reason = format!("none of the {} edges seen can be said by a policy", reading.observation.edges.len());
+        let reason = format!("none of {} seen can be said by a policy", counted(edges, "edge", "edges"));
         (reason, "the findings above say why; mostly pods have no labels by which to select them")
     } else {
-        let reason = format!("the {} edges seen belong to other namespaces", reading.observation.edges.len());
+        let reason =
+            format!("{} to other namespaces", counted(edges, "edge was seen, which belongs", "edges were seen, which belong"));
         (reason, "name the namespace with --namespace, or add --system")
     };
     Failure::Empty { reason, hint }

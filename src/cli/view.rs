@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_line_tells_time_rates_and_edges() {
-        let mut view = View::new(Some(Duration::from_secs(3600)));
+        let mut view = View::new(Some(Duration::from_hours(1)));
         let begin = view.begin;
         let counts = Counts { frames: 5000, dropped: 20, conversations: 7 };
         let now = begin + Duration::from_secs(10);

@@ -107,7 +107,28 @@ pub enum EmitError {
         #[source]
         source: std::io::Error,
     },
-    /// Writing failed. Every file is whole, the old one or the new one.
+    /// Another run is writing into the directory.
+    #[error("write into {}: another run is writing there", directory.display())]
+    Busy {
+        /// Where.
+        directory: PathBuf,
+    },
+    /// An earlier run did not end, and what it noted cannot be understood.
+    #[error("undo what an earlier run left half done: {} is no journal", path.display())]
+    BadJournal {
+        /// The note.
+        path: PathBuf,
+    },
+    /// What a run has changed cannot be brought back. The old file is kept.
+    #[error("bring back {}, which a run that did not end has changed", path.display())]
+    Unrestored {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Writing failed. Every file is as it was.
     #[error("write {}", path.display())]
     Unwritable {
         /// Where.
@@ -136,14 +157,21 @@ impl EmitError {
             Self::Foreign { .. } => "choose another --output, move them away, or replace them with --force",
             Self::OddFile { .. } => "remove it, or choose another --output",
             Self::Unreadable { .. } => "check that the directory and its files can be read",
+            Self::Busy { .. } => "wait until it has ended; if none is, remove the directory .netpol-gen there",
+            Self::BadJournal { .. } => {
+                "the old files lie beside it (0.old, 1.old, ...): take what you need, then remove the directory .netpol-gen"
+            }
+            Self::Unrestored { .. } => {
+                "make it writable and run again: the next run brings it back from the directory .netpol-gen"
+            }
             Self::Unwritable { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                     "choose an --output that this user may write to"
                 }
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    "make room and run again; no file is half written"
+                    "make room and run again; all files are as they were"
                 }
-                _ => "choose another --output, or use --output - for standard output; no file is half written",
+                _ => "choose another --output, or use --output - for standard output; all files are as they were",
             },
         }
     }

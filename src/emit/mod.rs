@@ -1,13 +1,14 @@
-//! Policies as reviewed-ready files.
+//! Policies as files ready for review.
 //!
 //! In: [`Explained`](crate::model::Explained) policies and a [`Summary`] of the run. Out: the text of every file ([`render`]),
 //! their layout ([`plan`]), the review ([`review`]), and, through [`sink`], the files themselves. Guarantees: a text that does not
 //! read back as exactly its policy is never written; same input, same bytes; a file that the tool did not write is never
-//! replaced unasked; every file is replaced whole or not at all. Only [`sink`] and [`Templates::load`] touch files.
+//! replaced unasked; all files of a run are replaced or none is. Only [`sink`] and [`Templates::load`] touch files.
 
 mod error;
 pub mod evidence;
 pub mod manifest;
+mod owner;
 pub mod plan;
 pub mod render;
 pub mod review;
@@ -16,6 +17,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod transaction;
 mod words;
 mod yaml;
 

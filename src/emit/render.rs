@@ -135,7 +135,7 @@ fn check_policy(policy: &Policy, file: &str, rendered: &str, templates: &Templat
 /// The policy of a file of this tool; nothing if it is not one, whatever the reason.
 #[must_use]
 pub fn read_policy(text: &str) -> Option<Policy> {
-    manifest::read(&serde_json::from_value(yaml::read(text).ok()?).ok()?).ok()
+    manifest::read(&serde_json::from_value(yaml::read_commented(text).ok()?).ok()?).ok()
 }
 
 /// The text of a kustomization. `about` is a sentence for its comment.

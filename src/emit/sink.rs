@@ -1,32 +1,28 @@
-//! Files replaced whole or not at all.
+//! The files of a run, brought into a directory that others write to as well.
 //!
 //! In: a [`Plan`] and a directory. Out: how many files were written, left alone, removed. Guarantees:
 //!
-//! - A file that the tool did not write is never replaced without [`Options::force`], and never removed; all such files in the way
-//!   are named before anything is written. The tool's own files begin with its marker; policies also bear its label.
-//! - A policy file that still says the same is left byte for byte as it is, unless [`Options::refresh_evidence`].
-//! - All new texts are written beside their targets first; only when all of them are on the disk are they renamed into place:
-//!   policies, then kustomizations from the inner ones to the top, then the review. Last come the removals. So a full disk changes
-//!   nothing, and a failure in between leaves every file whole and no kustomization that names a missing file.
+//! - A file that the tool did not write (see [`Kind::is_own`]) is never replaced without [`Options::force`], and never removed; all
+//!   such files in the way are named before anything is written.
+//! - A file that still says the same is left byte for byte as it is, with the comments that people wrote into it, unless
+//!   [`Options::refresh_evidence`].
+//! - All files of a run change or none does, as [`transaction`](super::transaction) says in detail.
 //! - Nothing is written or removed through a symbolic link below the directory.
-//!
-//! Whole against the tool's own failure, not against a power cut: nothing is flushed to the device.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
-
-use tempfile::TempPath;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use crate::model::Explained;
 
+use super::owner::Kind;
 use super::plan::{
     ALL_DEFAULT_DENY, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, REVIEW, Scope, is_namespace_name,
 };
 use super::review::Summary;
-use super::template::{MARKDOWN_MARKER, YAML_MARKER};
-use super::{EmitError, Templates, manifest, render, review};
+use super::transaction::{Transaction, recover};
+use super::{EmitError, Templates, render, review, yaml};
 
 /// What a person may ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +56,7 @@ pub fn write(
     templates: &Templates,
     options: Options,
 ) -> Result<Written, EmitError> {
+    recover(directory)?;
     let mut plan = Plan::new(policies, scope, &survey(directory)?, templates)?;
     plan.set_review(review::markdown(summary, templates)?);
     apply(&plan, directory, options)
@@ -72,11 +69,10 @@ pub fn write(
 pub fn survey(directory: &Path) -> Result<Existing, EmitError> {
     let mut existing = Existing::default();
     for namespace in namespaces(directory)? {
-        let inner = directory.join(&namespace);
-        if owned_text(&inner.join(KUSTOMIZATION), Owner::Kustomization)?.is_some() {
+        if owned_text(directory, &format!("{namespace}/{KUSTOMIZATION}"), Kind::Kustomization)?.is_some() {
             existing.allow.insert(namespace.clone());
         }
-        if owned_text(&inner.join(DEFAULT_DENY).join(KUSTOMIZATION), Owner::Kustomization)?.is_some() {
+        if owned_text(directory, &format!("{namespace}/{DEFAULT_DENY}/{KUSTOMIZATION}"), Kind::Kustomization)?.is_some() {
             existing.default_deny.insert(namespace);
         }
     }
@@ -98,7 +94,7 @@ pub fn apply(plan: &Plan, directory: &Path, options: Options) -> Result<Written,
             changed.push((path, planned));
             continue;
         }
-        let owned = owned_text(&target, Owner::of(&planned.content))?;
+        let owned = owned_text(directory, path, Kind::of(&planned.content))?;
         if owned.is_none() && !options.force {
             foreign.push(target);
         } else if owned.is_some_and(|text| is_up_to_date(&text, planned, options)) {
@@ -121,56 +117,41 @@ pub fn apply(plan: &Plan, directory: &Path, options: Options) -> Result<Written,
         };
         (rank, std::cmp::Reverse(path.matches('/').count()), *path)
     });
-    let staged = Staged::new(directory, &changed)?;
-    done.written = staged.commit()?;
-    done.removed = remove(directory, &stale)?;
+    if changed.is_empty() && stale.is_empty() {
+        return Ok(done);
+    }
+    let mut transaction = Transaction::begin(directory)?;
+    for (path, planned) in changed {
+        transaction.write(path, &planned.text)?;
+        done.written += 1;
+    }
+    for path in &stale {
+        transaction.remove(path)?;
+        done.removed += 1;
+    }
+    transaction.commit()?;
     Ok(done)
 }
 
-/// How to tell whether a file is the tool's.
-#[derive(Clone, Copy)]
-enum Owner {
-    Policy,
-    Kustomization,
-    Review,
-}
-
-impl Owner {
-    fn of(content: &Content) -> Self {
-        match content {
-            Content::Policy(_) => Self::Policy,
-            Content::Kustomization => Self::Kustomization,
-            Content::Review => Self::Review,
-        }
-    }
-
-    fn owns(self, text: &str) -> bool {
-        match self {
-            Self::Review => text.starts_with(MARKDOWN_MARKER),
-            Self::Kustomization => text.starts_with(YAML_MARKER),
-            Self::Policy => text.starts_with(YAML_MARKER) && bears_label(text),
-        }
-    }
-}
-
-fn bears_label(text: &str) -> bool {
-    let Ok(object) = serde_saphyr::from_str::<serde_json::Value>(text) else { return false };
-    object["metadata"]["labels"][manifest::MANAGED_BY] == manifest::TOOL
-}
-
 /// The text of a file of the tool; nothing if there is none or it is someone else's, as links always are.
-fn owned_text(path: &Path, owner: Owner) -> Result<Option<String>, EmitError> {
-    if matches!(is_file(path), Ok(false) | Err(EmitError::OddFile { .. })) {
+fn owned_text(directory: &Path, path: &str, kind: Kind) -> Result<Option<String>, EmitError> {
+    let target = directory.join(path);
+    if matches!(is_file(&target), Ok(false) | Err(EmitError::OddFile { .. })) {
         return Ok(None);
     }
-    let bytes = fs::read(path).map_err(|source| EmitError::Unreadable { path: path.to_owned(), source })?;
-    Ok(String::from_utf8(bytes).ok().filter(|text| owner.owns(text)))
+    let bytes = fs::read(&target).map_err(|source| EmitError::Unreadable { path: target, source })?;
+    Ok(String::from_utf8(bytes).ok().filter(|text| kind.is_own(path, text)))
 }
 
 fn is_up_to_date(text: &str, planned: &Planned, options: Options) -> bool {
+    if options.refresh_evidence {
+        return text == planned.text;
+    }
     match &planned.content {
-        Content::Policy(policy) if !options.refresh_evidence => render::read_policy(text).as_ref() == Some(policy),
-        _ => *text == planned.text,
+        Content::Policy(policy) => render::read_policy(text).as_ref() == Some(policy),
+        Content::Kustomization => yaml::read_commented(text).is_ok_and(|read| yaml::read(&planned.text) == Ok(read)),
+        // It begins with the tool's line; what stands above is not its own.
+        Content::Review => text.ends_with(&planned.text),
     }
 }
 
@@ -252,154 +233,30 @@ fn namespaces(directory: &Path) -> Result<Vec<String>, EmitError> {
 /// The tool's own files that the plan does not have, of the namespaces it speaks for.
 fn stale(plan: &Plan, directory: &Path) -> Result<BTreeSet<String>, EmitError> {
     let mut candidates = vec![
-        (KUSTOMIZATION.to_owned(), Owner::Kustomization),
-        (REVIEW.to_owned(), Owner::Review),
-        (format!("{ALL_DEFAULT_DENY}/{KUSTOMIZATION}"), Owner::Kustomization),
+        (KUSTOMIZATION.to_owned(), Kind::Kustomization),
+        (REVIEW.to_owned(), Kind::Review),
+        (format!("{ALL_DEFAULT_DENY}/{KUSTOMIZATION}"), Kind::Kustomization),
     ];
     for namespace in namespaces(directory)? {
         if !plan.scope.covers(&namespace) {
             continue;
         }
         for inner in [namespace.clone(), format!("{namespace}/{DEFAULT_DENY}")] {
-            for (name, kind) in entries(&directory.join(&inner))? {
-                if kind.is_file() && Path::new(&name).extension().is_some_and(|extension| extension == "yaml") {
-                    let owner = if name == KUSTOMIZATION { Owner::Kustomization } else { Owner::Policy };
-                    candidates.push((format!("{inner}/{name}"), owner));
+            for (name, entry) in entries(&directory.join(&inner))? {
+                if entry.is_file() && Path::new(&name).extension().is_some_and(|extension| extension == "yaml") {
+                    let kind = if name == KUSTOMIZATION { Kind::Kustomization } else { Kind::Policy };
+                    candidates.push((format!("{inner}/{name}"), kind));
                 }
             }
         }
     }
     let mut stale = BTreeSet::new();
-    for (path, owner) in candidates {
+    for (path, kind) in candidates {
         // What lies behind a link is not the tool's.
         let reachable = !matches!(check_parents(directory, &path), Err(EmitError::OddFile { .. }));
-        if reachable && !plan.files.contains_key(&path) && owned_text(&directory.join(&path), owner)?.is_some() {
+        if reachable && !plan.files.contains_key(&path) && owned_text(directory, &path, kind)?.is_some() {
             stale.insert(path);
         }
     }
     Ok(stale)
-}
-
-/// Texts on the disk beside their targets. Dropped before [`Staged::commit`], it leaves nothing behind.
-struct Staged {
-    files: Vec<(TempPath, PathBuf)>,
-    /// Directories made on the way, outer first.
-    made: Vec<PathBuf>,
-}
-
-impl Staged {
-    fn new(directory: &Path, files: &[(&str, &Planned)]) -> Result<Self, EmitError> {
-        let mut staged = Self { files: Vec::new(), made: Vec::new() };
-        for (path, planned) in files {
-            let target = directory.join(path);
-            let parent = target.parent().unwrap_or(directory).to_owned();
-            staged.make(&parent)?;
-            let stage = || -> std::io::Result<TempPath> {
-                let mut builder = tempfile::Builder::new();
-                builder.prefix(".netpol-gen-").suffix(".tmp");
-                #[cfg(unix)]
-                let builder = {
-                    use std::os::unix::fs::PermissionsExt as _;
-                    // What the user's umask leaves of it, as for any new file.
-                    builder.permissions(fs::Permissions::from_mode(0o666))
-                };
-                let mut file = builder.tempfile_in(&parent)?;
-                file.write_all(planned.text.as_bytes())?;
-                if let Ok(metadata) = fs::metadata(&target) {
-                    file.as_file().set_permissions(metadata.permissions())?;
-                }
-                // Closed: a large cluster has more policies than a process may have files open.
-                Ok(file.into_temp_path())
-            };
-            let temporary = stage().map_err(|source| EmitError::Unwritable { path: target.clone(), source })?;
-            staged.files.push((temporary, target));
-        }
-        Ok(staged)
-    }
-
-    /// Makes a directory and what is missing above it.
-    fn make(&mut self, directory: &Path) -> Result<(), EmitError> {
-        let missing: Vec<&Path> =
-            directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
-        for path in missing.into_iter().rev() {
-            fs::create_dir(path).map_err(|source| EmitError::Unwritable { path: path.to_owned(), source })?;
-            self.made.push(path.to_owned());
-        }
-        Ok(())
-    }
-
-    /// Renames all into place.
-    fn commit(mut self) -> Result<u64, EmitError> {
-        let mut written = 0;
-        for (temporary, target) in std::mem::take(&mut self.files) {
-            temporary.persist(&target).map_err(|error| EmitError::Unwritable { path: target, source: error.error })?;
-            written += 1;
-        }
-        Ok(written)
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        self.files.clear();
-        for directory in self.made.iter().rev() {
-            // Fails, as it should, where files have come in.
-            let _ = fs::remove_dir(directory);
-        }
-    }
-}
-
-/// Removes files, then the directories that this leaves empty.
-fn remove(directory: &Path, stale: &BTreeSet<String>) -> Result<u64, EmitError> {
-    let mut emptied: BTreeSet<PathBuf> = BTreeSet::new();
-    let mut removed = 0;
-    for path in stale {
-        let target = directory.join(path);
-        fs::remove_file(&target).map_err(|source| EmitError::Unwritable { path: target.clone(), source })?;
-        removed += 1;
-        emptied.extend(target.ancestors().skip(1).take_while(|parent| *parent != directory).map(Path::to_owned));
-    }
-    // Inner ones first; one that still holds something stays.
-    for inner in emptied.iter().rev() {
-        let _ = fs::remove_dir(inner);
-    }
-    Ok(removed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A path that cannot be written stands for a disk that is full: nothing that was there or not there changes.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_failure_half_way_leaves_nothing_behind() {
-        let temporary = tempfile::tempdir().expect("temporary directory");
-        fs::create_dir(temporary.path().join("old")).expect("makes");
-        fs::write(temporary.path().join("old/b"), "old").expect("writes");
-        let planned = Planned { content: Content::Review, text: "new".into() };
-        let files = [("new/inner/a", &planned), ("old/b", &planned), ("/proc/netpol-gen/c", &planned)];
-        let refused = Staged::new(temporary.path(), &files).err().expect("not writable");
-        assert!(matches!(refused, EmitError::Unwritable { .. }), "{refused}");
-        let left: Vec<_> = entries(temporary.path()).expect("lists").into_iter().map(|(name, _)| name).collect();
-        assert_eq!(left, ["old"]);
-        let left: Vec<_> = entries(&temporary.path().join("old")).expect("lists").into_iter().map(|(name, _)| name).collect();
-        assert_eq!(left, ["b"]);
-        assert_eq!(fs::read_to_string(temporary.path().join("old/b")).expect("reads"), "old");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn files_have_the_permissions_of_any_other() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let temporary = tempfile::tempdir().expect("temporary directory");
-        let mode = |name: &str| fs::metadata(temporary.path().join(name)).expect("is there").permissions().mode() & 0o777;
-        fs::write(temporary.path().join("plain"), "").expect("writes");
-        fs::write(temporary.path().join("kept"), "").expect("writes");
-        fs::set_permissions(temporary.path().join("kept"), fs::Permissions::from_mode(0o640)).expect("sets");
-        let planned = Planned { content: Content::Review, text: "new".into() };
-        let staged = Staged::new(temporary.path(), &[("new", &planned), ("kept", &planned)]).expect("writes");
-        assert_eq!(staged.commit().expect("renames"), 2);
-        assert_eq!((mode("new"), mode("kept")), (mode("plain"), 0o640));
-    }
 }

@@ -80,6 +80,19 @@ pub fn read(text: &str) -> Result<Value, YamlProblem> {
     })
 }
 
+/// Reads a text as [`read`] does, but for what people may have put into comments of their own: any letter that ends no line.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_commented(text: &str) -> Result<Value, YamlProblem> {
+    let is_break = |letter: char| matches!(letter, '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let is_comment = |line: &str| line.trim_start_matches([' ', '\t']).starts_with('#');
+    let checkable = |letter: &char| super::text::is_printable(*letter) || is_break(*letter);
+    let lines =
+        text.split('\n').map(|line| if is_comment(line) { line.chars().filter(checkable).collect() } else { line.to_owned() });
+    read(&lines.collect::<Vec<String>>().join("\n"))
+}
+
 /// Letters that end a line for some readers only, or that show a reviewer something else than what is there.
 fn check_letters(text: &str) -> Result<(), YamlProblem> {
     for (line, content) in text.split('\n').enumerate() {

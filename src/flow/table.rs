@@ -248,7 +248,10 @@ impl FlowTable {
     pub fn finish(&mut self) {
         let slots = std::mem::take(&mut self.slots);
         self.finished.reserve_exact(if self.recorder.is_some() { 0 } else { slots.len() });
-        slots.into_iter().for_each(|(key, slot)| self.close(&key, slot));
+        #[expect(clippy::iter_over_hash_type, reason = "finished flows are in no particular order")]
+        for (key, slot) in slots {
+            self.close(&key, slot);
+        }
         if let Some(recorder) = &mut self.recorder {
             recorder.conclude(&self.sightings, &self.floods);
         }

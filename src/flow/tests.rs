@@ -288,15 +288,15 @@ fn a_scan_of_many_ports_is_folded_and_real_connections_are_not() {
         table.observe(&packet);
     }
     let scanner = ("10.9.9.9", CALLED);
-    let scanned = 60_000u16;
-    for number in 0..scanned {
+    let ports = 60_000u16;
+    for number in 0..ports {
         table.observe(&tcp(SECOND + i64::from(number), scanner, (55_555, number + 1), "S", (7, 0, 0)));
     }
     // A client that waits for a service to start is no scan.
     for number in 0..20u16 {
         table.observe(&tcp(2 * SECOND + i64::from(number), ("10.0.0.3", CALLED), (40_000 + number, 5432), "S", (7, 0, 0)));
     }
-    for number in 0..scanned {
+    for number in 0..ports {
         table.observe(&tcp(3 * SECOND + i64::from(number), scanner, (44_444, number + 1), "S", (7, 0, 0)));
     }
     table.finish();
@@ -307,7 +307,7 @@ fn a_scan_of_many_ports_is_folded_and_real_connections_are_not() {
     let floods: Vec<_> = table.floods().iter().collect();
     let [(Some(originator), Some(responder), attempts, span)] = floods.as_slice() else { panic!("{floods:?}") };
     assert_eq!((originator.to_string().as_str(), responder.to_string().as_str()), scanner);
-    assert_eq!(usize::try_from(*attempts).unwrap() + of("10.9.9.9"), 2 * usize::from(scanned), "every attempt is counted");
+    assert_eq!(usize::try_from(*attempts).unwrap() + of("10.9.9.9"), 2 * usize::from(ports), "every attempt is counted");
     assert_eq!(span.first(), Timestamp(SECOND));
 }
 
@@ -346,7 +346,9 @@ fn by_way_of_records(packets: &[Packet], every: usize) -> Vec<Record> {
 
 fn recalled(records: &[Record]) -> Vec<Flow> {
     let mut table = FlowTable::new(1000);
-    records.iter().for_each(|record| table.recall(record));
+    for record in records {
+        table.recall(record);
+    }
     table.finish();
     let mut flows = table.take_finished();
     flows.sort();

@@ -89,7 +89,7 @@ codes! {
         "this is wider than what was seen; --public exact allows the addresses seen and no others";
     /// The true caller is hidden behind a node's address.
     SnatHidesOriginator "snat-hides-originator" Warning
-        "capture at the node's uplink too, or set externalTrafficPolicy: Local";
+        "callers that come through other nodes will be denied, unless a policy opens the workload to the internet: capture at the node's uplink too, or set externalTrafficPolicy: Local";
     /// A Service was called and the chosen backend was not captured.
     ServiceBackendNotSeen "service-backend-not-seen" Warning
         "all workloads behind the Service were allowed; capture at the nodes of its pods to narrow this";
@@ -180,9 +180,9 @@ codes! {
     /// Objects that say nothing about addresses or owners.
     UnknownKind "unknown-kind" Note
         "they were left out";
-    /// Objects that cannot be read as their kind.
+    /// Objects that cannot be read as their kind, in whole or in part.
     UnreadableObject "unreadable-object" Warning
-        "they were left out: check the inventory file";
+        "what cannot be read was left out: check the inventory file";
     /// An owner that the inventory does not hold.
     OwnerMissing "owner-missing" Note
         "the workload is named after the last owner known; add its kind to the inventory";
@@ -211,6 +211,8 @@ pub struct Finding {
     pub message: String,
     /// How often.
     pub count: u64,
+    /// Whether it stands for all further subjects of the code, which were counted and not kept.
+    pub is_rest: bool,
 }
 
 /// Findings, counted and in order. Bounded: of one code only the first [`Findings::SUBJECTS`] different ones are kept, the rest
@@ -228,6 +230,15 @@ impl Findings {
     /// Counts one occurrence.
     pub fn add(&mut self, code: Code, subject: impl Into<String>, message: impl Into<String>) {
         self.add_many(code, subject, message, 1);
+    }
+
+    /// Notes what is so, however often it is come upon.
+    pub fn add_once(&mut self, code: Code, subject: impl Into<String>, message: impl Into<String>) {
+        let (subject, message) = (subject.into(), message.into());
+        let known = self.counts.get(&code).is_some_and(|kept| kept.contains_key(&(subject.clone(), message.clone())));
+        if !known {
+            self.add(code, subject, message);
+        }
     }
 
     /// Counts `count` occurrences; none for 0.
@@ -264,11 +275,11 @@ impl Findings {
         let mut sorted = Vec::new();
         for code in codes {
             for ((subject, message), count) in &self.counts[&code] {
-                sorted.push(Finding { code, subject: subject.clone(), message: message.clone(), count: *count });
+                sorted.push(Finding { code, subject: subject.clone(), message: message.clone(), count: *count, is_rest: false });
             }
             if let Some(&count) = self.overflow.get(&code) {
-                let message = format!("in number, beyond the first {}", Self::SUBJECTS);
-                sorted.push(Finding { code, subject: "further subjects".into(), message, count });
+                let message = format!("were counted and not kept: only the first {} are", Self::SUBJECTS);
+                sorted.push(Finding { code, subject: "further subjects".into(), message, count, is_rest: true });
             }
         }
         sorted

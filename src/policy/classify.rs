@@ -19,6 +19,9 @@ use super::resolution::Resolvers;
 use super::selector::Selection;
 use super::set::{PolicyOptions, Public};
 
+/// How many workloads with the same labels are named.
+const NAMED: usize = 10;
+
 /// The drafts of a run, under construction.
 pub(super) struct Sorter<'a> {
     pub(super) inventory: &'a Inventory,
@@ -32,6 +35,8 @@ pub(super) struct Sorter<'a> {
     /// Per namespace and workload: the resolvers it asked.
     pub(super) resolvers: BTreeMap<String, BTreeMap<WorkloadName, Resolvers<'a>>>,
     pub(super) outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall<'a>>>,
+    /// Ports opened to every outside address, and the addresses that were seen.
+    exposed: BTreeMap<(WorkloadName, PolicyPort), BTreeSet<IpAddr>>,
     /// Edges that no policy can allow.
     pub(super) inexpressible: BTreeSet<Edge>,
     /// What is to be said beside the policies.
@@ -62,6 +67,7 @@ impl<'a> Sorter<'a> {
             drafts: BTreeMap::new(),
             resolvers: BTreeMap::new(),
             outside: BTreeMap::new(),
+            exposed: BTreeMap::new(),
             inexpressible: BTreeSet::new(),
             findings: Findings::default(),
         }
@@ -97,11 +103,7 @@ impl<'a> Sorter<'a> {
         }
         let Some(range) = PolicyPort::range(*protocol, first, last) else { return };
         let added = usize::from(last.get() - first.get()) + 1 - ports.len();
-        self.findings.add(
-            Code::DynamicPorts,
-            subject,
-            format!("were given the range {range}, which adds {added} ports never seen"),
-        );
+        self.findings.add(Code::DynamicPorts, subject, format!("were given the range {range}, which adds {added} never seen"));
         let ports = BTreeSet::from([range]);
         if let Party::Workload(workload) = originator
             && self.is_subject(workload)
@@ -213,8 +215,8 @@ impl<'a> Sorter<'a> {
             Party::Outside(address)
                 if self.options.public == Public::Any && self.is_exposed(workload, edge) && !self.is_api_server(*address) =>
             {
-                let message = format!("is exposed on {} {} and is opened to every outside address", edge.protocol, edge.port);
-                self.findings.add(Code::InternetExposure, workload.to_string(), message);
+                let exposed = (workload.clone(), PolicyPort::single(edge.protocol, edge.port));
+                self.exposed.entry(exposed).or_default().insert(*address);
                 let blocks = blocks::internet(self.inventory);
                 let draft = self.draft(workload, Class::Internet, Direction::Ingress, "", format!("allow-internet-to-{short}"));
                 draft.notes.insert(
@@ -229,6 +231,18 @@ impl<'a> Sorter<'a> {
                 calls.push(OutsideCall { address: *address, ports: shared(calls, ports), edge, evidence });
             }
             Party::ApiServer => {}
+        }
+    }
+
+    /// Says what was opened to every outside address.
+    pub(super) fn finish_exposed(&mut self) {
+        for ((workload, port), seen) in std::mem::take(&mut self.exposed) {
+            let callers = match seen.len() {
+                1 => "one outside address".to_owned(),
+                count => format!("{count} outside addresses"),
+            };
+            let message = format!("is exposed on {port}: {callers} called it, and every outside address is allowed to");
+            self.findings.add(Code::InternetExposure, workload.to_string(), message);
         }
     }
 
@@ -311,18 +325,23 @@ impl<'a> Sorter<'a> {
             Some(Selection::Exact(selector)) => {
                 if !selector.is_positive() {
                     let message = "has no label of its own: it is selected by what others have, so pods to come may be meant too";
-                    self.findings.add(Code::BroadSelector, workload.to_string(), message);
+                    self.findings.add_once(Code::BroadSelector, workload.to_string(), message);
                 }
                 Some(selector.clone())
             }
-            Some(Selection::Broad(selector, others)) => {
-                let others: Vec<String> = others.iter().map(ToString::to_string).collect();
-                let message = format!("has the same labels as {}: its policies select them too", others.join(", "));
-                self.findings.add(Code::BroadSelector, workload.to_string(), message);
+            Some(selection @ Selection::Broad(selector, _)) => {
+                let mut others = selection.others(workload);
+                let named: Vec<String> = others.by_ref().take(NAMED).map(ToString::to_string).collect();
+                let further = match others.count() {
+                    0 => String::new(),
+                    count => format!(" and {count} more"),
+                };
+                let message = format!("has the same labels as {}{further}: its policies select them too", named.join(", "));
+                self.findings.add_once(Code::BroadSelector, workload.to_string(), message);
                 Some(selector.clone())
             }
             Some(Selection::Impossible) | None => {
-                self.findings.add(Code::WorkloadNotSelectable, workload.to_string(), "has no label by which to select it");
+                self.findings.add_once(Code::WorkloadNotSelectable, workload.to_string(), "has no label by which to select it");
                 None
             }
         }

@@ -90,6 +90,7 @@ pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOp
         sorter.sort_dynamic(dynamic);
     }
     sorter.finish_outside();
+    sorter.finish_exposed();
     sorter.finish_resolution(&workloads, options.dns == DnsScope::Namespace);
 
     let drafts = std::mem::take(&mut sorter.drafts);
@@ -186,10 +187,8 @@ fn mistaken(explained: &Explained, selections: &BTreeMap<WorkloadName, Selection
         Party::Workload(workload) => Some(&**workload),
         _ => None,
     });
-    let others = parties.chain(&policy.subject).filter_map(|workload| match selections.get(workload) {
-        Some(Selection::Broad(_, others)) => Some(others),
-        _ => None,
-    });
+    let parties: BTreeSet<&WorkloadName> = parties.chain(&policy.subject).collect();
+    let others = parties.into_iter().filter_map(|workload| Some(selections.get(workload)?.others(workload)));
     let others: BTreeSet<WorkloadName> = others.flatten().cloned().collect();
     (!others.is_empty()).then(|| Widening {
         namespace: policy.namespace.clone(),
@@ -217,7 +216,10 @@ fn unseen(
             findings.add(
                 Code::NamespaceWithoutTraffic,
                 namespace.clone(),
-                format!("has {} workloads, none of which was seen to talk", silent.len()),
+                match silent.len() {
+                    1 => "has one workload, which was not seen to talk".to_owned(),
+                    count => format!("has {count} workloads, none of which was seen to talk"),
+                },
             );
             continue;
         }

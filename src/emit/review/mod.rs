@@ -152,6 +152,8 @@ pub struct FindingLine {
     pub count: u64,
     /// What to do about it.
     pub hint: String,
+    /// Whether it stands for all further subjects of the code, which were counted and not kept.
+    pub is_rest: bool,
 }
 
 impl FindingLine {
@@ -163,6 +165,7 @@ impl FindingLine {
             message: finding.message.clone(),
             count: finding.count,
             hint: finding.code.hint().to_owned(),
+            is_rest: finding.is_rest,
         }
     }
 }
@@ -234,14 +237,14 @@ impl Summary {
     fn grouped(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group> = Vec::new();
         for finding in &self.findings {
+            if groups.last().is_none_or(|group| group.code != finding.code) {
+                let (code, severity, hint) = (&finding.code, &finding.severity, &finding.hint);
+                groups.push(Group { code, severity, hint, findings: Vec::new(), rest: 0 });
+            }
             match groups.last_mut() {
-                Some(group) if group.code == finding.code => group.findings.push(finding),
-                _ => groups.push(Group {
-                    code: &finding.code,
-                    severity: &finding.severity,
-                    hint: &finding.hint,
-                    findings: vec![finding],
-                }),
+                Some(group) if finding.is_rest => group.rest += finding.count,
+                Some(group) => group.findings.push(finding),
+                None => {}
             }
         }
         groups
@@ -260,6 +263,8 @@ struct Group<'a> {
     severity: &'a str,
     hint: &'a str,
     findings: Vec<&'a FindingLine>,
+    /// How often there was a finding of a further subject, which was not kept.
+    rest: u64,
 }
 
 /// The summary as JSON, indented, with a line feed at its end.

@@ -1,6 +1,7 @@
 //! The end of a run on a terminal: what was read, what was made, what to look at; at most a screen when all is well.
 //!
-//! Every word that comes from packets, objects or paths is made printable: a terminal obeys escape codes in names. Notes get a line a code; `REVIEW.md` has their subjects.
+//! Every word that comes from packets, objects or paths is made printable: a terminal obeys escape codes in names. Notes get a line
+//! a code; `REVIEW.md` has their subjects.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -80,6 +81,7 @@ fn captures(summary: &Summary) -> String {
 pub(super) fn length(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match (days, hours, minutes) {
+        (0, 0, 0) if seconds == 0 => "less than 1 s".into(),
         (0, 0, 0) => format!("{seconds} s"),
         (0, 0, _) => format!("{minutes} min"),
         (0, _, _) => format!("{hours} h {} min", minutes % 60),
@@ -131,7 +133,11 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
         format!("; {} on purpose", counted(u64::try_from(proof.widened.len()).unwrap_or(u64::MAX), "widening", "widenings"))
     };
     if proof.holds() {
-        return vec![format!("proof: {} of {edges} observed edges are allowed, and nothing else{widened}", proof.allowed)];
+        return vec![format!(
+            "proof: {} of {} allowed, and nothing else{widened}",
+            proof.allowed,
+            counted(edges, "observed edge is", "observed edges are")
+        )];
     }
     let mut lines = Vec::new();
     for (what, sentences) in [("denied though observed", &proof.denied), ("allowed though not observed", &proof.excess)] {
@@ -150,7 +156,8 @@ fn more(count: usize) -> Option<String> {
 
 fn group_lines(group: &Group, paint: Paint) -> Vec<String> {
     if group.severity == Severity::Note.name() {
-        return vec![format!("note: {} ({}): {}", group.code, group.findings.len(), group.hint)];
+        let beyond = if group.rest > 0 { " and more" } else { "" };
+        return vec![format!("note: {} ({}{beyond}): {}", group.code, group.findings.len(), group.hint)];
     }
     let mut lines = vec![paint.severity(group.severity, &format!("{}: {}", group.severity, group.code))];
     for finding in group.findings.iter().take(SUBJECTS) {
@@ -158,6 +165,9 @@ fn group_lines(group: &Group, paint: Paint) -> Vec<String> {
         lines.push(format!("  {}{times}", one_line(&format!("{} {}", finding.subject, finding.message), WIDTH)));
     }
     lines.extend(more(group.findings.len()));
+    if group.rest > 0 {
+        lines.push(format!("  and {} of further subjects, which were not kept", counted(group.rest, "finding", "findings")));
+    }
     lines.push(format!("  hint: {}", group.hint));
     lines
 }

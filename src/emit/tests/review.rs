@@ -76,6 +76,40 @@ fn many_subjects_are_cut_and_hostile_ones_are_harmless() {
 }
 
 #[test]
+fn what_is_left_out_is_said_as_it_is() {
+    let said = |count: usize| {
+        let mut findings = Findings::default();
+        for number in 0..count {
+            findings.add(Code::RefusedConnection, format!("{number:05}"), "was refused");
+            findings.add(Code::Multicast, format!("{number:05}"), "was seen");
+        }
+        let mut summary = summary();
+        summary.set_findings(&findings);
+        (terminal(&summary, false), markdown(&summary, &Templates::embedded().expect("parses")).expect("renders"))
+    };
+    let (screen, review) = said(1000);
+    assert!(screen.contains("\n  and 995 more\n  hint") && screen.contains("multicast (1000):"), "{screen}");
+    assert!(review.contains("\n- and 900 more, which `--format json` lists\n\n"), "{review}");
+    let (screen, review) = said(1234);
+    assert!(screen.contains("\n  and 995 more\n  and 234 findings of further subjects, which were not kept\n  hint"), "{screen}");
+    assert!(screen.contains("multicast (1000 and more):"), "{screen}");
+    let rest = "\n- and 900 more, which `--format json` lists\n- and 234 of further subjects, which were counted and not kept\n";
+    assert!(review.contains(rest), "{review}");
+}
+
+#[test]
+fn one_edge_and_no_time_are_said_well() {
+    let mut summary = summary();
+    summary.edges = 1;
+    summary.captures.seconds = 0;
+    summary.proof = Some(Proof { allowed: 1, ..Proof::default() });
+    let text = terminal(&summary, false);
+    assert!(text.contains("proof: 1 of 1 observed edge is allowed") && text.contains("(less than 1 s)"), "{text}");
+    let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
+    assert!(text.contains("allow 1 of 1 observed edge, and") && text.contains("lasted (less than 1 s)"), "{text}");
+}
+
+#[test]
 fn colours_only_when_asked_for() {
     assert!(terminal(&summary(), true).contains("\u{1b}[1;31mserious: unattributed-address\u{1b}[0m\n"));
     assert!(!terminal(&summary(), false).contains('\u{1b}'));

@@ -92,6 +92,47 @@ fn the_same_policy_with_other_evidence_is_left_alone() {
     assert!(fs::read_to_string(&path).expect("reads").contains("99 connections"));
 }
 
+/// Text editors, licence checkers and people put lines on top.
+#[test]
+fn comments_of_people_survive_while_nothing_changes() {
+    let temporary = tempfile::tempdir().expect("temporary directory");
+    let output = temporary.path();
+    let policies = samples::shop("prod");
+    all(output, &policies);
+    for (name, text) in tree(output) {
+        let comment = if name == "REVIEW.md" { "<!-- read by Ann ✔\u{fe0f} -->" } else { "# read by Ann ✔\u{fe0f}" };
+        fs::write(output.join(name), format!("{comment}\n{text}")).expect("writes");
+    }
+    let commented = tree(output);
+    assert_eq!(all(output, &policies), Written { written: 0, unchanged: 9, removed: 0 });
+    assert_eq!(tree(output), commented);
+
+    // What has changed is replaced, what is stale is removed: the files are still known.
+    let done = all(output, &policies[..3]);
+    assert_eq!((done.removed, done.unchanged), (3, 5), "{done:?}");
+    let refresh = Options { refresh_evidence: true, ..Options::default() };
+    run(output, &policies[..3], Scope::Everything, refresh).expect("writes");
+    assert!(tree(output).iter().all(|(_, text)| !text.contains("Ann")));
+}
+
+#[test]
+fn a_run_that_was_killed_is_undone_by_the_next() {
+    let temporary = tempfile::tempdir().expect("temporary directory");
+    let output = temporary.path();
+    let policies = samples::shop("prod");
+    all(output, &policies);
+    let before = tree(output);
+    let workspace = output.join(".netpol-gen");
+    fs::create_dir(&workspace).expect("makes");
+    let path = "prod/allow-ingress-to-db.yaml";
+    fs::rename(output.join(path), workspace.join("0.old")).expect("renames");
+    fs::write(output.join(path), "half of the next run").expect("writes");
+    let journal = format!(r#"[{{"path": "{path}", "is_written": true, "was_there": true}}]"#);
+    fs::write(workspace.join("journal.json"), journal).expect("writes");
+    assert_eq!(all(output, &policies), Written { written: 0, unchanged: 9, removed: 0 });
+    assert_eq!(tree(output), before);
+}
+
 #[test]
 fn a_changed_policy_is_replaced_and_a_stale_one_removed() {
     let temporary = tempfile::tempdir().expect("temporary directory");

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Malformed;
-use super::sink::Sink;
+use super::sink::{Repeated, Sink};
 use super::tree::{Keep, Tree};
 
 /// Hands every object of concatenated JSON values to `sink`.
@@ -53,23 +53,26 @@ impl<'de> Visitor<'de> for DocumentSeed<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<(), A::Error> {
         self.0.open();
         ItemsSeed(self.0).visit_seq(access)?;
-        self.0.close(Tree::Mapping(BTreeMap::new()), 0);
+        self.0.close(Tree::Mapping(BTreeMap::new()), 0, &Repeated::default());
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
-        let mut members = BTreeMap::new();
+        let mut members = Tree::Mapping(BTreeMap::new());
+        let repeated = Repeated::default();
         self.0.open();
         while let Some(key) = access.next_key::<String>()? {
             if key == "items" {
+                self.0.begin_items(&members);
                 access.next_value_seed(ItemsSeed(self.0))?;
             } else if let Some(keep) = Keep::Useful.below(&key) {
-                members.insert(key, access.next_value_seed(TreeSeed(keep))?);
+                let value = access.next_value_seed(TreeSeed(keep, &repeated))?;
+                members.insert(key, value, &repeated);
             } else {
                 access.next_value::<IgnoredAny>()?;
             }
         }
-        self.0.close(Tree::Mapping(members), 0);
+        self.0.close(members, 0, &repeated);
         match self.0.other_version() {
             Some(_) => Err(de::Error::custom("another version")),
             None => Ok(()),
@@ -99,17 +102,18 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
-        while let Some(item) = access.next_element_seed(TreeSeed(Keep::Useful))? {
-            self.0.item(item, 0);
+        let repeated = Repeated::default();
+        while let Some(item) = access.next_element_seed(TreeSeed(Keep::Useful, &repeated))? {
+            self.0.item(item, 0, &repeated);
         }
         Ok(())
     }
 }
 
 #[derive(Clone, Copy)]
-struct TreeSeed(Keep);
+struct TreeSeed<'r>(Keep, &'r Repeated);
 
-impl<'de> DeserializeSeed<'de> for TreeSeed {
+impl<'de> DeserializeSeed<'de> for TreeSeed<'_> {
     type Value = Tree;
 
     fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Tree, D::Error> {
@@ -117,7 +121,7 @@ impl<'de> DeserializeSeed<'de> for TreeSeed {
     }
 }
 
-impl<'de> Visitor<'de> for TreeSeed {
+impl<'de> Visitor<'de> for TreeSeed<'_> {
     type Value = Tree;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,14 +161,15 @@ impl<'de> Visitor<'de> for TreeSeed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Tree, A::Error> {
-        let mut members = BTreeMap::new();
+        let mut members = Tree::Mapping(BTreeMap::new());
         while let Some(key) = access.next_key::<String>()? {
             if let Some(keep) = self.0.below(&key) {
-                members.insert(key, access.next_value_seed(Self(keep))?);
+                let value = access.next_value_seed(Self(keep, self.1))?;
+                members.insert(key, value, self.1);
             } else {
                 access.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Tree::Mapping(members))
+        Ok(members)
     }
 }

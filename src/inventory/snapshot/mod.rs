@@ -3,9 +3,11 @@
 //! In: what `kubectl get … -o yaml` (or `-o json`) prints, in any number of files or directories: single objects, `List`s,
 //! typed lists such as `PodList`, streams of YAML documents, concatenated JSON values; and the records of a watch
 //! ([`History`](super::History) tells their format). Whether it is YAML or JSON, plain or compressed (zstd, gzip), is seen from the
-//! content. Out: [`Object`]s in the order of the file, those of a watch at its end. Guaranteed: memory does not grow with a file of JSON (YAML is held as
-//! text), a bad object does not stop the rest, and no input makes it panic or cost more than its size allows.
+//! content. Out: [`Object`]s in the order of the file, those of a watch at its end. Guaranteed: memory does not grow with a file of
+//! JSON, which is read object by object, none longer than 32 MiB; YAML is held as text, of at most 512 MiB; what is no text at all
+//! is refused at its beginning. A bad object does not stop the rest, and no input makes it panic or cost more than its size allows.
 
+mod bounded;
 mod compression;
 mod convert;
 mod json;
@@ -19,7 +21,7 @@ mod tree;
 mod yaml;
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde_json::de::{IoRead, SliceRead};
@@ -27,6 +29,8 @@ use serde_saphyr::granit_parser::Marker;
 use thiserror::Error;
 
 pub use narrow::narrow;
+
+use bounded::{MAX_OBJECT, MAX_TEXT, Metered};
 
 use super::object::Object;
 use super::{Inventory, InventoryBuilder, InventoryOptions, VERSION};
@@ -65,6 +69,18 @@ pub enum InventoryError {
         /// What is wrong there.
         message: String,
     },
+    /// JSON in which no object ends.
+    #[error("read the inventory `{}`: no object came to its end within {} MiB", path.display(), MAX_OBJECT >> 20)]
+    EndlessObject {
+        /// The file.
+        path: PathBuf,
+    },
+    /// YAML that is too long to be held.
+    #[error("read the inventory `{}`: it is no JSON, and as YAML longer than the {} MiB that are read", path.display(), MAX_TEXT >> 20)]
+    LongText {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of a watch is of a format that is not known.
     #[error("read the inventory `{name}`: its format is version `{version}`, and only version {VERSION} is known")]
     OtherVersion {
@@ -80,7 +96,7 @@ pub enum InventoryError {
         path: PathBuf,
     },
     /// There is not one pod in all files together.
-    #[error("find a pod in the inventory: {objects} other objects in {files} files")]
+    #[error("find a pod in the inventory: {}", others(*objects, *files))]
     NoPods {
         /// How many files were read.
         files: usize,
@@ -99,6 +115,10 @@ impl InventoryError {
                  deployments,replicasets,statefulsets,daemonsets,jobs,cronjobs,ingresses,networkpolicies -A -o yaml`"
             }
             Self::Malformed { .. } => "write the file anew with `kubectl get … -A -o yaml` and do not edit it",
+            Self::EndlessObject { .. } => "no Kubernetes object is that long: is it the output of `kubectl get … -A -o json`?",
+            Self::LongText { .. } => {
+                "write it with `kubectl get … -A -o json`, which is read object by object, whatever its length"
+            }
             Self::OtherVersion { .. } => "use the netpol-gen that wrote it (its first line says which), or a newer one",
             Self::NoPods { .. } => {
                 "without pods no address has a name: add the output of `kubectl get pods -A -o yaml`, taken during the capture"
@@ -219,7 +239,11 @@ pub fn read_bytes(bytes: &[u8], name: &str) -> Result<Snapshot, InventoryError> 
 pub fn read_value(value: serde_json::Value, name: &str) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let objects = &mut snapshot.objects;
-    Sink::new(name, &mut snapshot.findings, &mut |object| objects.push(object)).item(Tree::from(value), 0);
+    Sink::new(name, &mut snapshot.findings, &mut |object| objects.push(object)).item(
+        Tree::from(value),
+        0,
+        &sink::Repeated::default(),
+    );
     snapshot
 }
 
@@ -230,20 +254,28 @@ fn read_into(path: &Path, findings: &mut Findings, receive: &mut dyn FnMut(Objec
     let metadata = file.metadata().map_err(|source| unreadable(path, source))?;
     let (reader, is_compressed) = compression::decompress(file).map_err(|source| unreadable(path, source))?;
     let mut reader = BufReader::with_capacity(1 << 18, reader);
-    let begins_like_json = is_json(skip_mark(reader.fill_buf().map_err(|source| unreadable(path, source))?));
-    if begins_like_json && !(metadata.is_file() && !is_compressed && metadata.len() <= MAX_SECOND_TRY) {
-        let marked = reader.buffer().len() - skip_mark(reader.buffer()).len();
+    let beginning = reader.fill_buf().map_err(|source| unreadable(path, source))?;
+    if is_json(skip_mark(beginning)) && !(metadata.is_file() && !is_compressed && metadata.len() <= MAX_SECOND_TRY) {
+        let marked = beginning.len() - skip_mark(beginning).len();
         reader.consume(marked);
-        let mut sink = Sink::new(&name, findings, receive);
-        let result = json::read(IoRead::new(reader), &mut sink);
+        let reader = Metered::new(reader, MAX_OBJECT);
+        let mut sink = Sink::new(&name, findings, receive).metered(reader.meter());
+        // Asked for byte by byte.
+        let result = json::read(IoRead::new(BufReader::new(reader)), &mut sink);
         if let Some(version) = sink.other_version() {
             return Err(InventoryError::OtherVersion { version: version.to_owned(), name: name.clone() });
         }
-        return settle(result, &mut sink)
-            .map_err(|error| if error.is_io() { unreadable(path, error.into()) } else { Malformed::from(error).of(&name) });
+        return settle(result, &mut sink).map_err(|error| match error.io_error_kind() {
+            Some(io::ErrorKind::FileTooLarge) => InventoryError::EndlessObject { path: path.to_owned() },
+            Some(_) => unreadable(path, error.into()),
+            None => Malformed::from(error).of(&name),
+        });
     }
-    let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).map_err(|source| unreadable(path, source))?;
+    if bounded::is_binary(beginning) {
+        return Err(Malformed { line: 1, column: 1, message: "it is no text in UTF-8".into() }.of(&name));
+    }
+    let bytes = bounded::read_text(reader, MAX_TEXT).map_err(|source| unreadable(path, source))?;
+    let bytes = bytes.ok_or_else(|| InventoryError::LongText { path: path.to_owned() })?;
     parse_bytes(&bytes, &name, findings, receive)
 }
 
@@ -304,6 +336,12 @@ fn skip_mark(bytes: &[u8]) -> &[u8] {
 
 fn is_json(bytes: &[u8]) -> bool {
     bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['))
+}
+
+fn others(objects: u64, files: usize) -> String {
+    let objects = if objects == 1 { "1 other object".to_owned() } else { format!("{objects} other objects") };
+    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    format!("{objects} in {files}")
 }
 
 fn unreadable(path: &Path, source: io::Error) -> InventoryError {

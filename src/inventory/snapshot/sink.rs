@@ -1,12 +1,19 @@
 //! Trees in, objects out: takes lists and records of a watch apart and counts what cannot be read.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use crate::inventory::History;
 use crate::inventory::object::Object;
 use crate::model::{Code, Findings};
 
+use super::bounded::Meter;
 use super::convert::{self, ListKind};
 use super::record::{self, Said};
 use super::tree::{Tree, shorten};
+
+/// Keys that are more than once in a mapping of the tree at hand; the readers keep the last of each.
+pub(super) type Repeated = RefCell<BTreeSet<String>>;
 
 /// Where the readers put what they read.
 pub(super) struct Sink<'o> {
@@ -15,9 +22,12 @@ pub(super) struct Sink<'o> {
     receive: &'o mut dyn FnMut(Object),
     /// Items of the list at hand that do not say their kind, until the list has said it.
     unnamed: Vec<(Tree, Place)>,
+    /// What the list at hand has said of its items so far.
+    list: Option<ListKind>,
     /// Whether the document at hand had items.
     has_items: bool,
     position: u64,
+    meter: Meter,
     /// Of the records of a watch, if there are any.
     history: History,
     /// The version that the file's header names, if it is not ours.
@@ -38,33 +48,54 @@ impl<'o> Sink<'o> {
             findings,
             receive,
             unnamed: Vec::new(),
+            list: None,
             has_items: false,
             position: 0,
             history: History::default(),
             other_version: None,
+            meter: Meter::default(),
         }
+    }
+
+    /// Tells the reader where objects end.
+    pub(super) fn metered(self, meter: Meter) -> Self {
+        Self { meter, ..self }
     }
 
     /// A document begins.
     pub(super) fn open(&mut self) {
         self.unnamed.clear();
+        self.list = None;
         self.has_items = false;
+        self.meter.set(0);
+    }
+
+    /// The items of the document's list begin; `before` is what came before them. The API says the kind first, so that items
+    /// without one of their own need not be held until the end.
+    pub(super) fn begin_items(&mut self, before: &Tree) {
+        self.list = ListKind::of(before);
     }
 
     /// An item of the document's list.
-    pub(super) fn item(&mut self, item: Tree, line: usize) {
+    pub(super) fn item(&mut self, item: Tree, line: usize, repeated: &Repeated) {
         self.has_items = true;
         self.position += 1;
         let place = Place { line, position: self.position };
-        if item.get("kind").and_then(Tree::text).is_none() {
-            self.unnamed.push((item, place));
-        } else {
+        self.report(&item, place, repeated);
+        if item.get("kind").and_then(Tree::text).is_some() {
             self.take(item, None, place);
+        } else if let Some(list) = self.list.take() {
+            self.take(item, Some(&list), place);
+            self.list = Some(list);
+        } else {
+            self.unnamed.push((item, place));
+            return;
         }
+        self.meter.set(0);
     }
 
     /// The document ends; `rest` is all of it but the items.
-    pub(super) fn close(&mut self, rest: Tree, line: usize) {
+    pub(super) fn close(&mut self, rest: Tree, line: usize, repeated: &Repeated) {
         let list = ListKind::of(&rest);
         for (item, place) in std::mem::take(&mut self.unnamed) {
             self.take(item, list.as_ref(), place);
@@ -76,10 +107,29 @@ impl<'o> Sink<'o> {
         if !is_list && !is_empty {
             self.position += 1;
             let place = Place { line, position: self.position };
+            self.report(&rest, place, repeated);
             match record::kind(&rest) {
                 Some(kind) => self.record(kind, &rest, place),
                 None => self.take(rest, None, place),
             }
+        }
+        self.meter.set(0);
+    }
+
+    /// Says which members a mapping has more than once.
+    fn report(&mut self, tree: &Tree, place: Place, repeated: &Repeated) {
+        for key in repeated.take() {
+            let subject = convert::describe(tree, self.list.as_ref()).unwrap_or_else(|| self.placed(place));
+            let message =
+                format!("has `{}` more than once in one mapping, of which the last counts ({})", shorten(&key), self.name);
+            self.findings.add(Code::UnreadableObject, subject, message);
+        }
+    }
+
+    fn placed(&self, place: Place) -> String {
+        match place.line {
+            0 => format!("object {} of {}", place.position, self.name),
+            line => format!("object at line {line} of {}", self.name),
         }
     }
 
@@ -155,21 +205,16 @@ impl<'o> Sink<'o> {
     fn convert(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) -> Option<Object> {
         let mut complaints = Vec::new();
         let converted = convert::object(tree, list, &mut complaints);
-        let subject = |described: Option<String>| {
-            described.unwrap_or_else(|| match place.line {
-                0 => format!("object {} of {}", place.position, self.name),
-                line => format!("object at line {line} of {}", self.name),
-            })
-        };
+        let subject = convert::describe(tree, list).unwrap_or_else(|| self.placed(place));
         for complaint in complaints {
             let message = format!("has {complaint}, which was left out ({})", self.name);
-            self.findings.add(Code::UnreadableObject, subject(convert::describe(tree, list)), message);
+            self.findings.add(Code::UnreadableObject, subject.clone(), message);
         }
         match converted {
             Ok(object) => Some(object),
             Err(mismatch) => {
                 let message = format!("cannot be read: {mismatch} ({})", self.name);
-                self.findings.add(Code::UnreadableObject, subject(convert::describe(tree, list)), message);
+                self.findings.add(Code::UnreadableObject, subject, message);
                 None
             }
         }

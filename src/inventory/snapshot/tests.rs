@@ -311,7 +311,7 @@ fn files_and_directories_are_found() {
     let error = load(&[path("absent.yaml")], &InventoryOptions::default()).unwrap_err();
     assert!(matches!(error, InventoryError::Unreadable { .. }), "{error}");
     let error = load(&[path("nodes.json")], &InventoryOptions::default()).unwrap_err();
-    assert_eq!(error.to_string(), "find a pod in the inventory: 1 other objects in 1 files");
+    assert_eq!(error.to_string(), "find a pod in the inventory: 1 other object in 1 file");
 }
 
 #[test]
@@ -329,6 +329,74 @@ fn a_large_file_of_json_is_read_as_a_stream() {
     fs::write(&path, &text).unwrap();
     let error = super::read(&path).unwrap_err();
     assert!(matches!(error, InventoryError::Malformed { line: 1, .. }), "{error}");
+}
+
+#[test]
+fn what_has_no_end_is_no_inventory() {
+    let kind = |text: &str| {
+        let reader = Metered::new(text.as_bytes(), 1000);
+        let mut findings = Findings::default();
+        let mut ignore = |_| {};
+        let mut sink = Sink::new("x", &mut findings, &mut ignore).metered(reader.meter());
+        let small = BufReader::with_capacity(100, reader);
+        json::read(IoRead::new(small), &mut sink).map_err(|error| error.io_error_kind())
+    };
+    for (message, beginning, repeated, expected) in [
+        ("one string", "{\"kind\":\"", "x", Some(io::ErrorKind::FileTooLarge)),
+        ("one list", "{\"kind\":\"Pod\",\"spec\":[", "1,", Some(io::ErrorKind::FileTooLarge)),
+        ("white space", "{", " ", Some(io::ErrorKind::FileTooLarge)),
+        ("items of no kind yet", "{\"items\":[", "{\"metadata\":{}},", Some(io::ErrorKind::FileTooLarge)),
+        ("items of a kind that was said", "{\"kind\":\"PodList\",\"items\":[", "{\"metadata\":{}},", None),
+        ("items of their own kind", "{\"items\":[", "{\"kind\":\"Pod\"},", None),
+        ("objects after each other, and a bracket", "", "{\"kind\":\"Pod\"}\n", None),
+    ] {
+        // Where it is bounded, only the end is missing.
+        assert_eq!(kind(&format!("{beginning}{}[", repeated.repeat(2000))), Err(expected), "{message}");
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.json");
+    fs::write(&path, format!("{{\"kind\":\"{}", "x".repeat(33 << 20))).unwrap();
+    let error = super::read(&path).unwrap_err();
+    assert!(matches!(error, InventoryError::EndlessObject { .. }), "{error}");
+    assert!(error.hint().contains("kubectl get"), "{}", error.hint());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn devices_are_no_inventories() {
+    for device in ["/dev/zero", "/dev/urandom"] {
+        let error = super::read(Path::new(device)).unwrap_err();
+        assert!(matches!(error, InventoryError::Malformed { .. }), "{device}: {error}");
+    }
+}
+
+#[test]
+fn members_that_are_there_twice_are_said() {
+    let rows = [
+        (
+            "JSON",
+            r#"{"kind": "Pod", "metadata": {"name": "a", "namespace": "n", "labels": {"x": "1", "x": "2"}}}"#,
+            "Pod n/a",
+            "x",
+        ),
+        ("its own", r#"{"kind": "Service", "kind": "Pod", "metadata": {"name": "a", "namespace": "n"}}"#, "Pod n/a", "kind"),
+        (
+            "an item",
+            r#"{"kind": "PodList", "items": [{"metadata": {"name": "a", "namespace": "n"}, "spec": {}, "spec": {}}]}"#,
+            "Pod n/a",
+            "spec",
+        ),
+        ("YAML", "kind: Pod\nmetadata: {name: a, namespace: n, name: a}", "Pod n/a", "name"),
+    ];
+    for (message, text, subject, key) in rows {
+        let snapshot = read(text);
+        assert_eq!(described(&snapshot).len(), 1, "{message}: the object is there");
+        let found = snapshot.findings.sorted();
+        assert_eq!(found.len(), 1, "{message}: {found:?}");
+        assert_eq!((found[0].code, found[0].subject.as_str()), (Code::UnreadableObject, subject), "{message}");
+        assert!(found[0].message.contains(&format!("`{key}` more than once")), "{message}: {}", found[0].message);
+    }
 }
 
 proptest! {

@@ -12,6 +12,8 @@ use serde::de::value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::sink::Repeated;
+
 /// A node of the tree.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Tree {
@@ -31,6 +33,16 @@ impl Tree {
         match self {
             Self::Mapping(members) => members.get(key),
             _ => None,
+        }
+    }
+
+    /// Sets the member of a mapping, and notes if there was one already.
+    pub(super) fn insert(&mut self, key: String, value: Self, repeated: &Repeated) {
+        if let Self::Mapping(members) = self {
+            if members.contains_key(&key) {
+                repeated.borrow_mut().insert(key.clone());
+            }
+            members.insert(key, value);
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 
-use super::sink::Sink;
+use super::sink::{Repeated, Sink};
 use super::tree::{Keep, Tree, is_null};
 use super::{MAX_DEPTH, Malformed};
 
@@ -18,12 +18,17 @@ const MAX_REPEATED: usize = 1_000_000;
 /// Hands every object of a YAML stream to `sink`.
 pub(super) fn read(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
     let options = options! { emit_comments: false };
-    let mut reader = Reader { parser: Parser::new_from_str_with_options(text, options), anchors: HashMap::new(), repeated: 0 };
+    let mut reader = Reader {
+        parser: Parser::new_from_str_with_options(text, options),
+        anchors: HashMap::new(),
+        copied: 0,
+        repeated: Repeated::default(),
+    };
     while let Some((event, span)) = reader.next()? {
         match event {
             Event::DocumentStart(..) => {
                 reader.anchors.clear();
-                reader.repeated = 0;
+                reader.copied = 0;
             }
             Event::StreamStart | Event::DocumentEnd => {}
             Event::StreamEnd => break,
@@ -36,7 +41,9 @@ pub(super) fn read(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Tree>,
-    repeated: usize,
+    /// How many nodes aliases and anchors have made so far.
+    copied: usize,
+    repeated: Repeated,
 }
 
 impl<'a> Reader<'a> {
@@ -52,7 +59,7 @@ impl<'a> Reader<'a> {
     fn document(&mut self, event: Event<'a>, span: Span, sink: &mut Sink<'_>) -> Result<(), Malformed> {
         match event {
             Event::MappingStart(..) => {
-                let mut members = BTreeMap::new();
+                let mut members = Tree::Mapping(BTreeMap::new());
                 sink.open();
                 loop {
                     let (event, at) = self.expect()?;
@@ -62,6 +69,7 @@ impl<'a> Reader<'a> {
                     let key = self.key(event, at, 1)?;
                     let (event, at) = self.expect()?;
                     if key == "items" {
+                        sink.begin_items(&members);
                         match event {
                             Event::SequenceStart(..) => self.items(sink)?,
                             Event::Scalar(text, ScalarStyle::Plain, ..) if is_null(&text) => {}
@@ -69,18 +77,18 @@ impl<'a> Reader<'a> {
                         }
                     } else if let Some(keep) = Keep::Useful.below(&key) {
                         let value = self.tree(event, at, keep, 1)?;
-                        members.insert(key, value);
+                        members.insert(key, value, &self.repeated);
                     } else {
                         self.skip(event, at, 1)?;
                     }
                 }
-                sink.close(Tree::Mapping(members), span.start.line());
+                sink.close(members, span.start.line(), &self.repeated);
                 Ok(())
             }
             Event::SequenceStart(..) => {
                 sink.open();
                 self.items(sink)?;
-                sink.close(Tree::Mapping(BTreeMap::new()), span.start.line());
+                sink.close(Tree::Mapping(BTreeMap::new()), span.start.line(), &self.repeated);
                 Ok(())
             }
             Event::Scalar(text, ScalarStyle::Plain, ..) if is_null(&text) => Ok(()),
@@ -96,7 +104,7 @@ impl<'a> Reader<'a> {
             }
             let line = span.start.line();
             let item = self.tree(event, span, Keep::Useful, 2)?;
-            sink.item(item, line);
+            sink.item(item, line, &self.repeated);
         }
     }
 
@@ -131,8 +139,8 @@ impl<'a> Reader<'a> {
                 let Some(tree) = self.anchors.get(&anchor) else {
                     return Err(Malformed::yaml(&span.start, "an alias inside its own anchor".into()));
                 };
-                self.repeated = self.repeated.saturating_add(tree.size());
-                if self.repeated > MAX_REPEATED {
+                self.copied = self.copied.saturating_add(tree.size());
+                if self.copied > MAX_REPEATED {
                     return Err(Malformed::yaml(&span.start, format!("aliases repeat more than {MAX_REPEATED} values")));
                 }
                 (tree.clone(), 0)
@@ -140,8 +148,8 @@ impl<'a> Reader<'a> {
             _ => return Err(Malformed::yaml(&span.start, "a value was expected".into())),
         };
         if anchor != 0 {
-            self.repeated = self.repeated.saturating_add(tree.size());
-            if self.repeated > MAX_REPEATED {
+            self.copied = self.copied.saturating_add(tree.size());
+            if self.copied > MAX_REPEATED {
                 return Err(Malformed::yaml(&span.start, format!("anchors hold more than {MAX_REPEATED} values")));
             }
             self.anchors.insert(anchor, tree.clone());
@@ -150,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     fn mapping(&mut self, keep: Keep, depth: usize) -> Result<Tree, Malformed> {
-        let mut members = BTreeMap::new();
+        let mut members = Tree::Mapping(BTreeMap::new());
         let mut merged = Vec::new();
         loop {
             let (event, at) = self.expect()?;
@@ -164,7 +172,7 @@ impl<'a> Reader<'a> {
                 Some(_) if is_merge => merged.push(self.tree(event, at, keep, depth + 1)?),
                 Some(keep) => {
                     let value = self.tree(event, at, keep, depth + 1)?;
-                    members.insert(key, value);
+                    members.insert(key, value, &self.repeated);
                 }
                 None => self.skip(event, at, depth + 1)?,
             }
@@ -174,12 +182,14 @@ impl<'a> Reader<'a> {
             for source in sources {
                 if let Tree::Mapping(source) = source {
                     for (key, value) in source {
-                        members.entry(key).or_insert(value);
+                        if members.get(&key).is_none() {
+                            members.insert(key, value, &self.repeated);
+                        }
                     }
                 }
             }
         }
-        Ok(Tree::Mapping(members))
+        Ok(members)
     }
 
     /// Reads over a value, but for anchors in it.

@@ -1,0 +1,113 @@
+//! Whose file it is.
+//!
+//! In: the text of a file and where it stands. Out: whether the tool wrote it. A policy is known by what it says (the tool's label and
+//! its annotation, on an object of the file's own name); a kustomization and the review, which bear neither, by the tool's line in the
+//! comments at their top. So people may write comments above, and a copy that was made into something else is theirs.
+
+use serde_json::Value;
+
+use crate::model::Class;
+
+use super::manifest;
+use super::plan::Content;
+use super::template::{MARKDOWN_MARKER, YAML_MARKER};
+
+/// What a file would be, if it is the tool's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One policy.
+    Policy,
+    /// A kustomization.
+    Kustomization,
+    /// The review.
+    Review,
+}
+
+impl Kind {
+    /// What a planned file is.
+    pub(super) fn of(content: &Content) -> Self {
+        match content {
+            Content::Policy(_) => Self::Policy,
+            Content::Kustomization => Self::Kustomization,
+            Content::Review => Self::Review,
+        }
+    }
+
+    /// Whether the tool wrote this text to this path (relative to the output directory).
+    pub(super) fn is_own(self, path: &str, text: &str) -> bool {
+        match self {
+            Self::Policy => is_own_policy(path, text),
+            Self::Kustomization => has_marker(text, |line| line.starts_with('#'), YAML_MARKER) && is_kustomization(text),
+            Self::Review => has_marker(text, |line| !line.starts_with('#'), MARKDOWN_MARKER),
+        }
+    }
+}
+
+fn is_own_policy(path: &str, text: &str) -> bool {
+    let Some(object) = read(text) else { return false };
+    let metadata = &object["metadata"];
+    let mut parts = path.split('/');
+    let namespace = parts.next();
+    let name = parts.next_back().and_then(|file| file.strip_suffix(".yaml"));
+    let class = metadata["annotations"][manifest::CLASS].as_str();
+    object["kind"] == "NetworkPolicy"
+        && metadata["labels"][manifest::MANAGED_BY] == manifest::TOOL
+        && class.is_some_and(|class| Class::ALL.iter().any(|known| known.name() == class))
+        && (metadata["namespace"].as_str(), metadata["name"].as_str()) == (namespace, name)
+}
+
+fn is_kustomization(text: &str) -> bool {
+    read(text).is_some_and(|object| object["kind"] == "Kustomization")
+}
+
+fn read(text: &str) -> Option<Value> {
+    serde_saphyr::from_str(text).ok()
+}
+
+/// Whether the marker is on one of the lines at the top: before the first one that is neither empty nor `at_top`.
+fn has_marker(text: &str, at_top: impl Fn(&str) -> bool, marker: &str) -> bool {
+    let mut top = text.lines().take_while(|line| line.trim().is_empty() || at_top(line));
+    top.any(|line| line.starts_with(marker))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emit::tests::samples;
+    use crate::emit::{Templates, render};
+
+    #[test]
+    fn whose_file_it_is() {
+        let templates = Templates::embedded().expect("parses");
+        let policy = render::policy(&samples::ingress_to_db("prod"), &templates).expect("renders");
+        let path = "prod/allow-ingress-to-db.yaml";
+        let kustomization = format!("{YAML_MARKER}\n# x\nkind: Kustomization\nresources:\n- prod\n");
+        let review = format!("{MARKDOWN_MARKER} -->\n# Review\n");
+        let above = |comment: &str, text: &str| format!("{comment}\n{text}");
+        let without = |gone: &str| policy.replace(gone, "other");
+        for (kind, path, text, is_own, what) in [
+            (Kind::Policy, path, policy.clone(), true, "as written"),
+            (Kind::Policy, path, above("# checked ✔\u{fe0f} by Ann", &policy), true, "a comment above"),
+            (Kind::Policy, path, above("---", &policy), true, "a document mark above"),
+            (Kind::Policy, path, policy.replace(YAML_MARKER, "# Ours"), true, "the comment does not matter"),
+            (Kind::Policy, path, without("netpol-gen/class"), false, "no class"),
+            (Kind::Policy, path, policy.replace("class: workload", "class: mine"), false, "no class of ours"),
+            (Kind::Policy, path, policy.replace("managed-by: netpol-gen", "managed-by: us"), false, "someone else's label"),
+            (Kind::Policy, path, policy.replace("kind: NetworkPolicy", "kind: CiliumNetworkPolicy"), false, "another kind"),
+            (Kind::Policy, path, format!("{policy}---\n{policy}"), false, "two documents: the second is not ours"),
+            (Kind::Policy, "prod/mine.yaml", policy.clone(), false, "a copy under another name"),
+            (Kind::Policy, "dev/allow-ingress-to-db.yaml", policy.clone(), false, "a copy for another namespace"),
+            (Kind::Policy, path, YAML_MARKER.into(), false, "the marker alone"),
+            (Kind::Policy, path, String::new(), false, "empty"),
+            (Kind::Kustomization, "kustomization.yaml", kustomization.clone(), true, "as written"),
+            (Kind::Kustomization, "kustomization.yaml", above("# mine\n", &kustomization), true, "a comment above"),
+            (Kind::Kustomization, "kustomization.yaml", above("a: b", &kustomization), false, "content above"),
+            (Kind::Kustomization, "kustomization.yaml", without("x"), false, "something else"),
+            (Kind::Review, "REVIEW.md", review.clone(), true, "as written"),
+            (Kind::Review, "REVIEW.md", above("Read by Ann.\n\n<!-- and Bob -->", &review), true, "a comment above"),
+            (Kind::Review, "REVIEW.md", above("# How we review\n", &review), false, "a text of someone who quotes it"),
+        ] {
+            assert_eq!(kind.is_own(path, &text), is_own, "{kind:?} {what}:\n{text}");
+        }
+    }
+}

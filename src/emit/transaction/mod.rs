@@ -1,0 +1,297 @@
+//! Files of a directory, replaced as one.
+//!
+//! In: for paths below a directory, new texts, and files that are to go. Out: all of that or nothing of it. Guarantees:
+//!
+//! - If anything fails, every file is as it was before.
+//! - If the process is killed or the power goes, the next [`recover`] brings back every file as it was before, or, where all were
+//!   in place already, only cleans up. Until then the directory may hold new files beside old ones, each of them whole.
+//! - Two runs never write into one directory at a time.
+//!
+//! How: a directory `.netpol-gen`, there only while a run writes, first takes in all new texts and, under second names, all files that
+//! they replace; so a full disk is met before anything has changed. Then a journal of the steps. Only now is it the files' turn, by
+//! renames and removals alone. The run is done when the journal is gone. What must outlast a power cut is flushed in that order;
+//! flushing directories is left to file systems that can. Whoever reads in between sees some new and some old files.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::emit::EmitError;
+
+/// The directory that is there while a run writes. No namespace's name begins with a dot.
+const WORKSPACE: &str = ".netpol-gen";
+/// In it: the steps, from the moment that everything is prepared until everything is done.
+const JOURNAL: &str = "journal.json";
+/// In it: held by the run that writes.
+const LOCK: &str = "lock";
+
+/// What happens to one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Step {
+    /// Relative, with `/`.
+    path: String,
+    /// Whether there is a new text; else the file goes.
+    is_written: bool,
+    /// Whether there was a file before.
+    was_there: bool,
+}
+
+/// A run's changes to a directory. Dropped before [`Transaction::commit`], it leaves nothing behind.
+pub(in crate::emit) struct Transaction {
+    directory: PathBuf,
+    workspace: PathBuf,
+    steps: Vec<Step>,
+    /// Directories made for the workspace, outer first.
+    made: Vec<PathBuf>,
+    /// Whether the workspace must stay for [`recover`].
+    is_needed: bool,
+    /// Held to the end.
+    lock: File,
+}
+
+impl Transaction {
+    /// Makes room beside the files; the directory too, if it is missing.
+    pub(in crate::emit) fn begin(directory: &Path) -> Result<Self, EmitError> {
+        let workspace = directory.join(WORKSPACE);
+        let mut made = Vec::new();
+        make(directory, &mut made).map_err(unwritable(directory))?;
+        match fs::create_dir(&workspace) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(EmitError::Busy { directory: directory.to_owned() });
+            }
+            Err(source) => {
+                unmake(&made);
+                return Err(EmitError::Unwritable { path: directory.to_owned(), source });
+            }
+        }
+        let lock = File::create(workspace.join(LOCK)).map_err(|source| {
+            let _ = fs::remove_dir(&workspace);
+            unmake(&made);
+            EmitError::Unwritable { path: workspace.clone(), source }
+        })?;
+        // Where files cannot be locked, at least the directory is seen.
+        if matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)) {
+            return Err(EmitError::Busy { directory: directory.to_owned() });
+        }
+        Ok(Self { directory: directory.to_owned(), workspace, steps: Vec::new(), made, is_needed: false, lock })
+    }
+
+    /// Prepares a new text for `path`, where there is a plain file or nothing.
+    pub(in crate::emit) fn write(&mut self, path: &str, text: &str) -> Result<(), EmitError> {
+        let target = self.directory.join(path);
+        let prepare = || -> io::Result<()> {
+            let mut file = File::create(self.new_file())?;
+            file.write_all(text.as_bytes())?;
+            if let Ok(metadata) = fs::metadata(&target) {
+                file.set_permissions(metadata.permissions())?;
+            }
+            file.sync_all()
+        };
+        prepare().map_err(unwritable(&target))?;
+        self.keep(path, true)
+    }
+
+    /// Prepares the removal of the file `path`.
+    pub(in crate::emit) fn remove(&mut self, path: &str) -> Result<(), EmitError> {
+        self.keep(path, false)
+    }
+
+    fn new_file(&self) -> PathBuf {
+        self.workspace.join(new_name(self.steps.len()))
+    }
+
+    /// Keeps what is there under a second name.
+    fn keep(&mut self, path: &str, is_written: bool) -> Result<(), EmitError> {
+        let target = self.directory.join(path);
+        let was_there = target.exists();
+        if was_there {
+            let kept = self.workspace.join(old_name(self.steps.len()));
+            let copy = || fs::copy(&target, &kept).and_then(|_| File::open(&kept)?.sync_all());
+            fs::hard_link(&target, &kept).or_else(|_| copy()).map_err(unwritable(&target))?;
+        }
+        self.steps.push(Step { path: path.to_owned(), is_written, was_there });
+        Ok(())
+    }
+
+    /// Does what was prepared: all of it, or nothing.
+    pub(in crate::emit) fn commit(mut self) -> Result<(), EmitError> {
+        self.write_journal().map_err(unwritable(&self.workspace))?;
+        self.is_needed = true;
+        let done = (0..self.steps.len()).try_for_each(|position| self.apply(position));
+        match done {
+            Ok(()) => sync_all(&self.directory, &self.steps),
+            Err(_) => undo(&self.directory, &self.steps)?,
+        }
+        fs::remove_file(self.workspace.join(JOURNAL)).map_err(unwritable(&self.workspace))?;
+        self.is_needed = false;
+        for step in self.steps.iter().filter(|step| !step.is_written) {
+            prune(&self.directory, &step.path);
+        }
+        done
+    }
+
+    /// From here on the workspace tells [`recover`] the way back.
+    fn write_journal(&self) -> io::Result<()> {
+        let prepared = self.workspace.join("journal.new");
+        let mut file = File::create(&prepared)?;
+        file.write_all(&serde_json::to_vec(&self.steps)?)?;
+        file.sync_all()?;
+        sync(&self.workspace);
+        fs::rename(prepared, self.workspace.join(JOURNAL))?;
+        sync(&self.workspace);
+        sync(&self.directory);
+        Ok(())
+    }
+
+    fn apply(&self, position: usize) -> Result<(), EmitError> {
+        let step = &self.steps[position];
+        let target = self.directory.join(&step.path);
+        let parent = target.parent().unwrap_or(&self.directory);
+        let result = if step.is_written {
+            fs::create_dir_all(parent).and_then(|()| fs::rename(self.workspace.join(new_name(position)), &target))
+        } else {
+            fs::remove_file(&target)
+        };
+        result.map_err(unwritable(&target))
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.is_needed {
+            let _ = fs::remove_dir_all(&self.workspace);
+            unmake(&self.made);
+        }
+        let _ = self.lock.unlock();
+    }
+}
+
+/// Undoes what a run began and did not end.
+///
+/// # Errors
+/// Another run is at work there, or a file cannot be brought back; then nothing is lost, and this may be tried again.
+pub(in crate::emit) fn recover(directory: &Path) -> Result<(), EmitError> {
+    let workspace = directory.join(WORKSPACE);
+    if !is_directory(&workspace)? {
+        return Ok(());
+    }
+    if let Ok(lock) = File::open(workspace.join(LOCK))
+        && matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock))
+    {
+        return Err(EmitError::Busy { directory: directory.to_owned() });
+    }
+    let journal = workspace.join(JOURNAL);
+    match fs::read(&journal) {
+        Ok(bytes) => {
+            let steps: Option<Vec<Step>> = serde_json::from_slice(&bytes).ok();
+            // Whoever wrote the journal: nothing outside of the directory is touched.
+            let steps = steps.filter(|steps| steps.iter().all(|step| is_inside(directory, &step.path)));
+            undo(directory, &steps.ok_or(EmitError::BadJournal { path: journal.clone() })?)?;
+            fs::remove_file(&journal).map_err(unwritable(&journal))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(EmitError::Unreadable { path: journal, source }),
+    }
+    fs::remove_dir_all(&workspace).map_err(unwritable(&workspace))
+}
+
+/// Takes back the steps that were done; to do so twice does no harm.
+fn undo(directory: &Path, steps: &[Step]) -> Result<(), EmitError> {
+    let workspace = directory.join(WORKSPACE);
+    for (position, step) in steps.iter().enumerate() {
+        let target = directory.join(&step.path);
+        let (new, old) = (workspace.join(new_name(position)), workspace.join(old_name(position)));
+        let is_done = if step.is_written { !new.exists() } else { !target.exists() };
+        let result = match (is_done, step.was_there) {
+            (true, true) if old.exists() => fs::rename(old, &target),
+            (true, false) if target.exists() => fs::remove_file(&target),
+            _ => Ok(()),
+        };
+        result.map_err(|source| EmitError::Unrestored { path: target, source })?;
+        if !step.was_there {
+            prune(directory, &step.path);
+        }
+    }
+    sync_all(directory, steps);
+    Ok(())
+}
+
+/// Removes the directories between `directory` and the file, as far as they are empty.
+fn prune(directory: &Path, path: &str) {
+    let target = directory.join(path);
+    for parent in target.ancestors().skip(1).take_while(|parent| *parent != directory) {
+        if fs::remove_dir(parent).is_err() {
+            return;
+        }
+    }
+}
+
+fn new_name(position: usize) -> String {
+    format!("{position}.new")
+}
+
+fn old_name(position: usize) -> String {
+    format!("{position}.old")
+}
+
+fn is_directory(path: &Path) -> Result<bool, EmitError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(true),
+        Ok(_) => Err(EmitError::OddFile { path: path.to_owned(), what: "no directory" }),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whether the path leads to a place below the directory, through no link.
+fn is_inside(directory: &Path, path: &str) -> bool {
+    let mut inner = directory.to_owned();
+    !path.is_empty()
+        && Path::new(path).components().all(|component| {
+            inner.push(component);
+            matches!(component, Component::Normal(_)) && !inner.is_symlink()
+        })
+}
+
+/// Makes a directory and what is missing above it; `made` are those, outer first.
+fn make(directory: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    for path in missing.into_iter().rev() {
+        fs::create_dir(path)?;
+        made.push(path.to_owned());
+    }
+    Ok(())
+}
+
+/// Removes directories that were made, if nothing has come into them.
+fn unmake(made: &[PathBuf]) {
+    for directory in made.iter().rev() {
+        let _ = fs::remove_dir(directory);
+    }
+}
+
+/// Flushes the directories in which something has changed.
+fn sync_all(directory: &Path, steps: &[Step]) {
+    let targets = steps.iter().map(|step| directory.join(&step.path));
+    let parents: BTreeSet<PathBuf> = targets.filter_map(|path| Some(path.parent()?.to_owned())).collect();
+    for parent in &parents {
+        sync(parent);
+    }
+    sync(directory);
+}
+
+/// Flushes a directory, where that can be done.
+fn sync(directory: &Path) {
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+}
+
+fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> EmitError {
+    let path = path.to_owned();
+    |source| EmitError::Unwritable { path, source }
+}

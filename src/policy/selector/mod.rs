@@ -1,0 +1,242 @@
+//! Selectors that mean one workload and no other.
+//!
+//! In: the workloads of an inventory with the labels of their pods. Out: a [`Selection`] for each. Guarantees: a selector has no
+//! label that changes with the next pod or release, and says who else is meant where no label tells them apart. Takes little more
+//! than the size of the inventory: others are found by label (see [`Index`]), and workloads that are alike are judged once.
+
+mod index;
+mod lasting;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::inventory::{Inventory, Workload};
+use crate::model::{Labels, NonEmpty, PodSelector, Requirement, WorkloadName};
+
+use index::{Index, Other};
+use lasting::{MARKS, RUN, is_run, is_volatile};
+
+/// How a workload can be selected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Selection {
+    /// This selector matches its pods and no others of the namespace.
+    Exact(PodSelector),
+    /// No selector tells it apart; this one matches all of these workloads, it may be itself among them.
+    Broad(PodSelector, Rc<BTreeSet<WorkloadName>>),
+    /// Nothing but "every pod" would match its pods.
+    Impossible,
+}
+
+impl Selection {
+    /// The selector to write, if there is one.
+    pub(super) const fn selector(&self) -> Option<&PodSelector> {
+        match self {
+            Self::Exact(selector) | Self::Broad(selector, _) => Some(selector),
+            Self::Impossible => None,
+        }
+    }
+
+    /// Whom the selector of `workload` matches besides.
+    pub(super) fn others<'a>(&'a self, workload: &'a WorkloadName) -> impl Iterator<Item = &'a WorkloadName> {
+        let matched = match self {
+            Self::Broad(_, matched) => Some(&**matched),
+            Self::Exact(_) | Self::Impossible => None,
+        };
+        matched.into_iter().flatten().filter(move |other| *other != workload)
+    }
+}
+
+/// Finds the selectors of all workloads that have pods on the pod network or could have.
+pub(super) fn select_all(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
+    let mut by_namespace: BTreeMap<&str, Vec<(&WorkloadName, Traits<'_>)>> = BTreeMap::new();
+    for workload in inventory.workloads() {
+        let traits = Traits::of(workload, inventory);
+        by_namespace.entry(&workload.name.namespace).or_default().push((&workload.name, traits));
+    }
+    let mut selections = BTreeMap::new();
+    for workloads in by_namespace.into_values() {
+        let index = Index::new(workloads.iter().flat_map(|(name, traits)| traits.own.iter().map(|labels| (*name, *labels))));
+        let mut alike: BTreeMap<Traits<'_>, BTreeSet<&WorkloadName>> = BTreeMap::new();
+        for (name, traits) in workloads {
+            alike.entry(traits).or_default().insert(name);
+        }
+        for (traits, twins) in alike {
+            let selection = select(&traits, &twins, &|labels| Box::new(index.having(labels)));
+            selections.extend(twins.into_iter().map(|name| (name.clone(), selection.clone())));
+        }
+    }
+    selections
+}
+
+/// All that the choice of a workload's selector rests on, but for the others; workloads of the same traits are told apart by
+/// nothing.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Traits<'a> {
+    /// The different label sets of its pods: replicas share theirs.
+    own: BTreeSet<&'a Labels>,
+    /// Its owner's selector.
+    selector: Option<&'a Labels>,
+    /// What names its run.
+    run: Option<(String, String)>,
+}
+
+impl<'a> Traits<'a> {
+    fn of(workload: &'a Workload, inventory: &'a Inventory) -> Self {
+        let own = pod_labels(workload, inventory);
+        let run = run_label(workload, &own);
+        Self { own, selector: workload.selector.as_ref(), run }
+    }
+}
+
+/// The label sets of a workload's pods; of its owner's selector where it has no pod now.
+fn pod_labels<'a>(workload: &'a Workload, inventory: &'a Inventory) -> BTreeSet<&'a Labels> {
+    let pods = workload.pods.iter().map(|&pod| inventory.pod(pod));
+    let sets: BTreeSet<&Labels> = pods.filter(|pod| !pod.is_on_host_network).map(|pod| &pod.labels).collect();
+    if sets.is_empty() && workload.pods.is_empty() { workload.selector.iter().collect() } else { sets }
+}
+
+/// Finds the label sets of the namespace that have all of these labels.
+type Having<'i, 'a> = dyn Fn(&Labels) -> Box<dyn Iterator<Item = Other<'a>> + 'i> + 'i;
+
+/// How workloads of these traits are selected: `twins`, one or more.
+fn select<'a>(traits: &Traits<'_>, twins: &BTreeSet<&WorkloadName>, having: &Having<'_, 'a>) -> Selection {
+    let Traits { own, selector, run } = traits;
+    let common = common_labels(own);
+    let mut chosen: Labels = match selector {
+        Some(selector) => selector.iter().filter(|(key, value)| common.get(*key) == Some(value)).map(owned).collect(),
+        None => common.clone(),
+    };
+    if chosen.is_empty() {
+        chosen.clone_from(&common);
+    }
+    if chosen.is_empty() {
+        chosen.extend(run.clone());
+    }
+    let is_unlabelled = chosen.is_empty();
+    let rest: Vec<(String, String)> =
+        common.iter().map(owned).chain(run.clone()).filter(|(key, _)| !chosen.contains_key(key)).collect();
+    let mistaken = |labels: &Labels| having(labels).filter(|(name, _)| !twins.contains(name));
+    let addition = fewest_additions(&rest, |addition, limit| {
+        let mut labels = chosen.clone();
+        labels.extend(addition.iter().cloned());
+        mistaken(&labels).take(limit).count()
+    });
+    chosen.extend(addition);
+    let mut left: Vec<Other<'a>> = mistaken(&chosen).collect();
+    let mut requirements: BTreeSet<Requirement> =
+        chosen.into_iter().map(|(key, value)| Requirement::Equals { key, value }).collect();
+    if is_unlabelled && let Some(requirement) = mark(own) {
+        left.retain(|(_, labels)| requirement.is_met_by(labels));
+        requirements.insert(requirement);
+    }
+    while let Some(requirement) = exclusion(own, &left).or_else(|| mark_exclusion(own, &left)) {
+        left.retain(|(_, labels)| requirement.is_met_by(labels));
+        requirements.insert(requirement);
+    }
+    let mut matched: BTreeSet<WorkloadName> = left.into_iter().map(|(name, _)| name.clone()).collect();
+    // What one twin's pods meet, so do the others'.
+    if twins.len() > 1 && !own.is_empty() {
+        matched.extend(twins.iter().map(|&name| name.clone()));
+    }
+    let selector = NonEmpty::new(requirements).map(PodSelector::Labelled);
+    match (selector, matched.is_empty()) {
+        (Some(selector), true) => Selection::Exact(selector),
+        (None, true) => Selection::Exact(PodSelector::EveryPod),
+        (Some(selector), false) => Selection::Broad(selector, Rc::new(matched)),
+        (None, false) => Selection::Impossible,
+    }
+}
+
+fn owned((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
+}
+
+/// Labels that all pods share and that will be there tomorrow.
+fn common_labels(sets: &BTreeSet<&Labels>) -> Labels {
+    let Some(first) = sets.first() else {
+        return Labels::new();
+    };
+    let is_common = |key: &String, value: &String| sets.iter().all(|labels| labels.get(key) == Some(value));
+    first.iter().filter(|(key, value)| !is_volatile(key) && is_common(key, value)).map(owned).collect()
+}
+
+/// The fewest further labels (at most three, else all of them) that leave the least number of others matched; the first in
+/// alphabetical order of those. None if none helps. `matched` counts the others, up to a limit.
+fn fewest_additions(rest: &[(String, String)], matched: impl Fn(&[(String, String)], usize) -> usize) -> Vec<(String, String)> {
+    let least = matched(rest, usize::MAX);
+    let suffices = |addition: &[(String, String)]| matched(addition, least.saturating_add(1)) <= least;
+    if suffices(&[]) {
+        return Vec::new();
+    }
+    let mut sets: Vec<Vec<usize>> = vec![Vec::new()];
+    for _ in 0..3 {
+        let longer = |set: &Vec<usize>| {
+            let from = set.last().map_or(0, |last| last + 1);
+            let set = set.clone();
+            (from..rest.len()).map(move |next| set.iter().copied().chain([next]).collect::<Vec<usize>>())
+        };
+        sets = sets.iter().flat_map(longer).collect();
+        for set in &sets {
+            let labels: Vec<(String, String)> = set.iter().map(|&position| rest[position].clone()).collect();
+            if suffices(&labels) {
+                return labels;
+            }
+        }
+    }
+    rest.to_vec()
+}
+
+/// A requirement that all own pods meet and most of the others left do not: a label that only the others have, or a value of
+/// it that only they have. Nothing if there is none.
+fn exclusion(own: &BTreeSet<&Labels>, left: &[Other<'_>]) -> Option<Requirement> {
+    let mut best: Option<(usize, Requirement)> = None;
+    let is_lasting = |name: &WorkloadName, key: &str| !is_volatile(key) || key == RUN && is_run(name);
+    let keys: BTreeSet<&String> =
+        left.iter().flat_map(|(name, labels)| labels.keys().filter(|key| is_lasting(name, key))).collect();
+    for key in keys {
+        let lasting = left.iter().filter(|(name, _)| is_lasting(name, key));
+        let values: BTreeSet<&String> = lasting.filter_map(|(_, labels)| labels.get(key)).collect();
+        let is_own = |value: &&String| own.iter().any(|labels| labels.get(key) == Some(value));
+        let foreign: BTreeSet<String> = values.into_iter().filter(|value| !is_own(value)).cloned().collect();
+        let requirement = if own.iter().any(|labels| labels.contains_key(key)) {
+            Requirement::NotIn { key: key.clone(), values: foreign }
+        } else {
+            Requirement::Absent { key: key.clone() }
+        };
+        let excluded = left.iter().filter(|(_, labels)| !requirement.is_met_by(labels)).count();
+        if excluded > 0 && best.as_ref().is_none_or(|(most, _)| excluded > *most) {
+            best = Some((excluded, requirement));
+        }
+    }
+    best.map(|(_, requirement)| requirement)
+}
+
+/// The label by which the pods of a Job of its own are told apart from all others.
+fn run_label(workload: &Workload, own: &BTreeSet<&Labels>) -> Option<(String, String)> {
+    let Workload { name, .. } = workload;
+    let is_labelled = !own.is_empty() && own.iter().all(|labels| labels.get(RUN) == Some(&name.name));
+    (is_run(name) && is_labelled).then(|| (RUN.to_owned(), name.name.clone()))
+}
+
+/// What all own pods have from their controller, where they have no labels of their own (`kubectl create cronjob`).
+fn mark(own: &BTreeSet<&Labels>) -> Option<Requirement> {
+    let is_common = |key: &&str| !own.is_empty() && own.iter().all(|labels| labels.contains_key(*key));
+    MARKS.into_iter().find(is_common).map(|key| Requirement::Present { key: key.to_owned() })
+}
+
+/// The last resort: a mark of a controller that all own pods and not all of the others have, or the other way round (a
+/// Deployment and a StatefulSet with the same labels).
+fn mark_exclusion(own: &BTreeSet<&Labels>, left: &[Other<'_>]) -> Option<Requirement> {
+    let present = mark_where(|key| own.iter().all(|labels| labels.contains_key(key)), |key| Requirement::Present { key });
+    let absent = mark_where(|key| !own.iter().any(|labels| labels.contains_key(key)), |key| Requirement::Absent { key });
+    let excluded = |requirement: &Requirement| left.iter().filter(|(_, labels)| !requirement.is_met_by(labels)).count();
+    // The first of the best, and what is there before what is not.
+    let best = present.into_iter().chain(absent).rev().max_by_key(excluded);
+    best.filter(|requirement| !own.is_empty() && excluded(requirement) > 0)
+}
+
+fn mark_where(holds: impl Fn(&str) -> bool, requirement: impl Fn(String) -> Requirement) -> Vec<Requirement> {
+    MARKS.into_iter().filter(|key| holds(key)).map(|key| requirement(key.to_owned())).collect()
+}

@@ -1,0 +1,161 @@
+//! Pods in, selectors out.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::inventory::{InventoryBuilder, InventoryOptions};
+
+fn pod(name: &str, owner: (&str, &str), labels: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "n", "name": name, "labels": labels,
+        "ownerReferences": [{"kind": owner.0, "name": owner.1, "controller": true}]},
+        "status": {"podIP": "10.244.1.9"}})
+}
+
+/// The selectors of these pods' workloads, as `kubectl get -l` takes them; `?` before one that is not exact.
+fn selectors(pods: &[Value]) -> BTreeMap<String, String> {
+    let mut builder = InventoryBuilder::new();
+    for pod in pods {
+        builder.apply_value(pod.clone());
+    }
+    let text = |selection: Selection| match selection {
+        Selection::Exact(selector) => selector.to_string(),
+        Selection::Broad(selector, _) => format!("?{selector}"),
+        Selection::Impossible => "impossible".into(),
+    };
+    let all = select_all(&builder.build(&InventoryOptions::default()));
+    all.into_iter().map(|(name, selection)| (format!("{}/{}", name.kind.0, name.name), text(selection))).collect()
+}
+
+#[test]
+fn controllers_with_the_same_labels_are_told_apart_by_what_they_add() {
+    let found = selectors(&[
+        pod("web-abc-1", ("ReplicaSet", "web-abc"), &json!({"app": "web", "pod-template-hash": "abc"})),
+        pod("web-0", ("StatefulSet", "web"), &json!({"app": "web", "statefulset.kubernetes.io/pod-name": "web-0"})),
+    ]);
+    assert_eq!(found["Deployment/web"], "app=web,pod-template-hash");
+    assert_eq!(found["StatefulSet/web"], "app=web,statefulset.kubernetes.io/pod-name");
+}
+
+#[test]
+fn what_no_label_tells_apart_is_said() {
+    let found = selectors(&[
+        pod("a-abc-1", ("ReplicaSet", "a-abc"), &json!({"app": "web", "pod-template-hash": "abc"})),
+        pod("b-cba-1", ("ReplicaSet", "b-cba"), &json!({"app": "web", "pod-template-hash": "cba"})),
+    ]);
+    assert_eq!(found["Deployment/a"], "?app=web", "no hash is written: the next rollout has another");
+    assert_eq!(found["Deployment/b"], "?app=web");
+}
+
+#[test]
+fn jobs_without_labels_of_their_own() {
+    let run = |name: &str| json!({"batch.kubernetes.io/job-name": name, "job-name": name, "controller-uid": "1"});
+    let found = selectors(&[
+        pod("report-29395000-x", ("Job", "report-29395000"), &run("report-29395000")),
+        pod("migrate-x", ("Job", "migrate"), &run("migrate")),
+        pod("web-abc-1", ("ReplicaSet", "web-abc"), &json!({"app": "web", "pod-template-hash": "abc"})),
+    ]);
+    assert_eq!(found["CronJob/report"], "batch.kubernetes.io/job-name notin (migrate),batch.kubernetes.io/job-name");
+    assert_eq!(found["Job/migrate"], "batch.kubernetes.io/job-name=migrate", "its name lasts: nobody makes it anew");
+    let alone = selectors(&[pod("report-29395000-x", ("Job", "report-29395000"), &run("report-29395000"))]);
+    assert_eq!(alone["CronJob/report"], "batch.kubernetes.io/job-name", "not every pod that may come");
+}
+
+#[test]
+fn a_subset_of_anothers_labels_is_told_apart_by_the_label_it_lacks() {
+    let found = selectors(&[
+        pod("stable-abc-1", ("ReplicaSet", "stable-abc"), &json!({"app": "web", "pod-template-hash": "abc"})),
+        pod("canary-cba-1", ("ReplicaSet", "canary-cba"), &json!({"app": "web", "track": "canary", "pod-template-hash": "cba"})),
+    ]);
+    assert_eq!(found["Deployment/stable"], "app=web,!track");
+    assert_eq!(found["Deployment/canary"], "app=web,track=canary");
+}
+
+/// The definition: everyone is looked at for everyone.
+fn select_naively(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
+    let sets: Vec<(&WorkloadName, BTreeSet<&Labels>)> =
+        inventory.workloads().iter().map(|workload| (&*workload.name, pod_labels(workload, inventory))).collect();
+    let having = |wanted: &Labels| -> Box<dyn Iterator<Item = Other<'_>>> {
+        let all = sets.iter().flat_map(|(name, own)| own.iter().map(|labels| (*name, *labels)));
+        let found: Vec<Other<'_>> =
+            all.filter(|(_, labels)| wanted.iter().all(|(key, value)| labels.get(key) == Some(value))).collect();
+        Box::new(found.into_iter())
+    };
+    let selection = |workload: &Workload| select(&Traits::of(workload, inventory), &BTreeSet::from([&*workload.name]), &having);
+    inventory.workloads().iter().map(|workload| (WorkloadName::clone(&workload.name), selection(workload))).collect()
+}
+
+/// The choice as its description has it, with every count to its end.
+fn additions_naively(rest: &[(String, String)], matched: impl Fn(&[(String, String)]) -> usize) -> Vec<(String, String)> {
+    let subsets = (0_u32..1 << rest.len()).map(|bits| {
+        let is_in = |position: usize| bits & (1 << position) != 0;
+        (0..rest.len()).filter(|&position| is_in(position)).collect::<Vec<usize>>()
+    });
+    let labels = |set: &[usize]| set.iter().map(|&position| rest[position].clone()).collect::<Vec<_>>();
+    let least = matched(rest);
+    let best = subsets.filter(|set| set.len() <= 3 && matched(&labels(set)) == least).min_by_key(|set| (set.len(), set.clone()));
+    best.map_or_else(|| rest.to_vec(), |set| labels(&set))
+}
+
+fn any_labels() -> impl Strategy<Value = Labels> {
+    let keys = prop::sample::select(vec!["app", "tier", "x", "pod-template-hash", RUN, "job-name"]);
+    let values = prop::sample::select(vec!["a", "b", "w0"]);
+    prop::collection::btree_map(keys.prop_map(str::to_owned), values.prop_map(str::to_owned), 0..5)
+}
+
+proptest! {
+    #[test]
+    fn the_same_as_by_looking_at_everyone(
+        pods in prop::collection::vec((0_usize..6, prop::sample::select(vec!["StatefulSet", "Job"]), any_labels()), 1..14),
+        owned in prop::collection::vec(any_labels(), 0..3),
+    ) {
+        let mut builder = InventoryBuilder::new();
+        for (position, (owner, kind, labels)) in pods.iter().enumerate() {
+            builder.apply_value(pod(&format!("p{position}"), (kind, &format!("w{owner}")), &json!(labels)));
+        }
+        for (position, labels) in owned.iter().enumerate() {
+            builder.apply_value(json!({"apiVersion": "apps/v1", "kind": "StatefulSet",
+                "metadata": {"namespace": "n", "name": format!("w{position}")},
+                "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}}}}));
+        }
+        let inventory = builder.build(&InventoryOptions::default());
+        let (found, expected) = (select_all(&inventory), select_naively(&inventory));
+        prop_assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+        for (name, selection) in &found {
+            let expected = &expected[name];
+            prop_assert_eq!(selection.selector(), expected.selector(), "{}", name);
+            prop_assert_eq!(selection.others(name).collect::<Vec<_>>(), expected.others(name).collect::<Vec<_>>(), "{}", name);
+            prop_assert_eq!(matches!(selection, Selection::Exact(_)), matches!(expected, Selection::Exact(_)), "{}", name);
+        }
+    }
+
+    #[test]
+    fn the_fewest_additions_are_the_fewest(sets in prop::collection::vec(any_labels(), 0..8), rest in any_labels()) {
+        let rest: Vec<(String, String)> = rest.into_iter().collect();
+        let matched = |addition: &[(String, String)]| {
+            sets.iter().filter(|labels| addition.iter().all(|(key, value)| labels.get(key) == Some(value))).count()
+        };
+        let found = fewest_additions(&rest, |addition, limit| matched(addition).min(limit));
+        prop_assert_eq!(found, additions_naively(&rest, matched));
+    }
+}
+
+/// Quadratic, each of these would take minutes.
+#[test]
+fn many_workloads_in_one_namespace_are_no_matter() {
+    let labels: [fn(usize) -> Value; 3] = [
+        |number| json!({"job": format!("j{number}"), "x": "y"}),
+        |number| json!({"app": "web", "part": "x", "zone": format!("z{number}")}),
+        |_| json!({"app": "web"}),
+    ];
+    for labels in labels {
+        let mut builder = InventoryBuilder::new();
+        for number in 0..10_000 {
+            builder.apply_value(pod(&format!("p{number}"), ("StatefulSet", &format!("w{number}")), &labels(number)));
+        }
+        let inventory = builder.build(&InventoryOptions::default());
+        let began = std::time::Instant::now();
+        assert_eq!(select_all(&inventory).len(), 10_000);
+        assert!(began.elapsed().as_secs() < 20, "{:?} with {}", began.elapsed(), labels(0));
+    }
+}
