@@ -29,6 +29,10 @@ pub(super) enum Failure {
     #[cfg(feature = "cluster")]
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The cluster, which a live capture wants to ask.
+    #[cfg(all(feature = "live", feature = "cluster"))]
+    #[error(transparent)]
+    NoWitness(ClusterError),
     /// A file that was asked for.
     #[error("write {}", path.display())]
     Unwritable {
@@ -109,6 +113,12 @@ impl Failure {
             Self::Inventory(error) => error.hint(),
             #[cfg(feature = "cluster")]
             Self::Cluster(error) => return Some(error.hint()),
+            #[cfg(all(feature = "live", feature = "cluster"))]
+            Self::NoWitness(error) => {
+                return Some(
+                    format!("{}; --offline captures only, to learn from it where there is a cluster", error.hint()).into(),
+                );
+            }
             Self::Unwritable { .. } => "name a file in a directory that you may write to, or - for standard output",
             Self::Occupied(_) => "what it holds may not be had again: name another file, or move this one away",
             Self::Emit(error) => error.hint(),

@@ -4,6 +4,7 @@
 //! a finding, never a wider rule.
 
 mod book;
+mod failures;
 mod ledger;
 mod observer;
 mod place;

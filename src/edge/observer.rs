@@ -13,6 +13,7 @@ use crate::model::{
 };
 
 use super::book::NameBook;
+use super::failures::{Attempt, Failures};
 use super::ledger::{Group, Ledger};
 use super::place::Place;
 use super::ports::{DynamicPorts, take_dynamic};
@@ -64,8 +65,7 @@ pub struct Observer<'a> {
     book: NameBook,
     edges: Ledger<Evidence>,
     one_way: Ledger<OneWay>,
-    failed: BTreeMap<(Code, String), (u64, BTreeSet<Edge>)>,
-    failed_beyond: BTreeMap<Code, u64>,
+    failures: Failures,
     masked: BTreeMap<(NodeId, String, String), u64>,
     seen_through: BTreeSet<NodeId>,
     active: BTreeSet<WorkloadId>,
@@ -75,9 +75,6 @@ pub struct Observer<'a> {
 }
 
 impl<'a> Observer<'a> {
-    /// Different failed attempts kept apart; a scan of every port does not fill the memory.
-    const FAILED: usize = 20_000;
-
     /// An observer of the cluster that `inventory` describes, which keeps at most so many edges; of the others it only says
     /// whose they are.
     pub fn new(inventory: &'a Inventory, edges: usize) -> Self {
@@ -95,8 +92,7 @@ impl<'a> Observer<'a> {
             book: NameBook::default(),
             edges: Ledger::new(edges),
             one_way: Ledger::new(edges),
-            failed: BTreeMap::new(),
-            failed_beyond: BTreeMap::new(),
+            failures: Failures::default(),
             masked: BTreeMap::new(),
             seen_through: BTreeSet::new(),
             active: BTreeSet::new(),
@@ -193,7 +189,8 @@ impl<'a> Observer<'a> {
         let waiting = self.views.finish(self.inventory);
         self.connections(&waiting);
         self.judge_one_way();
-        self.judge_failed();
+        let edges = &self.edges;
+        self.findings.merge(std::mem::take(&mut self.failures).findings(|edge| edges.contains(edge)));
         self.judge_masked();
         let inventory = self.inventory;
         let mut edges = self.edges.take();
@@ -243,8 +240,9 @@ impl<'a> Observer<'a> {
             if originator.pod().is_some() || places.iter().any(|(place, _)| place.pod().is_some()) {
                 let Endpoint { port, .. } = connection.flow.responder;
                 let edges = others.iter().filter_map(|&(place, port)| self.edge(connection, originator, place, port)).collect();
-                let subject = format!("{} -> {service} {} {port}", originator.describe(self.inventory), connection.flow.protocol);
-                self.failed(connection.flow.outcome, subject, edges);
+                let Flow { protocol, outcome, .. } = connection.flow;
+                let from = originator.describe(self.inventory);
+                self.failures.add(Attempt { from, to: service, protocol, port, outcome, edges });
             }
             return;
         }
@@ -303,7 +301,8 @@ impl<'a> Observer<'a> {
         };
         match outcome {
             Outcome::Unanswered | Outcome::Refused => {
-                self.failed(outcome, edge.to_string(), BTreeSet::from([edge]));
+                let (from, to) = (edge.originator.to_string(), edge.responder.to_string());
+                self.failures.add(Attempt { from, to, protocol, port, outcome, edges: BTreeSet::from([edge]) });
             }
             Outcome::OneWay { moments } => {
                 let evidence = self.evidence(connection, from, book);
@@ -443,18 +442,6 @@ impl<'a> Observer<'a> {
         if owners.is_empty() { address.to_string() } else { format!("{address} ({})", owners.join("; ")) }
     }
 
-    fn failed(&mut self, outcome: Outcome, subject: String, edges: BTreeSet<Edge>) {
-        let code = if outcome == Outcome::Refused { Code::RefusedConnection } else { Code::UnansweredConnection };
-        let is_full = self.failed.len() >= Self::FAILED;
-        match self.failed.entry((code, subject)) {
-            std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().0 += 1,
-            std::collections::btree_map::Entry::Vacant(_) if is_full => *self.failed_beyond.entry(code).or_default() += 1,
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                vacant.insert((1, edges));
-            }
-        }
-    }
-
     /// One-way UDP is an edge when it was repeated: at two moments to a port somebody declares, at three from several sockets,
     /// or at five to any. Wrong for a caller that tries a dead address again and again; therefore always a finding.
     fn judge_one_way(&mut self) {
@@ -474,20 +461,6 @@ impl<'a> Observer<'a> {
             } else {
                 self.findings.add_many(Code::UnrepeatedUdp, edge.to_string(), "nobody answered", flows);
             }
-        }
-    }
-
-    /// A failed attempt on an edge that worked at other times needs no mention: a rule allows it.
-    fn judge_failed(&mut self) {
-        for ((code, subject), (count, edges)) in std::mem::take(&mut self.failed) {
-            if edges.is_empty() || edges.iter().any(|edge| !self.edges.contains(edge)) {
-                let message = if code == Code::RefusedConnection { "was refused" } else { "was not answered" };
-                self.findings.add_many(code, subject, message, count);
-            }
-        }
-        for (code, count) in std::mem::take(&mut self.failed_beyond) {
-            let message = format!("in number, beyond the first {}", Self::FAILED);
-            self.findings.add_many(code, "further attempts", message, count);
         }
     }
 }
