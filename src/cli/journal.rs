@@ -13,6 +13,8 @@ use serde::Serialize;
 
 /// Bytes of records, before compression, that wait for a disk that takes nothing.
 const MOST_PENDING: usize = 64 << 20;
+/// Bytes of a block, before compression.
+const BLOCK: usize = 16 << 10;
 /// What zstd itself takes when nothing is said: the best speed for its size.
 const LEVEL: i32 = 3;
 
@@ -63,7 +65,7 @@ impl Journal {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let frame = zstd::bulk::compress(&self.pending, LEVEL)?;
+        let frame = compress(&self.pending)?;
         let written = self.file.write_all(&frame).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             // Half a frame would make everything behind it unreadable.
@@ -80,6 +82,16 @@ impl Journal {
     pub(super) const fn lost(&self) -> u64 {
         self.lost
     }
+}
+
+/// One frame, in blocks that can be read one by one: what is torn in the middle is readable up to there.
+fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
+    for block in lines.chunks(BLOCK) {
+        encoder.write_all(block)?;
+        encoder.flush()?;
+    }
+    encoder.finish()
 }
 
 #[cfg(test)]
