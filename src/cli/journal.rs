@@ -13,6 +13,8 @@ use serde::Serialize;
 
 /// Bytes of records, before compression, that wait for a disk that takes nothing.
 const MOST_PENDING: usize = 64 << 20;
+/// Bytes of records that are better written before more come.
+const HEAVY: usize = 8 << 20;
 /// Bytes of a block, before compression.
 const BLOCK: usize = 16 << 10;
 /// What zstd itself takes when nothing is said: the best speed for its size.
@@ -76,6 +78,11 @@ impl Journal {
         self.good += u64::try_from(frame.len()).unwrap_or(u64::MAX);
         self.pending.clear();
         Ok(())
+    }
+
+    /// Whether so much waits that a checkpoint is due, whatever the time.
+    pub(super) const fn is_heavy(&self) -> bool {
+        self.pending.len() >= HEAVY
     }
 
     /// Records that were given up because the disk took nothing for too long.
