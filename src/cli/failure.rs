@@ -54,6 +54,10 @@ pub(super) enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// A capture of nothing.
+    #[cfg(feature = "live")]
+    #[error("capture anything: not one frame passed the interfaces")]
+    NothingCaptured,
     /// Every run came to its end, or there was none.
     #[cfg(feature = "live")]
     #[error("find a run to go on with in {}: there is none that was killed", directory.display())]
@@ -119,7 +123,7 @@ impl Failure {
                     format!("{}; --offline captures only, to learn from it where there is a cluster", error.hint()).into(),
                 );
             }
-            Self::Unwritable { .. } => "name a file in a directory that you may write to, or - for standard output",
+            Self::Unwritable { .. } => "name a file in a directory that is there and that you may write to",
             Self::Occupied(_) => "what it holds may not be had again: name another file, or move this one away",
             Self::Emit(error) => error.hint(),
             Self::Empty { hint, .. } => hint,
@@ -134,6 +138,8 @@ impl Failure {
                 "add --inventory FILE with the output of `kubectl get namespaces,nodes,pods,services,endpointslices,deployments,replicasets,\
                  statefulsets,daemonsets,jobs,cronjobs,ingresses,networkpolicies -A -o yaml`"
             }
+            #[cfg(feature = "live")]
+            Self::NothingCaptured => "is it the right interface (`any` is all of them), or the filter too narrow?",
             #[cfg(feature = "live")]
             Self::Unreadable { .. } => "name the directory of the earlier run with --record",
             #[cfg(feature = "live")]

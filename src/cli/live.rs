@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::recording::{FlowFile, header, say};
 use super::run::Run;
-use super::view::View;
+use super::view::{View, length};
 use super::witness::Witness;
 
 /// What a live run leaves to be learned from.
@@ -43,7 +43,7 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
         None => None,
     };
     if arguments.live.resume {
-        say(&format!("going on with a run of {:?} in {}", run.captured, directory.display()));
+        say(&format!("going on with a run of {} in {}", length(run.captured), directory.display()));
     }
     let mut opened = open(&arguments.live.tapping, arguments.flows, &arguments.vxlan_port)?;
     capture::give_up(opened.needed()).map_err(Failure::Rights)?;
