@@ -1,6 +1,6 @@
 """Run the scenarios against a real control plane: run.py [--list | --missing | --clean] [scenario ...]
 
-Needs root (network namespaces), Go for the first run, and a Python that has PyYAML (`make e2e` sees to all of it).
+Needs root (network namespaces), and Go for the first run.
 Every scenario gets a cluster of its own. Exit code 1 when one fails. E2E_LOGS=DIRECTORY keeps the logs of all components.
 """
 
@@ -14,11 +14,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "cases")]
+sys.path[:0] = [str(HERE), str(ROOT / "tests" / "lab")]
 
 import tools  # noqa: E402
 
-OF_THE_LAB = ("curl", "dnsmasq", "ip", "ncat", "nft", "nginx", "openssl", "ss", "sysctl", "tcpdump")
+OF_THE_LAB = ("curl", "dnsmasq", "ip", "ncat", "nginx", "openssl", "ss", "sysctl", "tcpdump")
 PACKAGES = {name: tools.PACKAGES[name] for name in OF_THE_LAB} | {
     "etcd": "etcd-server", "ipset": "ipset", "iptables": "iptables", "redis-server": "redis-server",
 }
