@@ -1,5 +1,6 @@
 //! Folds connections into edges, and what cannot be one into findings.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -66,6 +67,8 @@ pub struct Observer<'a> {
     one_way: Ledger<OneWay>,
     failed: BTreeMap<(Code, String), (u64, BTreeSet<Edge>)>,
     failed_beyond: BTreeMap<Code, u64>,
+    /// What one of two pods did, with what each of them would have done.
+    passed_on: BTreeMap<(String, String), (u64, BTreeSet<Edge>)>,
     masked: BTreeMap<(NodeId, String, String), u64>,
     seen_through: BTreeSet<NodeId>,
     active: BTreeSet<WorkloadId>,
@@ -97,6 +100,7 @@ impl<'a> Observer<'a> {
             one_way: Ledger::new(edges),
             failed: BTreeMap::new(),
             failed_beyond: BTreeMap::new(),
+            passed_on: BTreeMap::new(),
             masked: BTreeMap::new(),
             seen_through: BTreeSet::new(),
             active: BTreeSet::new(),
@@ -194,6 +198,7 @@ impl<'a> Observer<'a> {
         self.connections(&waiting);
         self.judge_one_way();
         self.judge_failed();
+        self.judge_passed_on();
         self.judge_masked();
         let inventory = self.inventory;
         let mut edges = self.edges.take();
@@ -288,7 +293,18 @@ impl<'a> Observer<'a> {
         for (unknown, other, did) in [(from, to, "called"), (to, from, "was called by")] {
             if let Place::Unknown(address) = unknown {
                 let message = format!("{did} {} on {protocol} {port} ({})", other.describe(inventory), outcome_name(outcome));
-                self.findings.add(Code::UnattributedAddress, self.unattributed(address), message);
+                let candidates = inventory.candidates(address, connection.flow.span.first());
+                if candidates.is_empty() {
+                    self.findings.add(Code::UnattributedAddress, self.unattributed(address), message);
+                } else if !candidates.iter().all(|&pod| other.is_own_node_of(pod, inventory)) {
+                    let edges = candidates.iter().filter_map(|&pod| {
+                        let (from, to) = if did == "called" { (Place::Pod(pod), other) } else { (other, Place::Pod(pod)) };
+                        self.edge(connection, from, to, port)
+                    });
+                    let edges = edges.collect();
+                    let names: Vec<String> = candidates.iter().map(|id| inventory.pod(*id).name.to_string()).collect();
+                    self.passed_on(format!("{address} ({})", names.join(" or ")), message, edges);
+                }
             }
         }
         let Some((pod, other)) = from.pod().map(|pod| (pod, to)).or_else(|| to.pod().map(|pod| (pod, from))) else {
@@ -447,10 +463,33 @@ impl<'a> Observer<'a> {
         let code = if outcome == Outcome::Refused { Code::RefusedConnection } else { Code::UnansweredConnection };
         let is_full = self.failed.len() >= Self::FAILED;
         match self.failed.entry((code, subject)) {
-            std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().0 += 1,
-            std::collections::btree_map::Entry::Vacant(_) if is_full => *self.failed_beyond.entry(code).or_default() += 1,
-            std::collections::btree_map::Entry::Vacant(vacant) => {
+            Entry::Occupied(mut known) => known.get_mut().0 += 1,
+            Entry::Vacant(_) if is_full => *self.failed_beyond.entry(code).or_default() += 1,
+            Entry::Vacant(vacant) => {
                 vacant.insert((1, edges));
+            }
+        }
+    }
+
+    fn passed_on(&mut self, subject: String, message: String, edges: BTreeSet<Edge>) {
+        let known = self.passed_on.len();
+        match self.passed_on.entry((subject, message)) {
+            Entry::Occupied(mut known) => known.get_mut().0 += 1,
+            Entry::Vacant(vacant) if known >= Self::FAILED => {
+                let (subject, message) = vacant.into_key();
+                self.findings.add(Code::AddressPassedOn, subject, message);
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert((1, edges));
+            }
+        }
+    }
+
+    /// Whose it was does not matter where both did the same at other times: a rule allows it.
+    fn judge_passed_on(&mut self) {
+        for ((subject, message), (count, edges)) in std::mem::take(&mut self.passed_on) {
+            if edges.is_empty() || edges.iter().any(|edge| !self.edges.contains(edge)) {
+                self.findings.add_many(Code::AddressPassedOn, subject, message, count);
             }
         }
     }
