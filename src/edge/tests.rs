@@ -108,8 +108,9 @@ fn seconds(seconds: f64) -> Timestamp {
     Timestamp((seconds * 1e9) as i64)
 }
 
-fn when(at: f64, flow: Flow) -> Flow {
-    Flow { span: Span::at(seconds(at)), ..flow }
+fn when(at: f64, mut flow: Flow) -> Flow {
+    flow.span = Span::at(seconds(at));
+    flow
 }
 
 #[test]
@@ -145,13 +146,13 @@ fn what_one_of_two_owners_of_an_address_did_makes_no_rule() {
     for (message, flows, edges, findings) in rows {
         let mut observer = Observer::new(&inventory, 1000);
         observer.observe(flows, &Names::default());
-        let observed = observer.conclude();
-        assert_eq!(observed.edges.keys().map(ToString::to_string).collect::<Vec<_>>(), edges, "{message}");
-        let found = observed.findings.sorted().into_iter().filter(|finding| finding.code == Code::AddressPassedOn);
+        let seen = observer.conclude();
+        assert_eq!(seen.edges.keys().map(ToString::to_string).collect::<Vec<_>>(), edges, "{message}");
+        let found = seen.findings.sorted().into_iter().filter(|finding| finding.code == Code::AddressPassedOn);
         let found: Vec<(String, String)> = found.map(|finding| (finding.subject, finding.message)).collect();
         let expected: Vec<(String, String)> = findings.iter().map(|text| (subject.clone(), (*text).to_owned())).collect();
         assert_eq!(found, expected, "{message}");
-        let unattributed = observed.findings.sorted().into_iter().any(|finding| finding.code == Code::UnattributedAddress);
+        let unattributed = seen.findings.sorted().into_iter().any(|finding| finding.code == Code::UnattributedAddress);
         assert!(!unattributed, "{message}: it is known whose it may have been");
     }
 }
@@ -164,9 +165,9 @@ fn a_service_leads_to_the_pods_it_had_at_the_time_of_the_call() {
         let inventory = passed_on(gone);
         let mut observer = Observer::new(&inventory, 1000);
         observer.observe(flows, &Names::default());
-        let observed = observer.conclude();
-        let codes: Vec<Code> = observed.findings.sorted().into_iter().map(|finding| finding.code).collect();
-        (observed.edges.keys().map(ToString::to_string).collect::<Vec<_>>(), codes)
+        let seen = observer.conclude();
+        let codes: Vec<Code> = seen.findings.sorted().into_iter().map(|finding| finding.code).collect();
+        (seen.edges.keys().map(ToString::to_string).collect::<Vec<_>>(), codes)
     };
     let worker = || vec!["n/server -> n/worker TCP 8080".to_owned()];
     assert_eq!(observe(None, vec![call(99.9, 40000)]), (worker(), vec![]));

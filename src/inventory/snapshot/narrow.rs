@@ -240,17 +240,6 @@ mod tests {
         side_car["name"] = "side-car".into();
         side_car["restartPolicy"] = "Always".into();
         let ended = |time: &str| json!([{"state": {"terminated": {"finishedAt": time, "message": "secret"}}, "image": "secret"}]);
-        // One that ended, one that still runs, one that runs for the second time, one that does for the third.
-        let terminated =
-            |start: &str| json!({"terminated": {"startedAt": start, "finishedAt": "2026-11-18T12:39:00Z", "reason": "secret"}});
-        let running = |start: &str| json!({"running": {"startedAt": start}});
-        let containers = [
-            json!([{"state": terminated("2026-11-18T12:34:01Z"), "imageID": "secret"}]),
-            json!([{"state": running("2026-11-18T12:34:02Z"), "imageID": "secret"}]),
-            json!([{"state": running("2026-11-18T12:34:04Z"), "lastState": terminated("2026-11-18T12:34:03Z"), "restartCount": 1}]),
-            json!([{"state": running("2026-11-18T12:34:06Z"), "lastState": terminated("2026-11-18T12:34:05Z"), "restartCount": 2,
-                "containerID": "secret"}]),
-        ];
         let pod_status = json!({
             "phase": "Succeeded", "startTime": "2026-11-18T12:33:35Z", "message": "secret",
             "podIP": "10.244.1.2", "podIPs": [{"ip": "10.244.1.3"}], "hostIP": "10.0.0.1", "hostIPs": [{"ip": "10.0.0.2"}],
@@ -268,13 +257,6 @@ mod tests {
         let mut init = evicted.clone();
         init["metadata"]["name"] = "init".into();
         init["status"]["initContainerStatuses"] = ended("2026-11-18T12:34:00Z");
-        let started = containers.iter().enumerate().flat_map(|(number, containers)| {
-            ["containerStatuses", "initContainerStatuses"].map(|member| {
-                let name = format!("started-{number}");
-                json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata(&name), "spec": pod_spec, "status": {member: containers}})
-            })
-        });
-        let started: Vec<Value> = started.collect();
         let mut node = metadata("node-1");
         node["annotations"]["projectcalico.org/IPv4Address"] = "10.0.0.9/24".into();
         node["annotations"]["projectcalico.org/IPv4VXLANTunnelAddr"] = "10.244.1.0".into();
@@ -322,8 +304,29 @@ mod tests {
             json!({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": metadata("kubernetes"),
                 "spec": {"cidrs": ["10.96.0.0/16"]}, "status": {"conditions": "secret"}}),
         ];
-        samples.extend(started);
+        samples.extend(started(&metadata("started"), &pod_spec));
         samples
+    }
+
+    /// Pods that tell when their containers started.
+    fn started(metadata: &Value, spec: &Value) -> Vec<Value> {
+        // One that ended, one that still runs, one that runs for the second time, one that does for the third.
+        let terminated =
+            |start: &str| json!({"terminated": {"startedAt": start, "finishedAt": "2026-11-18T12:39:00Z", "reason": "secret"}});
+        let running = |start: &str| json!({"running": {"startedAt": start}});
+        let containers = [
+            json!([{"state": terminated("2026-11-18T12:34:01Z"), "imageID": "secret"}]),
+            json!([{"state": running("2026-11-18T12:34:02Z"), "imageID": "secret"}]),
+            json!([{"state": running("2026-11-18T12:34:04Z"), "lastState": terminated("2026-11-18T12:34:03Z"), "restartCount": 1}]),
+            json!([{"state": running("2026-11-18T12:34:06Z"), "lastState": terminated("2026-11-18T12:34:05Z"), "restartCount": 2,
+                "containerID": "secret"}]),
+        ];
+        let pods = containers.iter().flat_map(|containers| {
+            ["containerStatuses", "initContainerStatuses"].map(|member| {
+                json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {member: containers}})
+            })
+        });
+        pods.collect()
     }
 
     /// A NetworkPolicy is kept as it was read, with metadata that no one evaluates.

@@ -68,10 +68,22 @@ fn owner(inventory: &Inventory, time: &str) -> String {
     if name == "UnknownInCluster" { "-".to_owned() } else { name }
 }
 
-/// The old pod is in one snapshot, the new one in a later; as it was then, the old one is in a snapshot of its own.
+/// The old pod is in one snapshot, the new one in a later.
+fn check(rows: &[Row]) {
+    for (message, old, new, expected) in rows {
+        let inventory = inventory(&[&format!("{NODE}{}", old.yaml("old")), &new.yaml("new")]);
+        for (time, expected) in *expected {
+            assert_eq!(owner(&inventory, time), *expected, "{message}: {time}");
+        }
+        assert!(!found(&inventory).iter().any(|(code, _)| *code == Code::AddressClaimedTwice), "{message}");
+    }
+}
+
+/// What it shows, the two pods, who had the address at which time.
+type Row<'a> = (&'a str, Shown<'a>, Shown<'a>, &'a [(&'a str, &'a str)]);
+
 #[test]
-fn an_address_that_is_passed_on_within_a_second_is_nobodys_in_it() {
-    type Row<'a> = (&'a str, Shown<'a>, Shown<'a>, &'a [(&'a str, &'a str)]);
+fn an_address_is_nobodys_in_the_second_in_which_the_next_pod_starts() {
     let from_ten = running("10:00:00");
     let old = Shown { app: "old", start: "10:00:00", containers: &from_ten, ..RUNNING };
     let new = Shown { app: "new", start: "10:10:02", ..RUNNING };
@@ -80,10 +92,7 @@ fn an_address_that_is_passed_on_within_a_second_is_nobodys_in_it() {
     let once = restarted(1, "2026-03-01T10:10:05Z", "10:20:00");
     let failed_once = restarted(1, "1970-01-01T00:00:00Z", "10:10:05");
     let often = restarted(7, "2026-03-01T10:15:00Z", "10:20:00");
-    let job_before = ended("10:00:00", "10:10:04");
-    let job_within = ended("10:00:00", "10:10:05");
-    let short = ended("10:10:05", "10:10:05");
-    let rows: Vec<Row> = vec![
+    check(&[
         (
             "its first container's start tells",
             old,
@@ -134,34 +143,47 @@ fn an_address_that_is_passed_on_within_a_second_is_nobodys_in_it() {
             &[("10:10:01.9", "old"), ("10:10:02", "?"), ("10:10:04.9", "?"), ("10:10:05", "new")],
         ),
         ("nothing but the start of the pod", old, new, &[("10:10:01.9", "old"), ("10:10:02", "?"), ("10:10:05", "new")]),
+    ]);
+}
+
+#[test]
+fn an_address_is_the_next_pods_alone_when_the_one_before_is_certainly_gone() {
+    let from_ten = running("10:00:00");
+    let started = running("10:10:05");
+    let old = Shown { app: "old", start: "10:00:00", containers: &from_ten, ..RUNNING };
+    let new = Shown { app: "new", start: "10:10:02", containers: &started, ..RUNNING };
+    let job_before = ended("10:00:00", "10:10:04");
+    let job_within = ended("10:00:00", "10:10:05");
+    let short = ended("10:10:05", "10:10:05");
+    check(&[
         (
             "the old one ended in the second before",
             Shown { phase: "Succeeded", containers: &job_before, ..old },
-            Shown { containers: &started, ..new },
+            new,
             &[("10:10:04.9", "old"), ("10:10:05", "new"), ("10:10:05.9", "new")],
         ),
         (
             "the old one ended in the same second",
             Shown { phase: "Succeeded", containers: &job_within, ..old },
-            Shown { containers: &started, ..new },
+            new,
             &[("10:10:04.9", "old"), ("10:10:05", "?"), ("10:10:05.9", "?"), ("10:10:06", "new")],
         ),
         (
             "the old one was to be gone long before",
             Shown { deletion: "10:09:00", ..old },
-            Shown { containers: &started, ..new },
+            new,
             &[("10:09:05", "old"), ("10:09:30", "-"), ("10:10:04.9", "new"), ("10:10:05", "new")],
         ),
         (
             "the old one was to be gone just before, which may take a little longer",
             Shown { deletion: "10:10:03", ..old },
-            Shown { containers: &started, ..new },
+            new,
             &[("10:10:04.9", "old"), ("10:10:05", "?"), ("10:10:06", "new")],
         ),
         (
             "the old one had time to go that it did not use",
             Shown { deletion: "10:10:31", ..old },
-            Shown { containers: &started, ..new },
+            new,
             &[("10:10:04.9", "old"), ("10:10:05", "?"), ("10:10:06", "new"), ("10:10:32", "new")],
         ),
         (
@@ -173,17 +195,10 @@ fn an_address_that_is_passed_on_within_a_second_is_nobodys_in_it() {
         (
             "one of the same workload follows",
             Shown { app: "same", ..old },
-            Shown { app: "same", containers: &started, ..new },
+            Shown { app: "same", ..new },
             &[("10:10:04.9", "old"), ("10:10:05", "new"), ("10:10:05.9", "new")],
         ),
-    ];
-    for (message, old, new, expected) in rows {
-        let inventory = inventory(&[&format!("{NODE}{}", old.yaml("old")), &new.yaml("new")]);
-        for (time, expected) in expected {
-            assert_eq!(owner(&inventory, time), *expected, "{message}: {time}");
-        }
-        assert_eq!(found(&inventory).iter().filter(|(code, _)| *code == Code::AddressClaimedTwice).count(), 0, "{message}");
-    }
+    ]);
 }
 
 /// Whom nobody else's claim stands against has the address from its start to its end, and a moment more on either side.
