@@ -258,18 +258,18 @@ impl History {
             Body::Pod(pod) => pod.addresses.clone(),
             _ => BTreeSet::new(),
         };
+        let older = self.lives.remove(&key);
+        let mut current = older.as_ref().map(|life| life.current.clone()).unwrap_or_default();
+        if let Some(Life { object: older, .. }) = older {
+            object = merge(older, object);
+        }
         if let (Body::Pod(pod), Some(at)) = (&mut object.body, at)
             && change != Change::Deleted
         {
             for address in &now {
-                pod.holds.entry(*address).or_default().seen = Some(at);
+                pod.holds.entry(*address).or_default().seen.get_or_insert(at);
             }
         }
-        let Some(Life { object: older, mut current }) = self.lives.remove(&key) else {
-            self.lives.insert(key, Life { object, current: now });
-            return;
-        };
-        let mut object = merge(older, object);
         if let (Body::Pod(pod), Some(at)) = (&mut object.body, at)
             && !current.is_empty()
             && !now.is_empty()
@@ -282,6 +282,7 @@ impl History {
                 let hold = pod.holds.entry(*address).or_default();
                 hold.from = hold.from.or(Some(at.plus(-REPORTED_AFTER)));
                 hold.until = None;
+                hold.seen = Some(at);
             }
         }
         if !now.is_empty() {

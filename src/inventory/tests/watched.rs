@@ -58,6 +58,7 @@ fn an_address_that_changes_hands_within_a_watch_is_attributed_rightly() {
         record("ADDED", "10:10:00", &pod("a", 1, "10.0.0.1")),
         // Its node was rebooted: the same pod, another sandbox.
         record("MODIFIED", "10:30:00", &moved),
+        record("MODIFIED", "10:35:00", &pod("a", 6, "10.0.0.2")),
         record("ADDED", "10:40:01", &later),
     ]);
     let inventory = inventory(&[&text]);
