@@ -91,6 +91,7 @@ fn an_address_is_nobodys_in_the_second_in_which_the_next_pod_starts() {
     let waiting = "{state: {waiting: {reason: ContainerCreating}}}";
     let once = restarted(1, "2026-03-01T10:10:05Z", "10:20:00");
     let failed_once = restarted(1, "1970-01-01T00:00:00Z", "10:10:05");
+    let forgotten = restarted(1, "", "10:20:00");
     let often = restarted(7, "2026-03-01T10:15:00Z", "10:20:00");
     check(&[
         (
@@ -135,6 +136,12 @@ fn an_address_is_nobodys_in_the_second_in_which_the_next_pod_starts() {
             old,
             Shown { containers: &often, ..new },
             &[("10:10:01.9", "old"), ("10:10:02", "?"), ("10:10:04.9", "?"), ("10:10:05", "new"), ("10:14:00", "new")],
+        ),
+        (
+            "restarted once, and the first start is forgotten",
+            old,
+            Shown { containers: &forgotten, ..new },
+            &[("10:10:01.9", "old"), ("10:10:02", "?"), ("10:10:05", "new"), ("10:14:00", "new")],
         ),
         (
             "not started yet when it was seen",
