@@ -1,6 +1,5 @@
 //! What a live capture says before it captures; the rest needs rights, and network namespaces of its own: see `make e2e`.
 #![cfg(feature = "live")]
-#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
 
 use std::process::Command;
 

@@ -37,10 +37,10 @@ pub(super) enum Command {
     /// Ask the cluster who is who, and write it to a file for --inventory
     ///
     /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
-    /// networkpolicies and servicecidrs. Kept are names, labels, addresses, ports and times; environments, volumes, images,
-    /// annotations, managed fields and command lines are not. Exceptions: the address and range annotations of nodes, and the flags
-    /// --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps are asked
-    /// for.
+    /// networkpolicies and servicecidrs. Kept are names, labels, addresses, ports, times and restart counts; environments, volumes,
+    /// images, annotations, managed fields and command lines are not. Exceptions: the address and range annotations of nodes, and the
+    /// flags --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps are
+    /// asked for.
     ///
     /// With --watch, goes on for a time and writes what changes, with the times: who had which address when. Run it beside a capture
     /// that is taken elsewhere; it needs no right to capture. Ctrl-C ends it in order.

@@ -1,5 +1,6 @@
 //! Folds connections into edges, and what cannot be one into findings.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -66,6 +67,8 @@ pub struct Observer<'a> {
     edges: Ledger<Evidence>,
     one_way: Ledger<OneWay>,
     failures: Failures,
+    /// What one of two pods did, with what each of them would have done.
+    passed_on: BTreeMap<(String, String), (u64, BTreeSet<Edge>)>,
     masked: BTreeMap<(NodeId, String, String), u64>,
     seen_through: BTreeSet<NodeId>,
     active: BTreeSet<WorkloadId>,
@@ -75,6 +78,9 @@ pub struct Observer<'a> {
 }
 
 impl<'a> Observer<'a> {
+    /// Different things that one of two pods did, kept apart.
+    const PASSED_ON: usize = 20_000;
+
     /// An observer of the cluster that `inventory` describes, which keeps at most so many edges; of the others it only says
     /// whose they are.
     pub fn new(inventory: &'a Inventory, edges: usize) -> Self {
@@ -93,6 +99,7 @@ impl<'a> Observer<'a> {
             edges: Ledger::new(edges),
             one_way: Ledger::new(edges),
             failures: Failures::default(),
+            passed_on: BTreeMap::new(),
             masked: BTreeMap::new(),
             seen_through: BTreeSet::new(),
             active: BTreeSet::new(),
@@ -191,6 +198,7 @@ impl<'a> Observer<'a> {
         self.judge_one_way();
         let edges = &self.edges;
         self.findings.merge(std::mem::take(&mut self.failures).findings(|edge| edges.contains(edge)));
+        self.judge_passed_on();
         self.judge_masked();
         let inventory = self.inventory;
         let mut edges = self.edges.take();
@@ -286,7 +294,18 @@ impl<'a> Observer<'a> {
         for (unknown, other, did) in [(from, to, "called"), (to, from, "was called by")] {
             if let Place::Unknown(address) = unknown {
                 let message = format!("{did} {} on {protocol} {port} ({})", other.describe(inventory), outcome_name(outcome));
-                self.findings.add(Code::UnattributedAddress, self.unattributed(address), message);
+                let candidates = inventory.candidates(address, connection.flow.span.first());
+                if candidates.is_empty() {
+                    self.findings.add(Code::UnattributedAddress, self.unattributed(address), message);
+                } else if !candidates.iter().all(|&pod| other.is_own_node_of(pod, inventory)) {
+                    let edges = candidates.iter().filter_map(|&pod| {
+                        let (from, to) = if did == "called" { (Place::Pod(pod), other) } else { (other, Place::Pod(pod)) };
+                        self.edge(connection, from, to, port)
+                    });
+                    let edges = edges.collect();
+                    let names: Vec<String> = candidates.iter().map(|id| inventory.pod(*id).name.to_string()).collect();
+                    self.passed_on(format!("{address} ({})", names.join(" or ")), message, edges);
+                }
             }
         }
         let Some((pod, other)) = from.pod().map(|pod| (pod, to)).or_else(|| to.pod().map(|pod| (pod, from))) else {
@@ -440,6 +459,29 @@ impl<'a> Observer<'a> {
             .collect();
         let owners: Vec<String> = owners.into_iter().collect();
         if owners.is_empty() { address.to_string() } else { format!("{address} ({})", owners.join("; ")) }
+    }
+
+    fn passed_on(&mut self, subject: String, message: String, edges: BTreeSet<Edge>) {
+        let known = self.passed_on.len();
+        match self.passed_on.entry((subject, message)) {
+            Entry::Occupied(mut known) => known.get_mut().0 += 1,
+            Entry::Vacant(vacant) if known >= Self::PASSED_ON => {
+                let (subject, message) = vacant.into_key();
+                self.findings.add(Code::AddressPassedOn, subject, message);
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert((1, edges));
+            }
+        }
+    }
+
+    /// Whose it was does not matter where both did the same at other times: a rule allows it.
+    fn judge_passed_on(&mut self) {
+        for ((subject, message), (count, edges)) in std::mem::take(&mut self.passed_on) {
+            if edges.is_empty() || edges.iter().any(|edge| !self.edges.contains(edge)) {
+                self.findings.add_many(Code::AddressPassedOn, subject, message, count);
+            }
+        }
     }
 
     /// One-way UDP is an edge when it was repeated: at two moments to a port somebody declares, at three from several sockets,

@@ -38,7 +38,7 @@ def circle(way: Way, event: Callable[[Application], None], truth: Truth, has_job
 
 SCENARIOS = {
     "offline-circle": circle(watch.offline, events.quiet_days, LEARNED, True),
-    "offline-reuse": circle(watch.offline, events.addresses_change_hands_slowly, CHANGED, False),
+    "offline-reuse": circle(watch.offline, events.addresses_change_hands, CHANGED, False),
     "live-circle": circle(watch.live(20), events.quiet_days, LEARNED, True),
     "live-reuse": circle(watch.live(35), events.addresses_change_hands, CHANGED, False),
     "live-api-restart": circle(watch.live(50), events.api_goes_away, CHANGED, True),
