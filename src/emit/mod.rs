@@ -7,6 +7,7 @@
 
 mod error;
 pub mod evidence;
+pub mod given;
 pub mod manifest;
 mod owner;
 pub mod plan;

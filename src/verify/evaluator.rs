@@ -22,6 +22,14 @@ use super::world::{Addresses, OnNode, Place, World};
 use crate::inventory::{NodeId, PodId};
 use crate::model::Protocol;
 
+/// Whether a policy can be evaluated.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(policy: &NetworkPolicy) -> Result<(), PolicyError> {
+    Spec::new(policy).map(drop)
+}
+
 /// Policies over a world.
 #[derive(Debug)]
 pub struct Evaluator<'w> {

@@ -28,7 +28,7 @@ mod world;
 pub use block::AddressBlock;
 pub use diff::{Change, Difference, Parts, diff};
 pub use error::{PolicyError, PolicyFault, PolicyName};
-pub use evaluator::Evaluator;
+pub use evaluator::{Evaluator, check};
 pub use explain::{Case, explain};
 pub use nearest::Nearest;
 pub use parties::{Member, Parties};
