@@ -17,7 +17,7 @@ use super::duration::parse_duration;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
 ///
-/// Exit codes: 0 done; 1 done, but a finding that --deny names was made; 2 it could not be done, a capture could not be read, or
+/// Exit codes: 0 done; 1 done, but a finding that --deny names was made, or verify, explain or diff says no; 2 it could not be done, a capture could not be read, or
 /// there is no result.
 #[derive(Debug, Parser)]
 #[command(name = "netpol-gen", version, max_term_width = 110)]
@@ -32,6 +32,30 @@ pub(super) enum Command {
     Learn(Box<Learn>),
     /// Record who talked to whom, without a byte of payload, for learn --read
     Capture(Box<Capture>),
+    /// Hold later traffic against policies: what would be denied, and what is allowed and nobody used
+    ///
+    /// Every answered connection of the captures is asked of the union of all policies: the given ones and those of the inventory, of
+    /// which one with the same name as a given one does not count. Replicas stand for one another: a connection counts as denied where
+    /// some pod of its workloads would not be let. The result goes to standard output, all else to standard error.
+    ///
+    /// Exit codes: 0 all is allowed; 1 something would be denied (with --deny-excess: or something is allowed that nobody used); 2 it
+    /// could not be done, or a capture could not be read to its end.
+    Verify(Box<Verify>),
+    /// Say which rule lets a connection through, or what is missing
+    ///
+    /// Where it is denied, the least rule that would allow it is printed as YAML, for each side that lacks one. An ipBlock that covers a
+    /// pod's address is not relied on: network plug-ins treat it differently, and the answer says so. The result goes to standard
+    /// output.
+    ///
+    /// Exit codes: 0 allowed, for all pods of both sides; 1 denied, or up to the network plug-in; 2 it could not be told.
+    Explain(Box<Explain>),
+    /// Compare two sets of policies by the connections that they make possible
+    ///
+    /// A connection is possible if the egress of its originator and the ingress of its responder allow it. Each set stands for itself;
+    /// with --with-cluster the policies of the inventory that are in neither count in both. The result goes to standard output.
+    ///
+    /// Exit codes: 0 no difference; 1 differences; 2 it could not be done.
+    Diff(Box<Diff>),
     /// List the codes of all findings, how bad they are, and what to do
     Findings,
     /// Ask the cluster who is who, and write it to a file for --inventory
@@ -261,6 +285,163 @@ impl Learn {
     /// Whether a live capture asks the cluster who is who.
     pub(super) const fn asks_cluster(&self) -> bool {
         self.inventory.is_empty() && !self.offline
+    }
+}
+
+/// Who is who.
+#[derive(Debug, Args)]
+pub(super) struct Known {
+    /// Kubernetes objects as `kubectl get -o yaml` (or json) prints them, or what `netpol-gen inventory` wrote: file or directory.
+    /// Repeatable, for several times. Without it: ask the cluster
+    #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "cluster")))]
+    pub(super) inventory: Vec<PathBuf>,
+
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
+
+    /// A pod range of the cluster, if the nodes do not tell. Repeatable
+    #[arg(long, value_name = "CIDR")]
+    pub(super) pod_cidr: Vec<IpNet>,
+
+    /// A Service range of the cluster, if the inventory does not tell. Repeatable
+    #[arg(long, value_name = "CIDR")]
+    pub(super) service_cidr: Vec<IpNet>,
+}
+
+/// The policies to be checked.
+#[derive(Debug, Args)]
+pub(super) struct GivenPolicies {
+    /// NetworkPolicies: a file, a directory, - for standard input, or the word cluster for those of the inventory. Other kinds are
+    /// passed over. Repeatable
+    #[arg(long, short, value_name = "PATH|cluster", required = true)]
+    pub(super) policies: Vec<String>,
+
+    /// The namespace of policies that say none. Without it they are an error
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) namespace: Option<String>,
+
+    /// Leave out the NetworkPolicies of the inventory. Without it all count that have another name than the given ones
+    #[arg(long)]
+    pub(super) without_cluster: bool,
+}
+
+/// How captures are read.
+#[derive(Debug, Args)]
+pub(super) struct Replaying {
+    /// A UDP port that carries VXLAN, besides 4789 and 8472. Repeatable
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) vxlan_port: Vec<u16>,
+
+    /// Conversations under way that are kept at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    pub(super) flows: usize,
+
+    /// Edges (who talks to whom on which port) that are kept; beyond, those with outside addresses are left out, and counted
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    pub(super) edges: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    pub(super) given: GivenPolicies,
+
+    /// A capture: file, directory, pattern, or - for standard input; pcap, pcapng or a flow file, plain, gzip or zstd. Repeatable
+    #[arg(long, short, value_name = "PATH", required = true)]
+    pub(super) read: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) known: Known,
+
+    #[command(flatten)]
+    pub(super) replaying: Replaying,
+
+    /// End with exit code 1 also if something is allowed that nobody used, unless the tool's own policies say so on purpose
+    #[arg(long)]
+    pub(super) deny_excess: bool,
+
+    /// How to tell the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    pub(super) given: GivenPolicies,
+
+    #[command(flatten)]
+    pub(super) known: Known,
+
+    /// Who opens: an address, namespace/pod, namespace/workload, or namespace/kind/name
+    #[arg(long, value_name = "WHO")]
+    pub(super) from: String,
+
+    /// Who is called: the same, or with --read a name outside that a pod asked for
+    #[arg(long, value_name = "WHO")]
+    pub(super) to: String,
+
+    /// The port as the one who is called sees it (targetPort): a number, or a container port's name
+    #[arg(long, value_name = "PORT")]
+    pub(super) port: String,
+
+    /// The transport protocol
+    #[arg(long, value_enum, ignore_case = true, default_value_t = TransportProtocol::Tcp)]
+    pub(super) protocol: TransportProtocol,
+
+    /// A capture in which names were asked for, as verify takes it. Repeatable
+    #[arg(long, short, value_name = "PATH")]
+    pub(super) read: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) replaying: Replaying,
+
+    /// How to tell the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// NetworkPolicies: a file, a directory, - for standard input, or the word cluster for those of the inventory
+    #[arg(value_name = "OLD")]
+    pub(super) old: String,
+
+    /// What takes their place: the same
+    #[arg(value_name = "NEW")]
+    pub(super) new: String,
+
+    #[command(flatten)]
+    pub(super) known: Known,
+
+    /// The namespace of policies that say none. Without it they are an error
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) namespace: Option<String>,
+
+    /// Count the NetworkPolicies of the inventory in both sets, but for those of a name that is in one of them
+    #[arg(long)]
+    pub(super) with_cluster: bool,
+
+    /// How to tell the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TransportProtocol {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+impl From<TransportProtocol> for crate::model::Protocol {
+    fn from(protocol: TransportProtocol) -> Self {
+        match protocol {
+            TransportProtocol::Tcp => Self::Tcp,
+            TransportProtocol::Udp => Self::Udp,
+            TransportProtocol::Sctp => Self::Sctp,
+        }
     }
 }
 

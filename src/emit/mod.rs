@@ -5,6 +5,7 @@
 //! read back as exactly its policy is never written; same input, same bytes; a file that the tool did not write is never
 //! replaced unasked; all files of a run are replaced or none is. Only [`sink`] and [`Templates::load`] touch files.
 
+pub mod answer;
 mod error;
 pub mod evidence;
 pub mod given;
