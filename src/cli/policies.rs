@@ -126,7 +126,8 @@ impl Policies {
         if !joined.is_empty() || !replaced.is_empty() || self.objects.is_empty() {
             let names = |names: &BTreeSet<PolicyName>| listed(names.iter().map(ToString::to_string), 5);
             let counted = match joined.len() {
-                0 => "none of the cluster's own".to_owned(),
+                0 if self.objects.is_empty() => "the inventory has none".to_owned(),
+                0 => "none more of the cluster's own".to_owned(),
                 count => format!("{count} of the cluster's own count too: {}", names(&joined)),
             };
             let gone = match replaced.len() {

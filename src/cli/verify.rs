@@ -8,7 +8,7 @@ use crate::decode::DecodeOptions;
 use crate::emit::answer::{Held, Remedy, replay_json, replay_text};
 use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
-use crate::model::{Edge, Evidence};
+use crate::model::{Code, Edge, Evidence};
 use crate::policy::Public;
 use crate::verify::{self, Direction, Replay, World};
 
@@ -87,6 +87,8 @@ fn tell_reading(reading: &Reading, inventory: &Inventory) {
         ..Summary::default()
     };
     summary.set_findings(&findings);
+    // Which of the cluster's policies count has been said.
+    summary.findings.retain(|finding| finding.code != Code::ExistingPolicy.name());
     let has_no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = io::stderr().is_terminal() && !has_no_colour;
     let _ = write!(io::stderr(), "{}", review::terminal(&summary, colours));
