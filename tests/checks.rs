@@ -202,11 +202,14 @@ fn a_connection_is_explained_and_the_rule_it_lacks_makes_it_possible() {
     assert_eq!(told["proposals"].as_array().unwrap().len(), 2);
 }
 
+/// What it shows, the question, the exit code, a part of the answer.
+type Asked = (&'static str, (&'static str, &'static str, &'static str), i32, &'static str);
+
 #[test]
 fn whom_a_question_is_about() {
     let folder = tempfile::tempdir().unwrap();
     let policies = learned_from(folder.path(), "shop-namespaces");
-    let rows: [(&str, (&str, &str, &str), i32, &str); 11] = [
+    let rows: [Asked; 11] = [
         (
             "a workload by kind",
             ("prod/deployment/api", "prod/StatefulSet/db", "3306"),

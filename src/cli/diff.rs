@@ -3,7 +3,8 @@
 use crate::emit::answer::{diff_json, diff_text};
 use crate::verify::{self, World};
 
-use super::args::{Diff, Format};
+use super::args::Format;
+use super::args_checks::Diff;
 use super::exit;
 use super::failure::Failure;
 use super::known;

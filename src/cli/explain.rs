@@ -11,7 +11,8 @@ use crate::model::{Code, DirectionEvidence, Edge, Evidence, Party, Protocol, Spa
 use crate::policy::Public;
 use crate::verify::{self, Answer, Case, Direction, Evaluator, Place, Side, World};
 
-use super::args::{Explain, Format};
+use super::args::Format;
+use super::args_checks::Explain;
 use super::exit;
 use super::failure::Failure;
 use super::known;

@@ -2,7 +2,7 @@
 
 use crate::inventory::{self, Inventory, InventoryOptions};
 
-use super::args::Known;
+use super::args_checks::Known;
 use super::failure::Failure;
 
 /// The inventory that was named, or that of the cluster.

@@ -206,13 +206,13 @@ fn empty(reading: &Reading, set: &PolicySet) -> Failure {
     if reading.observation.edges.is_empty() {
         return nothing_seen(reading);
     }
-    let (reason, hint) = if !set.inexpressible.is_empty() {
-        let reason = format!("none of {} seen can be said by a policy", counted(edges, "edge", "edges"));
-        (reason, "the findings above say why; mostly pods have no labels by which to select them")
-    } else {
+    let (reason, hint) = if set.inexpressible.is_empty() {
         let reason =
             format!("{} to other namespaces", counted(edges, "edge was seen, which belongs", "edges were seen, which belong"));
         (reason, "name the namespace with --namespace, or add --system")
+    } else {
+        let reason = format!("none of {} seen can be said by a policy", counted(edges, "edge", "edges"));
+        (reason, "the findings above say why; mostly pods have no labels by which to select them")
     };
     Failure::Empty { reason, hint }
 }

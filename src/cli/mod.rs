@@ -4,6 +4,7 @@
 //! [`exit`].
 
 mod args;
+mod args_checks;
 #[cfg(feature = "live")]
 mod capture;
 mod convert;

@@ -12,7 +12,8 @@ use crate::model::{Code, Edge, Evidence};
 use crate::policy::Public;
 use crate::verify::{self, Direction, Replay, World};
 
-use super::args::{Format, Replaying, Verify};
+use super::args::Format;
+use super::args_checks::{Replaying, Verify};
 use super::exit;
 use super::failure::Failure;
 use super::known;

@@ -101,9 +101,13 @@ impl Whoms<'_> {
             let node = self.inventory.pod(id).node?;
             Some(Party::Node(Arc::new(NodeAddress { name: self.inventory.node(node).name.clone(), address })))
         };
-        pods.flat_map(|id| match self.inventory.pod(id).is_on_host_network {
-            false => vec![party(id)],
-            true => self.inventory.pod(id).addresses.iter().filter_map(|&address| node(id, address)).collect(),
+        pods.flat_map(|id| {
+            let pod = self.inventory.pod(id);
+            if pod.is_on_host_network {
+                pod.addresses.iter().filter_map(|&address| node(id, address)).collect()
+            } else {
+                vec![party(id)]
+            }
         })
         .collect()
     }
