@@ -12,12 +12,13 @@ use ipnet::IpNet;
 #[cfg(feature = "cluster")]
 use crate::cluster::Access;
 
+use super::args_checks::{Diff, Explain, Verify};
 #[cfg(any(feature = "live", feature = "cluster"))]
 use super::duration::parse_duration;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
 ///
-/// Exit codes: 0 done; 1 done, but a finding that --deny names was made; 2 it could not be done, a capture could not be read, or
+/// Exit codes: 0 done; 1 done, but a finding that --deny names was made, or verify, explain or diff says no; 2 it could not be done, a capture could not be read, or
 /// there is no result.
 #[derive(Debug, Parser)]
 #[command(name = "netpol-gen", version, max_term_width = 110)]
@@ -32,6 +33,30 @@ pub(super) enum Command {
     Learn(Box<Learn>),
     /// Record who talked to whom, without a byte of payload, for learn --read
     Capture(Box<Capture>),
+    /// Hold later traffic against policies: what would be denied, and what is allowed and nobody used
+    ///
+    /// Every answered connection of the captures is asked of the union of all policies: the given ones and those of the inventory, of
+    /// which one with the same name as a given one does not count. Replicas stand for one another: a connection counts as denied where
+    /// some pod of its workloads would not be let. The result goes to standard output, all else to standard error.
+    ///
+    /// Exit codes: 0 all is allowed; 1 something would be denied (with --deny-excess: or something is allowed that nobody used); 2 it
+    /// could not be done, or a capture could not be read to its end.
+    Verify(Box<Verify>),
+    /// Say which rule lets a connection through, or what is missing
+    ///
+    /// Where it is denied, the least rule that would allow it is printed as YAML, for each side that lacks one. An ipBlock that covers a
+    /// pod's address is not relied on: network plug-ins treat it differently, and the answer says so. The result goes to standard
+    /// output.
+    ///
+    /// Exit codes: 0 allowed, for all pods of both sides; 1 denied, or up to the network plug-in; 2 it could not be told.
+    Explain(Box<Explain>),
+    /// Compare two sets of policies by the connections that they make possible
+    ///
+    /// A connection is possible if the egress of its originator and the ingress of its responder allow it. Each set stands for itself;
+    /// with --with-cluster the policies of the inventory that are in neither count in both. The result goes to standard output.
+    ///
+    /// Exit codes: 0 no difference; 1 differences; 2 it could not be done.
+    Diff(Box<Diff>),
     /// List the codes of all findings, how bad they are, and what to do
     Findings,
     /// Ask the cluster who is who, and write it to a file for --inventory
