@@ -272,3 +272,45 @@ fn every_code_is_listed() {
     assert_eq!(stdout.lines().count(), netpol_gen::model::Code::ALL.len());
     assert!(stdout.lines().any(|line| line.starts_with("metadata-address ") && line.contains("serious")));
 }
+
+/// The coverage that `learn` tells of these captures.
+fn coverage(arguments: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("policies");
+    let (code, stdout, stderr) = learn(&[arguments, &["--format", "json", "--output", output.to_str().unwrap()]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    serde_json::from_str::<Value>(&stdout).unwrap()["coverage"].clone()
+}
+
+#[test]
+fn coverage_counts_what_one_rule_allows_once() {
+    let shop = coverage(&SHOP);
+    // Three users outside call web, which a rule allows to all; web calls api, api calls db.
+    assert_eq!((&shop["all"]["edges"], &shop["all"]["known"][9]), (&3.into(), &3.into()), "{shop:#}");
+    assert_eq!(shop["all"], shop["namespaces"]["prod"], "{shop:#}");
+    assert_eq!(shop["all"]["basis"], "few-connections", "{shop:#}");
+    assert!(shop["all"]["unseen_chance"].is_null() && shop["all"]["unseen_edges"].is_null(), "{shop:#}");
+    assert_eq!(shop["hold_out"]["denied"], 0, "all tiers talked from the beginning: {shop:#}");
+    // With the addresses seen and no others, each user is an edge of their own.
+    let exact = coverage(&[SHOP.as_slice(), &["--public", "exact"]].concat());
+    assert_eq!(exact["all"]["edges"], 5, "{exact:#}");
+    let lab = coverage(&["--read", "captures/lab.pcap", "--inventory", "captures/lab.yaml"]);
+    // Two callers of the front end, one of the back end, and both ask for names.
+    assert_eq!(lab["all"]["edges"], 5, "{lab:#}");
+}
+
+#[test]
+fn the_hold_out_is_what_an_earlier_end_would_have_denied() {
+    let shop = ["--read", "captures/shop-staging-reads-db.pcap", "--inventory", "captures/shop-staging-reads-db.yaml"];
+    let whole = coverage(&shop);
+    let hold_out = &whole["hold_out"];
+    let (connections, denied) = (hold_out["connections"].as_u64().unwrap(), hold_out["denied"].as_u64().unwrap());
+    assert!(denied <= connections && connections <= whole["all"]["connections"].as_u64().unwrap(), "{whole:#}");
+    let split = hold_out["split"].as_str().unwrap();
+    let late = |namespace: &str| whole["namespaces"][namespace]["last_new"].as_str().unwrap() >= split;
+    assert_eq!(denied > 0, ["prod", "dev", "staging"].into_iter().any(late), "only what came up late is denied: {whole:#}");
+    let of_prod = coverage(&[shop.as_slice(), &["--namespace", "prod"]].concat());
+    assert!(of_prod["namespaces"].as_object().unwrap().keys().eq(["prod"]), "{of_prod:#}");
+    assert_eq!(of_prod["hold_out"]["split"], hold_out["split"]);
+    assert!(of_prod["hold_out"]["connections"].as_u64().unwrap() <= connections, "{of_prod:#}");
+}

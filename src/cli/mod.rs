@@ -11,6 +11,7 @@ mod convert;
 mod duration;
 pub mod exit;
 mod failure;
+mod hold_out;
 #[cfg(feature = "live")]
 mod interfaces;
 #[cfg(any(feature = "live", feature = "cluster"))]

@@ -12,6 +12,7 @@ use crate::model::{
     WorkloadName,
 };
 
+use super::arrivals::Arrivals;
 use super::book::NameBook;
 use super::ledger::{Group, Ledger};
 use super::place::Place;
@@ -32,6 +33,11 @@ pub struct Observation {
     pub flows: BTreeMap<&'static str, u64>,
     /// From the first to the last flow.
     pub span: Option<Span>,
+    /// When the answered connections of the edges began. One that may have gone to several workloads behind a Service counts once
+    /// for each, as it does in their evidence.
+    pub arrivals: Arrivals,
+    /// Connections on edges that were too many to be kept; `arrivals` has them, `edges` has not.
+    pub left_out: u64,
     /// What is to be said beside the edges.
     pub findings: Findings,
 }
@@ -71,6 +77,8 @@ pub struct Observer<'a> {
     active: BTreeSet<WorkloadId>,
     flows: BTreeMap<&'static str, u64>,
     span: Option<Span>,
+    arrivals: Arrivals,
+    left_out: u64,
     findings: Findings,
 }
 
@@ -102,6 +110,8 @@ impl<'a> Observer<'a> {
             active: BTreeSet::new(),
             flows: BTreeMap::new(),
             span: None,
+            arrivals: Arrivals::default(),
+            left_out: 0,
             findings: Findings::default(),
         }
     }
@@ -197,7 +207,13 @@ impl<'a> Observer<'a> {
         self.judge_masked();
         let inventory = self.inventory;
         let mut edges = self.edges.take();
-        let dynamic = take_dynamic(&mut edges, |edge| self.declares(edge));
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        let dynamic = take_dynamic(
+            &mut edges,
+            |edge| self.declares(edge),
+            // Each was called once, so its evidence knows when.
+            |edge, evidence| arrivals.remove(edge, evidence.span.first(), evidence.connections - evidence.one_way),
+        );
         for (edge, evidence) in &edges {
             if evidence.direction < DirectionEvidence::FirstPacket {
                 let message = format!("direction decided by {}", evidence.direction);
@@ -210,7 +226,16 @@ impl<'a> Observer<'a> {
                 self.findings.add(Code::ProxyPeer, inventory.workload(workload).name.to_string(), message);
             }
         }
-        Observation { edges, dynamic, active: self.active, flows: self.flows, span: self.span, findings: self.findings }
+        Observation {
+            edges,
+            dynamic,
+            active: self.active,
+            flows: self.flows,
+            span: self.span,
+            arrivals,
+            left_out: self.left_out,
+            findings: self.findings,
+        }
     }
 
     fn connection(&mut self, connection: &Connection, book: &NameBook) {
@@ -316,8 +341,10 @@ impl<'a> Observer<'a> {
                 let evidence = self.evidence(connection, from, book);
                 self.active.extend([from, to].into_iter().filter_map(Place::pod).map(|pod| inventory.pod(pod).workload));
                 if let Some(reverse) = self.peer_edge(connection, &edge) {
+                    self.arrivals.add(&reverse, connection.flow.span.first());
                     self.add(reverse, evidence.clone());
                 }
+                self.arrivals.add(&edge, connection.flow.span.first());
                 self.add(edge, evidence);
             }
         }
@@ -383,6 +410,7 @@ impl<'a> Observer<'a> {
     fn leave_out(&mut self, evicted: Option<(Edge, Evidence)>) {
         let Some((edge, evidence)) = evicted else { return };
         let subject = Group::of(&edge).map_or_else(|| edge.to_string(), |(group, _)| group.to_string());
+        self.left_out += evidence.connections;
         self.findings.add_many(Code::TooManyEdges, subject, "connections have no rule", evidence.connections);
     }
 

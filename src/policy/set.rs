@@ -80,7 +80,7 @@ pub struct PolicySet {
 /// Makes the policies that allow what was observed.
 pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOptions) -> PolicySet {
     let workloads = workloads_by_namespace(inventory);
-    let subjects = subjects(&workloads, options);
+    let subjects = wanted(&workloads, options);
     let selections = select_all(inventory);
     let mut sorter = Sorter::new(inventory, options, &subjects, &selections);
     for (edge, evidence) in &observation.edges {
@@ -133,7 +133,12 @@ fn workloads_by_namespace(inventory: &Inventory) -> BTreeMap<String, BTreeSet<Wo
     workloads
 }
 
-fn subjects(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &PolicyOptions) -> BTreeSet<String> {
+/// The namespaces that policies are made for.
+pub fn subjects(inventory: &Inventory, options: &PolicyOptions) -> BTreeSet<String> {
+    wanted(&workloads_by_namespace(inventory), options)
+}
+
+fn wanted(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &PolicyOptions) -> BTreeSet<String> {
     let is_wanted = |namespace: &&String| match &options.namespaces {
         Some(namespaces) => namespaces.contains(*namespace),
         None => options.includes_system || !SYSTEM_NAMESPACES.contains(&namespace.as_str()),

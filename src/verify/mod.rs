@@ -20,7 +20,7 @@ pub use block::AddressBlock;
 pub use error::{PolicyError, PolicyFault, PolicyName};
 pub use evaluator::Evaluator;
 pub use ports::PortSet;
-pub use proof::{Denied, Excess, Proof, Reached, Reason, Terms, Why, Widened, Widening, prove};
+pub use proof::{Denied, Excess, Proof, Reached, Reason, Terms, Why, Widened, Widening, denied, prove};
 pub use verdict::{Answer, Direction, Exempt, Reach, RuleName, Side, Verdict};
 pub use world::{NamedPort, Node, Place, Pod, World};
 

@@ -6,7 +6,7 @@ use crate::emit::template::REVIEW;
 use crate::emit::{EmitError, Templates};
 use crate::model::Code;
 
-use super::{Group, Namespace, Summary, terminal};
+use super::{Group, Namespace, Summary, coverage, terminal};
 
 /// What a reviewer has to know about the limits of what was seen, where a finding says so.
 const BLIND_SPOTS: [(Code, &str); 13] = [
@@ -39,6 +39,7 @@ struct Values<'a> {
     denies: bool,
     /// Absent when nothing was proved.
     proof: Option<bool>,
+    coverage: Option<coverage::Values<'a>>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +86,7 @@ pub fn markdown(summary: &Summary, templates: &Templates) -> Result<String, Emit
             .map(|(code, sentence)| BlindSpot { code: code.name(), sentence })
             .collect(),
         proof: summary.proof.as_ref().map(super::Proof::holds),
+        coverage: summary.coverage.as_ref().map(coverage::Values::new),
         summary,
     };
     templates.render(REVIEW, REVIEW, &values)
