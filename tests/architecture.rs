@@ -11,11 +11,12 @@ const ORDER: [&str; 12] =
     ["model", "decode", "flow", "inventory", "edge", "policy", "verify", "coverage", "emit", "capture", "cluster", "cli"];
 
 /// Crates and the only modules that may name them.
-const CONFINED: [(&str, &[&str]); 15] = [
+const CONFINED: [(&str, &[&str]); 16] = [
     ("etherparse", &["decode"]),
     ("simple_dns", &["decode"]),
     ("flate2", &["capture", "inventory"]),
     ("zstd", &["capture", "inventory", "cli"]),
+    ("croner", &["inventory"]),
     ("glob", &["capture"]),
     ("pcap", &["capture"]),
     ("kube", &["cluster"]),

@@ -37,8 +37,9 @@ pub(super) enum Command {
     /// Ask the cluster who is who, and write it to a file for --inventory
     ///
     /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
-    /// networkpolicies and servicecidrs. Kept are names, labels, addresses, ports and times; environments, volumes, images,
-    /// annotations, managed fields and command lines are not. Exceptions: the address and range annotations of nodes, and the flags
+    /// networkpolicies, servicecidrs, webhook configurations, apiservices and horizontalpodautoscalers. Kept are names, labels,
+    /// addresses, ports, times and schedules; environments, volumes, images, annotations, managed fields and command lines are not.
+    /// Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services, and the flags
     /// --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps are asked
     /// for.
     ///
