@@ -314,3 +314,51 @@ fn the_hold_out_is_what_an_earlier_end_would_have_denied() {
     assert_eq!(of_prod["hold_out"]["split"], hold_out["split"]);
     assert!(of_prod["hold_out"]["connections"].as_u64().unwrap() <= connections, "{of_prod:#}");
 }
+
+/// The findings of these codes, as `subject message`.
+fn findings(arguments: &[&str], code: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("policies");
+    let (exit, stdout, stderr) = learn(&[arguments, &["--format", "json", "--output", output.to_str().unwrap()]].concat());
+    assert_eq!(exit, Some(0), "{stderr}");
+    let summary: Value = serde_json::from_str(&stdout).unwrap();
+    let found = summary["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == code);
+    found.map(|finding| format!("{} {}", finding["subject"].as_str().unwrap(), finding["message"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_cron_job_that_was_not_due_is_told_with_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    // The capture was taken on 21 November 2026 at 04:02 UTC.
+    let rows = [
+        (
+            serde_json::json!({"schedule": "0 6 * * *", "timeZone": "Europe/Berlin"}),
+            Some("not due while the capture ran, and next at 2026-11-21T05:00:00.000Z"),
+        ),
+        (serde_json::json!({"schedule": "0 6 * * *"}), Some("next at 2026-11-21T06:00:00.000Z")),
+        (serde_json::json!({"schedule": "* * * * *", "suspend": true}), Some("is suspended")),
+        (serde_json::json!({"schedule": "@every 5h"}), Some("cannot be told")),
+        (serde_json::json!({}), None),
+    ];
+    for (spec, expected) in rows {
+        let file = inventory(folder.path(), |items| {
+            let mut spec = spec.clone();
+            spec["jobTemplate"] = serde_json::json!({"spec": {"template": {"metadata": {"labels": {"app": "backup"}}}}});
+            items.push(serde_json::json!({"apiVersion": "batch/v1", "kind": "CronJob",
+                "metadata": {"namespace": "prod", "name": "backup"}, "spec": spec}));
+        });
+        let arguments = ["--read", "captures/shop.pcap", "--inventory", &file];
+        let found = findings(&arguments, "cron-job-not-due");
+        let generic = findings(&arguments, "workload-without-traffic");
+        match expected {
+            Some(expected) => {
+                assert!(
+                    found.len() == 1 && found[0].starts_with("prod/backup ") && found[0].contains(expected),
+                    "{spec}: {found:?}"
+                );
+                assert_eq!(generic.len(), 0, "{spec}: it is said once: {generic:?}");
+            }
+            None => assert_eq!((found.len(), generic.len()), (0, 1), "{spec}: {found:?} {generic:?}"),
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use crate::capture;
-use crate::coverage::{Coverage, Discovery};
+use crate::coverage::{Coverage, Discovery, blind_spots};
 use crate::decode::DecodeOptions;
 use crate::edge::Observation;
 use crate::emit::text::counted;
@@ -59,6 +59,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(inventory.findings().clone());
     findings.merge(reading.observation.findings.clone());
     findings.merge(set.findings.clone());
+    findings.merge(blind_spots(&reading.observation, &inventory, &set.namespaces));
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
     let proof = prove(&reading.observation, &inventory, &set)?;
     if is_empty(&set) {

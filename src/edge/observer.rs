@@ -29,6 +29,10 @@ pub struct Observation {
     pub dynamic: Vec<DynamicPorts>,
     /// Workloads that took part in an answered connection.
     pub active: BTreeSet<WorkloadId>,
+    /// Pods that sent or answered anything, their own node included.
+    pub seen: BTreeSet<PodId>,
+    /// Ports at which workloads answered pods' own nodes (probes), which makes no edges.
+    pub answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     /// Flows by outcome.
     pub flows: BTreeMap<&'static str, u64>,
     /// From the first to the last flow.
@@ -75,6 +79,8 @@ pub struct Observer<'a> {
     masked: BTreeMap<(NodeId, String, String), u64>,
     seen_through: BTreeSet<NodeId>,
     active: BTreeSet<WorkloadId>,
+    seen: BTreeSet<PodId>,
+    answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     flows: BTreeMap<&'static str, u64>,
     span: Option<Span>,
     arrivals: Arrivals,
@@ -108,6 +114,8 @@ impl<'a> Observer<'a> {
             masked: BTreeMap::new(),
             seen_through: BTreeSet::new(),
             active: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            answered_own_node: BTreeSet::new(),
             flows: BTreeMap::new(),
             span: None,
             arrivals: Arrivals::default(),
@@ -230,6 +238,8 @@ impl<'a> Observer<'a> {
             edges,
             dynamic,
             active: self.active,
+            seen: self.seen,
+            answered_own_node: self.answered_own_node,
             flows: self.flows,
             span: self.span,
             arrivals,
@@ -243,6 +253,7 @@ impl<'a> Observer<'a> {
         let at = flow.span.first();
         let delivered = Place::calling(flow.originator.address, at, self.inventory);
         let originator = hidden_originator.map_or(delivered, |hidden| Place::calling(hidden.address, at, self.inventory));
+        self.seen.extend(originator.pod());
         if let (Some(backends), Some(call)) = (backends, call) {
             let responders: Vec<Endpoint> =
                 backends.iter().map(|backend| Endpoint { address: backend.address, port: backend.port }).collect();
@@ -250,6 +261,7 @@ impl<'a> Observer<'a> {
             return;
         }
         let responder = Place::called(flow.responder, at, self.inventory);
+        self.seen.extend(responder.pod().filter(|_| connection.is_answered()));
         self.pair(connection, originator, responder, flow.responder.port, book);
         if hidden_originator.is_some() {
             // The responder's side sees the node that forwarded the call.
@@ -368,6 +380,7 @@ impl<'a> Observer<'a> {
         let message = format!("{protocol} {port} ({})", outcome_name(connection.flow.outcome));
         self.findings.add(Code::OwnNodeTraffic, subject, message);
         if connection.is_answered() {
+            self.answered_own_node.extend(to.pod().map(|pod| (self.inventory.pod(pod).workload, protocol, port)));
             self.snat(connection, from, to, port);
         }
     }

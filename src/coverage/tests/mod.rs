@@ -1,3 +1,5 @@
+mod blind;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
