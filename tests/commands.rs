@@ -362,3 +362,48 @@ fn a_cron_job_that_was_not_due_is_told_with_its_time() {
         }
     }
 }
+
+#[test]
+fn candidates_are_comments_that_no_kustomization_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = inventory(folder.path(), |items| {
+        let api = items.iter_mut().find(|item| is_kind(item, "Pod") && item["metadata"]["labels"]["name"] == "api-pod").unwrap();
+        api["spec"]["containers"][0]["ports"].as_array_mut().unwrap().push(serde_json::json!({"containerPort": 9443}));
+        items
+            .push(serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "prod", "name": "checks"},
+            "spec": {"selector": {"name": "api-pod"}, "ports": [{"port": 443, "targetPort": 9443}]}}));
+        items.push(serde_json::json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "checks"},
+            "webhooks": [{"clientConfig": {"service": {"namespace": "prod", "name": "checks", "port": 443}}}]}));
+        items.push(
+            serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "prod", "name": "metrics"},
+            "spec": {"selector": {"name": "api-pod"}, "ports": [{"port": 9100}]}}),
+        );
+    });
+    let output = folder.path().join("policies");
+    let arguments = ["--read", "captures/shop.pcap", "--inventory", &file, "--output", output.to_str().unwrap()];
+    let path = output.join("prod/_candidates.yaml");
+    let (code, _, stderr) = learn(&arguments);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stderr.contains("warning: api-server-call-not-seen\n  prod/api is to be called by the API server on TCP 9443"),
+        "{stderr}"
+    );
+    assert!(!path.exists(), "only on request");
+    let (code, _, stderr) = learn(&[arguments.as_slice(), &["--candidates"]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.lines().all(|line| line.starts_with('#')), "{text}");
+    let api_server = "# # prod/api (Deployment) on TCP 9443: containerPort, Service prod/checks, ValidatingWebhookConfiguration checks.\n\
+                      # # Nobody called while the capture ran; the API server, if it calls from the addresses of its endpoints, would.\n";
+    assert!(text.contains(api_server) && text.contains("#         cidr: 10.0.0.10/32\n"), "{text}");
+    assert!(text.contains("#   name: allow-api-tcp-9100\n") && text.contains("#           caller: \"?\"\n"), "{text}");
+    for kustomization in ["kustomization.yaml", "prod/kustomization.yaml", "_default-deny/kustomization.yaml"] {
+        assert!(!fs::read_to_string(output.join(kustomization)).unwrap().contains("candidates"), "{kustomization}");
+    }
+    let (code, _, stderr) = learn(&arguments);
+    assert!(code == Some(0) && stderr.contains("1 removed"), "{stderr}");
+    assert!(!path.exists(), "what was not asked for again goes");
+    let (_, stream, _) = learn(&[&arguments[..4], &["--candidates", "--output", "-"]].concat());
+    assert!(stream.ends_with(&text), "candidates end the stream: {stream}");
+}

@@ -205,6 +205,11 @@ pub(super) struct Learn {
     #[arg(long)]
     pub(super) port_ranges: bool,
 
+    /// Write what objects of the cluster speak of and nobody was seen to do (Services that nobody called, webhooks, scraping) as
+    /// candidates: files of comments, NAMESPACE/_candidates.yaml, for you to complete
+    #[arg(long)]
+    pub(super) candidates: bool,
+
     /// A pod range of the cluster, if the nodes do not tell. Repeatable
     #[arg(long, value_name = "CIDR")]
     pub(super) pod_cidr: Vec<IpNet>,

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use crate::capture;
-use crate::coverage::{Coverage, Discovery, blind_spots};
+use crate::coverage::{Coverage, Discovery, blind_spots, candidates};
 use crate::decode::DecodeOptions;
 use crate::edge::Observation;
 use crate::emit::text::counted;
@@ -71,11 +71,18 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     }
     summary.proof = Some(proof);
     summary.coverage = Some(Coverage { discovery: Discovery::new(&reading.observation, &inventory, &set), hold_out });
+    let candidates = if arguments.candidates {
+        candidates(&reading.observation, &inventory, &set.namespaces, &policy::selectors(&inventory))
+    } else {
+        Vec::new()
+    };
     if is_stream {
         write_out(&emit::render::stream(&set.policies, &templates)?)?;
+        write_out(&emit::candidates::stream(&candidates))?;
     } else {
+        let output = emit::Output { policies: &set.policies, summary: &summary, candidates: &candidates };
         let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
-        let written = emit::write(&arguments.output, &set.policies, scope(arguments), &summary, &templates, options)?;
+        let written = emit::write(&arguments.output, output, scope(arguments), &templates, options)?;
         summary.files = Some(written);
     }
     tell(arguments.format, &summary)?;

@@ -3,10 +3,11 @@
 //! In: an [`Observation`](crate::edge::Observation), the [`Inventory`](crate::inventory::Inventory) and the policies made of them.
 //! Out: how the discovery of edges levelled off ([`Discovery`]) with estimates of what is still unseen ([`Estimate`]), and what a run
 //! learned from the first part alone would have denied of the rest ([`HoldOut`]); and by name what the cluster's objects speak of and
-//! nothing was seen of ([`blind_spots`]). Guaranteed: the order in which captures were read
+//! nothing was seen of ([`blind_spots`], and as rules to be completed [`candidates`](candidates())). Guaranteed: the order in which captures were read
 //! makes no difference; where there is too little to go by, there is no number.
 
 mod blind;
+mod candidates;
 mod discovery;
 mod estimate;
 mod hold_out;
@@ -14,6 +15,7 @@ mod hold_out;
 mod tests;
 
 pub use blind::{blind_spots, uncalled};
+pub use candidates::{Caller, Candidate, candidates};
 pub use discovery::{Course, Discovery};
 pub use estimate::{Basis, Estimate, FEW};
 pub use hold_out::{HoldOut, Split, split};

@@ -5,6 +5,7 @@
 //! read back as exactly its policy is never written; same input, same bytes; a file that the tool did not write is never
 //! replaced unasked; all files of a run are replaced or none is. Only [`sink`] and [`Templates::load`] touch files.
 
+pub mod candidates;
 mod error;
 pub mod evidence;
 pub mod manifest;
@@ -24,6 +25,6 @@ mod yaml;
 pub use error::EmitError;
 pub use plan::{Plan, Scope};
 pub use review::Summary;
-pub use sink::{Written, write};
+pub use sink::{Output, Written, write};
 pub use template::Templates;
 pub use yaml::YamlProblem;

@@ -1,9 +1,11 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use crate::coverage::blind_spots;
-use crate::edge::Observer;
+use crate::coverage::{Caller, blind_spots, candidates};
+use crate::edge::{Observation, Observer};
 use crate::flow::Names;
-use crate::inventory::{InventoryBuilder, InventoryOptions};
+use crate::inventory::{Inventory, InventoryBuilder, InventoryOptions};
 use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, Timestamp};
 
 /// When the capture begins; it lasts a minute.
@@ -33,14 +35,15 @@ fn service(name: &str, app: &str, port: u16, target: &Value) -> Value {
         "spec": {"clusterIP": "", "selector": {"app": app}, "ports": [{"name": "main", "port": port, "targetPort": target}]}})
 }
 
-/// What is found of these objects when `n/caller` at 10.1.0.1 calls these addresses and ports.
-fn find(objects: &[Value], calls: &[(&str, &str, u16)]) -> Vec<String> {
+/// What is observed of these objects when `n/caller` at 10.1.0.1 calls these addresses and ports.
+fn observe(objects: &[Value], calls: &[(&str, &str, u16)]) -> (Observation, Inventory) {
     let mut builder = InventoryBuilder::new();
     builder.apply_value(pod("caller", "10.1.0.1", "node-1", "2026-03-01T12:00:01Z", &json!({})));
     for object in objects {
         builder.apply_value(object.clone());
     }
-    let inventory = builder.build(&InventoryOptions::default());
+    let inventory = builder
+        .build(&InventoryOptions { pod_ranges: vec!["10.1.0.0/16".parse().expect("a range")], ..InventoryOptions::default() });
     let begin: jiff::Timestamp = BEGIN.parse().expect("a time");
     let begin = Timestamp::from_seconds(begin.as_second());
     let flow = |(position, (from, to, port)): (i64, &(&str, &str, u16))| Flow {
@@ -56,7 +59,12 @@ fn find(objects: &[Value], calls: &[(&str, &str, u16)]) -> Vec<String> {
     // Of no concern, but the capture began with it.
     let first = Flow { span: Span::at(begin), ..flow((0, &("203.0.113.8", "203.0.113.9", 80))) };
     observer.observe((0..).zip(calls).map(flow).chain([first]).collect(), &Names::default());
-    let observation = observer.conclude();
+    (observer.conclude(), inventory)
+}
+
+/// What is found then.
+fn find(objects: &[Value], calls: &[(&str, &str, u16)]) -> Vec<String> {
+    let (observation, inventory) = observe(objects, calls);
     let findings = blind_spots(&observation, &inventory, &["n".to_owned()].into());
     findings.sorted().iter().map(|finding| format!("{}: {} {}", finding.code, finding.subject, finding.message)).collect()
 }
@@ -157,4 +165,37 @@ fn a_node_is_told_of_when_none_of_its_pods_was_seen() {
     assert_eq!(about_nodes(found), [expected], "the pod of node-3 was not there yet");
     let found = find(&pods, &[("10.1.0.1", "10.1.1.3", 80)]);
     assert_eq!(about_nodes(found).len(), 0, "one of them answered");
+}
+
+#[test]
+fn candidates_name_the_caller_where_it_can_be_told() {
+    let annotated = json!({"/metadata/annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "9113"}});
+    let kubernetes = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"namespace": "default", "name": "kubernetes"},
+        "subsets": [{"addresses": [{"ip": "10.0.0.10"}], "ports": [{"name": "https", "port": 6443}]}]});
+    let webhook = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "checks"}, "webhooks": [{"clientConfig": {"service": {"namespace": "n", "name": "checks"}}}]});
+    let objects = [
+        pod("web", "10.1.0.2", "node-1", NEW, &annotated),
+        pod("api", "10.1.0.3", "node-1", NEW, &annotated),
+        pod("checks", "10.1.0.4", "node-1", NEW, &json!({})),
+        service("checks", "checks", 443, &8443.into()),
+        service("cache", "api", 6379, &6379.into()),
+        webhook,
+        kubernetes,
+    ];
+    let told = |calls: &[(&str, &str, u16)]| -> Vec<String> {
+        let (observation, inventory) = observe(&objects, calls);
+        let subjects = BTreeSet::from(["n".to_owned()]);
+        let candidates = candidates(&observation, &inventory, &subjects, &crate::policy::selectors(&inventory));
+        let caller = |caller: &Caller| match caller {
+            Caller::Unknown => "?".to_owned(),
+            Caller::Known(_, who) => who.clone(),
+        };
+        candidates.iter().map(|one| format!("{} {}: {}", one.workload, one.port, caller(&one.caller))).collect()
+    };
+    let api_server = "n/checks 8443: the API server, if it calls from the addresses of its endpoints";
+    let scraped_elsewhere = told(&[("10.1.0.1", "10.1.0.2", 9113)]);
+    assert_eq!(scraped_elsewhere, ["n/api 6379: ?", "n/api 9113: n/caller, seen scraping others", api_server]);
+    let not_scraped = told(&[("10.1.0.1", OUTSIDE, 443)]);
+    assert_eq!(not_scraped, ["n/api 6379: ?", "n/api 9113: ?", api_server, "n/web 9113: ?"]);
 }
