@@ -7,15 +7,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in pipeline order; a module imports only modules before it.
-const ORDER: [&str; 11] =
-    ["model", "decode", "flow", "inventory", "edge", "policy", "verify", "emit", "capture", "cluster", "cli"];
+const ORDER: [&str; 12] =
+    ["model", "decode", "flow", "inventory", "edge", "policy", "verify", "coverage", "emit", "capture", "cluster", "cli"];
 
 /// Crates and the only modules that may name them.
-const CONFINED: [(&str, &[&str]); 15] = [
+const CONFINED: [(&str, &[&str]); 16] = [
     ("etherparse", &["decode"]),
     ("simple_dns", &["decode"]),
     ("flate2", &["capture", "inventory"]),
     ("zstd", &["capture", "inventory", "cli"]),
+    ("croner", &["inventory"]),
     ("glob", &["capture"]),
     ("pcap", &["capture"]),
     ("kube", &["cluster"]),

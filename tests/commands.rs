@@ -272,3 +272,138 @@ fn every_code_is_listed() {
     assert_eq!(stdout.lines().count(), netpol_gen::model::Code::ALL.len());
     assert!(stdout.lines().any(|line| line.starts_with("metadata-address ") && line.contains("serious")));
 }
+
+/// The coverage that `learn` tells of these captures.
+fn coverage(arguments: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("policies");
+    let (code, stdout, stderr) = learn(&[arguments, &["--format", "json", "--output", output.to_str().unwrap()]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    serde_json::from_str::<Value>(&stdout).unwrap()["coverage"].clone()
+}
+
+#[test]
+fn coverage_counts_what_one_rule_allows_once() {
+    let shop = coverage(&SHOP);
+    // Three users outside call web, which a rule allows to all; web calls api, api calls db.
+    assert_eq!((&shop["all"]["edges"], &shop["all"]["known"][9]), (&3.into(), &3.into()), "{shop:#}");
+    assert_eq!(shop["all"], shop["namespaces"]["prod"], "{shop:#}");
+    assert_eq!(shop["all"]["basis"], "few-connections", "{shop:#}");
+    assert!(shop["all"]["unseen_chance"].is_null() && shop["all"]["unseen_edges"].is_null(), "{shop:#}");
+    assert_eq!(shop["hold_out"]["denied"], 0, "all tiers talked from the beginning: {shop:#}");
+    // With the addresses seen and no others, each user is an edge of their own.
+    let exact = coverage(&[SHOP.as_slice(), &["--public", "exact"]].concat());
+    assert_eq!(exact["all"]["edges"], 5, "{exact:#}");
+    let lab = coverage(&["--read", "captures/lab.pcap", "--inventory", "captures/lab.yaml"]);
+    // Two callers of the front end, one of the back end, and both ask for names.
+    assert_eq!(lab["all"]["edges"], 5, "{lab:#}");
+}
+
+#[test]
+fn the_hold_out_is_what_an_earlier_end_would_have_denied() {
+    let shop = ["--read", "captures/shop-staging-reads-db.pcap", "--inventory", "captures/shop-staging-reads-db.yaml"];
+    let whole = coverage(&shop);
+    let hold_out = &whole["hold_out"];
+    let (connections, denied) = (hold_out["connections"].as_u64().unwrap(), hold_out["denied"].as_u64().unwrap());
+    assert!(denied <= connections && connections <= whole["all"]["connections"].as_u64().unwrap(), "{whole:#}");
+    let split = hold_out["split"].as_str().unwrap();
+    let late = |namespace: &str| whole["namespaces"][namespace]["last_new"].as_str().unwrap() >= split;
+    assert_eq!(denied > 0, ["prod", "dev", "staging"].into_iter().any(late), "only what came up late is denied: {whole:#}");
+    let of_prod = coverage(&[shop.as_slice(), &["--namespace", "prod"]].concat());
+    assert!(of_prod["namespaces"].as_object().unwrap().keys().eq(["prod"]), "{of_prod:#}");
+    assert_eq!(of_prod["hold_out"]["split"], hold_out["split"]);
+    assert!(of_prod["hold_out"]["connections"].as_u64().unwrap() <= connections, "{of_prod:#}");
+}
+
+/// The findings of these codes, as `subject message`.
+fn findings(arguments: &[&str], code: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("policies");
+    let (exit, stdout, stderr) = learn(&[arguments, &["--format", "json", "--output", output.to_str().unwrap()]].concat());
+    assert_eq!(exit, Some(0), "{stderr}");
+    let summary: Value = serde_json::from_str(&stdout).unwrap();
+    let found = summary["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == code);
+    found.map(|finding| format!("{} {}", finding["subject"].as_str().unwrap(), finding["message"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_cron_job_that_was_not_due_is_told_with_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    // The capture was taken on 21 November 2026 at 04:02 UTC.
+    let rows = [
+        (
+            serde_json::json!({"schedule": "0 6 * * *", "timeZone": "Europe/Berlin"}),
+            Some("not due while the capture ran, and next at 2026-11-21T05:00:00.000Z"),
+        ),
+        (serde_json::json!({"schedule": "0 6 * * *"}), Some("next at 2026-11-21T06:00:00.000Z")),
+        (serde_json::json!({"schedule": "* * * * *", "suspend": true}), Some("is suspended")),
+        (serde_json::json!({"schedule": "@every 5h"}), Some("cannot be told")),
+        (serde_json::json!({}), None),
+    ];
+    for (spec, expected) in rows {
+        let file = inventory(folder.path(), |items| {
+            let mut spec = spec.clone();
+            spec["jobTemplate"] = serde_json::json!({"spec": {"template": {"metadata": {"labels": {"app": "backup"}}}}});
+            items.push(serde_json::json!({"apiVersion": "batch/v1", "kind": "CronJob",
+                "metadata": {"namespace": "prod", "name": "backup"}, "spec": spec}));
+        });
+        let arguments = ["--read", "captures/shop.pcap", "--inventory", &file];
+        let found = findings(&arguments, "cron-job-not-due");
+        let generic = findings(&arguments, "workload-without-traffic");
+        match expected {
+            Some(expected) => {
+                assert!(
+                    found.len() == 1 && found[0].starts_with("prod/backup ") && found[0].contains(expected),
+                    "{spec}: {found:?}"
+                );
+                assert_eq!(generic.len(), 0, "{spec}: it is said once: {generic:?}");
+            }
+            None => assert_eq!((found.len(), generic.len()), (0, 1), "{spec}: {found:?} {generic:?}"),
+        }
+    }
+}
+
+#[test]
+fn candidates_are_comments_that_no_kustomization_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = inventory(folder.path(), |items| {
+        let api = items.iter_mut().find(|item| is_kind(item, "Pod") && item["metadata"]["labels"]["name"] == "api-pod").unwrap();
+        api["spec"]["containers"][0]["ports"].as_array_mut().unwrap().push(serde_json::json!({"containerPort": 9443}));
+        items
+            .push(serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "prod", "name": "checks"},
+            "spec": {"selector": {"name": "api-pod"}, "ports": [{"port": 443, "targetPort": 9443}]}}));
+        items.push(serde_json::json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "checks"},
+            "webhooks": [{"clientConfig": {"service": {"namespace": "prod", "name": "checks", "port": 443}}}]}));
+        items.push(
+            serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "prod", "name": "metrics"},
+            "spec": {"selector": {"name": "api-pod"}, "ports": [{"port": 9100}]}}),
+        );
+    });
+    let output = folder.path().join("policies");
+    let arguments = ["--read", "captures/shop.pcap", "--inventory", &file, "--output", output.to_str().unwrap()];
+    let path = output.join("prod/_candidates.yaml");
+    let (code, _, stderr) = learn(&arguments);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stderr.contains("warning: api-server-call-not-seen\n  prod/api is to be called by the API server on TCP 9443"),
+        "{stderr}"
+    );
+    assert!(!path.exists(), "only on request");
+    let (code, _, stderr) = learn(&[arguments.as_slice(), &["--candidates"]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.lines().all(|line| line.starts_with('#')), "{text}");
+    let api_server = "# # prod/api (Deployment) on TCP 9443: containerPort, Service prod/checks, ValidatingWebhookConfiguration checks.\n\
+                      # # Nobody called while the capture ran; the API server, if it calls from the addresses of its endpoints, would.\n";
+    assert!(text.contains(api_server) && text.contains("#         cidr: 10.0.0.10/32\n"), "{text}");
+    assert!(text.contains("#   name: allow-api-tcp-9100\n") && text.contains("#           caller: \"?\"\n"), "{text}");
+    for kustomization in ["kustomization.yaml", "prod/kustomization.yaml", "_default-deny/kustomization.yaml"] {
+        assert!(!fs::read_to_string(output.join(kustomization)).unwrap().contains("candidates"), "{kustomization}");
+    }
+    let (code, _, stderr) = learn(&arguments);
+    assert!(code == Some(0) && stderr.contains("1 removed"), "{stderr}");
+    assert!(!path.exists(), "what was not asked for again goes");
+    let (_, stream, _) = learn(&[&arguments[..4], &["--candidates", "--output", "-"]].concat());
+    assert!(stream.ends_with(&text), "candidates end the stream: {stream}");
+}

@@ -183,6 +183,8 @@ fn however_a_capture_is_cut_up_the_output_is_the_same_bytes() {
         let whole = tempfile::tempdir().unwrap();
         let reference = learn(&case, &captures(&case), whole.path());
         assert_eq!(reference.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&reference.stderr));
+        let coverage = |result: &Output| serde_json::from_slice::<Value>(&result.stdout).unwrap()["coverage"].clone();
+        assert!(coverage(&reference)["all"]["edges"].as_u64() > Some(0), "{name}: there is something to compare");
         let expected = without_review(whole.path());
         assert!(!expected.is_empty(), "{name}: there is something to compare");
 
@@ -219,6 +221,7 @@ fn however_a_capture_is_cut_up_the_output_is_the_same_bytes() {
                 assert_eq!(made.as_deref(), Some(&*String::from_utf8_lossy(bytes)), "{name}, {way}: {}", path.display());
             }
             assert_eq!(made.len(), expected.len(), "{name}, {way}");
+            assert_eq!(coverage(&result), coverage(&reference), "{name}, {way}");
         }
         compared += 1;
     }

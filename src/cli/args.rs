@@ -62,10 +62,11 @@ pub(super) enum Command {
     /// Ask the cluster who is who, and write it to a file for --inventory
     ///
     /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
-    /// networkpolicies and servicecidrs. Kept are names, labels, addresses, ports, times and restart counts; environments, volumes,
-    /// images, annotations, managed fields and command lines are not. Exceptions: the address and range annotations of nodes, and the
-    /// flags --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps are
-    /// asked for.
+    /// networkpolicies, servicecidrs, webhook configurations, apiservices and horizontalpodautoscalers. Kept are names, labels,
+    /// addresses, ports, times, restart counts and schedules; environments, volumes, images, annotations, managed fields and command
+    /// lines are not. Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services, and
+    /// the flags --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps
+    /// are asked for.
     ///
     /// With --watch, goes on for a time and writes what changes, with the times: who had which address when. Run it beside a capture
     /// that is taken elsewhere; it needs no right to capture. Ctrl-C ends it in order.
@@ -210,6 +211,11 @@ pub(super) struct Learn {
     /// Allow a range (endPort) over ports that a program picked at run time
     #[arg(long)]
     pub(super) port_ranges: bool,
+
+    /// Write what objects of the cluster speak of and nobody was seen to do (Services that nobody called, webhooks, scraping) as
+    /// candidates: files of comments, NAMESPACE/_candidates.yaml, for you to complete
+    #[arg(long)]
+    pub(super) candidates: bool,
 
     /// A pod range of the cluster, if the nodes do not tell. Repeatable
     #[arg(long, value_name = "CIDR")]

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use crate::capture;
+use crate::coverage::{Coverage, Discovery, blind_spots, candidates};
 use crate::decode::DecodeOptions;
 use crate::edge::Observation;
 use crate::emit::text::counted;
@@ -18,6 +19,7 @@ use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 use super::args::{Dns, Format, Learn, Public};
 use super::exit;
 use super::failure::Failure;
+use super::hold_out::hold_out;
 #[cfg(feature = "live")]
 use super::live;
 use super::output::write_out;
@@ -43,9 +45,12 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&arguments.vxlan_port);
     let limits = Limits { flows: arguments.flows, edges: arguments.edges };
-    let reading = reading::read(inputs, decoding, limits, &inventory)?;
+    let mut reading = reading::read(inputs, decoding, limits, &inventory)?;
     tell_errors(&reading.errors);
-    let set = policy::make(&reading.observation, &inventory, &policy_options(arguments));
+    let options = policy_options(arguments);
+    // Before the policies themselves are made: only one set of them is in memory at a time.
+    let hold_out = hold_out(&mut reading.observation, &inventory, &options)?;
+    let set = policy::make(&reading.observation, &inventory, &options);
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
         return Err(Failure::NoSuchNamespace(missing.clone()));
     }
@@ -54,6 +59,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(inventory.findings().clone());
     findings.merge(reading.observation.findings.clone());
     findings.merge(set.findings.clone());
+    findings.merge(blind_spots(&reading.observation, &inventory, &set.namespaces));
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
     let proof = prove(&reading.observation, &inventory, &set)?;
     if is_empty(&set) {
@@ -64,11 +70,19 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         return Err(Failure::Unproved(proof.denied.into_iter().chain(proof.excess).take(10).collect()));
     }
     summary.proof = Some(proof);
+    summary.coverage = Some(Coverage { discovery: Discovery::new(&reading.observation, &inventory, &set), hold_out });
+    let candidates = if arguments.candidates {
+        candidates(&reading.observation, &inventory, &set.namespaces, &policy::selectors(&inventory))
+    } else {
+        Vec::new()
+    };
     if is_stream {
         write_out(&emit::render::stream(&set.policies, &templates)?)?;
+        write_out(&emit::candidates::stream(&candidates))?;
     } else {
+        let output = emit::Output { policies: &set.policies, summary: &summary, candidates: &candidates };
         let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
-        let written = emit::write(&arguments.output, &set.policies, scope(arguments), &summary, &templates, options)?;
+        let written = emit::write(&arguments.output, output, scope(arguments), &templates, options)?;
         summary.files = Some(written);
     }
     tell(arguments.format, &summary)?;

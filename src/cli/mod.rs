@@ -14,6 +14,7 @@ mod duration;
 pub mod exit;
 mod explain;
 mod failure;
+mod hold_out;
 #[cfg(feature = "live")]
 mod interfaces;
 #[cfg(any(feature = "live", feature = "cluster"))]

@@ -34,11 +34,15 @@ pub const RESOURCES: &[Resource] = &[
     resource("batch", "cronjobs", "CronJob"),
     resource("networking.k8s.io", "ingresses", "Ingress"),
     resource("networking.k8s.io", "networkpolicies", "NetworkPolicy"),
+    resource("admissionregistration.k8s.io", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+    resource("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
+    resource("apiregistration.k8s.io", "apiservices", "APIService"),
+    Resource { version: "v2", ..resource("autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler") },
     // Since Kubernetes 1.33.
     Resource { is_recent: true, ..resource("networking.k8s.io", "servicecidrs", "ServiceCIDR") },
 ];
 
-/// All are stable: `v1`.
+/// All are stable, nearly all `v1`.
 const fn resource(group: &'static str, plural: &'static str, kind: &'static str) -> Resource {
     Resource { group, version: "v1", kind, plural, is_required: false, is_recent: false }
 }

@@ -3,6 +3,7 @@
 //! What cannot become an edge (nobody known behind an address, nothing answered, nothing that a NetworkPolicy can say) becomes
 //! a finding, never a wider rule.
 
+mod arrivals;
 mod book;
 mod failures;
 mod ledger;
@@ -14,5 +15,6 @@ mod roles;
 mod tests;
 mod views;
 
+pub use arrivals::Arrivals;
 pub use observer::{Observation, Observer};
 pub use ports::DynamicPorts;

@@ -13,6 +13,7 @@ use crate::model::{
     WorkloadName,
 };
 
+use super::arrivals::Arrivals;
 use super::book::NameBook;
 use super::failures::{Attempt, Failures};
 use super::ledger::{Group, Ledger};
@@ -30,10 +31,19 @@ pub struct Observation {
     pub dynamic: Vec<DynamicPorts>,
     /// Workloads that took part in an answered connection.
     pub active: BTreeSet<WorkloadId>,
+    /// Pods that sent or answered anything, their own node included.
+    pub seen: BTreeSet<PodId>,
+    /// Ports at which workloads answered pods' own nodes (probes), which makes no edges.
+    pub answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     /// Flows by outcome.
     pub flows: BTreeMap<&'static str, u64>,
     /// From the first to the last flow.
     pub span: Option<Span>,
+    /// When the answered connections of the edges began. One that may have gone to several workloads behind a Service counts once
+    /// for each, as it does in their evidence.
+    pub arrivals: Arrivals,
+    /// Connections on edges that were too many to be kept; `arrivals` has them, `edges` has not.
+    pub left_out: u64,
     /// What is to be said beside the edges.
     pub findings: Findings,
 }
@@ -72,8 +82,12 @@ pub struct Observer<'a> {
     masked: BTreeMap<(NodeId, String, String), u64>,
     seen_through: BTreeSet<NodeId>,
     active: BTreeSet<WorkloadId>,
+    seen: BTreeSet<PodId>,
+    answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     flows: BTreeMap<&'static str, u64>,
     span: Option<Span>,
+    arrivals: Arrivals,
+    left_out: u64,
     findings: Findings,
 }
 
@@ -103,8 +117,12 @@ impl<'a> Observer<'a> {
             masked: BTreeMap::new(),
             seen_through: BTreeSet::new(),
             active: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            answered_own_node: BTreeSet::new(),
             flows: BTreeMap::new(),
             span: None,
+            arrivals: Arrivals::default(),
+            left_out: 0,
             findings: Findings::default(),
         }
     }
@@ -202,7 +220,13 @@ impl<'a> Observer<'a> {
         self.judge_masked();
         let inventory = self.inventory;
         let mut edges = self.edges.take();
-        let dynamic = take_dynamic(&mut edges, |edge| self.declares(edge));
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        let dynamic = take_dynamic(
+            &mut edges,
+            |edge| self.declares(edge),
+            // Each was called once, so its evidence knows when.
+            |edge, evidence| arrivals.remove(edge, evidence.span.first(), evidence.connections - evidence.one_way),
+        );
         for (edge, evidence) in &edges {
             if evidence.direction < DirectionEvidence::FirstPacket {
                 let message = format!("direction decided by {}", evidence.direction);
@@ -215,7 +239,18 @@ impl<'a> Observer<'a> {
                 self.findings.add(Code::ProxyPeer, inventory.workload(workload).name.to_string(), message);
             }
         }
-        Observation { edges, dynamic, active: self.active, flows: self.flows, span: self.span, findings: self.findings }
+        Observation {
+            edges,
+            dynamic,
+            active: self.active,
+            seen: self.seen,
+            answered_own_node: self.answered_own_node,
+            flows: self.flows,
+            span: self.span,
+            arrivals,
+            left_out: self.left_out,
+            findings: self.findings,
+        }
     }
 
     fn connection(&mut self, connection: &Connection, book: &NameBook) {
@@ -223,6 +258,7 @@ impl<'a> Observer<'a> {
         let at = flow.span.first();
         let delivered = Place::calling(flow.originator.address, at, self.inventory);
         let originator = hidden_originator.map_or(delivered, |hidden| Place::calling(hidden.address, at, self.inventory));
+        self.seen.extend(originator.pod());
         if let (Some(backends), Some(call)) = (backends, call) {
             let responders: Vec<Endpoint> =
                 backends.iter().map(|backend| Endpoint { address: backend.address, port: backend.port }).collect();
@@ -230,6 +266,7 @@ impl<'a> Observer<'a> {
             return;
         }
         let responder = Place::called(flow.responder, at, self.inventory);
+        self.seen.extend(responder.pod().filter(|_| connection.is_answered()));
         self.pair(connection, originator, responder, flow.responder.port, book);
         if hidden_originator.is_some() {
             // The responder's side sees the node that forwarded the call.
@@ -334,8 +371,10 @@ impl<'a> Observer<'a> {
                 let evidence = self.evidence(connection, from, book);
                 self.active.extend([from, to].into_iter().filter_map(Place::pod).map(|pod| inventory.pod(pod).workload));
                 if let Some(reverse) = self.peer_edge(connection, &edge) {
+                    self.arrivals.add(&reverse, connection.flow.span.first());
                     self.add(reverse, evidence.clone());
                 }
+                self.arrivals.add(&edge, connection.flow.span.first());
                 self.add(edge, evidence);
             }
         }
@@ -359,6 +398,7 @@ impl<'a> Observer<'a> {
         let message = format!("{protocol} {port} ({})", outcome_name(connection.flow.outcome));
         self.findings.add(Code::OwnNodeTraffic, subject, message);
         if connection.is_answered() {
+            self.answered_own_node.extend(to.pod().map(|pod| (self.inventory.pod(pod).workload, protocol, port)));
             self.snat(connection, from, to, port);
         }
     }
@@ -401,6 +441,7 @@ impl<'a> Observer<'a> {
     fn leave_out(&mut self, evicted: Option<(Edge, Evidence)>) {
         let Some((edge, evidence)) = evicted else { return };
         let subject = Group::of(&edge).map_or_else(|| edge.to_string(), |(group, _)| group.to_string());
+        self.left_out += evidence.connections;
         self.findings.add_many(Code::TooManyEdges, subject, "connections have no rule", evidence.connections);
     }
 

@@ -27,7 +27,12 @@ const FTP: u16 = 21;
 
 /// Takes the edges to picked ports out of `edges`: high ports that nobody declares, each called just once, three or more of
 /// them at one responder, or any between two that speak FTP. Wrong where a workload really listens on three high ports, declares none and was called once on each.
-pub(super) fn take_dynamic(edges: &mut BTreeMap<Edge, Evidence>, is_declared: impl Fn(&Edge) -> bool) -> Vec<DynamicPorts> {
+/// `tell` is told of each edge that goes.
+pub(super) fn take_dynamic(
+    edges: &mut BTreeMap<Edge, Evidence>,
+    is_declared: impl Fn(&Edge) -> bool,
+    mut tell: impl FnMut(&Edge, &Evidence),
+) -> Vec<DynamicPorts> {
     let mut calls: BTreeMap<(Party, Protocol, NonZeroU16), u64> = BTreeMap::new();
     for (edge, evidence) in edges.iter() {
         if edge.port.get() >= EPHEMERAL && !is_declared(edge) {
@@ -53,6 +58,7 @@ pub(super) fn take_dynamic(edges: &mut BTreeMap<Edge, Evidence>, is_declared: im
     };
     let mut taken: BTreeMap<(Party, Party, Protocol), DynamicPorts> = BTreeMap::new();
     for (edge, evidence) in edges.extract_if(.., |edge, _| is_picked(edge)) {
+        tell(&edge, &evidence);
         match taken.entry((edge.originator.clone(), edge.responder.clone(), edge.protocol)) {
             Entry::Vacant(vacant) => {
                 let ports = BTreeSet::from([edge.port]);
@@ -114,7 +120,7 @@ mod tests {
         for (message, calls, expected) in rows {
             let mut edges = edges(calls);
             let all = edges.len();
-            let dynamic = take_dynamic(&mut edges, |_| false);
+            let dynamic = take_dynamic(&mut edges, |_| false, |_, _| {});
             let left: BTreeSet<u16> = edges.keys().map(|edge| edge.port.get()).collect();
             assert_eq!(left, expected.iter().copied().collect(), "{message}");
             let taken: usize = dynamic.iter().map(|dynamic| dynamic.ports.len()).sum();
@@ -125,7 +131,7 @@ mod tests {
     #[test]
     fn declared_ports_are_listeners_however_rarely_called() {
         let mut edges = edges(&[("a", 40001, 1), ("a", 40007, 1), ("a", 41000, 1), ("a", 42000, 1)]);
-        let dynamic = take_dynamic(&mut edges, |edge| edge.port.get() == 40007);
+        let dynamic = take_dynamic(&mut edges, |edge| edge.port.get() == 40007, |_, _| {});
         assert_eq!(edges.len(), 1);
         assert_eq!((dynamic.len(), dynamic[0].ports.len(), dynamic[0].evidence.connections), (1, 3, 3));
     }

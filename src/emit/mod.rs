@@ -6,6 +6,7 @@
 //! replaced unasked; all files of a run are replaced or none is. Only [`sink`] and [`Templates::load`] touch files.
 
 pub mod answer;
+pub mod candidates;
 mod error;
 pub mod evidence;
 pub mod given;
@@ -26,6 +27,6 @@ mod yaml;
 pub use error::EmitError;
 pub use plan::{Plan, Scope};
 pub use review::Summary;
-pub use sink::{Written, write};
+pub use sink::{Output, Written, write};
 pub use template::Templates;
 pub use yaml::YamlProblem;

@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Kustomization,
     /// The review.
     Review,
+    /// Candidates.
+    Candidates,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Content::Policy(_) => Self::Policy,
             Content::Kustomization => Self::Kustomization,
             Content::Review => Self::Review,
+            Content::Candidates => Self::Candidates,
         }
     }
 
@@ -38,6 +41,11 @@ impl Kind {
         match self {
             Self::Policy => is_own_policy(path, text),
             Self::Kustomization => has_marker(text, |line| line.starts_with('#'), YAML_MARKER) && is_kustomization(text),
+            // What someone made active is theirs.
+            Self::Candidates => {
+                let is_comment = |line: &str| line.is_empty() || line.starts_with('#');
+                text.lines().all(is_comment) && has_marker(text, is_comment, YAML_MARKER)
+            }
             Self::Review => has_marker(text, |line| !line.starts_with('#'), MARKDOWN_MARKER),
         }
     }
@@ -103,6 +111,9 @@ mod tests {
             (Kind::Kustomization, "kustomization.yaml", above("# mine\n", &kustomization), true, "a comment above"),
             (Kind::Kustomization, "kustomization.yaml", above("a: b", &kustomization), false, "content above"),
             (Kind::Kustomization, "kustomization.yaml", without("x"), false, "something else"),
+            (Kind::Candidates, "prod/_candidates.yaml", format!("{YAML_MARKER}\n# kind: x\n"), true, "as written"),
+            (Kind::Candidates, "prod/_candidates.yaml", format!("{YAML_MARKER}\nkind: x\n"), false, "someone made one active"),
+            (Kind::Candidates, "prod/_candidates.yaml", "# mine\n".into(), false, "comments of someone else"),
             (Kind::Review, "REVIEW.md", review.clone(), true, "as written"),
             (Kind::Review, "REVIEW.md", above("Read by Ann.\n\n<!-- and Bob -->", &review), true, "a comment above"),
             (Kind::Review, "REVIEW.md", above("# How we review\n", &review), false, "a text of someone who quotes it"),

@@ -6,6 +6,7 @@
 //! _default-deny/kustomization.yaml   ../<namespace>/default-deny          kubectl apply -k _default-deny
 //! <namespace>/kustomization.yaml     its policies that allow
 //! <namespace>/<policy>.yaml
+//! <namespace>/_candidates.yaml       comments only, on request
 //! <namespace>/default-deny/kustomization.yaml
 //! <namespace>/default-deny/<policy>.yaml
 //! ```
@@ -16,14 +17,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::coverage::Candidate;
 use crate::model::{Class, Explained, Policy};
 
-use super::{EmitError, Templates, render};
+use super::{EmitError, Templates, candidates, render};
 
 /// The file that makes a directory one for `kubectl apply -k`.
 pub const KUSTOMIZATION: &str = "kustomization.yaml";
 /// The review.
 pub const REVIEW: &str = "REVIEW.md";
+/// The candidates of a namespace. No policy has this name: it begins with an underscore.
+pub const CANDIDATES: &str = "_candidates.yaml";
 /// The directory of a namespace's default deny.
 pub const DEFAULT_DENY: &str = "default-deny";
 /// The directory that gathers all default denies.
@@ -67,6 +71,8 @@ pub enum Content {
     Kustomization,
     /// The review.
     Review,
+    /// Candidates, all of it comments.
+    Candidates,
 }
 
 /// A file to be.
@@ -138,6 +144,18 @@ impl Plan {
     /// Adds the review.
     pub fn set_review(&mut self, text: String) {
         self.files.insert(REVIEW.into(), Planned { content: Content::Review, text });
+    }
+
+    /// Adds the candidates of each namespace, which no kustomization names.
+    pub fn set_candidates(&mut self, candidates: &[Candidate]) {
+        let mut by_namespace: BTreeMap<&str, Vec<&Candidate>> = BTreeMap::new();
+        for candidate in candidates.iter().filter(|candidate| is_namespace_name(&candidate.workload.namespace)) {
+            by_namespace.entry(&candidate.workload.namespace).or_default().push(candidate);
+        }
+        for (namespace, candidates) in by_namespace {
+            let text = candidates::text(namespace, &candidates);
+            self.files.insert(format!("{namespace}/{CANDIDATES}"), Planned { content: Content::Candidates, text });
+        }
     }
 
     fn kustomize(

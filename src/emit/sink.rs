@@ -14,11 +14,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::coverage::Candidate;
 use crate::model::Explained;
 
 use super::owner::Kind;
 use super::plan::{
-    ALL_DEFAULT_DENY, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, REVIEW, Scope, is_namespace_name,
+    ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, REVIEW, Scope, is_namespace_name,
 };
 use super::review::Summary;
 use super::transaction::{Transaction, recover};
@@ -44,21 +45,32 @@ pub struct Written {
     pub removed: u64,
 }
 
-/// Renders the policies and the review, and brings the directory to that state. `summary` need not say anything about files.
+/// What a run writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// The policies.
+    pub policies: &'a [Explained],
+    /// What goes into the review. It need not say anything about files.
+    pub summary: &'a Summary,
+    /// Rules to be completed by a person, none unless they were asked for.
+    pub candidates: &'a [Candidate],
+}
+
+/// Renders the policies and the review, and brings the directory to that state.
 ///
 /// # Errors
 /// See [`EmitError`]; what can be found out is found out before anything is written.
 pub fn write(
     directory: &Path,
-    policies: &[Explained],
+    output: Output<'_>,
     scope: Scope,
-    summary: &Summary,
     templates: &Templates,
     options: Options,
 ) -> Result<Written, EmitError> {
     recover(directory)?;
-    let mut plan = Plan::new(policies, scope, &survey(directory)?, templates)?;
-    plan.set_review(review::markdown(summary, templates)?);
+    let mut plan = Plan::new(output.policies, scope, &survey(directory)?, templates)?;
+    plan.set_review(review::markdown(output.summary, templates)?);
+    plan.set_candidates(output.candidates);
     apply(&plan, directory, options)
 }
 
@@ -111,7 +123,7 @@ pub fn apply(plan: &Plan, directory: &Path, options: Options) -> Result<Written,
     // Outer kustomizations name inner ones, and the review speaks of all.
     changed.sort_by_key(|(path, planned)| {
         let rank = match planned.content {
-            Content::Policy(_) => 0,
+            Content::Policy(_) | Content::Candidates => 0,
             Content::Kustomization => 1,
             Content::Review => 2,
         };
@@ -150,6 +162,7 @@ fn is_up_to_date(text: &str, planned: &Planned, options: Options) -> bool {
     match &planned.content {
         Content::Policy(policy) => render::read_policy(text).as_ref() == Some(policy),
         Content::Kustomization => yaml::read_commented(text).is_ok_and(|read| yaml::read(&planned.text) == Ok(read)),
+        Content::Candidates => text == planned.text,
         // It begins with the tool's line; what stands above is not its own.
         Content::Review => text.ends_with(&planned.text),
     }
@@ -244,7 +257,11 @@ fn stale(plan: &Plan, directory: &Path) -> Result<BTreeSet<String>, EmitError> {
         for inner in [namespace.clone(), format!("{namespace}/{DEFAULT_DENY}")] {
             for (name, entry) in entries(&directory.join(&inner))? {
                 if entry.is_file() && Path::new(&name).extension().is_some_and(|extension| extension == "yaml") {
-                    let kind = if name == KUSTOMIZATION { Kind::Kustomization } else { Kind::Policy };
+                    let kind = match name.as_str() {
+                        KUSTOMIZATION => Kind::Kustomization,
+                        CANDIDATES => Kind::Candidates,
+                        _ => Kind::Policy,
+                    };
                     candidates.push((format!("{inner}/{name}"), kind));
                 }
             }

@@ -90,6 +90,8 @@ impl Parts {
                 self.inventory.existing_policies.push(*policy);
             }
             Body::ServiceRanges(ranges) => self.service_ranges.extend(ranges),
+            // The builder has taken it in.
+            Body::Declaration(_) => {}
             Body::Owner(body) => self.owner(kind, metadata, body, true),
             Body::Other(body) => self.owner(kind, metadata, body, false),
         }

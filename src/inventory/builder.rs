@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::Inventory;
 use super::assemble::Parts;
+use super::declared::Declarations;
 use super::merge::Versions;
 use super::object::{Body, Object};
 use super::snapshot::{self, Snapshot};
@@ -133,12 +134,14 @@ impl InventoryBuilder {
     pub fn build(mut self, options: &InventoryOptions) -> Inventory {
         self.end_snapshot();
         let mut parts = Parts::new(self.findings, self.unknown);
+        let mut declarations = Declarations::default();
         for (key, versions) in self.objects {
             let contested = self.contested.remove(&key).unwrap_or_default();
             if let Some(object) = versions.merged() {
+                declarations.take_in(&object);
                 parts.sort_in(object, contested);
             }
         }
-        parts.build(options)
+        Inventory { declarations, ..parts.build(options) }
     }
 }

@@ -96,6 +96,7 @@ fn merge_subsets(newer: &mut BTreeSet<Subset>, older: BTreeSet<Subset>) {
 
 fn merge_owner(newer: &mut OwnerBody, older: OwnerBody) {
     newer.selector = newer.selector.take().or(older.selector);
+    newer.schedule = newer.schedule.take().or(older.schedule);
 }
 
 /// The earlier of two times, of which either may be unknown.

@@ -7,11 +7,13 @@
 
 mod assemble;
 mod builder;
+mod declared;
 mod merge;
 pub mod object;
 mod objects;
 mod owner;
 mod range;
+mod schedule;
 mod service;
 pub mod snapshot;
 mod special;
@@ -21,10 +23,12 @@ mod timeline;
 mod watched;
 
 pub use builder::{InventoryBuilder, InventoryOptions};
+pub use declared::{Ground, Listeners};
 pub use objects::{
     Backend, ContainerPort, Family, Identity, Namespaces, Node, NodeId, Pod, PodId, Service, ServiceAddress, ServiceCall,
     ServiceId, ServicePort, ServiceType, TargetPort, Workload, WorkloadId,
 };
+pub use schedule::{Due, Schedule};
 pub use snapshot::InventoryError;
 pub use watched::{Gap, History, Record, VERSION};
 
@@ -35,6 +39,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use crate::model::{Findings, Protocol, Timestamp};
+use declared::Declarations;
 use service::ServiceIndex;
 use timeline::Timeline;
 
@@ -66,6 +71,7 @@ pub struct Inventory {
     service_index: ServiceIndex,
     namespaces: Namespaces,
     existing_policies: Vec<NetworkPolicy>,
+    declarations: Declarations,
     timeline: Timeline,
     api_server: BTreeSet<Backend>,
     pod_ranges: Vec<IpNet>,

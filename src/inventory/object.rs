@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::{Backend, ContainerPort, ServicePort, ServiceType};
+use super::{Backend, ContainerPort, Schedule, ServicePort, ServiceType};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
 /// A Kubernetes object.
@@ -37,12 +37,21 @@ pub struct Metadata {
     pub version: Option<u64>,
     /// Its labels.
     pub labels: Labels,
+    /// What annotations of a Pod or Service ask of Prometheus.
+    pub scrape: Option<Scrape>,
     /// The owner whose reference has `controller: true`.
     pub controller: Option<Owner>,
     /// `creationTimestamp`.
     pub created: Option<Timestamp>,
     /// `deletionTimestamp`.
     pub deleted: Option<Timestamp>,
+}
+
+/// `prometheus.io/scrape: "true"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scrape {
+    /// `prometheus.io/port`; without it, all declared ports are meant.
+    pub port: Option<u16>,
 }
 
 /// An owner by kind and name; it is in the object's own namespace or in none.
@@ -75,6 +84,8 @@ pub enum Body {
     NetworkPolicy(Box<NetworkPolicy>),
     /// `ServiceCIDR`.
     ServiceRanges(Vec<IpNet>),
+    /// A kind that says who will call or come.
+    Declaration(Declaration),
     /// Another kind. Nothing is known of it but its metadata and, where it has one, its `spec.selector.matchLabels`.
     Other(OwnerBody),
 }
@@ -116,6 +127,8 @@ pub struct PodBody {
     pub gone: Option<Timestamp>,
     /// Declared ports.
     pub ports: Vec<ContainerPort>,
+    /// Ports that the kubelet asks whether the pod is well, over TCP.
+    pub probes: BTreeSet<u16>,
     /// Names of its containers.
     pub containers: BTreeSet<String>,
     /// What the arguments of a control plane component in `kube-system` say.
@@ -186,6 +199,35 @@ pub struct OwnerBody {
     pub selector: Option<Labels>,
     /// Whether it will not make pods any more: a finished Job, or any that a watch saw deleted.
     pub is_finished: bool,
+    /// Of a `CronJob`, when it is due.
+    pub schedule: Option<Schedule>,
+}
+
+/// What is said of calls and pods to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declaration {
+    /// `ValidatingWebhookConfiguration`, `MutatingWebhookConfiguration`, `APIService`: Services (namespace, name, port) that the API
+    /// server calls.
+    Calls(BTreeSet<(String, String, u16)>),
+    /// `HorizontalPodAutoscaler`: what it scales, in its own namespace.
+    Scaler(Owner),
+    /// `ServiceMonitor`, `PodMonitor`: what Prometheus is to ask.
+    Monitor(Monitor),
+}
+
+/// What a Prometheus operator is told to watch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Monitor {
+    /// Whether pods are meant, and not Services.
+    pub is_of_pods: bool,
+    /// The labels of those that are meant.
+    pub labels: Labels,
+    /// Their namespaces; `None` for all.
+    pub namespaces: Option<BTreeSet<String>>,
+    /// Their ports, by the name of a Service's port.
+    pub service_ports: BTreeSet<String>,
+    /// Their ports, as the pods have them.
+    pub targets: BTreeSet<PortName>,
 }
 
 /// A Service's port as an Ingress names it.

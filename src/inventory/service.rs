@@ -220,7 +220,7 @@ fn is_resolver(service: &Service) -> bool {
         || service.labels.get("k8s-app").is_some_and(|value| value == "kube-dns")
 }
 
-fn is_meant(wanted: &PortName, port: &ServicePort) -> bool {
+pub(super) fn is_meant(wanted: &PortName, port: &ServicePort) -> bool {
     match wanted {
         PortName::Number(number) => *number == port.port,
         PortName::Name(name) => *name == port.name,

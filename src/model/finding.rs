@@ -87,6 +87,15 @@ codes! {
     /// A workload that took part in no connection.
     WorkloadWithoutTraffic "workload-without-traffic" Warning
         "watch longer, or at the nodes it runs on; the default deny stops everything it does";
+    /// A `CronJob` that was not due while the capture ran.
+    CronJobNotDue "cron-job-not-due" Warning
+        "its policies deny everything it does: watch when it is due, or run it while watching: kubectl create job --from=cronjob/NAME";
+    /// A webhook or an aggregated API that the API server was not seen to call.
+    ApiServerCallNotSeen "api-server-call-not-seen" Warning
+        "the default deny will stop the API server's calls, and with them what it asks about: have it call while watching, or write the rule by hand";
+    /// A node none of whose pods was seen.
+    NodeNotSeen "node-not-seen" Warning
+        "capture there too: what its pods do among themselves, and with outside, is in no policy";
     /// A workload exposed on purpose is opened to all outside addresses.
     InternetExposure "internet-exposure" Warning
         "this is wider than what was seen; --public exact allows the addresses seen and no others";
@@ -180,6 +189,18 @@ codes! {
     /// A pod that reaches itself through its Service.
     Hairpin "hairpin" Note
         "a pod's traffic to itself is not filtered; with more than one replica capture longer";
+    /// Ports that are declared and that nobody called.
+    PortNotCalled "port-not-called" Note
+        "no rule allows calls there; if some are to come, watch until they have, or see --candidates";
+    /// Ports that Prometheus is asked to scrape and did not.
+    ScrapeNotSeen "scrape-not-seen" Note
+        "no rule allows it: is the annotation or monitor still in use, and was Prometheus captured? See --candidates";
+    /// Workloads of which no pod started.
+    StartNotSeen "start-not-seen" Note
+        "what pods do only when they start (migrations, fetching configuration, registering) was not seen: restart them while watching";
+    /// A workload that is scaled and was not.
+    ScalingNotSeen "scaling-not-seen" Note
+        "what its pods do when they come and go was not seen: scale it while watching";
     /// Objects that say nothing about addresses or owners.
     UnknownKind "unknown-kind" Note
         "they were left out";

@@ -14,4 +14,5 @@ mod resolution;
 mod selector;
 mod set;
 
-pub use set::{DnsScope, PolicyOptions, PolicySet, Public, SYSTEM_NAMESPACES, Widening, make};
+pub use selector::selectors;
+pub use set::{DnsScope, PolicyOptions, PolicySet, Public, SYSTEM_NAMESPACES, Widening, make, subjects};

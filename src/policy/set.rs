@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::edge::Observation;
-use crate::inventory::Inventory;
-use crate::model::{Class, Code, Edge, Explained, Findings, Party, PodSelector, Policy, Rules, WorkloadName};
+use crate::inventory::{Due, Inventory, Schedule};
+use crate::model::{Class, Code, Edge, Explained, Findings, Party, PodSelector, Policy, Rules, Span, WorkloadName};
 
 use super::classify::Sorter;
 use super::draft::DraftKey;
@@ -80,7 +80,7 @@ pub struct PolicySet {
 /// Makes the policies that allow what was observed.
 pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOptions) -> PolicySet {
     let workloads = workloads_by_namespace(inventory);
-    let subjects = subjects(&workloads, options);
+    let subjects = wanted(&workloads, options);
     let selections = select_all(inventory);
     let mut sorter = Sorter::new(inventory, options, &subjects, &selections);
     for (edge, evidence) in &observation.edges {
@@ -133,7 +133,12 @@ fn workloads_by_namespace(inventory: &Inventory) -> BTreeMap<String, BTreeSet<Wo
     workloads
 }
 
-fn subjects(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &PolicyOptions) -> BTreeSet<String> {
+/// The namespaces that policies are made for.
+pub fn subjects(inventory: &Inventory, options: &PolicyOptions) -> BTreeSet<String> {
+    wanted(&workloads_by_namespace(inventory), options)
+}
+
+fn wanted(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &PolicyOptions) -> BTreeSet<String> {
     let is_wanted = |namespace: &&String| match &options.namespaces {
         Some(namespaces) => namespaces.contains(*namespace),
         None => options.includes_system || !SYSTEM_NAMESPACES.contains(&namespace.as_str()),
@@ -198,6 +203,20 @@ fn mistaken(explained: &Explained, selections: &BTreeMap<WorkloadName, Selection
     })
 }
 
+/// Why nothing was to be seen of a CronJob; nothing if there was.
+fn not_due(schedule: &Schedule, span: Span) -> Option<String> {
+    let text = schedule.describe();
+    Some(match schedule.due(span) {
+        Due::At(_) => return None,
+        Due::Not { next: Some(next) } => format!("has the schedule {text}: not due while the capture ran, and next at {next}"),
+        Due::Not { next: None } => format!("has the schedule {text}, which comes to no time"),
+        Due::Suspended => format!("has the schedule {text} and is suspended"),
+        Due::Unknown(reason) => {
+            format!("has the schedule {text}; whether it was due while the capture ran cannot be told: {reason}")
+        }
+    })
+}
+
 /// Says which workloads and namespaces nothing was seen of.
 fn unseen(
     findings: &mut Findings,
@@ -224,6 +243,12 @@ fn unseen(
             continue;
         }
         for workload in silent {
+            if let Some((schedule, span)) = inventory.schedule(workload).zip(observation.span)
+                && let Some(message) = not_due(schedule, span)
+            {
+                findings.add(Code::CronJobNotDue, workload.to_string(), message);
+                continue;
+            }
             let message = match pods.get(workload) {
                 Some(0) | None => "had no pods while the inventory was taken".to_owned(),
                 Some(_) => "was not seen to talk".to_owned(),

@@ -56,7 +56,7 @@ pub fn list(kind: &str, items: &[Value], next: &str) -> Answer {
 /// A cluster's objects, by path of the API.
 pub struct Cluster(pub BTreeMap<&'static str, (&'static str, Vec<Value>)>);
 
-const SERVED: [(&str, &str); 15] = [
+const SERVED: [(&str, &str); 19] = [
     ("/api/v1/namespaces", "Namespace"),
     ("/api/v1/nodes", "Node"),
     ("/api/v1/pods", "Pod"),
@@ -71,6 +71,10 @@ const SERVED: [(&str, &str); 15] = [
     ("/apis/batch/v1/cronjobs", "CronJob"),
     ("/apis/networking.k8s.io/v1/ingresses", "Ingress"),
     ("/apis/networking.k8s.io/v1/networkpolicies", "NetworkPolicy"),
+    ("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+    ("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
+    ("/apis/apiregistration.k8s.io/v1/apiservices", "APIService"),
+    ("/apis/autoscaling/v2/horizontalpodautoscalers", "HorizontalPodAutoscaler"),
     ("/apis/networking.k8s.io/v1/servicecidrs", "ServiceCIDR"),
 ];
 

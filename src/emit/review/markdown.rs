@@ -6,12 +6,22 @@ use crate::emit::template::REVIEW;
 use crate::emit::{EmitError, Templates};
 use crate::model::Code;
 
-use super::{Group, Namespace, Summary, terminal};
+use super::{Group, Namespace, Summary, coverage, terminal};
 
 /// What a reviewer has to know about the limits of what was seen, where a finding says so.
-const BLIND_SPOTS: [(Code, &str); 13] = [
+const BLIND_SPOTS: [(Code, &str); 20] = [
     (Code::NamespaceWithoutTraffic, "Some namespaces had no traffic at all: their default deny stops everything there."),
     (Code::WorkloadWithoutTraffic, "Some workloads took part in no connection: the default deny stops everything they do."),
+    (Code::CronJobNotDue, "Some CronJobs were not due while the capture ran: their policies deny everything they do."),
+    (Code::NodeNotSeen, "Of some nodes no pod was seen at all."),
+    (
+        Code::ApiServerCallNotSeen,
+        "Some webhooks or aggregated APIs were not called: the default deny will stop the API server's calls.",
+    ),
+    (Code::PortNotCalled, "Some declared ports were not called: no rule allows calls there."),
+    (Code::ScrapeNotSeen, "Some ports that Prometheus is asked to scrape were not scraped."),
+    (Code::StartNotSeen, "Of some workloads no pod started: what they do only then was not seen."),
+    (Code::ScalingNotSeen, "Some workloads are scaled by an autoscaler and were not."),
     (Code::UnattributedAddress, "Some addresses could not be attributed to a pod: what they did is in no policy."),
     (Code::NotExpressible, "Some connections cannot be expressed as NetworkPolicy: they will be denied."),
     (Code::FlowTableFull, "There were more conversations at once than were kept apart: some evidence is incomplete."),
@@ -39,6 +49,7 @@ struct Values<'a> {
     denies: bool,
     /// Absent when nothing was proved.
     proof: Option<bool>,
+    coverage: Option<coverage::Values<'a>>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +96,7 @@ pub fn markdown(summary: &Summary, templates: &Templates) -> Result<String, Emit
             .map(|(code, sentence)| BlindSpot { code: code.name(), sentence })
             .collect(),
         proof: summary.proof.as_ref().map(super::Proof::holds),
+        coverage: summary.coverage.as_ref().map(coverage::Values::new),
         summary,
     };
     templates.render(REVIEW, REVIEW, &values)

@@ -3,6 +3,7 @@
 //! In: what the stages report. Out: [`terminal`] text, [`markdown`] (`REVIEW.md`), [`json`]. No clock: all times are capture
 //! times, so the same input gives the same bytes.
 
+mod coverage;
 mod markdown;
 mod terminal;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::coverage::Coverage;
 use crate::model::{Code, Explained, Finding, Findings, Policy, Span};
 
 use super::sink::Written;
@@ -42,6 +44,8 @@ pub struct Summary {
     pub files: Option<Written>,
     /// What checking the policies against the capture gave; `null` when they were not checked.
     pub proof: Option<Proof>,
+    /// Whether it was watched long enough; `null` when that was not asked.
+    pub coverage: Option<Coverage>,
 }
 
 /// What was read.
@@ -204,6 +208,7 @@ impl Default for Summary {
             findings: Vec::new(),
             files: None,
             proof: None,
+            coverage: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use crate::emit::text::{counted, listed, one_line};
 use crate::model::Severity;
 
+use super::coverage::{held_out, outlook, watched};
 use super::{Group, Namespace, Proof, Summary};
 
 /// The most subjects a code.
@@ -26,6 +27,10 @@ pub fn terminal(summary: &Summary, colours: bool) -> String {
     lines.extend(namespaces(&summary.namespaces));
     if let Some(proof) = &summary.proof {
         lines.extend(proved(proof, summary.edges, paint));
+    }
+    if let Some(coverage) = &summary.coverage {
+        lines.push(format!("coverage: {}; {}", watched(coverage), outlook(&coverage.discovery.all.estimate)));
+        lines.extend(coverage.hold_out.iter().map(|hold_out| format!("hold-out: {}", held_out(hold_out))));
     }
     for group in summary.grouped() {
         lines.extend(group_lines(&group, paint));

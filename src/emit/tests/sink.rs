@@ -3,14 +3,15 @@ use std::fs;
 use std::path::Path;
 
 use super::samples;
-use crate::emit::sink::{Options, Written, survey, write};
+use crate::emit::sink::{Options, Output, Written, survey, write};
 use crate::emit::{EmitError, Scope, Summary, Templates};
 use crate::model::Explained;
 
 fn run(directory: &Path, policies: &[Explained], scope: Scope, options: Options) -> Result<Written, EmitError> {
     let mut summary = Summary::default();
     summary.set_policies(policies);
-    write(directory, policies, scope, &summary, &Templates::embedded().expect("parses"), options)
+    let output = Output { policies, summary: &summary, candidates: &[] };
+    write(directory, output, scope, &Templates::embedded().expect("parses"), options)
 }
 
 fn all(directory: &Path, policies: &[Explained]) -> Written {

@@ -6,14 +6,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::raw;
 use super::tree::{Mismatch, Tree, shorten};
+use super::{declared, raw};
 use crate::inventory::object::{
-    Arguments, Body, EndpointsBody, Metadata, NodeBody, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody, Subset,
-    describe as name,
+    Arguments, Body, Declaration, EndpointsBody, Metadata, NodeBody, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody,
+    Subset, describe as name,
 };
 use crate::inventory::timeline::SECOND;
-use crate::inventory::{ContainerPort, ServicePort, ServiceType, TargetPort};
+use crate::inventory::{ContainerPort, Schedule, ServicePort, ServiceType, TargetPort};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
 /// What a list says of its items (`PodList` of `v1` holds items without either).
@@ -74,11 +74,11 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         "Endpoints" if is_of(&[""]) => Body::Endpoints(reading.endpoints(tree.read()?, envelope.metadata.name.clone())),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" if is_of(&["apps", "extensions"]) => {
             let controller: raw::Controller = tree.read()?;
-            Body::Owner(OwnerBody { selector: selector(controller.spec.selector.match_labels), is_finished: false })
+            Body::Owner(OwnerBody { selector: selector(controller.spec.selector.match_labels), ..OwnerBody::default() })
         }
         "ReplicationController" if is_of(&[""]) => {
             let controller: raw::ReplicationController = tree.read()?;
-            Body::Owner(OwnerBody { selector: selector(controller.spec.selector), is_finished: false })
+            Body::Owner(OwnerBody { selector: selector(controller.spec.selector), ..OwnerBody::default() })
         }
         "Job" if is_of(&["batch"]) => {
             let job: raw::Job = tree.read()?;
@@ -86,12 +86,18 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
                 matches!(condition.kind.as_str(), "Complete" | "Failed") && condition.status == "True"
             };
             let is_finished = job.status.conditions.iter().any(is_end);
-            Body::Owner(OwnerBody { selector: selector(job.spec.template.metadata.labels), is_finished })
+            Body::Owner(OwnerBody { selector: selector(job.spec.template.metadata.labels), is_finished, schedule: None })
         }
         "CronJob" if is_of(&["batch"]) => {
             let job: raw::CronJob = tree.read()?;
-            let labels = job.spec.job_template.spec.template.metadata.labels;
-            Body::Owner(OwnerBody { selector: selector(labels), is_finished: false })
+            let raw::CronJobSpec { schedule, time_zone, suspend, job_template } = job.spec;
+            let time_zone = Some(time_zone).filter(|zone| !zone.is_empty());
+            let schedule = (!schedule.is_empty()).then_some(Schedule { text: schedule, time_zone, is_suspended: suspend });
+            Body::Owner(OwnerBody {
+                selector: selector(job_template.spec.template.metadata.labels),
+                is_finished: false,
+                schedule,
+            })
         }
         "Ingress" if is_of(&["networking.k8s.io", "extensions"]) => Body::Ingress(reading.ingress(tree.read()?)),
         "NetworkPolicy" if is_of(&["networking.k8s.io", "extensions"]) => {
@@ -104,10 +110,19 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
             let ranges: raw::ServiceCidr = tree.read()?;
             Body::ServiceRanges(reading.ranges(&ranges.spec.cidrs))
         }
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" if is_of(&["admissionregistration.k8s.io"]) => {
+            let configuration: raw::WebhookConfiguration = tree.read()?;
+            declared::calls(configuration.webhooks.into_iter().map(|webhook| webhook.client_config))
+        }
+        "APIService" if is_of(&["apiregistration.k8s.io"]) => declared::calls([tree.read::<raw::ApiService>()?.spec]),
+        "HorizontalPodAutoscaler" if is_of(&["autoscaling"]) => declared::scaler(tree.read()?)?,
+        "ServiceMonitor" | "PodMonitor" if is_of(&["monitoring.coreos.com"]) => {
+            declared::monitor(tree.read()?, envelope.kind == "PodMonitor", &envelope.metadata.namespace)
+        }
         // Custom controllers mostly follow the built-in ones; where they don't, there is no selector to be had.
         _ => Body::Other(OwnerBody {
             selector: tree.read().ok().and_then(|other: raw::Controller| selector(other.spec.selector.match_labels)),
-            is_finished: false,
+            ..OwnerBody::default()
         }),
     };
     let metadata = reading.metadata(envelope.metadata, &body);
@@ -181,7 +196,8 @@ impl Reading<'_> {
     }
 
     fn metadata(&mut self, raw: raw::Metadata, body: &Body) -> Metadata {
-        let is_cluster_wide = matches!(body, Body::Namespace | Body::Node(_) | Body::ServiceRanges(_));
+        let is_cluster_wide =
+            matches!(body, Body::Namespace | Body::Node(_) | Body::ServiceRanges(_) | Body::Declaration(Declaration::Calls(_)));
         let is_namespaced = !is_cluster_wide && !matches!(body, Body::Other(_));
         let namespace = match raw.namespace {
             _ if is_cluster_wide => String::new(),
@@ -189,6 +205,7 @@ impl Reading<'_> {
             empty if is_namespaced && empty.is_empty() => "default".into(),
             namespace => namespace,
         };
+        let scrape = matches!(body, Body::Pod(_) | Body::Service(_)).then(|| declared::scrape(&raw.annotations)).flatten();
         let controller = raw.owner_references.into_iter().find(|owner| owner.controller);
         Metadata {
             namespace,
@@ -196,6 +213,7 @@ impl Reading<'_> {
             uid: raw.uid,
             version: raw.resource_version.parse().ok(),
             labels: raw.labels,
+            scrape,
             controller: controller
                 .filter(|owner| !owner.kind.is_empty() && !owner.name.is_empty())
                 .map(|owner| Owner { kind: owner.kind, name: owner.name }),
@@ -237,7 +255,9 @@ impl Reading<'_> {
         let side_cars = init_containers.into_iter().filter(|container| container.restart_policy == "Always");
         let mut ports = Vec::new();
         let mut names = BTreeSet::new();
+        let mut probes = BTreeSet::new();
         for container in containers.into_iter().chain(side_cars) {
+            probes.extend(declared::probes(&container));
             for port in container.ports {
                 if port.port == 0 {
                     self.complain("0", "a port");
@@ -279,6 +299,7 @@ impl Reading<'_> {
             is_over,
             gone,
             ports,
+            probes,
             containers: names,
             arguments,
         }

@@ -10,6 +10,7 @@
 mod bounded;
 mod compression;
 mod convert;
+mod declared;
 mod json;
 mod narrow;
 mod raw;

@@ -1,11 +1,12 @@
 //! An object as the API gives it in, the same object with nothing but what an inventory reads out.
 //!
 //! For snapshots that are kept or handed on. What goes: `managedFields`, `last-applied-configuration` and all other annotations
-//! but the addresses and ranges that network plug-ins write on nodes; environments, volumes, images, probes and every other part of
-//! a container but its name, ports and, beside the first containers, restart policy; all statuses but addresses, times and how
-//! often a container was restarted. Of command lines only three flags survive, and only in `kube-system` (see [`command`]). So a
-//! snapshot holds names, labels, addresses, ports, times and how often containers were restarted, and no secret that someone put in
-//! an environment, an argument or an annotation.
+//! but the addresses and ranges that network plug-ins write on nodes, and whether and where pods and Services are to be scraped;
+//! environments, volumes, images and every other part of a container but its name, ports, ports of its probes and, beside the first
+//! containers, restart policy; all statuses but addresses, times and how often a container was restarted; of webhooks all but the
+//! Services they are at. Of command lines only three flags survive, and only in `kube-system` (see [`command`]). So a snapshot holds
+//! names, labels, addresses, ports, times and how often containers were restarted, and no secret that someone put in an environment,
+//! an argument or an annotation.
 //!
 //! Guaranteed: an inventory reads the same from the narrowed object as from the whole one. The result still is an object of its
 //! kind to whoever reads it; it is no manifest to apply.
@@ -13,6 +14,7 @@
 use serde_json::{Map, Value};
 
 use super::convert::{ADDRESS_ANNOTATIONS, API_SERVER, ARGUMENTS, DEVICE_ANNOTATIONS, RANGE_ANNOTATIONS, SYSTEM_NAMESPACE};
+use super::declared::SCRAPE_ANNOTATIONS;
 
 /// Read of every object.
 const METADATA: &[&str] = &[
@@ -40,12 +42,30 @@ const POD: &[&str] = &[
     "spec.containers.ports.containerPort",
     "spec.containers.ports.hostPort",
     "spec.containers.ports.protocol",
+    "spec.containers.livenessProbe.httpGet.port",
+    "spec.containers.livenessProbe.tcpSocket.port",
+    "spec.containers.livenessProbe.grpc.port",
+    "spec.containers.readinessProbe.httpGet.port",
+    "spec.containers.readinessProbe.tcpSocket.port",
+    "spec.containers.readinessProbe.grpc.port",
+    "spec.containers.startupProbe.httpGet.port",
+    "spec.containers.startupProbe.tcpSocket.port",
+    "spec.containers.startupProbe.grpc.port",
     "spec.initContainers.name",
     "spec.initContainers.restartPolicy",
     "spec.initContainers.ports.name",
     "spec.initContainers.ports.containerPort",
     "spec.initContainers.ports.hostPort",
     "spec.initContainers.ports.protocol",
+    "spec.initContainers.livenessProbe.httpGet.port",
+    "spec.initContainers.livenessProbe.tcpSocket.port",
+    "spec.initContainers.livenessProbe.grpc.port",
+    "spec.initContainers.readinessProbe.httpGet.port",
+    "spec.initContainers.readinessProbe.tcpSocket.port",
+    "spec.initContainers.readinessProbe.grpc.port",
+    "spec.initContainers.startupProbe.httpGet.port",
+    "spec.initContainers.startupProbe.tcpSocket.port",
+    "spec.initContainers.startupProbe.grpc.port",
     "status.phase",
     "status.startTime",
     "status.podIP",
@@ -98,6 +118,26 @@ const INGRESS: &[&str] = &[
     "spec.rules.http.paths.backend.service.port.number",
 ];
 
+const WEBHOOKS: &[&str] =
+    &["webhooks.clientConfig.service.namespace", "webhooks.clientConfig.service.name", "webhooks.clientConfig.service.port"];
+
+const SERVICE_MONITOR: &[&str] = &[
+    "spec.selector",
+    "spec.namespaceSelector.any",
+    "spec.namespaceSelector.matchNames",
+    "spec.endpoints.port",
+    "spec.endpoints.targetPort",
+];
+
+const POD_MONITOR: &[&str] = &[
+    "spec.selector",
+    "spec.namespaceSelector.any",
+    "spec.namespaceSelector.matchNames",
+    "spec.podMetricsEndpoints.port",
+    "spec.podMetricsEndpoints.portNumber",
+    "spec.podMetricsEndpoints.targetPort",
+];
+
 /// What a kind adds to the metadata. A path that ends at a mapping or list keeps all of it; lists are stepped through.
 fn paths(kind: &str) -> &'static [&'static str] {
     match kind {
@@ -107,11 +147,16 @@ fn paths(kind: &str) -> &'static [&'static str] {
         "EndpointSlice" => ENDPOINT_SLICE,
         "ReplicationController" => &["spec.selector"],
         "Job" => &["spec.template.metadata.labels", "status.conditions.type", "status.conditions.status"],
-        "CronJob" => &["spec.jobTemplate.spec.template.metadata.labels"],
+        "CronJob" => &["spec.jobTemplate.spec.template.metadata.labels", "spec.schedule", "spec.timeZone", "spec.suspend"],
         "Ingress" => INGRESS,
         // It is evaluated, so all of it counts; it cannot hold secrets.
         "NetworkPolicy" => &["spec"],
         "ServiceCIDR" => &["spec.cidrs"],
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => WEBHOOKS,
+        "APIService" => &["spec.service.namespace", "spec.service.name", "spec.service.port"],
+        "HorizontalPodAutoscaler" => &["spec.scaleTargetRef.kind", "spec.scaleTargetRef.name"],
+        "ServiceMonitor" => SERVICE_MONITOR,
+        "PodMonitor" => POD_MONITOR,
         "Namespace" => &[],
         // The controllers, and custom ones made after them.
         _ => &["spec.selector.matchLabels"],
@@ -125,9 +170,12 @@ pub fn narrow(object: &Value) -> Value {
     let kept: Vec<&str> = METADATA.iter().chain(paths(kind)).copied().collect();
     let mut narrowed = keep(object, &kept);
     match kind {
-        "Node" => narrow_annotations(object, &mut narrowed),
-        "Pod" if object["metadata"]["namespace"] == SYSTEM_NAMESPACE => narrow_commands(object, &mut narrowed),
+        "Node" => narrow_annotations(object, &mut narrowed, &[ADDRESS_ANNOTATIONS, DEVICE_ANNOTATIONS, RANGE_ANNOTATIONS]),
+        "Pod" | "Service" => narrow_annotations(object, &mut narrowed, &[SCRAPE_ANNOTATIONS]),
         _ => {}
+    }
+    if kind == "Pod" && object["metadata"]["namespace"] == SYSTEM_NAMESPACE {
+        narrow_commands(object, &mut narrowed);
     }
     narrowed
 }
@@ -162,8 +210,7 @@ fn is_empty(member: &Value) -> bool {
     }
 }
 
-fn narrow_annotations(object: &Value, narrowed: &mut Value) {
-    let read = [ADDRESS_ANNOTATIONS, DEVICE_ANNOTATIONS, RANGE_ANNOTATIONS];
+fn narrow_annotations(object: &Value, narrowed: &mut Value, read: &[&[&str]]) {
     let Some(annotations) = object["metadata"]["annotations"].as_object() else { return };
     let kept: Map<String, Value> = annotations
         .iter()
@@ -218,27 +265,64 @@ mod tests {
     use super::*;
     use crate::inventory::snapshot::read_value;
 
+    /// What is in the metadata of each.
+    fn metadata(name: &str) -> Value {
+        json!({
+            "name": name, "namespace": "kube-system", "uid": "1-2", "resourceVersion": "7", "labels": {"app": name},
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "secret"},
+            "managedFields": [{"manager": "secret"}], "generation": 3,
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "owner", "uid": "9", "controller": true}],
+            "creationTimestamp": "2026-11-18T12:33:34Z", "deletionTimestamp": "2026-11-18T12:40:00Z",
+        })
+    }
+
+    /// Those that only say who will call or come.
+    fn declarations() -> Vec<Value> {
+        vec![
+            json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+                "metadata": metadata("checks"), "webhooks": [{"name": "secret", "clientConfig": {"caBundle": "secret",
+                    "service": {"namespace": "ops", "name": "checks", "port": 8443, "path": "secret"}}}]}),
+            json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+                "metadata": metadata("changes"), "webhooks": [{"name": "secret", "clientConfig": {
+                    "service": {"namespace": "ops", "name": "changes", "port": 8443, "path": "secret"}}}]}),
+            json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": metadata("v1.metrics"),
+                "spec": {"caBundle": "secret", "service": {"namespace": "ops", "name": "metrics", "port": 4443}}}),
+            json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata("web"),
+                "spec": {"scaleTargetRef": {"apiVersion": "secret", "kind": "Deployment", "name": "web"}, "metrics": ["secret"]}}),
+            json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": metadata("any"),
+                "spec": {"selector": {"matchLabels": {"app": "web"}}, "namespaceSelector": {"any": true},
+                    "endpoints": [{"port": "http", "targetPort": 9100, "basicAuth": "secret"}]}}),
+            json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": metadata("named"),
+                "spec": {"selector": {"matchLabels": {"app": "web"}}, "namespaceSelector": {"matchNames": ["ops"]},
+                    "endpoints": [{"path": "secret", "port": "http"}]}}),
+            json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": metadata("any"),
+                "spec": {"selector": {"matchLabels": {"app": "web"}}, "namespaceSelector": {"any": true},
+                    "podMetricsEndpoints": [{"port": "http", "portNumber": 9101, "targetPort": 9102, "path": "secret"}]}}),
+            json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": metadata("named"),
+                "spec": {"selector": {"matchLabels": {"app": "web"}}, "namespaceSelector": {"matchNames": ["ops"]},
+                    "podMetricsEndpoints": [{"path": "secret", "port": "http"}]}}),
+        ]
+    }
+
     /// Objects with every member that is read, and beside each something that is not.
     fn samples() -> Vec<Value> {
-        let metadata = |name: &str| {
-            json!({
-                "name": name, "namespace": "kube-system", "uid": "1-2", "resourceVersion": "7", "labels": {"app": name},
-                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "secret"},
-                "managedFields": [{"manager": "secret"}], "generation": 3,
-                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "owner", "uid": "9", "controller": true}],
-                "creationTimestamp": "2026-11-18T12:33:34Z", "deletionTimestamp": "2026-11-18T12:40:00Z",
-            })
+        let probe = |port: u16| {
+            json!({"httpGet": {"httpHeaders": [{"value": "secret"}], "port": port}, "tcpSocket": {"port": port + 1, "host": "secret"},
+                "grpc": {"port": port + 2, "service": "secret"}})
         };
         let container = json!({
             "name": "main", "image": "secret", "env": [{"name": "PASSWORD", "value": "secret"}], "envFrom": [{"secret": 1}],
             "command": ["/usr/bin/kube-apiserver", "--token=secret", "--cluster-cidr", "10.244.0.0/16", "secret"],
             "args": ["--service-cluster-ip-range=10.96.0.0/16,fd00::/112", "--secure-port=7443", "--password", "secret"],
             "ports": [{"name": "https", "containerPort": 443, "hostPort": 8443, "protocol": "UDP", "hostIP": "secret"}],
-            "livenessProbe": {"httpGet": {"httpHeaders": [{"value": "secret"}]}},
+            "livenessProbe": probe(8001), "readinessProbe": probe(8011), "startupProbe": probe(8021),
         });
         let mut side_car = container.clone();
         side_car["name"] = "side-car".into();
         side_car["restartPolicy"] = "Always".into();
+        side_car["livenessProbe"] = probe(8101);
+        side_car["readinessProbe"] = probe(8111);
+        side_car["startupProbe"] = probe(8121);
         let ended = |time: &str| json!([{"state": {"terminated": {"finishedAt": time, "message": "secret"}}, "image": "secret"}]);
         let pod_status = json!({
             "phase": "Succeeded", "startTime": "2026-11-18T12:33:35Z", "message": "secret",
@@ -261,6 +345,9 @@ mod tests {
         node["annotations"]["projectcalico.org/IPv4Address"] = "10.0.0.9/24".into();
         node["annotations"]["projectcalico.org/IPv4VXLANTunnelAddr"] = "10.244.1.0".into();
         node["annotations"]["network.cilium.io/ipv4-pod-cidr"] = "10.245.1.0/24".into();
+        let mut scraped = metadata("web");
+        scraped["annotations"]["prometheus.io/scrape"] = "true".into();
+        scraped["annotations"]["prometheus.io/port"] = "9113".into();
         let mut slice = metadata("web-1");
         slice["labels"]["kubernetes.io/service-name"] = "web".into();
         let backend = |name: &str| json!({"service": {"name": name, "port": {"name": "http"}}});
@@ -276,7 +363,7 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata("api"), "spec": pod_spec, "status": pod_status}),
             evicted,
             init,
-            json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata("web"),
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": scraped,
                 "spec": {"type": "LoadBalancer", "clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.2"], "externalIPs": ["192.0.2.1"],
                     "ports": [{"name": "http", "protocol": "UDP", "port": 80, "targetPort": "web", "nodePort": 30080,
                         "appProtocol": "secret"}],
@@ -293,7 +380,8 @@ mod tests {
             json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata("job"), "spec": {"template": template},
                 "status": {"conditions": [{"type": "Complete", "status": "True", "message": "secret"}]}}),
             json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata("cron"),
-                "spec": {"jobTemplate": {"spec": {"template": template}}, "schedule": "secret"}}),
+                "spec": {"jobTemplate": {"spec": {"template": template}}, "schedule": "0 3 * * *", "timeZone": "Europe/Berlin",
+                    "suspend": true, "concurrencyPolicy": "secret"}}),
             json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata("in"),
                 "spec": {"defaultBackend": backend("first"), "tls": [{"secretName": "secret"}], "rules": [
                     {"host": "secret", "http": {"paths": [{"path": "/secret", "backend": backend("second")}, {"backend": numbered("third")}]}}]}}),
@@ -340,7 +428,7 @@ mod tests {
 
     #[test]
     fn the_same_is_read_and_no_secret_is_left() {
-        for sample in samples() {
+        for sample in samples().into_iter().chain(declarations()) {
             let narrowed = narrow(&sample);
             assert_eq!(read(&narrowed), read(&sample), "{narrowed:#}");
             assert!(sample.to_string().contains("secret"), "the sample has something to hide: {sample:#}");
@@ -352,7 +440,7 @@ mod tests {
     /// The other half of the promise: what is kept is needed.
     #[test]
     fn nothing_is_kept_that_is_not_read() {
-        let samples = samples();
+        let samples = [samples(), declarations()].concat();
         let mut useless = Vec::new();
         for kind in samples.iter().filter_map(|sample| sample["kind"].as_str()) {
             let of_kind: Vec<&Value> = samples.iter().filter(|sample| sample["kind"] == kind).collect();

@@ -90,6 +90,23 @@ pub(super) struct Container {
     pub(super) command: Vec<String>,
     pub(super) args: Vec<String>,
     pub(super) restart_policy: String,
+    pub(super) liveness_probe: Probe,
+    pub(super) readiness_probe: Probe,
+    pub(super) startup_probe: Probe,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Probe {
+    pub(super) http_get: Probed,
+    pub(super) tcp_socket: Probed,
+    pub(super) grpc: Probed,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Probed {
+    pub(super) port: Option<IntOrString>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -336,6 +353,9 @@ pub(super) struct CronJob {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct CronJobSpec {
+    pub(super) schedule: String,
+    pub(super) time_zone: String,
+    pub(super) suspend: bool,
     pub(super) job_template: JobTemplate,
 }
 
@@ -409,4 +429,87 @@ pub(super) struct ServiceCidr {
 #[serde(default)]
 pub(super) struct ServiceCidrSpec {
     pub(super) cidrs: Vec<String>,
+}
+
+/// `ValidatingWebhookConfiguration` and `MutatingWebhookConfiguration`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WebhookConfiguration {
+    pub(super) webhooks: Vec<Webhook>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Webhook {
+    pub(super) client_config: ServiceCaller,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ApiService {
+    pub(super) spec: ServiceCaller,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ServiceCaller {
+    pub(super) service: CalledService,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CalledService {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) port: Option<u16>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Autoscaler {
+    pub(super) spec: AutoscalerSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct AutoscalerSpec {
+    pub(super) scale_target_ref: Reference,
+}
+
+/// `ServiceMonitor` and `PodMonitor` of `monitoring.coreos.com`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Monitor {
+    pub(super) spec: MonitorSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct MonitorSpec {
+    pub(super) selector: MonitorSelector,
+    pub(super) namespace_selector: MonitoredNamespaces,
+    pub(super) endpoints: Vec<MonitorEndpoint>,
+    pub(super) pod_metrics_endpoints: Vec<MonitorEndpoint>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct MonitorSelector {
+    pub(super) match_labels: Labels,
+    pub(super) match_expressions: Vec<serde::de::IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct MonitoredNamespaces {
+    pub(super) any: bool,
+    pub(super) match_names: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct MonitorEndpoint {
+    pub(super) port: String,
+    pub(super) port_number: Option<u16>,
+    pub(super) target_port: Option<IntOrString>,
 }

@@ -70,6 +70,15 @@ pub(super) fn select_all(inventory: &Inventory) -> BTreeMap<WorkloadName, Select
     selections
 }
 
+/// The selectors that mean one workload and no other, of all workloads that have one.
+pub fn selectors(inventory: &Inventory) -> BTreeMap<WorkloadName, PodSelector> {
+    let exact = |(workload, selection)| match selection {
+        Selection::Exact(selector) => Some((workload, selector)),
+        Selection::Broad(..) | Selection::Impossible => None,
+    };
+    select_all(inventory).into_iter().filter_map(exact).collect()
+}
+
 /// All that the choice of a workload's selector rests on, but for the others; workloads of the same traits are told apart by
 /// nothing.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]

@@ -232,21 +232,41 @@ pub fn prove<'e>(
     let mut proof = Proof::default();
     for edge in edges {
         observed.add(edge, &actors, world);
-        for (direction, subject, peer) in
-            [(Direction::Egress, &edge.originator, &edge.responder), (Direction::Ingress, &edge.responder, &edge.originator)]
-        {
-            if let Party::Workload(subject) = subject
-                && actors.is_subject_namespace(&subject.namespace)
-                && let Err(why) = judge(&evaluator, &actors, edge, direction, subject, peer)
-            {
-                proof.denied.insert(Denied { edge: edge.clone(), side: direction, why });
-            }
-        }
+        proof.denied.extend(denials(&evaluator, &actors, edge));
     }
     excess::find(&evaluator, &actors, &observed, terms, &mut proof);
     let peers = actors.workloads().iter().filter(|actor| !actor.groups.is_empty()).count() + observed.addresses().len();
     proof.pairs_checked = (actors.subjects().count() as u64).saturating_mul(2).saturating_mul(peers as u64);
     Ok(proof)
+}
+
+/// The edges that the policies deny on the side of a namespace of `subjects`, and nothing of what they allow beside.
+///
+/// # Errors
+/// The first policy that is malformed.
+pub fn denied<'e>(
+    policies: &[NetworkPolicy],
+    world: &World,
+    edges: impl IntoIterator<Item = &'e Edge>,
+    subjects: &BTreeSet<String>,
+) -> Result<BTreeSet<Denied>, PolicyError> {
+    let evaluator = Evaluator::new(policies, world)?;
+    let actors = Actors::new(&evaluator, Some(subjects));
+    Ok(edges.into_iter().flat_map(|edge| denials(&evaluator, &actors, edge)).collect())
+}
+
+/// The sides on which an edge is denied.
+fn denials(evaluator: &Evaluator<'_>, actors: &Actors<'_>, edge: &Edge) -> Vec<Denied> {
+    let sides = [(Direction::Egress, &edge.originator, &edge.responder), (Direction::Ingress, &edge.responder, &edge.originator)];
+    let denial = |(side, subject, peer): (Direction, &Party, &Party)| {
+        let Party::Workload(subject) = subject else { return None };
+        if !actors.is_subject_namespace(&subject.namespace) {
+            return None;
+        }
+        let why = judge(evaluator, actors, edge, side, subject, peer).err()?;
+        Some(Denied { edge: edge.clone(), side, why })
+    };
+    sides.into_iter().filter_map(denial).collect()
 }
 
 /// Whether all pods of the subject may have this edge with all of its peer, on the subject's side.

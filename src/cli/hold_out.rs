@@ -1,0 +1,31 @@
+//! Learns from the first part of what was observed and asks what that would have done to the rest.
+
+use std::collections::BTreeSet;
+
+use crate::coverage::{HoldOut, split};
+use crate::edge::Observation;
+use crate::emit;
+use crate::inventory::Inventory;
+use crate::model::Edge;
+use crate::policy::{self, PolicyOptions};
+use crate::verify::{self, World};
+
+use super::failure::Failure;
+
+/// The hold-out figure; nothing where time or room were too short for one. The observation is afterwards what it was.
+pub(super) fn hold_out(
+    observation: &mut Observation,
+    inventory: &Inventory,
+    options: &PolicyOptions,
+) -> Result<Option<HoldOut>, Failure> {
+    let subjects = policy::subjects(inventory, options);
+    let Some(split) = split(observation, |namespace| subjects.contains(namespace)) else { return Ok(None) };
+    let mut denied: BTreeSet<Edge> = BTreeSet::new();
+    if !split.later.is_empty() {
+        let set = policy::make(observation, inventory, options);
+        let manifests: Vec<_> = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
+        let judged = verify::denied(&manifests, &World::from_inventory(inventory), split.later.keys(), &subjects)?;
+        denied = judged.into_iter().map(|denied| denied.edge).collect();
+    }
+    Ok(Some(split.conclude(observation, |edge| denied.contains(edge))))
+}
