@@ -103,6 +103,7 @@ pub(super) struct Interfaces {
 /// Capturing on interfaces.
 #[cfg(feature = "live")]
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Capturing here and now")]
 pub(super) struct Tapping {
     /// How long to capture: 30s, 5m, 2h, 1d. Without it: until Ctrl-C
     #[arg(long, short, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "read")]
@@ -160,25 +161,6 @@ pub(super) struct Learn {
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     pub(super) cluster: Cluster,
-
-    #[cfg(feature = "live")]
-    #[command(flatten)]
-    pub(super) tapping: Tapping,
-
-    /// Where a live capture keeps what it saw. Without it: beside the policies, in policies.record
-    #[cfg(feature = "live")]
-    #[arg(long, value_name = "DIRECTORY", conflicts_with = "read")]
-    pub(super) record: Option<PathBuf>,
-
-    /// Go on with a live capture that was killed: what it saw counts, its time too
-    #[cfg(feature = "live")]
-    #[arg(long, conflicts_with = "read")]
-    pub(super) resume: bool,
-
-    /// Do not ask a cluster: without --inventory, capture only
-    #[cfg(feature = "live")]
-    #[arg(long, conflicts_with = "read")]
-    pub(super) offline: bool,
 
     /// Where to write: a directory, or - for one YAML stream on standard output
     #[arg(long, short, value_name = "PATH", default_value = "policies")]
@@ -243,6 +225,31 @@ pub(super) struct Learn {
     /// End with exit code 1 if there is a finding with this code, or at least this bad (note, warning, serious). Repeatable
     #[arg(long, value_name = "CODE|SEVERITY")]
     pub(super) deny: Vec<String>,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) live: Live,
+}
+
+/// Learning from a capture of its own.
+#[cfg(feature = "live")]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Capturing here and now")]
+pub(super) struct Live {
+    #[command(flatten)]
+    pub(super) tapping: Tapping,
+
+    /// Where a live capture keeps what it saw. Without it: beside the policies, in policies.record
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "read")]
+    pub(super) record: Option<PathBuf>,
+
+    /// Go on with a live capture that was killed: what it saw counts, its time too
+    #[arg(long, conflicts_with = "read")]
+    pub(super) resume: bool,
+
+    /// Do not ask a cluster: without --inventory, capture only
+    #[arg(long, conflicts_with = "read")]
+    pub(super) offline: bool,
 }
 
 #[cfg(feature = "live")]
@@ -255,12 +262,12 @@ impl Learn {
             name.push(".record");
             policies.with_file_name(name)
         };
-        self.record.clone().unwrap_or_else(beside)
+        self.live.record.clone().unwrap_or_else(beside)
     }
 
     /// Whether a live capture asks the cluster who is who.
     pub(super) const fn asks_cluster(&self) -> bool {
-        self.inventory.is_empty() && !self.offline
+        self.inventory.is_empty() && !self.live.offline
     }
 }
 

@@ -29,6 +29,10 @@ pub(super) enum Failure {
     #[cfg(feature = "cluster")]
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The cluster, which a live capture wants to ask.
+    #[cfg(all(feature = "live", feature = "cluster"))]
+    #[error(transparent)]
+    NoWitness(ClusterError),
     /// A file that was asked for.
     #[error("write {}", path.display())]
     Unwritable {
@@ -50,6 +54,10 @@ pub(super) enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// A capture of nothing.
+    #[cfg(feature = "live")]
+    #[error("capture anything: not one frame passed the interfaces")]
+    NothingCaptured,
     /// Every run came to its end, or there was none.
     #[cfg(feature = "live")]
     #[error("find a run to go on with in {}: there is none that was killed", directory.display())]
@@ -109,7 +117,13 @@ impl Failure {
             Self::Inventory(error) => error.hint(),
             #[cfg(feature = "cluster")]
             Self::Cluster(error) => return Some(error.hint()),
-            Self::Unwritable { .. } => "name a file in a directory that you may write to, or - for standard output",
+            #[cfg(all(feature = "live", feature = "cluster"))]
+            Self::NoWitness(error) => {
+                return Some(
+                    format!("{}; --offline captures only, to learn from it where there is a cluster", error.hint()).into(),
+                );
+            }
+            Self::Unwritable { .. } => "name a file in a directory that is there and that you may write to",
             Self::Occupied(_) => "what it holds may not be had again: name another file, or move this one away",
             Self::Emit(error) => error.hint(),
             Self::Empty { hint, .. } => hint,
@@ -124,6 +138,8 @@ impl Failure {
                 "add --inventory FILE with the output of `kubectl get namespaces,nodes,pods,services,endpointslices,deployments,replicasets,\
                  statefulsets,daemonsets,jobs,cronjobs,ingresses,networkpolicies -A -o yaml`"
             }
+            #[cfg(feature = "live")]
+            Self::NothingCaptured => "is it the right interface (`any` is all of them), or the filter too narrow?",
             #[cfg(feature = "live")]
             Self::Unreadable { .. } => "name the directory of the earlier run with --record",
             #[cfg(feature = "live")]

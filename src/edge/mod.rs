@@ -4,6 +4,8 @@
 //! a finding, never a wider rule.
 
 mod book;
+mod failures;
+mod handover;
 mod ledger;
 mod observer;
 mod place;

@@ -13,7 +13,7 @@ from matrix import Truth
 from steps import step
 from watch import Way
 
-JOB_DELAY = 4  # seconds; the enforcer needs about one to see a new pod
+JOB_DELAY = 4  # seconds; a new pod is filtered some tenths of a second after the API says that it runs, on a busy machine later
 CHANGED = Truth(LEARNED.allowed | events.AUDITOR, SUBJECTS)
 
 
