@@ -6,6 +6,7 @@
 mod arrivals;
 mod book;
 mod failures;
+mod handover;
 mod ledger;
 mod observer;
 mod place;

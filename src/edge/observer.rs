@@ -1,6 +1,5 @@
 //! Folds connections into edges, and what cannot be one into findings.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -16,6 +15,7 @@ use crate::model::{
 use super::arrivals::Arrivals;
 use super::book::NameBook;
 use super::failures::{Attempt, Failures};
+use super::handover::PassedOn;
 use super::ledger::{Group, Ledger};
 use super::place::Place;
 use super::ports::{DynamicPorts, take_dynamic};
@@ -78,7 +78,7 @@ pub struct Observer<'a> {
     one_way: Ledger<OneWay>,
     failures: Failures,
     /// What one of two pods did, with what each of them would have done.
-    passed_on: BTreeMap<(String, String), (u64, BTreeSet<Edge>)>,
+    passed_on: PassedOn,
     masked: BTreeMap<(NodeId, String, String), u64>,
     seen_through: BTreeSet<NodeId>,
     active: BTreeSet<WorkloadId>,
@@ -92,9 +92,6 @@ pub struct Observer<'a> {
 }
 
 impl<'a> Observer<'a> {
-    /// Different things that one of two pods did, kept apart.
-    const PASSED_ON: usize = 20_000;
-
     /// An observer of the cluster that `inventory` describes, which keeps at most so many edges; of the others it only says
     /// whose they are.
     pub fn new(inventory: &'a Inventory, edges: usize) -> Self {
@@ -113,7 +110,7 @@ impl<'a> Observer<'a> {
             edges: Ledger::new(edges),
             one_way: Ledger::new(edges),
             failures: Failures::default(),
-            passed_on: BTreeMap::new(),
+            passed_on: PassedOn::default(),
             masked: BTreeMap::new(),
             seen_through: BTreeSet::new(),
             active: BTreeSet::new(),
@@ -216,7 +213,7 @@ impl<'a> Observer<'a> {
         self.judge_one_way();
         let edges = &self.edges;
         self.findings.merge(std::mem::take(&mut self.failures).findings(|edge| edges.contains(edge)));
-        self.judge_passed_on();
+        self.findings.merge(std::mem::take(&mut self.passed_on).findings(|edge| edges.contains(edge)));
         self.judge_masked();
         let inventory = self.inventory;
         let mut edges = self.edges.take();
@@ -341,7 +338,7 @@ impl<'a> Observer<'a> {
                     });
                     let edges = edges.collect();
                     let names: Vec<String> = candidates.iter().map(|id| inventory.pod(*id).name.to_string()).collect();
-                    self.passed_on(format!("{address} ({})", names.join(" or ")), message, edges);
+                    self.passed_on.add(format!("{address} ({})", names.join(" or ")), message, edges);
                 }
             }
         }
@@ -500,29 +497,6 @@ impl<'a> Observer<'a> {
             .collect();
         let owners: Vec<String> = owners.into_iter().collect();
         if owners.is_empty() { address.to_string() } else { format!("{address} ({})", owners.join("; ")) }
-    }
-
-    fn passed_on(&mut self, subject: String, message: String, edges: BTreeSet<Edge>) {
-        let known = self.passed_on.len();
-        match self.passed_on.entry((subject, message)) {
-            Entry::Occupied(mut known) => known.get_mut().0 += 1,
-            Entry::Vacant(vacant) if known >= Self::PASSED_ON => {
-                let (subject, message) = vacant.into_key();
-                self.findings.add(Code::AddressPassedOn, subject, message);
-            }
-            Entry::Vacant(vacant) => {
-                vacant.insert((1, edges));
-            }
-        }
-    }
-
-    /// Whose it was does not matter where both did the same at other times: a rule allows it.
-    fn judge_passed_on(&mut self) {
-        for ((subject, message), (count, edges)) in std::mem::take(&mut self.passed_on) {
-            if edges.is_empty() || edges.iter().any(|edge| !self.edges.contains(edge)) {
-                self.findings.add_many(Code::AddressPassedOn, subject, message, count);
-            }
-        }
     }
 
     /// One-way UDP is an edge when it was repeated: at two moments to a port somebody declares, at three from several sockets,

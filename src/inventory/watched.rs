@@ -247,9 +247,10 @@ impl History {
                 _ => {}
             }
             if let (Body::Pod(pod), Some(at)) = (&mut object.body, at) {
-                let known =
-                    self.lives.get(&key).is_some_and(|life| life.object.metadata.deleted.is_some() || is_over(&life.object));
-                pod.gone = earliest(pod.gone, Some(if known { at } else { at.plus(FORCED_AFTER) }));
+                // Its last state may say when it should be gone also where it was not given the time.
+                let was_told = self.lives.get(&key).is_some_and(|life| life.object.metadata.deleted.is_some());
+                let was_over = pod.is_over || self.lives.get(&key).is_some_and(|life| is_over(&life.object));
+                pod.gone = earliest(pod.gone, Some(if was_told || was_over { at } else { at.plus(FORCED_AFTER) }));
             }
             // A deletionTimestamp is when it should be gone, after its time of grace; now it is.
             object.metadata.deleted = at.or(object.metadata.deleted);

@@ -154,9 +154,12 @@ fn a_pod_that_was_there_for_a_moment_is_attributed() {
     live.apply(JOBS, json!({"metadata": {"name": "job-first", "namespace": "prod", "uid": "j1"}, "spec": {}}));
     live.apply(PODS, pod("first", address));
     let first = now();
+    let mut told_to_go = pod("first", address);
+    told_to_go["metadata"]["deletionTimestamp"] = told_to_go["metadata"]["creationTimestamp"].clone();
+    live.apply(PODS, told_to_go);
     live.delete(PODS, "prod", "first");
     live.delete(JOBS, "prod", "job-first");
-    heard.wait_for("first", &["ADDED", "DELETED"]);
+    heard.wait_for("first", &["ADDED", "MODIFIED", "DELETED"]);
     // Times of objects are in whole seconds, and the second pod's must be later.
     let begun = Instant::now();
     until("a second is over", || begun.elapsed() > Duration::from_millis(1100));

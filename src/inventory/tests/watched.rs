@@ -133,6 +133,11 @@ fn what_a_watch_hears_ends_the_doubt_about_an_address() {
             &[("10:30:05.5", "old"), ("10:30:06", "new")],
         ),
         (
+            "nor one that is seen to have ended only when it is gone",
+            vec![begin.clone(), record("DELETED", "10:30:05.6", &over), comes.clone(), has("10:30:07")],
+            &[("10:30:05.5", "old"), ("10:30:06", "new")],
+        ),
+        (
             "without starts of containers",
             vec![begin.clone(), told.clone(), gone("10:30:05.6"), comes.clone(), record("MODIFIED", "10:30:07", &new)],
             &[("10:30:04.9", "old"), ("10:30:05", "?"), ("10:30:05.599", "?"), ("10:30:05.6", "new"), ("10:30:06", "new")],
