@@ -53,11 +53,11 @@ conformance: setup ## evaluate a corpus of cases: make conformance CASES=FILE.ta
 	tar -xf "$(CASES)" -C target/cases
 	NETPOL_CASES=$(CURDIR)/target/cases $(CARGO) test --locked --test conformance
 
-e2e: setup $(VENV)/bin/nca ## learn from, and enforce on, a real control plane (needs root, Go; SCENARIOS="name ..." for some)
+e2e: setup ## learn from, and enforce on, a real control plane (needs root, Go; SCENARIOS="name ..." for some)
 	@missing=$$(python3 tests/e2e/run.py --missing); if [ -n "$$missing" ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 	$(CARGO) build --release --locked
-	$(VENV)/bin/python tests/e2e/run.py $(SCENARIOS)
+	python3 tests/e2e/run.py $(SCENARIOS)
 
 fuzz: setup ## fuzz the byte parsers, FUZZ_SECONDS each
 	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz

@@ -10,8 +10,13 @@ fn run(arguments: &[&str]) -> Output {
 #[test]
 fn a_sub_command_is_there_with_its_feature_only() {
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
-    let rows =
-        [("learn", true), ("findings", true), ("interfaces", cfg!(feature = "live")), ("inventory", cfg!(feature = "cluster"))];
+    let rows = [
+        ("learn", true),
+        ("capture", true),
+        ("findings", true),
+        ("interfaces", cfg!(feature = "live")),
+        ("inventory", cfg!(feature = "cluster")),
+    ];
     for (name, expected) in rows {
         let listed = help.lines().any(|line| line.trim_start().split(' ').next() == Some(name));
         assert_eq!(listed, expected, "{name} in\n{help}");

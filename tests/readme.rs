@@ -28,6 +28,30 @@ fn the_output_and_the_policy_shown_are_real() {
 }
 
 #[test]
+fn the_checks_shown_are_real() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let result = Command::new(env!("CARGO_BIN_EXE_netpol-gen")).current_dir(root).args(arguments).output().unwrap();
+        String::from_utf8(result.stdout).unwrap()
+    };
+    let place = |word: &str| folder.path().join(word).to_str().unwrap().to_owned();
+    for (name, output) in [("shop-namespaces", "policies"), ("shop-staging-reads-db", "new-policies")] {
+        let (capture, inventory) = (format!("captures/{name}.pcap"), format!("captures/{name}.yaml"));
+        run(&["learn", "--read", &capture, "--inventory", &inventory, "--output", &place(output)]);
+    }
+    for command in ["verify", "explain", "diff"] {
+        let console = block(&readme, &format!("```console\n$ netpol-gen {command} "));
+        let (line, shown) = console.split_once('\n').unwrap();
+        let is_place = |word: &str| ["policies", "new-policies"].contains(&word);
+        let words = line.split(' ').map(|word| if is_place(word) { place(word) } else { word.to_owned() });
+        let words: Vec<String> = [command.to_owned()].into_iter().chain(words).collect();
+        assert_eq!(run(&words.iter().map(String::as_str).collect::<Vec<_>>()), shown, "{command}");
+    }
+}
+
+#[test]
 fn the_commands_it_names_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
@@ -35,10 +59,10 @@ fn the_commands_it_names_exist() {
     let targets: Vec<&str> = readme
         .split("make ")
         .skip(1)
-        .filter_map(|text| text.split(|letter: char| !letter.is_ascii_lowercase()).next())
-        .filter(|word| ["demo", "test", "captures", "independent", "conformance", "fuzz"].contains(word))
+        .filter_map(|text| text.split(|letter: char| !letter.is_ascii_lowercase() && !letter.is_ascii_digit()).next())
+        .filter(|word| ["demo", "test", "captures", "independent", "conformance", "fuzz", "e2e"].contains(word))
         .collect();
-    assert!(targets.len() >= 6, "{targets:?}");
+    assert!(targets.len() >= 7, "{targets:?}");
     for target in targets {
         assert!(makefile.contains(&format!("\n{target}: ")), "make {target}");
     }

@@ -12,12 +12,13 @@ use ipnet::IpNet;
 #[cfg(feature = "cluster")]
 use crate::cluster::Access;
 
+use super::args_checks::{Diff, Explain, Verify};
 #[cfg(any(feature = "live", feature = "cluster"))]
 use super::duration::parse_duration;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
 ///
-/// Exit codes: 0 done; 1 done, but a finding that --deny names was made; 2 it could not be done, a capture could not be read, or
+/// Exit codes: 0 done; 1 done, but a finding that --deny names was made, or verify, explain or diff says no; 2 it could not be done, a capture could not be read, or
 /// there is no result.
 #[derive(Debug, Parser)]
 #[command(name = "netpol-gen", version, max_term_width = 110)]
@@ -32,16 +33,40 @@ pub(super) enum Command {
     Learn(Box<Learn>),
     /// Record who talked to whom, without a byte of payload, for learn --read
     Capture(Box<Capture>),
+    /// Hold later traffic against policies: what would be denied, and what is allowed and nobody used
+    ///
+    /// Every answered connection of the captures is asked of the union of all policies: the given ones and those of the inventory, of
+    /// which one with the same name as a given one does not count. Replicas stand for one another: a connection counts as denied where
+    /// some pod of its workloads would not be let. The result goes to standard output, all else to standard error.
+    ///
+    /// Exit codes: 0 all is allowed; 1 something would be denied (with --deny-excess: or something is allowed that nobody used); 2 it
+    /// could not be done, or a capture could not be read to its end.
+    Verify(Box<Verify>),
+    /// Say which rule lets a connection through, or what is missing
+    ///
+    /// Where it is denied, the least rule that would allow it is printed as YAML, for each side that lacks one. An ipBlock that covers a
+    /// pod's address is not relied on: network plug-ins treat it differently, and the answer says so. The result goes to standard
+    /// output.
+    ///
+    /// Exit codes: 0 allowed, for all pods of both sides; 1 denied, or up to the network plug-in; 2 it could not be told.
+    Explain(Box<Explain>),
+    /// Compare two sets of policies by the connections that they make possible
+    ///
+    /// A connection is possible if the egress of its originator and the ingress of its responder allow it. Each set stands for itself;
+    /// with --with-cluster the policies of the inventory that are in neither count in both. The result goes to standard output.
+    ///
+    /// Exit codes: 0 no difference; 1 differences; 2 it could not be done.
+    Diff(Box<Diff>),
     /// List the codes of all findings, how bad they are, and what to do
     Findings,
     /// Ask the cluster who is who, and write it to a file for --inventory
     ///
     /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
     /// networkpolicies, servicecidrs, webhook configurations, apiservices and horizontalpodautoscalers. Kept are names, labels,
-    /// addresses, ports, times and schedules; environments, volumes, images, annotations, managed fields and command lines are not.
-    /// Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services, and the flags
-    /// --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps are asked
-    /// for.
+    /// addresses, ports, times, schedules and restart counts; environments, volumes, images, annotations, managed fields and command
+    /// lines are not. Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services, and
+    /// the flags --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps
+    /// are asked for.
     ///
     /// With --watch, goes on for a time and writes what changes, with the times: who had which address when. Run it beside a capture
     /// that is taken elsewhere; it needs no right to capture. Ctrl-C ends it in order.
@@ -104,6 +129,7 @@ pub(super) struct Interfaces {
 /// Capturing on interfaces.
 #[cfg(feature = "live")]
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Capturing here and now")]
 pub(super) struct Tapping {
     /// How long to capture: 30s, 5m, 2h, 1d. Without it: until Ctrl-C
     #[arg(long, short, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "read")]
@@ -161,25 +187,6 @@ pub(super) struct Learn {
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     pub(super) cluster: Cluster,
-
-    #[cfg(feature = "live")]
-    #[command(flatten)]
-    pub(super) tapping: Tapping,
-
-    /// Where a live capture keeps what it saw. Without it: beside the policies, in policies.record
-    #[cfg(feature = "live")]
-    #[arg(long, value_name = "DIRECTORY", conflicts_with = "read")]
-    pub(super) record: Option<PathBuf>,
-
-    /// Go on with a live capture that was killed: what it saw counts, its time too
-    #[cfg(feature = "live")]
-    #[arg(long, conflicts_with = "read")]
-    pub(super) resume: bool,
-
-    /// Do not ask a cluster: without --inventory, capture only
-    #[cfg(feature = "live")]
-    #[arg(long, conflicts_with = "read")]
-    pub(super) offline: bool,
 
     /// Where to write: a directory, or - for one YAML stream on standard output
     #[arg(long, short, value_name = "PATH", default_value = "policies")]
@@ -249,6 +256,31 @@ pub(super) struct Learn {
     /// End with exit code 1 if there is a finding with this code, or at least this bad (note, warning, serious). Repeatable
     #[arg(long, value_name = "CODE|SEVERITY")]
     pub(super) deny: Vec<String>,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) live: Live,
+}
+
+/// Learning from a capture of its own.
+#[cfg(feature = "live")]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Capturing here and now")]
+pub(super) struct Live {
+    #[command(flatten)]
+    pub(super) tapping: Tapping,
+
+    /// Where a live capture keeps what it saw. Without it: beside the policies, in policies.record
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "read")]
+    pub(super) record: Option<PathBuf>,
+
+    /// Go on with a live capture that was killed: what it saw counts, its time too
+    #[arg(long, conflicts_with = "read")]
+    pub(super) resume: bool,
+
+    /// Do not ask a cluster: without --inventory, capture only
+    #[arg(long, conflicts_with = "read")]
+    pub(super) offline: bool,
 }
 
 #[cfg(feature = "live")]
@@ -261,12 +293,12 @@ impl Learn {
             name.push(".record");
             policies.with_file_name(name)
         };
-        self.record.clone().unwrap_or_else(beside)
+        self.live.record.clone().unwrap_or_else(beside)
     }
 
     /// Whether a live capture asks the cluster who is who.
     pub(super) const fn asks_cluster(&self) -> bool {
-        self.inventory.is_empty() && !self.offline
+        self.inventory.is_empty() && !self.live.offline
     }
 }
 

@@ -13,7 +13,7 @@ use super::args::{Capture, Tapping};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::recording::{FlowFile, header, say};
-use super::view::View;
+use super::view::{View, length};
 use super::{convert, exit};
 
 /// How long is waited for records before time and signals are looked at.
@@ -44,11 +44,7 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     let output = arguments.output.display();
     say(&format!("{frames} frames, {dropped} dropped; {conversations} flows, {edges} between addresses; written to {output}"));
     if frames == 0 {
-        let reason = "not one frame passed the interfaces".to_owned();
-        return Err(Failure::Empty {
-            reason,
-            hint: "is it the right interface (`any` is all of them), or the filter too narrow?",
-        });
+        return Err(Failure::NothingCaptured);
     }
     Ok(exit::DONE)
 }
@@ -85,8 +81,10 @@ pub(super) fn now() -> Timestamp {
 
 /// Says what begins, and how it ends.
 pub(super) fn announce(opened: &Opened, duration: Option<Duration>) {
-    let length =
-        duration.map_or_else(|| "until Ctrl-C".to_owned(), |length| format!("for {length:?}; Ctrl-C ends it earlier, in order"));
+    let length = match duration {
+        Some(duration) => format!("for {}; Ctrl-C ends it earlier, in order", length(duration)),
+        None => "until Ctrl-C".to_owned(),
+    };
     let filter = if opened.filter().is_empty() { String::new() } else { format!(", only `{}`", opened.filter()) };
     say(&format!("capturing on {}{filter}, {length}", opened.interfaces().join(", ")));
 }

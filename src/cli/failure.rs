@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -10,9 +11,9 @@ use thiserror::Error;
 use crate::capture::CaptureError;
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterError;
-use crate::emit::EmitError;
+use crate::emit::{EmitError, YamlProblem};
 use crate::inventory::InventoryError;
-use crate::verify::PolicyError;
+use crate::verify::{PolicyError, PolicyName};
 
 use super::output::printable;
 
@@ -29,6 +30,10 @@ pub(super) enum Failure {
     #[cfg(feature = "cluster")]
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The cluster, which a live capture wants to ask.
+    #[cfg(all(feature = "live", feature = "cluster"))]
+    #[error(transparent)]
+    NoWitness(ClusterError),
     /// A file that was asked for.
     #[error("write {}", path.display())]
     Unwritable {
@@ -50,12 +55,101 @@ pub(super) enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// A capture of nothing.
+    #[cfg(feature = "live")]
+    #[error("capture anything: not one frame passed the interfaces")]
+    NothingCaptured,
     /// Every run came to its end, or there was none.
     #[cfg(feature = "live")]
     #[error("find a run to go on with in {}: there is none that was killed", directory.display())]
     NothingToResume {
         /// Where it was looked for.
         directory: PathBuf,
+    },
+    /// Policies that are given.
+    #[error("read policies from {}", path.display())]
+    PoliciesUnreadable {
+        /// As it was named.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of policies that is none.
+    #[error("read the policies of {file}: {problem}")]
+    PolicyMalformed {
+        /// The file.
+        file: String,
+        /// Where and what.
+        problem: YamlProblem,
+    },
+    /// Two policies of one name that say different things.
+    #[error("tell which policy {name} counts: there is one in {first}, and another in {second}")]
+    PolicyTwice {
+        /// Their name.
+        name: PolicyName,
+        /// Where the first is.
+        first: String,
+        /// Where the second is.
+        second: String,
+    },
+    /// Files without a policy.
+    #[error("find a NetworkPolicy in {given}{}", if others.is_empty() { String::new() } else { format!(": there is {others}") })]
+    NoPolicies {
+        /// What was named.
+        given: String,
+        /// What is there instead.
+        others: String,
+    },
+    /// Both sets of policies would come from standard input.
+    #[error("read both sets of policies from standard input")]
+    TwoInputs,
+    /// `--from` or `--to` means nobody who is known.
+    #[error("find {argument} {text} in the inventory")]
+    Nobody {
+        /// Which argument.
+        argument: &'static str,
+        /// What it says.
+        text: String,
+        /// Who may be meant.
+        candidates: Vec<String>,
+        /// Whether names outside the cluster were known.
+        has_captures: bool,
+    },
+    /// What was asked for may mean several.
+    #[error("tell whom {argument} {text} means: it may be {}", candidates.join(", "))]
+    Ambiguous {
+        /// Which argument.
+        argument: &'static str,
+        /// What it says.
+        text: String,
+        /// Whom it may mean.
+        candidates: Vec<String>,
+    },
+    /// A workload that has no pods.
+    #[error("ask about {argument} {text}: it has no pods in the inventory")]
+    Podless {
+        /// Which argument.
+        argument: &'static str,
+        /// What it says.
+        text: String,
+    },
+    /// The address of a Service, of which policies know nothing.
+    #[error("ask about {argument} {address}: it is an address of the Service {service}")]
+    OfService {
+        /// Which argument.
+        argument: &'static str,
+        /// The address.
+        address: IpAddr,
+        /// The Service.
+        service: String,
+    },
+    /// A port that is no number and no name.
+    #[error("find the port {port}{}", if known.is_empty() { String::new() } else { format!(": {known} have names") })]
+    NoSuchPort {
+        /// What was asked for.
+        port: String,
+        /// The ports that have names.
+        known: String,
     },
     /// Nobody knows who is who.
     #[cfg(not(feature = "cluster"))]
@@ -109,7 +203,13 @@ impl Failure {
             Self::Inventory(error) => error.hint(),
             #[cfg(feature = "cluster")]
             Self::Cluster(error) => return Some(error.hint()),
-            Self::Unwritable { .. } => "name a file in a directory that you may write to, or - for standard output",
+            #[cfg(all(feature = "live", feature = "cluster"))]
+            Self::NoWitness(error) => {
+                return Some(
+                    format!("{}; --offline captures only, to learn from it where there is a cluster", error.hint()).into(),
+                );
+            }
+            Self::Unwritable { .. } => "name a file in a directory that is there and that you may write to",
             Self::Occupied(_) => "what it holds may not be had again: name another file, or move this one away",
             Self::Emit(error) => error.hint(),
             Self::Empty { hint, .. } => hint,
@@ -117,6 +217,35 @@ impl Failure {
                 "names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject"
             }
             Self::TwoOutputs => "give --output a directory, or leave --format out",
+            Self::PoliciesUnreadable { .. } => {
+                "name a file or directory of NetworkPolicies, or `cluster` for those of the inventory"
+            }
+            Self::PolicyMalformed { problem, .. } if problem.what.ends_with("says no namespace") => {
+                "write metadata.namespace, or say with --namespace where it is to be applied"
+            }
+            Self::PolicyMalformed { .. } => {
+                "`kubectl apply --dry-run=server -f FILE` should refuse it too; files that are templates must be rendered first"
+            }
+            Self::PolicyTwice { .. } => "in a cluster the later one would replace the first: name one of them",
+            Self::NoPolicies { .. } => "name a file or directory that holds some, or `cluster` for those of the inventory",
+            Self::TwoInputs => "name a file or directory for one of them",
+            Self::Nobody { candidates, .. } if !candidates.is_empty() => {
+                return Some(format!("is {} meant?", candidates.join(" or ")).into());
+            }
+            Self::Nobody { has_captures, .. } => {
+                if *has_captures {
+                    "write an address, namespace/pod, namespace/workload, namespace/kind/name, or a name that a pod asked for in the captures"
+                } else {
+                    "write an address, namespace/pod, namespace/workload or namespace/kind/name; names outside are known with --read"
+                }
+            }
+            Self::Ambiguous { argument: "--port", .. } => "give the number",
+            Self::Ambiguous { .. } => "name one of them",
+            Self::Podless { .. } => "add an inventory of a time when it had some (--inventory is repeatable)",
+            Self::OfService { .. } => {
+                "policies see what is behind a Service: name the workload there, and its own port (targetPort)"
+            }
+            Self::NoSuchPort { .. } => "give a number from 1 to 65535, as the pod sees it, or the name of a container port",
             Self::NoSuchCode(_) => "`netpol-gen findings` lists the codes",
             Self::Unproved(_) => "this is a defect of netpol-gen, not of your capture: please report it with the lines above",
             #[cfg(not(feature = "cluster"))]
@@ -124,6 +253,8 @@ impl Failure {
                 "add --inventory FILE with the output of `kubectl get namespaces,nodes,pods,services,endpointslices,deployments,replicasets,\
                  statefulsets,daemonsets,jobs,cronjobs,ingresses,networkpolicies -A -o yaml`"
             }
+            #[cfg(feature = "live")]
+            Self::NothingCaptured => "is it the right interface (`any` is all of them), or the filter too narrow?",
             #[cfg(feature = "live")]
             Self::Unreadable { .. } => "name the directory of the earlier run with --record",
             #[cfg(feature = "live")]

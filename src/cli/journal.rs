@@ -13,6 +13,10 @@ use serde::Serialize;
 
 /// Bytes of records, before compression, that wait for a disk that takes nothing.
 const MOST_PENDING: usize = 64 << 20;
+/// Bytes of records that are better written before more come.
+const HEAVY: usize = 8 << 20;
+/// Bytes of a block, before compression.
+const BLOCK: usize = 16 << 10;
 /// What zstd itself takes when nothing is said: the best speed for its size.
 const LEVEL: i32 = 3;
 
@@ -63,7 +67,7 @@ impl Journal {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let frame = zstd::bulk::compress(&self.pending, LEVEL)?;
+        let frame = compress(&self.pending)?;
         let written = self.file.write_all(&frame).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             // Half a frame would make everything behind it unreadable.
@@ -76,10 +80,25 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether so much waits that a checkpoint is due, whatever the time.
+    pub(super) const fn is_heavy(&self) -> bool {
+        self.pending.len() >= HEAVY
+    }
+
     /// Records that were given up because the disk took nothing for too long.
     pub(super) const fn lost(&self) -> u64 {
         self.lost
     }
+}
+
+/// One frame, in blocks that can be read one by one: what is torn in the middle is readable up to there.
+fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
+    for block in lines.chunks(BLOCK) {
+        encoder.write_all(block)?;
+        encoder.flush()?;
+    }
+    encoder.finish()
 }
 
 #[cfg(test)]

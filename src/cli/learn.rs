@@ -112,29 +112,13 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
     }
     let captures = arguments.read.clone();
     let inventory = match arguments.inventory.as_slice() {
-        [] => present(arguments, options)?,
+        #[cfg(feature = "cluster")]
+        [] => super::known::present(&arguments.cluster, options)?,
+        #[cfg(not(feature = "cluster"))]
+        [] => return Err(Failure::NoInventory),
         given => inventory::snapshot::load(given, options)?,
     };
     Ok(Some(Sources { captures, inventory, is_whole: true }))
-}
-
-/// The inventory of the cluster as it is now.
-#[cfg(feature = "cluster")]
-fn present(arguments: &Learn, options: &InventoryOptions) -> Result<Inventory, Failure> {
-    let listing = crate::cluster::list(&arguments.cluster.access())?;
-    let mut builder = inventory::InventoryBuilder::new();
-    for object in listing.objects {
-        builder.apply_value(object);
-    }
-    for line in super::inventory::warnings(&listing.left_out) {
-        say(&line);
-    }
-    Ok(builder.build(options))
-}
-
-#[cfg(not(feature = "cluster"))]
-fn present(_: &Learn, _: &InventoryOptions) -> Result<Inventory, Failure> {
-    Err(Failure::NoInventory)
 }
 
 /// Lists all codes of findings.
@@ -211,10 +195,9 @@ fn is_empty(set: &PolicySet) -> bool {
     set.policies.iter().all(|explained| explained.grounds.is_empty())
 }
 
-/// Says where the traffic went, if not into policies.
-fn empty(reading: &Reading, set: &PolicySet) -> Failure {
+/// Says where the traffic went, if not into edges.
+pub(super) fn nothing_seen(reading: &Reading) -> Failure {
     let flows: u64 = reading.observation.flows.values().sum();
-    let edges = u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX);
     let (reason, hint) = if reading.frames.total == 0 && reading.findings.worst().is_some() {
         ("no frame of the captures can be read".to_owned(), "the findings above say why")
     } else if reading.frames.total == 0 {
@@ -223,17 +206,27 @@ fn empty(reading: &Reading, set: &PolicySet) -> Failure {
         let frames = counted(reading.frames.total, "frame", "frames");
         let reason = format!("none of {frames} belongs to a TCP, UDP or SCTP conversation");
         (reason, "the findings above say what the frames were")
-    } else if reading.observation.edges.is_empty() {
+    } else {
         let flows = counted(flows, "flow", "flows");
         let reason = format!("none of {flows} was an answered connection of a pod that the inventory knows at that time");
         (reason, "is the inventory of the same cluster and time as the capture? The findings above name the addresses")
-    } else if !set.inexpressible.is_empty() {
-        let reason = format!("none of {} seen can be said by a policy", counted(edges, "edge", "edges"));
-        (reason, "the findings above say why; mostly pods have no labels by which to select them")
-    } else {
+    };
+    Failure::Empty { reason, hint }
+}
+
+/// Says where the traffic went, if not into policies.
+fn empty(reading: &Reading, set: &PolicySet) -> Failure {
+    let edges = u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX);
+    if reading.observation.edges.is_empty() {
+        return nothing_seen(reading);
+    }
+    let (reason, hint) = if set.inexpressible.is_empty() {
         let reason =
             format!("{} to other namespaces", counted(edges, "edge was seen, which belongs", "edges were seen, which belong"));
         (reason, "name the namespace with --namespace, or add --system")
+    } else {
+        let reason = format!("none of {} seen can be said by a policy", counted(edges, "edge", "edges"));
+        (reason, "the findings above say why; mostly pods have no labels by which to select them")
     };
     Failure::Empty { reason, hint }
 }

@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::recording::{FlowFile, header, say};
 use super::run::Run;
-use super::view::View;
+use super::view::{View, length};
 use super::witness::Witness;
 
 /// What a live run leaves to be learned from.
@@ -37,15 +37,15 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
     let directory = arguments.record_directory();
     let given =
         if arguments.inventory.is_empty() { None } else { Some(inventory::snapshot::load(&arguments.inventory, options)?) };
-    let run = if arguments.resume { Run::resume(&directory)? } else { Run::begin(&directory, now())? };
-    let duration = match arguments.tapping.duration {
+    let run = if arguments.live.resume { Run::resume(&directory)? } else { Run::begin(&directory, now())? };
+    let duration = match arguments.live.tapping.duration {
         Some(duration) => Some(duration.saturating_sub(run.captured)),
         None => None,
     };
-    if arguments.resume {
-        say(&format!("going on with a run of {:?} in {}", run.captured, directory.display()));
+    if arguments.live.resume {
+        say(&format!("going on with a run of {} in {}", length(run.captured), directory.display()));
     }
-    let mut opened = open(&arguments.tapping, arguments.flows, &arguments.vxlan_port)?;
+    let mut opened = open(&arguments.live.tapping, arguments.flows, &arguments.vxlan_port)?;
     capture::give_up(opened.needed()).map_err(Failure::Rights)?;
     let mut sight = Sight { inventory: given, witness: None };
     if arguments.asks_cluster() {

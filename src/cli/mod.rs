@@ -4,12 +4,15 @@
 //! [`exit`].
 
 mod args;
+mod args_checks;
 #[cfg(feature = "live")]
 mod capture;
 mod convert;
+mod diff;
 #[cfg(any(feature = "live", feature = "cluster"))]
 mod duration;
 pub mod exit;
+mod explain;
 mod failure;
 mod hold_out;
 #[cfg(feature = "live")]
@@ -19,19 +22,24 @@ mod interrupt;
 #[cfg(feature = "cluster")]
 mod inventory;
 mod journal;
+mod known;
 mod learn;
 #[cfg(feature = "live")]
 mod live;
 mod output;
+mod policies;
 mod progress;
 mod reading;
 mod recording;
+mod remedy;
 #[cfg(feature = "live")]
 mod run;
+mod verify;
 #[cfg(feature = "live")]
 mod view;
 #[cfg(feature = "cluster")]
 mod watch;
+mod whom;
 #[cfg(feature = "live")]
 #[cfg_attr(not(feature = "cluster"), path = "no_witness.rs")]
 mod witness;
@@ -59,6 +67,9 @@ pub fn main() -> ExitCode {
         Command::Capture(capture) => capture::run(&capture),
         #[cfg(not(feature = "live"))]
         Command::Capture(capture) => convert::run(&capture),
+        Command::Verify(verify) => verify::run(&verify),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Diff(diff) => diff::run(&diff),
         Command::Findings => learn::print_codes(),
         #[cfg(feature = "cluster")]
         Command::Inventory(inventory) => inventory::run(&inventory),

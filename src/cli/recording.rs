@@ -50,6 +50,9 @@ impl FlowFile {
     pub(super) fn add(&mut self, records: &[Record]) -> Result<(), Failure> {
         for record in records {
             self.journal.add(record).map_err(|source| Failure::Unwritable { path: self.path.clone(), source })?;
+            if self.journal.is_heavy() && !self.is_stuck {
+                self.write();
+            }
         }
         self.records += u64::try_from(records.len()).unwrap_or(u64::MAX);
         Ok(())
@@ -57,9 +60,12 @@ impl FlowFile {
 
     /// Writes what has come together, if it is time. A disk that takes nothing is told and tried again later.
     pub(super) fn keep_up(&mut self) {
-        if Instant::now() < self.next {
-            return;
+        if Instant::now() >= self.next {
+            self.write();
         }
+    }
+
+    fn write(&mut self) {
         match self.journal.checkpoint() {
             Ok(()) => {
                 self.is_stuck = false;

@@ -17,8 +17,10 @@ const NEWEST: usize = 6;
 const MOST_EDGES: usize = 200_000;
 /// Time between two looks on a terminal.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Time between two lines of a log.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Time between two lines of a log: at first, and when it has gone well for a while.
+const LINE_EVERY: [Duration; 2] = [Duration::from_secs(10), Duration::from_mins(1)];
+/// From when on it has gone well for a while.
+const A_WHILE: Duration = Duration::from_mins(2);
 
 /// What is shown.
 pub(super) struct View {
@@ -41,7 +43,7 @@ impl View {
             let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
             ProgressBar::new_spinner().with_style(style)
         });
-        let next = begin + if bar.is_some() { LOOK_EVERY } else { LINE_EVERY };
+        let next = begin + if bar.is_some() { LOOK_EVERY } else { LINE_EVERY[0] };
         Self {
             bar,
             begin,
@@ -92,7 +94,7 @@ impl View {
         } else {
             let note = self.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
             say(&format!("{line}{note}"));
-            self.next = now + LINE_EVERY;
+            self.next = now + LINE_EVERY[usize::from(now.duration_since(self.begin) >= A_WHILE)];
         }
         self.before = (now, counts);
     }
@@ -128,7 +130,7 @@ impl Drop for View {
 }
 
 /// `45 s`, `12 min 3 s`, `3 h 20 min`.
-fn length(length: Duration) -> String {
+pub(super) fn length(length: Duration) -> String {
     let seconds = length.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),

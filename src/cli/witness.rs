@@ -44,7 +44,7 @@ struct Kept {
 impl Witness {
     /// Asks the cluster for everything, and goes on from there.
     pub(super) fn start(arguments: &Learn, path: &Path, options: &InventoryOptions) -> Result<Self, Failure> {
-        let every = arguments.tapping.every;
+        let every = arguments.live.tapping.every;
         let journal = Journal::create(path).map_err(|source| Failure::Unwritable { path: path.to_owned(), source })?;
         let next = Instant::now() + every;
         let kept = Kept { journal, history: History::default(), waiting: 0, every, next, trouble: None };
@@ -58,7 +58,7 @@ impl Witness {
             Err(error) => {
                 // It holds nothing that could be learned from.
                 let _ = std::fs::remove_file(path);
-                Err(error.into())
+                Err(Failure::NoWitness(error))
             }
         }
     }

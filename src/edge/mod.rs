@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod book;
+mod failures;
 mod ledger;
 mod observer;
 mod place;

@@ -1,5 +1,6 @@
 //! Folds connections into edges, and what cannot be one into findings.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -14,6 +15,7 @@ use crate::model::{
 
 use super::arrivals::Arrivals;
 use super::book::NameBook;
+use super::failures::{Attempt, Failures};
 use super::ledger::{Group, Ledger};
 use super::place::Place;
 use super::ports::{DynamicPorts, take_dynamic};
@@ -74,8 +76,9 @@ pub struct Observer<'a> {
     book: NameBook,
     edges: Ledger<Evidence>,
     one_way: Ledger<OneWay>,
-    failed: BTreeMap<(Code, String), (u64, BTreeSet<Edge>)>,
-    failed_beyond: BTreeMap<Code, u64>,
+    failures: Failures,
+    /// What one of two pods did, with what each of them would have done.
+    passed_on: BTreeMap<(String, String), (u64, BTreeSet<Edge>)>,
     masked: BTreeMap<(NodeId, String, String), u64>,
     seen_through: BTreeSet<NodeId>,
     active: BTreeSet<WorkloadId>,
@@ -89,8 +92,8 @@ pub struct Observer<'a> {
 }
 
 impl<'a> Observer<'a> {
-    /// Different failed attempts kept apart; a scan of every port does not fill the memory.
-    const FAILED: usize = 20_000;
+    /// Different things that one of two pods did, kept apart.
+    const PASSED_ON: usize = 20_000;
 
     /// An observer of the cluster that `inventory` describes, which keeps at most so many edges; of the others it only says
     /// whose they are.
@@ -109,8 +112,8 @@ impl<'a> Observer<'a> {
             book: NameBook::default(),
             edges: Ledger::new(edges),
             one_way: Ledger::new(edges),
-            failed: BTreeMap::new(),
-            failed_beyond: BTreeMap::new(),
+            failures: Failures::default(),
+            passed_on: BTreeMap::new(),
             masked: BTreeMap::new(),
             seen_through: BTreeSet::new(),
             active: BTreeSet::new(),
@@ -211,7 +214,9 @@ impl<'a> Observer<'a> {
         let waiting = self.views.finish(self.inventory);
         self.connections(&waiting);
         self.judge_one_way();
-        self.judge_failed();
+        let edges = &self.edges;
+        self.findings.merge(std::mem::take(&mut self.failures).findings(|edge| edges.contains(edge)));
+        self.judge_passed_on();
         self.judge_masked();
         let inventory = self.inventory;
         let mut edges = self.edges.take();
@@ -280,8 +285,9 @@ impl<'a> Observer<'a> {
             if originator.pod().is_some() || places.iter().any(|(place, _)| place.pod().is_some()) {
                 let Endpoint { port, .. } = connection.flow.responder;
                 let edges = others.iter().filter_map(|&(place, port)| self.edge(connection, originator, place, port)).collect();
-                let subject = format!("{} -> {service} {} {port}", originator.describe(self.inventory), connection.flow.protocol);
-                self.failed(connection.flow.outcome, subject, edges);
+                let Flow { protocol, outcome, .. } = connection.flow;
+                let from = originator.describe(self.inventory);
+                self.failures.add(Attempt { from, to: service, protocol, port, outcome, edges });
             }
             return;
         }
@@ -325,7 +331,18 @@ impl<'a> Observer<'a> {
         for (unknown, other, did) in [(from, to, "called"), (to, from, "was called by")] {
             if let Place::Unknown(address) = unknown {
                 let message = format!("{did} {} on {protocol} {port} ({})", other.describe(inventory), outcome_name(outcome));
-                self.findings.add(Code::UnattributedAddress, self.unattributed(address), message);
+                let candidates = inventory.candidates(address, connection.flow.span.first());
+                if candidates.is_empty() {
+                    self.findings.add(Code::UnattributedAddress, self.unattributed(address), message);
+                } else if !candidates.iter().all(|&pod| other.is_own_node_of(pod, inventory)) {
+                    let edges = candidates.iter().filter_map(|&pod| {
+                        let (from, to) = if did == "called" { (Place::Pod(pod), other) } else { (other, Place::Pod(pod)) };
+                        self.edge(connection, from, to, port)
+                    });
+                    let edges = edges.collect();
+                    let names: Vec<String> = candidates.iter().map(|id| inventory.pod(*id).name.to_string()).collect();
+                    self.passed_on(format!("{address} ({})", names.join(" or ")), message, edges);
+                }
             }
         }
         let Some((pod, other)) = from.pod().map(|pod| (pod, to)).or_else(|| to.pod().map(|pod| (pod, from))) else {
@@ -340,7 +357,8 @@ impl<'a> Observer<'a> {
         };
         match outcome {
             Outcome::Unanswered | Outcome::Refused => {
-                self.failed(outcome, edge.to_string(), BTreeSet::from([edge]));
+                let (from, to) = (edge.originator.to_string(), edge.responder.to_string());
+                self.failures.add(Attempt { from, to, protocol, port, outcome, edges: BTreeSet::from([edge]) });
             }
             Outcome::OneWay { moments } => {
                 let evidence = self.evidence(connection, from, book);
@@ -484,14 +502,25 @@ impl<'a> Observer<'a> {
         if owners.is_empty() { address.to_string() } else { format!("{address} ({})", owners.join("; ")) }
     }
 
-    fn failed(&mut self, outcome: Outcome, subject: String, edges: BTreeSet<Edge>) {
-        let code = if outcome == Outcome::Refused { Code::RefusedConnection } else { Code::UnansweredConnection };
-        let is_full = self.failed.len() >= Self::FAILED;
-        match self.failed.entry((code, subject)) {
-            std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().0 += 1,
-            std::collections::btree_map::Entry::Vacant(_) if is_full => *self.failed_beyond.entry(code).or_default() += 1,
-            std::collections::btree_map::Entry::Vacant(vacant) => {
+    fn passed_on(&mut self, subject: String, message: String, edges: BTreeSet<Edge>) {
+        let known = self.passed_on.len();
+        match self.passed_on.entry((subject, message)) {
+            Entry::Occupied(mut known) => known.get_mut().0 += 1,
+            Entry::Vacant(vacant) if known >= Self::PASSED_ON => {
+                let (subject, message) = vacant.into_key();
+                self.findings.add(Code::AddressPassedOn, subject, message);
+            }
+            Entry::Vacant(vacant) => {
                 vacant.insert((1, edges));
+            }
+        }
+    }
+
+    /// Whose it was does not matter where both did the same at other times: a rule allows it.
+    fn judge_passed_on(&mut self) {
+        for ((subject, message), (count, edges)) in std::mem::take(&mut self.passed_on) {
+            if edges.is_empty() || edges.iter().any(|edge| !self.edges.contains(edge)) {
+                self.findings.add_many(Code::AddressPassedOn, subject, message, count);
             }
         }
     }
@@ -515,20 +544,6 @@ impl<'a> Observer<'a> {
             } else {
                 self.findings.add_many(Code::UnrepeatedUdp, edge.to_string(), "nobody answered", flows);
             }
-        }
-    }
-
-    /// A failed attempt on an edge that worked at other times needs no mention: a rule allows it.
-    fn judge_failed(&mut self) {
-        for ((code, subject), (count, edges)) in std::mem::take(&mut self.failed) {
-            if edges.is_empty() || edges.iter().any(|edge| !self.edges.contains(edge)) {
-                let message = if code == Code::RefusedConnection { "was refused" } else { "was not answered" };
-                self.findings.add_many(code, subject, message, count);
-            }
-        }
-        for (code, count) in std::mem::take(&mut self.failed_beyond) {
-            let message = format!("in number, beyond the first {}", Self::FAILED);
-            self.findings.add_many(code, "further attempts", message, count);
         }
     }
 }

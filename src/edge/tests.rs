@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Observation, Observer};
 use crate::flow::Names;
-use crate::inventory::{Inventory, InventoryBuilder, InventoryOptions};
+use crate::inventory::{History, Inventory, InventoryBuilder, InventoryOptions, Record};
 use crate::model::{Code, DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Protocol, Span, Timestamp};
 
 const CALLER: &str = "10.244.1.10";
@@ -70,6 +70,112 @@ fn observe(flows: Vec<Flow>, names: &Names) -> Observation {
 
 fn edges(flows: Vec<Flow>) -> Vec<String> {
     observe(flows, &Names::default()).edges.keys().map(ToString::to_string).collect()
+}
+
+/// The address of a worker, which is behind a Service, goes to an auditor in the second from 100 on; perhaps a watch heard when the
+/// worker was gone.
+fn passed_on(gone: Option<f64>) -> Inventory {
+    let mut builder = InventoryBuilder::new();
+    let owned = |name: &str, address: &str, start: i64, ports: &[(u16, &str)]| {
+        let mut pod = pod(name, address, ports);
+        let start = jiff::Timestamp::from_second(start).expect("a time").to_string();
+        pod["metadata"]["uid"] = name.into();
+        pod["status"]["startTime"] = start.clone().into();
+        pod["status"]["containerStatuses"] = json!([{"state": {"running": {"startedAt": start}}}]);
+        pod
+    };
+    builder.apply_value(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"},
+        "status": {"addresses": [{"type": "InternalIP", "address": NODE}]}}));
+    builder.apply_value(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "n", "name": "worker"},
+        "spec": {"clusterIP": SERVICE, "selector": {"app": "worker"}, "ports": [{"port": 80, "targetPort": 8080}]}}));
+    builder.apply_value(owned("server", SERVER, 1, &[]));
+    let mut worker = owned("worker", CALLER, 1, &[]);
+    worker["metadata"]["deletionTimestamp"] = "1970-01-01T00:02:10Z".into();
+    builder.apply_value(worker.clone());
+    builder.end_snapshot();
+    if let Some(gone) = gone {
+        let mut watch = History::default();
+        watch.apply(Record::Added { at: seconds(2.0), object: worker.clone() });
+        watch.apply(Record::Deleted { at: seconds(gone), object: worker });
+        builder.apply_snapshot(watch.conclude("watch"));
+    }
+    builder.apply_value(owned("auditor", CALLER, 100, &[]));
+    builder.build(&InventoryOptions::default())
+}
+
+fn seconds(seconds: f64) -> Timestamp {
+    #[expect(clippy::cast_possible_truncation, reason = "a time of a test")]
+    Timestamp((seconds * 1e9) as i64)
+}
+
+fn when(at: f64, mut flow: Flow) -> Flow {
+    flow.span = Span::at(seconds(at));
+    flow
+}
+
+#[test]
+fn what_one_of_two_owners_of_an_address_did_makes_no_rule() {
+    type Row<'a> = (&'a str, Vec<Flow>, &'a [&'a str], &'a [&'a str]);
+    let call = |port: u16| syn((CALLER, 40000), (SERVER, port));
+    let subject = format!("{CALLER} (n/auditor or n/worker)");
+    let rows: [Row; 7] = [
+        ("within the second", vec![when(100.05, call(80))], &[], &["called n/server on TCP 80 (answered)"]),
+        ("before it", vec![when(99.95, call(80))], &["n/worker -> n/server TCP 80"], &[]),
+        ("after it", vec![when(101.0, call(80))], &["n/auditor -> n/server TCP 80"], &[]),
+        (
+            "one did the same at another time: the other may have too",
+            vec![when(50.0, call(80)), when(100.05, call(80))],
+            &["n/worker -> n/server TCP 80"],
+            &["called n/server on TCP 80 (answered)"],
+        ),
+        (
+            "both did the same at other times: no rule is missing",
+            vec![when(50.0, call(80)), when(100.05, call(80)), when(102.0, call(80))],
+            &["n/auditor -> n/server TCP 80", "n/worker -> n/server TCP 80"],
+            &[],
+        ),
+        (
+            "called within the second",
+            vec![when(100.5, syn((SERVER, 40000), (CALLER, 8080)))],
+            &[],
+            &["was called by n/server on TCP 8080 (answered)"],
+        ),
+        ("probed by the node, which is always allowed", vec![when(100.5, syn((NODE, 40000), (CALLER, 8080)))], &[], &[]),
+    ];
+    let inventory = passed_on(None);
+    for (message, flows, edges, findings) in rows {
+        let mut observer = Observer::new(&inventory, 1000);
+        observer.observe(flows, &Names::default());
+        let seen = observer.conclude();
+        assert_eq!(seen.edges.keys().map(ToString::to_string).collect::<Vec<_>>(), edges, "{message}");
+        let found = seen.findings.sorted().into_iter().filter(|finding| finding.code == Code::AddressPassedOn);
+        let found: Vec<(String, String)> = found.map(|finding| (finding.subject, finding.message)).collect();
+        let expected: Vec<(String, String)> = findings.iter().map(|text| (subject.clone(), (*text).to_owned())).collect();
+        assert_eq!(found, expected, "{message}");
+        let unattributed = seen.findings.sorted().into_iter().any(|finding| finding.code == Code::UnattributedAddress);
+        assert!(!unattributed, "{message}: it is known whose it may have been");
+    }
+}
+
+/// A call to a Service, seen before its address was translated, leads to whoever has the address of its pod by then.
+#[test]
+fn a_service_leads_to_the_pods_it_had_at_the_time_of_the_call() {
+    let call = |seconds: f64, port: u16| when(seconds, syn((SERVER, port), (SERVICE, 80)));
+    let observe = |gone: Option<f64>, flows: Vec<Flow>| {
+        let inventory = passed_on(gone);
+        let mut observer = Observer::new(&inventory, 1000);
+        observer.observe(flows, &Names::default());
+        let seen = observer.conclude();
+        let codes: Vec<Code> = seen.findings.sorted().into_iter().map(|finding| finding.code).collect();
+        (seen.edges.keys().map(ToString::to_string).collect::<Vec<_>>(), codes)
+    };
+    let worker = || vec!["n/server -> n/worker TCP 8080".to_owned()];
+    assert_eq!(observe(None, vec![call(99.9, 40000)]), (worker(), vec![]));
+    assert_eq!(observe(None, vec![call(100.1, 40000)]), (vec![], vec![Code::AddressPassedOn]));
+    assert_eq!(observe(None, vec![call(102.0, 40000)]), (vec![], vec![Code::ServiceWithoutBackends]));
+    let codes = vec![Code::AddressPassedOn, Code::ServiceWithoutBackends];
+    let all = observe(Some(100.25), vec![call(99.9, 40000), call(100.1, 40001), call(100.5, 40002)]);
+    assert_eq!(all, (worker(), codes), "two owners in one second");
 }
 
 #[test]

@@ -235,14 +235,13 @@ fn positions_of<K>(entries: &[(K, u32)]) -> impl Iterator<Item = usize> + '_ {
     entries.iter().map(|(_, position)| *position as usize)
 }
 
-/// Backends by call and second, because asking is dear and calls are many.
+/// Backends by call and time, because asking is dear and calls are many.
 #[derive(Default)]
-struct Backends(BTreeMap<(ServiceCall, i64), BTreeSet<Backend>>);
+struct Backends(BTreeMap<(ServiceCall, usize), BTreeSet<Backend>>);
 
 impl Backends {
     fn of(&mut self, inventory: &Inventory, call: ServiceCall, at: Timestamp) -> BTreeSet<Backend> {
-        let second = at.0.div_euclid(1_000_000_000);
-        self.0.entry((call, second)).or_insert_with(|| inventory.backends(call, at)).clone()
+        self.0.entry((call, inventory.moment(at))).or_insert_with(|| inventory.backends(call, at)).clone()
     }
 }
 

@@ -5,9 +5,11 @@
 //! read back as exactly its policy is never written; same input, same bytes; a file that the tool did not write is never
 //! replaced unasked; all files of a run are replaced or none is. Only [`sink`] and [`Templates::load`] touch files.
 
+pub mod answer;
 pub mod candidates;
 mod error;
 pub mod evidence;
+pub mod given;
 pub mod manifest;
 mod owner;
 pub mod plan;

@@ -69,6 +69,7 @@ pub struct FlowTable {
     sightings: Sightings,
     floods: Floods,
     tally: TableTally,
+    was_full: bool,
     opened: u64,
     /// Only where a flow file is written.
     recorder: Option<Recorder>,
@@ -87,6 +88,7 @@ impl FlowTable {
             sightings: Sightings::default(),
             floods: Floods::default(),
             tally: TableTally::default(),
+            was_full: false,
             opened: 0,
             recorder: None,
         }
@@ -224,6 +226,11 @@ impl FlowTable {
         // Each slot by itself; the file's order is made by the sorting.
         self.slots.iter_mut().for_each(|(key, slot)| {
             let last = slot.newest.span().last();
+            // What nobody answers is told when it is given up: a flood would fill the disk.
+            let is_attempt = key.protocol() != Protocol::Udp && !slot.newest.is_answered();
+            if is_attempt && slot.earlier.is_empty() {
+                return;
+            }
             if slot.is_news || last.since(slot.told) >= retell_after(key.protocol()) {
                 slot.is_news = false;
                 slot.is_touched = false;
@@ -246,6 +253,9 @@ impl FlowTable {
 
     /// Finishes all conversations: the capture is over.
     pub fn finish(&mut self) {
+        if self.was_full {
+            self.fold_all();
+        }
         let slots = std::mem::take(&mut self.slots);
         self.finished.reserve_exact(if self.recorder.is_some() { 0 } else { slots.len() });
         #[expect(clippy::iter_over_hash_type, reason = "finished flows are in no particular order")]
@@ -405,6 +415,7 @@ impl FlowTable {
         if self.slots.len() < self.capacity {
             return;
         }
+        self.was_full = true;
         let candidates = self.slots.iter().map(|(key, slot)| (slot.newest.is_answered(), slot.newest.span().last(), *key));
         let mut candidates: Vec<(bool, Timestamp, FlowKey)> = candidates.collect();
         candidates.sort_unstable();
@@ -416,17 +427,30 @@ impl FlowTable {
                 self.tally.answered_evicted += 1;
                 self.close(&key, slot);
             } else {
-                self.tally.unanswered_evicted += 1;
                 unanswered.push((key, slot));
             }
         }
+        self.tally.unanswered_evicted += self.give_up(unanswered);
+    }
+
+    /// Of a table that was full, the attempts that are left belong to the same scans and floods.
+    fn fold_all(&mut self) {
+        let unanswered = self.slots.extract_if(|_, slot| !slot.newest.is_answered()).collect();
+        self.give_up(unanswered);
+    }
+
+    /// Closes attempts, or folds them; returns how many were closed.
+    fn give_up(&mut self, unanswered: Vec<(FlowKey, Slot)>) -> u64 {
         let attempts: Vec<_> = unanswered.iter().map(|(key, slot)| slot.newest.attempt(key)).collect();
         let is_folded = self.floods.fold(&attempts);
+        let mut closed = 0;
         for ((key, slot), is_folded) in unanswered.into_iter().zip(is_folded) {
             if !is_folded {
+                closed += 1;
                 self.close(&key, slot);
             }
         }
+        closed
     }
 }
 

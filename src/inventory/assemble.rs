@@ -9,7 +9,7 @@ use super::object::{Body, Hold, Metadata, NodeBody, Object, OwnerBody, PodBody, 
 use super::owner::{Owned, OwnerRecord, Owners};
 use super::range;
 use super::service::{Backends, Draft, ServiceIndex};
-use super::timeline::{Tenure, Timeline};
+use super::timeline::{KILLED_AFTER, SANDBOX_AFTER, SECOND, Tenure, Timeline};
 use super::{
     Backend, Inventory, InventoryOptions, Node, NodeId, Pod, PodId, SIDE_CARS, Service, ServiceId, ServiceType, Workload,
     WorkloadId, index,
@@ -176,14 +176,26 @@ impl Parts {
                 *known = selector;
             }
             let from = from(&metadata, &body);
-            let PodBody { node, is_on_host_network, addresses, holds, finished, is_over, ports, containers, arguments, .. } =
-                *body;
+            let gone = gone(&metadata, &body);
+            let PodBody {
+                node,
+                is_on_host_network,
+                addresses,
+                holds,
+                talks_from,
+                finished,
+                is_over,
+                ports,
+                containers,
+                arguments,
+                ..
+            } = *body;
             said.pod_ranges.extend(arguments.pod_ranges);
             said.service_ranges.extend(arguments.service_ranges);
             if let Some(port) = arguments.api_server_port {
                 said.api_server.extend(addresses.iter().map(|address| Backend { address: *address, port }));
             }
-            self.claims.push(Claim { contested, holds, is_over, rank: metadata.version.unwrap_or(0) });
+            self.claims.push(Claim { contested, holds, talks_from, gone, is_over, rank: metadata.version.unwrap_or(0) });
             self.inventory.pods.push(Pod {
                 name: PodName { namespace: metadata.namespace, name: metadata.name },
                 workload: WorkloadId(0),
@@ -222,15 +234,13 @@ impl Parts {
     fn settle_timeline(&mut self) {
         let mut timeline = Timeline::default();
         let claims = std::mem::take(&mut self.claims);
-        for (position, (pod, Claim { contested, holds, is_over, rank })) in self.inventory.pods.iter().zip(claims).enumerate() {
+        for (position, (pod, claim)) in self.inventory.pods.iter().zip(claims).enumerate() {
             if pod.is_on_host_network {
+                timeline.add_life(pod.from, pod.until);
                 continue;
             }
             for &address in &pod.addresses {
-                let (from, until) = holds.get(&address).copied().unwrap_or_default().within(pod.from, pod.until);
-                let (workload, is_contested) = (pod.workload, contested.contains(&address));
-                let id = PodId(index(position));
-                timeline.add(address, Tenure { pod: id, workload, from, until, is_over, is_contested, rank });
+                timeline.add(address, claim.tenure(PodId(index(position)), pod, address));
             }
         }
         for (address, claimants) in timeline.settle() {
@@ -329,9 +339,45 @@ struct Claim {
     contested: BTreeSet<IpAddr>,
     /// When it had which of its addresses.
     holds: BTreeMap<IpAddr, Hold>,
+    /// When its first container started, if that is known.
+    talks_from: Option<Timestamp>,
+    /// When it cannot talk any more.
+    gone: Timestamp,
     is_over: bool,
     /// The `resourceVersion`.
     rank: u64,
+}
+
+impl Claim {
+    fn tenure(&self, id: PodId, pod: &Pod, address: IpAddr) -> Tenure {
+        let hold = self.holds.get(&address).copied().unwrap_or_default();
+        let (since, until) = hold.within(pod.from, pod.until);
+        let (from, by) = match (hold.from, self.talks_from) {
+            // Its containers started in another sandbox.
+            (Some(_), _) => (since, hold.seen.unwrap_or(since)),
+            (None, Some(start)) => (start, start.plus(SECOND)),
+            (None, None) if since == Timestamp::MIN => (since, since),
+            (None, None) => (since, since.plus(SANDBOX_AFTER)),
+        };
+        let seen = hold.seen.filter(|seen| *seen >= from).unwrap_or(by);
+        Tenure {
+            pod: id,
+            workload: pod.workload,
+            since,
+            from,
+            by: by.min(seen),
+            until: until.max(from),
+            gone: hold.until.unwrap_or(self.gone).min(self.gone).max(from),
+            is_over: self.is_over,
+            is_contested: self.contested.contains(&address),
+            rank: self.rank,
+        }
+    }
+}
+
+/// When nothing of a pod can talk any more.
+fn gone(metadata: &Metadata, body: &PodBody) -> Timestamp {
+    body.gone.or_else(|| metadata.deleted.map(|end| end.plus(KILLED_AFTER))).unwrap_or(Timestamp::MAX)
 }
 
 /// By this label rules select a namespace by its name.

@@ -53,9 +53,12 @@ pub(super) fn merge(older: Object, mut newer: Object) -> Object {
             newer.addresses.extend(older.addresses);
             newer.node_addresses.extend(older.node_addresses);
             newer.started = earliest(newer.started, older.started);
+            newer.talks_from = earliest(newer.talks_from, older.talks_from);
+            newer.gone = earliest(newer.gone, older.gone);
             newer.finished = newer.finished.or(older.finished);
             for (address, hold) in older.holds {
-                newer.holds.entry(address).or_insert(hold);
+                let known = newer.holds.entry(address).or_insert(hold);
+                known.seen = earliest(known.seen, hold.seen);
             }
             newer.is_over |= older.is_over;
         }
@@ -97,7 +100,7 @@ fn merge_owner(newer: &mut OwnerBody, older: OwnerBody) {
 }
 
 /// The earlier of two times, of which either may be unknown.
-fn earliest<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+pub(super) fn earliest<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

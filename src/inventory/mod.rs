@@ -178,6 +178,19 @@ impl Inventory {
         }
     }
 
+    /// The pods of which one had `address` at `at`, where it passed from one workload to another so soon that it cannot be told
+    /// which; otherwise none. Such an address is [`Identity::UnknownInCluster`].
+    #[must_use]
+    pub fn candidates(&self, address: IpAddr, at: Timestamp) -> BTreeSet<PodId> {
+        self.timeline.candidates(address.to_canonical(), at).collect()
+    }
+
+    /// A number that is the same for all times between which no pod came or went: then [`Inventory::backends`] are the same too.
+    #[must_use]
+    pub fn moment(&self, at: Timestamp) -> usize {
+        self.timeline.moment(at)
+    }
+
     /// The Service that answers at this address and port (ClusterIP, load balancer, external IP, node address + node port).
     #[must_use]
     pub fn service_call(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<ServiceCall> {
@@ -221,13 +234,13 @@ impl Inventory {
         backends
     }
 
-    /// Whether a pod had an address at a time. A pod on the host network has those of its node.
+    /// Whether a pod had an address at a time, or may have had it. A pod on the host network has those of its node.
     fn holds(&self, id: PodId, address: IpAddr, at: Timestamp) -> bool {
         let pod = self.pod(id);
         if pod.is_on_host_network {
             pod.from.plus(-timeline::SLACK_BEFORE) <= at && at <= pod.until.plus(timeline::SLACK_AFTER)
         } else {
-            self.timeline.owner(address, at) == Some(id)
+            self.timeline.owner(address, at) == Some(id) || self.timeline.candidates(address, at).any(|candidate| candidate == id)
         }
     }
 

@@ -110,16 +110,21 @@ pub struct PodBody {
     pub is_on_host_network: bool,
     /// `status.podIPs`.
     pub addresses: BTreeSet<IpAddr>,
-    /// When it had which of these, where that is known to be less than its life.
+    /// When it had which of these, as far as a watch saw that.
     pub holds: BTreeMap<IpAddr, Hold>,
     /// `status.hostIPs`: its node's.
     pub node_addresses: BTreeSet<IpAddr>,
     /// `status.startTime`.
     pub started: Option<Timestamp>,
+    /// When its first container started, where that is told: before, nothing of it talked. A whole second, cut off.
+    pub talks_from: Option<Timestamp>,
     /// When its last container ended, of a pod whose phase is `Succeeded` or `Failed`.
     pub finished: Option<Timestamp>,
     /// Whether its phase is `Succeeded` or `Failed`: its addresses are others' to have, also where no time is told.
     pub is_over: bool,
+    /// When nothing of it talked any more, where that is certain: its last container had ended, or a watch heard that it is gone.
+    /// When it should be gone is in [`Metadata::deleted`].
+    pub gone: Option<Timestamp>,
     /// Declared ports.
     pub ports: Vec<ContainerPort>,
     /// Ports that the kubelet asks whether the pod is well, over TCP.
@@ -137,6 +142,8 @@ pub struct Hold {
     pub from: Option<Timestamp>,
     /// Until when; `None` for its end.
     pub until: Option<Timestamp>,
+    /// When a watch heard first that it has it.
+    pub seen: Option<Timestamp>,
 }
 
 /// What control plane components are told on their command line.

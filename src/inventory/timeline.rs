@@ -1,11 +1,31 @@
 //! Lives of pods in, owner of an address at a time out.
 //!
-//! An address of the pod network has one owner at a time, and after that another: minutes later, or the same minute. So who an
-//! address was is asked of the time of the packet, never of the present. What the cluster tells is in whole seconds, cut off, and
-//! clocks of nodes differ a little; hence the two slacks, which never take an address from somebody who is known to own it.
+//! An address of the pod network has one owner at a time, and after that another: minutes later, or the same second. So who an
+//! address was is asked of the time of the packet, never of the present. Clocks of nodes differ a little; hence the two slacks,
+//! which never take an address from somebody who is known to own it.
 //!
-//! Where two workloads have one address and none of them is known to have gone, it is nobody's: a guess would open one and close
-//! the other.
+//! # From one pod to the next
+//!
+//! Times in objects are whole seconds, cut off: S means some time in [S, S + 1). That the old pod gave the address back before the
+//! sandbox of the new one got it is certain; when, must be told from what came before and after:
+//!
+//! - Nothing of the new pod talks before its first container has started, init containers included. Up to the second in which it
+//!   did (C) the address is the old pod's, and from C + 1 on the new one's. The clock is the node's, as of a capture taken there.
+//! - Where that start is not told (a container that was restarted since; snapshots of older versions), it is some time from
+//!   `status.startTime` on, mostly within [`SANDBOX_AFTER`]. Wrong for a pod that waits longer for its sandbox, while the
+//!   old one talks on.
+//! - The old pod is known to be gone a second after its last container's `finishedAt`; after its `deletionTimestamp`, which is when
+//!   it is killed, with [`KILLED_AFTER`] added.
+//! - What a watch hears it hears late, by nobody knows how much, and never early. So a deletion, or the address in the new pod's
+//!   status, ends the doubt at once, and neither ever moves its beginning: the old pod is gone when its deletion is heard
+//!   (the kubelet lets go of the object last; if it was forced to, with [`FORCED_AFTER`] added).
+//!
+//! From the first moment in which the address may be the new pod's to the last in which it may be the old one's it is nobody's,
+//! unless both are of one workload. Where nobody else may have it, it is a pod's from its start (or a moment before) to its end (or
+//! a moment after): a Job that comes and goes within a second talks in none of the seconds that are certain.
+//!
+//! Where two workloads have one address and none of them is known to have gone, it is nobody's too: a guess would open one and
+//! close the other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -19,14 +39,31 @@ pub(super) const SLACK_BEFORE: i64 = 2_000_000_000;
 /// comes later than this is not the pod's, and nobody's if there is no later owner.
 pub(super) const SLACK_AFTER: i64 = 10_000_000_000;
 
+/// What a time that was cut to whole seconds may be short of.
+pub(super) const SECOND: i64 = 1_000_000_000;
+/// Within which time of its start a pod has its sandbox, and so its address.
+pub(super) const SANDBOX_AFTER: i64 = 3_000_000_000;
+/// How long after its `deletionTimestamp` a pod is killed at the latest: a hook that is still running then is given two seconds
+/// (`minimumGracePeriodInSeconds` of the kubelet).
+pub(super) const KILLED_AFTER: i64 = 3_000_000_000;
+/// How long a pod may go on after it was deleted without having been told to go: the usual time of grace.
+pub(super) const FORCED_AFTER: i64 = 30_000_000_000;
+
 /// A pod's hold of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tenure {
     pub(super) pod: PodId,
     pub(super) workload: WorkloadId,
+    /// Since when it may have the address if nobody else has it.
+    pub(super) since: Timestamp,
+    /// Since when it may talk, whoever had the address before.
     pub(super) from: Timestamp,
+    /// Since when nobody can have the address who had it before.
+    pub(super) by: Timestamp,
     /// Known end; [`Timestamp::MAX`] for a pod that was never seen ended.
     pub(super) until: Timestamp,
+    /// When it cannot talk any more; [`Timestamp::MAX`] if that is not known.
+    pub(super) gone: Timestamp,
     /// Whether it has ended, though perhaps nobody knows when.
     pub(super) is_over: bool,
     /// Whether one snapshot shows the address at another pod as well, with both of them running: no succession explains that.
@@ -41,6 +78,17 @@ pub(super) struct Timeline {
     tenures: HashMap<IpAddr, Vec<Tenure>>,
     /// When an address had more than one owner. There are few.
     contests: BTreeMap<IpAddr, Vec<Span>>,
+    /// When an address went from one workload to another, and between which pods. There are few of these too.
+    handovers: BTreeMap<IpAddr, Vec<Handover>>,
+    /// All times at which an owner may have changed, in order.
+    changes: Vec<Timestamp>,
+}
+
+/// A time in which an address had one owner and then another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Handover {
+    span: Span,
+    pods: [PodId; 2],
 }
 
 impl Timeline {
@@ -49,11 +97,16 @@ impl Timeline {
         self.tenures.entry(address).or_default().push(tenure);
     }
 
+    /// Adds a life that has no address of its own.
+    pub(super) fn add_life(&mut self, from: Timestamp, until: Timestamp) {
+        self.changes.extend([from.plus(-SLACK_BEFORE), after(until.plus(SLACK_AFTER))]);
+    }
+
     /// Puts all tenures in order; a later owner's start ends an earlier one's tenure. Returns the addresses that several had at
     /// once, and who.
     pub(super) fn settle(&mut self) -> BTreeMap<IpAddr, BTreeSet<PodId>> {
         let mut claimants: BTreeMap<IpAddr, BTreeSet<PodId>> = BTreeMap::new();
-        let contests = &mut self.contests;
+        let (contests, handovers) = (&mut self.contests, &mut self.handovers);
         // Each address by itself: the order of the map decides nothing.
         self.tenures.iter_mut().filter(|(_, tenures)| tenures.len() > 1).for_each(|(address, tenures)| {
             // Of those that begin at once, the one that has not ended comes last and so wins.
@@ -63,6 +116,10 @@ impl Timeline {
                 claimants.entry(*address).or_default().extend(pods);
                 contests.entry(*address).or_default().push(span);
             }
+            let passed_on = handed_over(tenures);
+            if !passed_on.is_empty() {
+                handovers.insert(*address, passed_on);
+            }
             let mut next = None;
             for tenure in tenures.iter_mut().rev() {
                 if let Some(next) = next {
@@ -71,13 +128,26 @@ impl Timeline {
                 next = Some(tenure.from);
             }
         });
+        self.settle_changes();
         claimants
+    }
+
+    fn settle_changes(&mut self) {
+        let tenures = self.tenures.values().flatten();
+        let of_tenures = tenures.flat_map(|own| [own.since.plus(-SLACK_BEFORE), own.from, after(own.until.plus(SLACK_AFTER))]);
+        let contests = self.contests.values().flatten().copied();
+        let handovers = self.handovers.values().flatten().map(|handover| handover.span);
+        let of_spans = contests.chain(handovers).flat_map(|span| [span.first(), after(span.last())]);
+        self.changes.extend(of_tenures.chain(of_spans));
+        self.changes.sort_unstable();
+        self.changes.dedup();
+        self.changes.shrink_to_fit();
     }
 
     /// The pod that owned `address` at `at`; nobody where several did.
     pub(super) fn owner(&self, address: IpAddr, at: Timestamp) -> Option<PodId> {
         let tenures = self.tenures.get(&address)?;
-        if self.is_contested(address, at) {
+        if self.is_contested(address, at) || self.candidates(address, at).next().is_some() {
             return None;
         }
         let following = tenures.partition_point(|tenure| tenure.from <= at);
@@ -87,12 +157,23 @@ impl Timeline {
         {
             return Some(last.pod);
         }
-        tenures.get(following).filter(|next| next.from.plus(-SLACK_BEFORE) <= at).map(|next| next.pod)
+        tenures.get(following).filter(|next| next.since.plus(-SLACK_BEFORE) <= at).map(|next| next.pod)
     }
 
     /// Whether more than one workload owned `address` at `at`.
     pub(super) fn is_contested(&self, address: IpAddr, at: Timestamp) -> bool {
         self.contests.get(&address).is_some_and(|spans| spans.iter().any(|span| span.first() <= at && at <= span.last()))
+    }
+
+    /// The pods of different workloads of which one owned `address` at `at`, where it cannot be told which.
+    pub(super) fn candidates(&self, address: IpAddr, at: Timestamp) -> impl Iterator<Item = PodId> + '_ {
+        let handovers = self.handovers.get(&address).into_iter().flatten();
+        handovers.filter(move |handover| handover.span.first() <= at && at <= handover.span.last()).flat_map(|known| known.pods)
+    }
+
+    /// Which of the spans between changes of owners `at` is in: in one span, everybody owns what he owns.
+    pub(super) fn moment(&self, at: Timestamp) -> usize {
+        self.changes.partition_point(|change| *change <= at)
     }
 
     /// Whether any pod ever owned `address`.
@@ -104,6 +185,11 @@ impl Timeline {
     pub(super) fn end(&self, address: IpAddr, pod: PodId) -> Option<Timestamp> {
         self.tenures.get(&address)?.iter().find(|tenure| tenure.pod == pod).map(|tenure| tenure.until)
     }
+}
+
+/// The first moment after this one.
+const fn after(at: Timestamp) -> Timestamp {
+    at.plus(1)
 }
 
 /// Tenures that begin at once and have no end did not follow one another, whatever snapshots they are from: mostly these have no
@@ -133,11 +219,33 @@ fn contested(tenures: &[Tenure]) -> Vec<([PodId; 2], Span)> {
             let successor = tenures.iter().find(|tenure| !tenure.is_contested && tenure.from > next.from);
             let successor = successor.map_or(Timestamp::MAX, |successor| successor.from.plus(-1));
             let until = next.until.min(longest.until).plus(SLACK_AFTER).min(successor);
-            overlaps.push(([longest.pod, next.pod], Span::between(next.from.plus(-SLACK_BEFORE), until)));
+            overlaps.push(([longest.pod, next.pod], Span::between(next.since.min(next.from).plus(-SLACK_BEFORE), until)));
         }
         if longest.is_none_or(|longest| longest.until < next.until) {
             longest = Some(next);
         }
     }
     overlaps
+}
+
+/// When the address went from one workload to another: from when the later one may have it to when the earlier one cannot have it
+/// any more.
+fn handed_over(tenures: &[Tenure]) -> Vec<Handover> {
+    let mut handovers = Vec::new();
+    for (position, next) in tenures.iter().enumerate().skip(1) {
+        // Who is sure to have the address has it alone: what was before is over by then.
+        let mut taken = next.by.min(next.gone);
+        for earlier in tenures[..position].iter().rev() {
+            if taken <= next.from {
+                break;
+            }
+            let last = taken.min(earlier.gone);
+            let is_contest = earlier.is_contested && next.is_contested;
+            if earlier.workload != next.workload && !is_contest && next.from < last {
+                handovers.push(Handover { span: Span::between(next.from, last.plus(-1)), pods: [earlier.pod, next.pod] });
+            }
+            taken = taken.min(earlier.by).min(earlier.gone);
+        }
+    }
+    handovers
 }

@@ -45,9 +45,10 @@ use serde::ser::{Error as _, Serializer};
 use serde_json::Value;
 
 use super::builder::Key;
-use super::merge::merge;
+use super::merge::{earliest, merge};
 use super::object::{Body, Hold, Object};
 use super::snapshot::{self, Snapshot};
+use super::timeline::FORCED_AFTER;
 use crate::model::{Code, Findings, Timestamp};
 
 /// The version of the file format.
@@ -245,6 +246,11 @@ impl History {
                 Body::Owner(owner) | Body::Other(owner) => owner.is_finished = true,
                 _ => {}
             }
+            if let (Body::Pod(pod), Some(at)) = (&mut object.body, at) {
+                let known =
+                    self.lives.get(&key).is_some_and(|life| life.object.metadata.deleted.is_some() || is_over(&life.object));
+                pod.gone = earliest(pod.gone, Some(if known { at } else { at.plus(FORCED_AFTER) }));
+            }
             // A deletionTimestamp is when it should be gone, after its time of grace; now it is.
             object.metadata.deleted = at.or(object.metadata.deleted);
         }
@@ -252,11 +258,18 @@ impl History {
             Body::Pod(pod) => pod.addresses.clone(),
             _ => BTreeSet::new(),
         };
-        let Some(Life { object: older, mut current }) = self.lives.remove(&key) else {
-            self.lives.insert(key, Life { object, current: now });
-            return;
-        };
-        let mut object = merge(older, object);
+        let older = self.lives.remove(&key);
+        let mut current = older.as_ref().map(|life| life.current.clone()).unwrap_or_default();
+        if let Some(Life { object: older, .. }) = older {
+            object = merge(older, object);
+        }
+        if let (Body::Pod(pod), Some(at)) = (&mut object.body, at)
+            && change != Change::Deleted
+        {
+            for address in &now {
+                pod.holds.entry(*address).or_default().seen.get_or_insert(at);
+            }
+        }
         if let (Body::Pod(pod), Some(at)) = (&mut object.body, at)
             && !current.is_empty()
             && !now.is_empty()
@@ -269,6 +282,7 @@ impl History {
                 let hold = pod.holds.entry(*address).or_default();
                 hold.from = hold.from.or(Some(at.plus(-REPORTED_AFTER)));
                 hold.until = None;
+                hold.seen = Some(at);
             }
         }
         if !now.is_empty() {
@@ -294,6 +308,11 @@ impl History {
         }
         Snapshot { objects: self.lives.into_values().map(|life| life.object).collect(), findings }
     }
+}
+
+/// Whether it is a pod that has ended by itself.
+fn is_over(object: &Object) -> bool {
+    matches!(&object.body, Body::Pod(pod) if pod.is_over)
 }
 
 impl Hold {

@@ -54,6 +54,9 @@ codes! {
     /// Two pods of different workloads have one address at the same time.
     AddressClaimedTwice "address-claimed-twice" Serious
         "no rule was written for its traffic in that time: take the inventory anew, or remove the pod that has gone from it";
+    /// An address went from one workload to another, and it cannot be told whose the traffic was.
+    AddressPassedOn "address-passed-on" Serious
+        "no rule rests on it, and one may be missing: capture longer, and watch the cluster during the capture (netpol-gen inventory --watch)";
     /// The cloud's metadata service answered a pod.
     MetadataAddress "metadata-address" Serious
         "the metadata service hands out credentials: delete the policy unless this workload must have them";

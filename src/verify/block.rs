@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::IPBlock;
 
 use super::error::PolicyFault;
+use super::ranges::{after, before};
 
 /// A range of addresses with holes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,22 +87,6 @@ impl AddressBlock {
             }
             Some(candidate)
         })
-    }
-}
-
-/// The next address of the same family.
-fn after(address: IpAddr) -> Option<IpAddr> {
-    match address {
-        IpAddr::V4(address) => u32::from(address).checked_add(1).map(|number| IpAddr::V4(number.into())),
-        IpAddr::V6(address) => u128::from(address).checked_add(1).map(|number| IpAddr::V6(number.into())),
-    }
-}
-
-/// The address before it of the same family.
-fn before(address: IpAddr) -> Option<IpAddr> {
-    match address {
-        IpAddr::V4(address) => u32::from(address).checked_sub(1).map(|number| IpAddr::V4(number.into())),
-        IpAddr::V6(address) => u128::from(address).checked_sub(1).map(|number| IpAddr::V6(number.into())),
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
@@ -21,12 +22,20 @@ use super::world::{Addresses, OnNode, Place, World};
 use crate::inventory::{NodeId, PodId};
 use crate::model::Protocol;
 
+/// Whether a policy can be evaluated.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(policy: &NetworkPolicy) -> Result<(), PolicyError> {
+    Spec::new(policy).map(drop)
+}
+
 /// Policies over a world.
 #[derive(Debug)]
 pub struct Evaluator<'w> {
     pub(super) world: &'w World,
-    pub(super) groups: Groups,
-    pub(super) addresses: Addresses,
+    pub(super) groups: Arc<Groups>,
+    pub(super) addresses: Arc<Addresses>,
     policies: Vec<Resolved>,
     /// For each group the policies that isolate it, in order of the given policies.
     isolating: BTreeMap<Direction, Vec<Vec<usize>>>,
@@ -38,6 +47,8 @@ pub struct Evaluator<'w> {
 #[derive(Debug)]
 struct Resolved {
     name: PolicyName,
+    /// The set of groups that it selects (a position of `Evaluator::selections`).
+    subjects: usize,
     ingress: Vec<ResolvedRule>,
     egress: Vec<ResolvedRule>,
 }
@@ -68,7 +79,7 @@ pub(super) enum Stand<'w> {
 
 /// Whether a rule means a peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Match {
+pub(super) enum Match {
     No,
     Undefined,
     Yes,
@@ -143,7 +154,24 @@ impl<'w> Evaluator<'w> {
     /// The first policy that is malformed, in the given order.
     pub fn new(policies: &[NetworkPolicy], world: &'w World) -> Result<Self, PolicyError> {
         let specs = policies.iter().map(Spec::new).collect::<Result<Vec<_>, _>>()?;
-        let groups = Groups::new(world, &specs);
+        let groups = Arc::new(Groups::new(world, &specs));
+        Ok(Self::resolve(&specs, groups, Arc::new(Addresses::new(world)), world))
+    }
+
+    /// Resolves two sets of policies over the same groups of pods, so that their answers can be compared group by group.
+    ///
+    /// # Errors
+    /// The first policy that is malformed, of the first set before the second.
+    pub(super) fn pair(old: &[NetworkPolicy], new: &[NetworkPolicy], world: &'w World) -> Result<(Self, Self), PolicyError> {
+        let specs = old.iter().chain(new).map(Spec::new).collect::<Result<Vec<_>, _>>()?;
+        let groups = Arc::new(Groups::new(world, &specs));
+        let addresses = Arc::new(Addresses::new(world));
+        let (old, new) = specs.split_at(old.len());
+        let resolve = |specs| Self::resolve(specs, Arc::clone(&groups), Arc::clone(&addresses), world);
+        Ok((resolve(old), resolve(new)))
+    }
+
+    fn resolve(specs: &[Spec], groups: Arc<Groups>, addresses: Arc<Addresses>, world: &'w World) -> Self {
         let mut isolating =
             BTreeMap::from([Direction::Ingress, Direction::Egress].map(|way| (way, vec![Vec::new(); groups.len()])));
         let mut selections = Selections { world, groups: &groups, known: BTreeMap::new(), sets: Vec::new() };
@@ -159,12 +187,13 @@ impl<'w> Evaluator<'w> {
             }
             resolved.push(Resolved {
                 name: spec.name.clone(),
+                subjects,
                 ingress: selections.rules(&spec.name.namespace, spec.ingress.as_ref()),
                 egress: selections.rules(&spec.name.namespace, spec.egress.as_ref()),
             });
         }
         let selections = selections.sets;
-        Ok(Self { world, addresses: Addresses::new(world), groups, policies: resolved, isolating, selections })
+        Self { world, addresses, groups, policies: resolved, isolating, selections }
     }
 
     /// Whether `from` may open a connection to `port` of `to`, by both sides. The port is the responder's own, after any
@@ -216,9 +245,28 @@ impl<'w> Evaluator<'w> {
         })
     }
 
+    /// All address blocks that rules name, some of them often.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &AddressBlock> {
+        let rules = self.policies.iter().flat_map(|policy| policy.ingress.iter().chain(&policy.egress));
+        rules.flat_map(|rule| match &rule.peers {
+            Peers::Everyone => [].iter(),
+            Peers::Listed { blocks, .. } => blocks.iter(),
+        })
+    }
+
+    /// How many policies there are.
+    pub(super) const fn policy_count(&self) -> usize {
+        self.policies.len()
+    }
+
     /// The name of the policy at this position.
     pub(super) fn policy_name(&self, policy: usize) -> &PolicyName {
         &self.policies[policy].name
+    }
+
+    /// The groups that the policy at this position selects.
+    pub(super) fn subjects(&self, policy: usize) -> &[GroupId] {
+        self.selection(self.policies[policy].subjects)
     }
 
     /// The namespaces that have policies.
@@ -318,7 +366,7 @@ impl<'w> Evaluator<'w> {
         rule.ports.on(responder.map(|group| self.groups.get(group)))
     }
 
-    fn means(&self, rule: &ResolvedRule, peer: &Stand<'_>) -> Match {
+    pub(super) fn means(&self, rule: &ResolvedRule, peer: &Stand<'_>) -> Match {
         let Peers::Listed { selections, blocks } = &rule.peers else { return Match::Yes };
         let covers =
             |addresses: &BTreeSet<IpAddr>| addresses.iter().any(|&address| blocks.iter().any(|block| block.contains(address)));

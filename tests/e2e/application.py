@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from control import wait
-from enforcer import Enforcer
 from ground import HERE, NODE, OUTSIDE, Ground
-from matrix import Edge, Truth, differences
+from matrix import Edge, Truth, are_denied, differences
 from steps import Failure, expect, step
 from topology import Host, end
 
@@ -34,7 +33,9 @@ def dns_of(*workloads: str) -> frozenset[Edge]:
 
 # Everyone outside may call what is exposed on purpose and was called from outside: stated widening.
 PUBLIC = frozenset(Edge(caller, "shop/web", "TCP", 80) for caller in [*(f"outside/{name}" for name in OUTSIDE), "node/control-plane"])
-OPEN = Truth(CALLS)
+BARRED = frozenset(edge for namespace, port in (("shop", 8080), ("billing", 8080), ("quiet", 80)) for edge in (
+    Edge("outside/elsewhere", f"{namespace}/idle", "TCP", port), Edge(f"{namespace}/idle", "outside/elsewhere", "TCP", 80)))
+OPEN = Truth(CALLS | BARRED)
 LEARNED = Truth(CALLS | PUBLIC | dns_of("shop/web", "shop/api", "billing/worker"), SUBJECTS)
 
 
@@ -101,26 +102,24 @@ class Application:
         expect(result.code == 0, f"netpol-gen {' '.join(arguments)}: exit {result.code}\n{result.told}")
         return result.told
 
-    def enforce(self, policies: Path) -> Enforcer:
+    def enforce(self, policies: Path) -> None:
         """The way a person goes: a dry run by the server, the rules that allow, the default deny; under an enforcer at work."""
         with step("the API server takes the policies"):
             self.ground.kubectl("apply", "--dry-run=server", "-k", str(policies))
             self.ground.kubectl("apply", "--dry-run=server", "-k", str(policies / "_default-deny"))
-        enforcer = self.ground.enforce()
+        self.ground.enforce()
         with step("applied and enforced"):
             self.ground.kubectl("apply", "-k", str(policies))
             self.ground.kubectl("apply", "-k", str(policies / "_default-deny"))
-            self.in_force(enforcer)
-        return enforcer
+            self.in_force()
 
-    def in_force(self, enforcer: Enforcer) -> None:
-        """Until the enforcer has done a whole step that began after now."""
-        rounds = enforcer.rounds
-
-        def done() -> bool:
+    def in_force(self) -> None:
+        """Until what is denied in each namespace, in both directions, cannot be opened any more. The default deny is applied last, and
+        changes of policies reach the enforcer in their order: so what allows is in force by then."""
+        def holds() -> bool:
             self.ground.check()
-            return enforcer.rounds >= rounds + 2
-        wait("the enforcer", done)
+            return are_denied(self.ground, BARRED)
+        wait("the enforcer", holds, 30)
 
     def compare(self, truth: Truth) -> None:
         wrong, count = differences(self.ground, truth)

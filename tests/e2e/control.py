@@ -1,9 +1,10 @@
-"""The control plane: etcd, kube-apiserver and kube-controller-manager in one namespace, kube-proxy on the node.
+"""The control plane: etcd, kube-apiserver and kube-controller-manager in one namespace; kube-proxy and the enforcer on the node.
 
 In: namespaces, keys, the folder with the programs. Out: an API server that is ready. It can be killed and started again, with its store
 intact, as an upgrade or an accident does.
 """
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -85,3 +86,12 @@ def start_proxy(host: Host, node: str, keys: Keys, programs: Path) -> None:
         "--proxy-mode=iptables", f"--cluster-cidr={PODS}", "--conntrack-max-per-core=0", "--conntrack-min=0",
         "--conntrack-tcp-timeout-established=0s", "--conntrack-tcp-timeout-close-wait=0s", "--iptables-min-sync-period=100ms",
     ])
+
+
+def start_enforcer(host: Host, node: str, keys: Keys, programs: Path) -> subprocess.Popen[bytes]:
+    """kube-router as the enforcer of NetworkPolicies and nothing else. It looks at what is forwarded to and from the node's pods, lets
+    pass replies, what is permitted and what the node itself sends, and rejects the rest (`REJECT`, ICMP port unreachable)."""
+    return start(host, "kube-router", [
+        str(programs / "kube-router"), f"--kubeconfig={keys.kubeconfig('enforcer')}", f"--service-cluster-ip-range={SERVICES}",
+        "--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--enable-cni=false", "--v=1",
+    ], env={**os.environ, "NODE_NAME": node})

@@ -31,15 +31,14 @@ def quiet_days(application: Application) -> None:
     time.sleep(3)
 
 
-def addresses_change_hands(application: Application, pause: float = 0) -> None:
-    """The worker goes, another pod gets its address and makes other calls, the worker comes back elsewhere. For `pause` seconds the
-    address is nobody's."""
+def addresses_change_hands(application: Application) -> None:
+    """The worker goes, another pod gets its address at once and makes other calls, the worker comes back elsewhere. Both make
+    their calls also in seconds in which the address is theirs alone."""
     ground = application.ground
     time.sleep(3)
     old = application.pod("billing/worker").addresses
     ground.kubectl("scale", "-n", "billing", "deployment/worker", "--replicas=0")
     wait("the worker to be gone", lambda: all(one.host.addresses != old for one in list(ground.kubelet.running.values())), 20)
-    time.sleep(pause)
     ground.kubectl("apply", "-f", str(HERE / "shop" / "auditor.yaml"))
     application.settle("billing", 2)
     expect(application.pod("billing/auditor").addresses == old, "the freed address did not go to the next pod")
@@ -47,11 +46,6 @@ def addresses_change_hands(application: Application, pause: float = 0) -> None:
     ground.kubectl("scale", "-n", "billing", "deployment/worker", "--replicas=1")
     application.settle("billing", 3)
     time.sleep(3)
-
-
-def addresses_change_hands_slowly(application: Application) -> None:
-    """The same, for one who only has snapshots: times in objects are whole seconds, so what follows at once cannot be told apart."""
-    addresses_change_hands(application, pause=1.2)
 
 
 def api_goes_away(application: Application) -> None:

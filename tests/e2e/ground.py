@@ -1,9 +1,9 @@
 """One cluster to test on: a control plane, a node whose pods really run, an outside, and nothing of it connected to this machine.
 
     outside hosts --- world (router) === lan === control-plane: etcd, kube-apiserver, kube-controller-manager
-                                             === node-1: kube-proxy, pods, the enforcer when asked for
+                                             === node-1: kube-proxy, pods, kube-router when asked for
 
-In: the folder with the programs. Out: a context; when it ends, for whatever reason, no namespace, process or file is left.
+In: the folders with the programs. Out: a context; when it ends, for whatever reason, no namespace, process or file is left.
 """
 
 import contextlib
@@ -17,8 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api import Api
-from control import PODS, ControlPlane, start_proxy
-from enforcer import Enforcer
+from control import PODS, ControlPlane, start_enforcer, start_proxy
 from keys import make
 from kubelet import Kubelet
 from loop import Loop
@@ -37,11 +36,12 @@ HERE = Path(__file__).parent
 class Ground(Network):
     """The cluster. `node` is the host that stands for the node with the pods."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, enforcer: Path) -> None:
         super().__init__()
         self.prefix = f"{PREFIX}{os.getpid()}"
-        self.programs = programs
+        self.programs, self.enforcer = programs, enforcer
         self.loops: list[Loop] = []
+        self.enforcing: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Ground":
         super().__enter__()
@@ -91,12 +91,10 @@ class Ground(Network):
         self.kubelet = Kubelet(self, node, "node-1", self.api)
         self.loop("kubelet", 0.2, self.kubelet.step)
 
-    def enforce(self) -> Enforcer:
+    def enforce(self) -> None:
         """Start the enforcer; it works on from here."""
-        enforcer = Enforcer(self.node_1, self.api)
-        enforcer.step()
-        self.loop("enforcer", 0.5, enforcer.step)
-        return enforcer
+        self.kubectl("apply", "-f", str(HERE / "enforcer" / "cluster-role.yaml"))
+        self.enforcing = start_enforcer(self.node_1, "node-1", self.keys, self.enforcer)
 
     def loop(self, name: str, period: float, step: Callable[[], None]) -> None:
         self.loops.append(Loop(name, period, step))
@@ -105,6 +103,8 @@ class Ground(Network):
         """Fail when something that should be at work has failed."""
         for loop in self.loops:
             loop.check()
+        if self.enforcing and self.enforcing.poll() is not None:
+            raise RuntimeError(f"kube-router ended with {self.enforcing.returncode}\n{(self.folder / 'kube-router.log').read_text()}")
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """kubectl as the administrator, from the node."""
@@ -115,8 +115,7 @@ class Ground(Network):
 
     def reader(self) -> Path:
         """The kubeconfig of the ServiceAccount that the tool ships, with the rights it asks for and no others."""
-        shipped = HERE.parents[1] / "templates" / "cluster-role.yaml"
-        self.kubectl("apply", "-f", str(shipped if shipped.exists() else HERE / "cluster-role.yaml"))
+        self.kubectl("apply", "-f", str(HERE.parents[1] / "templates" / "cluster-role.yaml"))
         token = self.kubectl("create", "token", "netpol-gen", "-n", "netpol-gen", "--duration=1h").strip()
         return self.keys.write_kubeconfig("reader", {"token": token})
 

@@ -16,6 +16,7 @@ CLIENTS = {
     "admin": "/O=system:masters/CN=admin",
     "controller-manager": "/CN=system:kube-controller-manager",
     "proxy": "/CN=system:kube-proxy",
+    "enforcer": "/CN=kube-router",
 }
 NAMES = "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:localhost,IP:127.0.0.1,IP:10.96.0.1"
 

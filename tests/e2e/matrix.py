@@ -7,6 +7,7 @@ down by the scenarios and never taken from what the tool learned.
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ground import CONTROL_PLANE, OUTSIDE, Ground
 
 PORTS = [("TCP", 53), ("UDP", 53), ("TCP", 80), ("TCP", 5000), ("TCP", 6379), ("TCP", 8080)]
 Target = tuple[str, str, int]  # protocol, address, port
+DENIED = frozenset({"silent", "rejected"})  # an enforcer may do either; this one's rejections are rate-limited by the kernel
 
 
 @dataclass(frozen=True, order=True)
@@ -43,13 +45,13 @@ class Truth:
     allowed: frozenset[Edge]
     isolated: frozenset[str] = frozenset()
 
-    def verdict(self, edge: Edge) -> set[str]:
+    def verdict(self, edge: Edge) -> frozenset[str]:
         """The outcomes that are right."""
         if edge in self.allowed:
-            return {"open"}
+            return frozenset({"open"})
         if any(end.split("/")[0] in self.isolated for end in (edge.originator, edge.responder)):
-            return {"silent"}
-        return {"open", "refused"}
+            return DENIED
+        return frozenset({"open", "refused"})
 
 
 def ends(ground: Ground) -> list[End]:
@@ -92,6 +94,15 @@ def outcomes(asked: dict[End, list[Target]]) -> dict[tuple[End, Target], str]:
             raise RuntimeError(f"the probe in {end.name} ended with {program.returncode}")
         found |= {(end, target): outcome for target, outcome in zip(asked[end], json.loads(answer), strict=True)}
     return found
+
+
+def are_denied(ground: Ground, edges: Iterable[Edge]) -> bool:
+    """Whether none of these can be opened."""
+    by_name = {end.name: end for end in ends(ground)}
+    asked: dict[End, list[Target]] = {}
+    for edge in edges:
+        asked.setdefault(by_name[edge.originator], []).append((edge.protocol, by_name[edge.responder].address, edge.port))
+    return DENIED.issuperset(outcomes(asked).values())
 
 
 def differences(ground: Ground, truth: Truth) -> tuple[list[str], int]:

@@ -1,6 +1,6 @@
 """Run the scenarios against a real control plane: run.py [--list | --missing | --clean] [scenario ...]
 
-Needs root (network namespaces), Go for the first run, and the Python that has network-config-analyzer (`make e2e` sees to all of it).
+Needs root (network namespaces), and Go for the first run.
 Every scenario gets a cluster of its own. Exit code 1 when one fails. E2E_LOGS=DIRECTORY keeps the logs of all components.
 """
 
@@ -14,19 +14,19 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "cases")]
+sys.path[:0] = [str(HERE), str(ROOT / "tests" / "lab")]
 
 import tools  # noqa: E402
 
-OF_THE_LAB = ("curl", "dnsmasq", "ip", "ncat", "nft", "nginx", "openssl", "ss", "sysctl", "tcpdump")
+OF_THE_LAB = ("curl", "dnsmasq", "ip", "ncat", "nginx", "openssl", "ss", "sysctl", "tcpdump")
 PACKAGES = {name: tools.PACKAGES[name] for name in OF_THE_LAB} | {
-    "etcd": "etcd-server", "iptables": "iptables", "redis-server": "redis-server",
+    "etcd": "etcd-server", "ipset": "ipset", "iptables": "iptables", "redis-server": "redis-server",
 }
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenario", nargs="*", help="names to run; without any, all that can run")
+    parser.add_argument("scenario", nargs="*", help="names to run; without any, all")
     parser.add_argument("--program", type=Path, default=ROOT / "target" / "release" / "netpol-gen", help="the program under test")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--missing", action="store_true", help="print the Debian packages that are missing and end")
@@ -45,7 +45,7 @@ def main() -> int:
     import build
     from application import Application
     from ground import Ground, clean
-    from scenarios import SCENARIOS, WAITING
+    from scenarios import SCENARIOS
     from steps import Failure, say
 
     if chosen.list:
@@ -60,13 +60,13 @@ def main() -> int:
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    programs = build.programs()
+    programs, enforcer = build.CONTROL_PLANE.programs(), build.ENFORCER.programs()
     failed = []
-    for name in chosen.scenario or [name for name in SCENARIOS if name not in WAITING]:
+    for name in chosen.scenario or SCENARIOS:
         say(name)
         began = time.monotonic()
         try:
-            with Ground(programs) as ground:
+            with Ground(programs, enforcer) as ground:
                 application = Application(ground, chosen.program.resolve())
                 application.deploy()
                 SCENARIOS[name](application)

@@ -47,12 +47,13 @@ def offline(application: Application, output: Path) -> Iterator[None]:
 
 
 class Program:
-    """The tool at work on the node, beside a scenario."""
+    """The tool at work on the node, beside a scenario. `shell` is a script that runs it as `"$@"`."""
 
-    def __init__(self, application: Application, *arguments: str) -> None:
-        self.name = arguments[0]
+    def __init__(self, application: Application, *arguments: str, name: str = "", shell: str = "") -> None:
+        self.name = name or arguments[0]
         self.log = application.ground.folder / f"netpol-gen-{self.name}.log"
-        self.process = start(application.ground.node_1, f"netpol-gen-{self.name}", [str(application.tool), *arguments])
+        wrapped = ["sh", "-c", shell, "sh"] if shell else []
+        self.process = start(application.ground.node_1, f"netpol-gen-{self.name}", [*wrapped, str(application.tool), *arguments])
 
     def told(self) -> str:
         return self.log.read_text(errors="replace")
@@ -63,6 +64,12 @@ class Program:
         process = Path(f"/proc/{self.process.pid}")
         inodes = {f"socket:[{line.split()[-1]}]" for line in (process / "net" / "packet").read_text().splitlines()[1:]}
         return any(str(link.readlink()) in inodes for link in (process / "fd").iterdir() if link.is_symlink())
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        expect(self.process.poll() is None, f"{self.name} ended before it was killed, with {self.process.returncode}\n{self.told()}")
+        self.process.kill()
+        self.process.wait(10)
 
     def finish(self, seconds: float, code: int = 0) -> str:
         """What it told, once it has ended by itself, with this exit code."""

@@ -12,6 +12,7 @@ use crate::inventory::object::{
     Arguments, Body, Declaration, EndpointsBody, Metadata, NodeBody, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody,
     Subset, describe as name,
 };
+use crate::inventory::timeline::SECOND;
 use crate::inventory::{ContainerPort, Schedule, ServicePort, ServiceType, TargetPort};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
@@ -273,12 +274,13 @@ impl Reading<'_> {
         addresses.extend(self.address(&status.pod_ip));
         let mut node_addresses = self.addresses(status.host_ips.iter().map(|address| &address.ip));
         node_addresses.extend(self.address(&status.host_ip));
-        let mut finished = None;
+        let (mut finished, mut gone) = (None, None);
         let is_over = matches!(status.phase.as_str(), "Succeeded" | "Failed");
         if is_over {
             let statuses = status.container_statuses.iter().chain(&status.init_container_statuses);
             let ends = statuses.map(|container| &container.state.terminated.finished_at);
             finished = ends.filter_map(|text| self.time(text)).max();
+            gone = finished.map(|end| end.plus(SECOND));
             if finished.is_none() {
                 // An evicted pod has no container left to tell; its conditions changed when it went.
                 let changes = status.conditions.iter().map(|condition| &condition.last_transition_time);
@@ -292,13 +294,40 @@ impl Reading<'_> {
             holds: BTreeMap::new(),
             node_addresses,
             started: self.time(&status.start_time),
+            talks_from: self.first_start(&status),
             finished,
             is_over,
+            gone,
             ports,
             probes,
             containers: names,
             arguments,
         }
+    }
+
+    /// When the first container started. Init containers run before all others; of one that was restarted, no more than its last
+    /// two starts are told.
+    fn first_start(&mut self, status: &raw::PodStatus) -> Option<Timestamp> {
+        let init = &status.init_container_statuses;
+        let first = if init.is_empty() { &status.container_statuses } else { init };
+        let mut earliest = None;
+        for container in first {
+            let raw::ContainerStatus { state, last_state, restart_count } = container;
+            let before = &last_state.terminated.started_at;
+            let now = [&state.running.started_at, &state.terminated.started_at];
+            let is_whole = match restart_count {
+                0 => true,
+                1 => !before.is_empty() && now.iter().any(|text| !text.is_empty()),
+                _ => false,
+            };
+            if !is_whole {
+                return None;
+            }
+            // Of a container that could not be started the runtime says 1970.
+            let starts = now.into_iter().chain([before]).filter_map(|text| self.time(text)).filter(|start| start.0 > 0);
+            earliest = earliest.into_iter().chain(starts).min();
+        }
+        earliest
     }
 
     fn arguments(&mut self, container: &raw::Container, arguments: &mut Arguments) {

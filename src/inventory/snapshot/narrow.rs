@@ -3,9 +3,10 @@
 //! For snapshots that are kept or handed on. What goes: `managedFields`, `last-applied-configuration` and all other annotations
 //! but the addresses and ranges that network plug-ins write on nodes, and whether and where pods and Services are to be scraped;
 //! environments, volumes, images and every other part of a container but its name, ports, ports of its probes and, beside the first
-//! containers, restart policy; all statuses but addresses and times; of webhooks all but the Services they are at. Of
-//! command lines only three flags survive, and only in `kube-system` (see [`command`]). So a snapshot holds names, labels,
-//! addresses, ports and times, and no secret that someone put in an environment, an argument or an annotation.
+//! containers, restart policy; all statuses but addresses, times and how often a container was restarted; of webhooks all but the
+//! Services they are at. Of command lines only three flags survive, and only in `kube-system` (see [`command`]). So a snapshot holds
+//! names, labels, addresses, ports, times and how often containers were restarted, and no secret that someone put in an
+//! environment, an argument or an annotation.
 //!
 //! Guaranteed: an inventory reads the same from the narrowed object as from the whole one. The result still is an object of its
 //! kind to whoever reads it; it is no manifest to apply.
@@ -71,8 +72,16 @@ const POD: &[&str] = &[
     "status.podIPs.ip",
     "status.hostIP",
     "status.hostIPs.ip",
+    "status.containerStatuses.state.running.startedAt",
+    "status.containerStatuses.state.terminated.startedAt",
     "status.containerStatuses.state.terminated.finishedAt",
+    "status.containerStatuses.lastState.terminated.startedAt",
+    "status.containerStatuses.restartCount",
+    "status.initContainerStatuses.state.running.startedAt",
+    "status.initContainerStatuses.state.terminated.startedAt",
     "status.initContainerStatuses.state.terminated.finishedAt",
+    "status.initContainerStatuses.lastState.terminated.startedAt",
+    "status.initContainerStatuses.restartCount",
     "status.conditions.lastTransitionTime",
 ];
 
@@ -345,7 +354,7 @@ mod tests {
         let numbered = |name: &str| json!({"service": {"name": name, "port": {"number": 80}}});
         let selector = json!({"matchLabels": {"app": "web"}, "matchExpressions": []});
         let template = json!({"metadata": {"labels": {"app": "job"}}, "spec": {"containers": [{"env": "secret"}]}});
-        vec![
+        let mut samples = vec![
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata("prod"), "status": {"phase": "secret"}}),
             json!({"apiVersion": "v1", "kind": "Node", "metadata": node,
                 "spec": {"podCIDR": "10.244.3.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:1::/64"], "providerID": "secret"},
@@ -382,7 +391,30 @@ mod tests {
                 "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": []}}),
             json!({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": metadata("kubernetes"),
                 "spec": {"cidrs": ["10.96.0.0/16"]}, "status": {"conditions": "secret"}}),
-        ]
+        ];
+        samples.extend(started(&metadata("started"), &pod_spec));
+        samples
+    }
+
+    /// Pods that tell when their containers started.
+    fn started(metadata: &Value, spec: &Value) -> Vec<Value> {
+        // One that ended, one that still runs, one that runs for the second time, one that does for the third.
+        let terminated =
+            |start: &str| json!({"terminated": {"startedAt": start, "finishedAt": "2026-11-18T12:39:00Z", "reason": "secret"}});
+        let running = |start: &str| json!({"running": {"startedAt": start}});
+        let containers = [
+            json!([{"state": terminated("2026-11-18T12:34:01Z"), "imageID": "secret"}]),
+            json!([{"state": running("2026-11-18T12:34:02Z"), "imageID": "secret"}]),
+            json!([{"state": running("2026-11-18T12:34:04Z"), "lastState": terminated("2026-11-18T12:34:03Z"), "restartCount": 1}]),
+            json!([{"state": running("2026-11-18T12:34:06Z"), "lastState": terminated("2026-11-18T12:34:05Z"), "restartCount": 2,
+                "containerID": "secret"}]),
+        ];
+        let pods = containers.iter().flat_map(|containers| {
+            ["containerStatuses", "initContainerStatuses"].map(|member| {
+                json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {member: containers}})
+            })
+        });
+        pods.collect()
     }
 
     /// A NetworkPolicy is kept as it was read, with metadata that no one evaluates.

@@ -144,20 +144,30 @@ pub(super) struct Ip {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct ContainerStatus {
     pub(super) state: ContainerState,
+    pub(super) last_state: ContainerState,
+    pub(super) restart_count: u32,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ContainerState {
+    pub(super) running: Running,
     pub(super) terminated: Terminated,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+pub(super) struct Running {
+    pub(super) started_at: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Terminated {
+    pub(super) started_at: String,
     pub(super) finished_at: String,
 }
 

@@ -74,8 +74,9 @@ fn an_address_belongs_to_its_owner_at_the_time() {
         ("just after its end: closing connections", "10:09:35", "old", "old"),
         ("after its end, before the next", "10:09:50", "old", "UnknownInCluster"),
         ("the last packet before the next", "10:09:59.999", "old", "new"),
-        ("from the start of the next", "10:10:00", "new", "new"),
-        ("in the next's life", "10:10:00.3", "new", "new"),
+        ("from the start of the next, which has its address some time after it", "10:10:00", "UnknownInCluster", "new"),
+        ("in the moments after", "10:10:02.9", "UnknownInCluster", "new"),
+        ("in the next's life", "10:10:03", "new", "new"),
         ("long after", "23:00:00", "new", "new"),
     ];
     let silent = inventory(&[&format!("{NODE}{early}"), &late]);

@@ -1,5 +1,6 @@
 //! Objects in, values out.
 
+mod handovers;
 mod identities;
 mod owners;
 mod ranges;

@@ -58,6 +58,7 @@ fn an_address_that_changes_hands_within_a_watch_is_attributed_rightly() {
         record("ADDED", "10:10:00", &pod("a", 1, "10.0.0.1")),
         // Its node was rebooted: the same pod, another sandbox.
         record("MODIFIED", "10:30:00", &moved),
+        record("MODIFIED", "10:35:00", &pod("a", 6, "10.0.0.2")),
         record("ADDED", "10:40:01", &later),
     ]);
     let inventory = inventory(&[&text]);
@@ -74,6 +75,96 @@ fn an_address_that_changes_hands_within_a_watch_is_attributed_rightly() {
         // Ranges are guessed from two pods; an address that is nobody's is what matters here.
         let found = if found == "UnknownInCluster" { "Outside".to_owned() } else { found };
         assert_eq!(found, expected, "{address} at {time}");
+    }
+}
+
+/// What a watch hears is late and never early: so it ends the doubt, and does not begin it.
+#[test]
+fn what_a_watch_hears_ends_the_doubt_about_an_address() {
+    /// What it shows, the records, who had the address at which time; `?` where it cannot be told.
+    type Row<'a> = (&'a str, Vec<String>, &'a [(&'a str, &'a str)]);
+    let old = pod("old", 1, "10.0.0.1");
+    let mut going = old.clone();
+    going["metadata"]["deletionTimestamp"] = "2026-03-01T10:30:35Z".into();
+    let mut over = old.clone();
+    over["status"]["phase"] = "Succeeded".into();
+    let mut pending = pod("new", 5, "");
+    pending["status"] = json!({"phase": "Pending"});
+    let mut new = pod("new", 6, "10.0.0.1");
+    new["status"]["startTime"] = "2026-03-01T10:30:05Z".into();
+    let mut started = new.clone();
+    started["status"]["containerStatuses"] =
+        json!([{"restartCount": 0, "state": {"running": {"startedAt": "2026-03-01T10:30:06Z"}}}]);
+    let begin = record("ADDED", "10:10:00", &old);
+    let told = record("MODIFIED", "10:30:04.5", &going);
+    let gone = |time: &str| record("DELETED", time, &going);
+    let comes = record("ADDED", "10:30:05.1", &pending);
+    let has = |time: &str| record("MODIFIED", time, &started);
+    let rows: Vec<Row> = vec![
+        (
+            "gone before the second in which the next one starts",
+            vec![begin.clone(), told.clone(), gone("10:30:05.6"), comes.clone(), has("10:30:07")],
+            &[("10:30:05.5", "old"), ("10:30:05.9", "old"), ("10:30:06", "new")],
+        ),
+        (
+            "gone within that second",
+            vec![begin.clone(), told.clone(), gone("10:30:06.25"), comes.clone(), has("10:30:07")],
+            &[("10:30:05.9", "old"), ("10:30:06", "?"), ("10:30:06.249", "?"), ("10:30:06.25", "new"), ("10:30:06.9", "new")],
+        ),
+        (
+            "the address of the next one is heard within that second, and the deletion later",
+            vec![begin.clone(), told.clone(), comes.clone(), has("10:30:06.5"), gone("10:30:08")],
+            &[("10:30:05.9", "old"), ("10:30:06", "?"), ("10:30:06.499", "?"), ("10:30:06.5", "new"), ("10:30:09", "new")],
+        ),
+        (
+            "nobody was told to go: it may go on for a time",
+            vec![begin.clone(), record("DELETED", "10:30:05.6", &old), comes.clone(), has("10:30:07")],
+            &[("10:30:05.9", "old"), ("10:30:06", "?"), ("10:30:06.999", "?"), ("10:30:07", "new")],
+        ),
+        (
+            "a pod that has ended need not be told to go",
+            vec![
+                begin.clone(),
+                record("MODIFIED", "10:30:05.5", &over),
+                record("DELETED", "10:30:05.6", &over),
+                comes.clone(),
+                has("10:30:07"),
+            ],
+            &[("10:30:05.5", "old"), ("10:30:06", "new")],
+        ),
+        (
+            "without starts of containers",
+            vec![begin.clone(), told.clone(), gone("10:30:05.6"), comes.clone(), record("MODIFIED", "10:30:07", &new)],
+            &[("10:30:04.9", "old"), ("10:30:05", "?"), ("10:30:05.599", "?"), ("10:30:05.6", "new"), ("10:30:06", "new")],
+        ),
+        (
+            "one that comes and goes between two others",
+            vec![
+                begin.clone(),
+                told.clone(),
+                gone("10:30:05.6"),
+                comes.clone(),
+                has("10:30:06.8"),
+                record("DELETED", "10:30:08", &started),
+                record("ADDED", "10:50:00", &{
+                    let mut last = pod("last", 9, "10.0.0.1");
+                    last["status"]["startTime"] = "2026-03-01T10:49:58Z".into();
+                    last
+                }),
+            ],
+            &[("10:30:05.9", "old"), ("10:30:06", "new"), ("10:30:08", "new"), ("10:50:01", "last")],
+        ),
+    ];
+    for (message, records, expected) in rows {
+        let inventory = inventory(&[&file(&records)]);
+        for (time, expected) in expected {
+            let owner = if inventory.candidates(address("10.0.0.1"), at(time)).is_empty() {
+                who(&inventory, "10.0.0.1", time)
+            } else {
+                "?".to_owned()
+            };
+            assert_eq!(owner, *expected, "{message}: {time}");
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! workloads x workloads x ports.
 
 mod excess;
-mod observed;
+pub(super) mod observed;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -270,7 +270,7 @@ fn denials(evaluator: &Evaluator<'_>, actors: &Actors<'_>, edge: &Edge) -> Vec<D
 }
 
 /// Whether all pods of the subject may have this edge with all of its peer, on the subject's side.
-fn judge(
+pub(super) fn judge(
     evaluator: &Evaluator<'_>,
     actors: &Actors<'_>,
     edge: &Edge,

@@ -12,23 +12,23 @@ use crate::verify::verdict::Direction;
 use crate::verify::world::World;
 
 /// The position of a workload in [`Actors`].
-pub(super) type ActorId = usize;
+pub(in crate::verify) type ActorId = usize;
 
 /// A workload with its pods.
 #[derive(Debug)]
-pub(super) struct Actor<'w> {
-    pub(super) name: &'w WorkloadName,
+pub(in crate::verify) struct Actor<'w> {
+    pub(in crate::verify) name: &'w WorkloadName,
     /// Its pods on the pod network, by group.
-    pub(super) groups: BTreeMap<GroupId, Vec<PodId>>,
+    pub(in crate::verify) groups: BTreeMap<GroupId, Vec<PodId>>,
     /// Its pods on the host network.
-    pub(super) on_host_network: Vec<PodId>,
+    pub(in crate::verify) on_host_network: Vec<PodId>,
     /// The workloads with which it shares the labels of some pod, itself among them.
-    pub(super) twins: BTreeSet<ActorId>,
+    pub(in crate::verify) twins: BTreeSet<ActorId>,
 }
 
 /// All workloads.
 #[derive(Debug)]
-pub(super) struct Actors<'w> {
+pub(in crate::verify) struct Actors<'w> {
     all: Vec<Actor<'w>>,
     by_name: BTreeMap<&'w WorkloadName, ActorId>,
     /// The workloads that have pods in a group.
@@ -37,7 +37,7 @@ pub(super) struct Actors<'w> {
 }
 
 impl<'w> Actors<'w> {
-    pub(super) fn new(evaluator: &Evaluator<'w>, subjects: Option<&BTreeSet<String>>) -> Self {
+    pub(in crate::verify) fn new(evaluator: &Evaluator<'w>, subjects: Option<&BTreeSet<String>>) -> Self {
         let world = evaluator.world;
         let names: BTreeSet<&WorkloadName> = world.pods.iter().map(|pod| &pod.workload).collect();
         let by_name: BTreeMap<&WorkloadName, ActorId> = names.iter().copied().zip(0..).collect();
@@ -67,48 +67,48 @@ impl<'w> Actors<'w> {
         Self { all, by_name, of_group, subject_namespaces }
     }
 
-    pub(super) fn workloads(&self) -> &[Actor<'w>] {
+    pub(in crate::verify) fn workloads(&self) -> &[Actor<'w>] {
         &self.all
     }
 
-    pub(super) fn is_subject_namespace(&self, namespace: &str) -> bool {
+    pub(in crate::verify) fn is_subject_namespace(&self, namespace: &str) -> bool {
         self.subject_namespaces.contains(namespace)
     }
 
     /// The workloads of subject namespaces that policies can select.
-    pub(super) fn subjects(&self) -> impl Iterator<Item = (ActorId, &Actor<'w>)> {
+    pub(in crate::verify) fn subjects(&self) -> impl Iterator<Item = (ActorId, &Actor<'w>)> {
         let is_subject = |actor: &&Actor<'_>| !actor.groups.is_empty() && self.is_subject_namespace(&actor.name.namespace);
         (0..).zip(&self.all).filter(move |(_, actor)| is_subject(actor))
     }
 
-    pub(super) fn named(&self, name: &WorkloadName) -> Option<&Actor<'w>> {
+    pub(in crate::verify) fn named(&self, name: &WorkloadName) -> Option<&Actor<'w>> {
         self.by_name.get(name).map(|&id| &self.all[id])
     }
 
-    pub(super) fn of_group(&self, group: GroupId) -> impl Iterator<Item = ActorId> {
+    pub(in crate::verify) fn of_group(&self, group: GroupId) -> impl Iterator<Item = ActorId> {
         self.of_group.get(&group).into_iter().flatten().copied()
     }
 }
 
 /// The other side of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Peer {
+pub(in crate::verify) enum Peer {
     Workload(ActorId),
     Address(IpAddr),
 }
 
 /// Who was seen with a workload, in one direction, on which of the responder's ports.
-pub(super) type Seen = BTreeMap<Peer, PortSet>;
+pub(in crate::verify) type Seen = BTreeMap<Peer, PortSet>;
 
 /// All edges, by workload and direction.
 #[derive(Debug, Default)]
-pub(super) struct Observed {
+pub(in crate::verify) struct Observed {
     seen: BTreeMap<(ActorId, Direction), Seen>,
     addresses: BTreeSet<IpAddr>,
 }
 
 /// The addresses by which a party that is no workload is known.
-pub(super) fn addresses(party: &Party, world: &World) -> BTreeSet<IpAddr> {
+pub(in crate::verify) fn addresses(party: &Party, world: &World) -> BTreeSet<IpAddr> {
     match party {
         Party::Workload(_) => BTreeSet::new(),
         Party::ApiServer => world.api_server.iter().map(|backend| backend.address).collect(),
@@ -118,7 +118,7 @@ pub(super) fn addresses(party: &Party, world: &World) -> BTreeSet<IpAddr> {
 }
 
 impl Observed {
-    pub(super) fn add(&mut self, edge: &Edge, actors: &Actors<'_>, world: &World) {
+    pub(in crate::verify) fn add(&mut self, edge: &Edge, actors: &Actors<'_>, world: &World) {
         let sides =
             [(Direction::Egress, &edge.originator, &edge.responder), (Direction::Ingress, &edge.responder, &edge.originator)];
         for (direction, subject, peer) in sides {
@@ -140,16 +140,16 @@ impl Observed {
     }
 
     /// The addresses that edges name.
-    pub(super) const fn addresses(&self) -> &BTreeSet<IpAddr> {
+    pub(in crate::verify) const fn addresses(&self) -> &BTreeSet<IpAddr> {
         &self.addresses
     }
 
-    pub(super) fn with(&self, subject: ActorId, direction: Direction) -> Option<&Seen> {
+    pub(in crate::verify) fn with(&self, subject: ActorId, direction: Direction) -> Option<&Seen> {
         self.seen.get(&(subject, direction))
     }
 
     /// The ports that the subject was seen with on this peer.
-    pub(super) fn ports(&self, subject: ActorId, direction: Direction, peer: Peer) -> Option<&PortSet> {
+    pub(in crate::verify) fn ports(&self, subject: ActorId, direction: Direction, peer: Peer) -> Option<&PortSet> {
         self.with(subject, direction)?.get(&peer)
     }
 }

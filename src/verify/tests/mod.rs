@@ -1,9 +1,11 @@
 //! Tests of the evaluator and the proof, over worlds and policies written by hand.
 
+mod changes;
 mod malformed;
 mod naive;
 mod promise;
 mod properties;
+mod replayed;
 mod semantics;
 
 use std::net::IpAddr;
@@ -107,4 +109,18 @@ pub(super) fn policy_in(namespace: &str, name: &str, spec: &Value) -> NetworkPol
 /// `default-deny-all` of a namespace.
 pub(super) fn deny_all(namespace: &str) -> NetworkPolicy {
     policy_in(namespace, "default-deny-all", &json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}))
+}
+
+/// A policy `shop/NAME` of one direction for the pods of an application, with one rule.
+#[expect(clippy::needless_pass_by_value, reason = "what json! makes goes in here")]
+pub(super) fn allow(name: &str, app: &str, direction: &str, peers: Value, ports: Value) -> NetworkPolicy {
+    let who = if direction == "Ingress" { "from" } else { "to" };
+    let rule = json!({who: peers, "ports": ports});
+    let list = direction.to_lowercase();
+    policy(name, json!({"podSelector": {"matchLabels": {"app": app}}, "policyTypes": [direction], list: [rule]}))
+}
+
+/// The pods of an application as a peer.
+pub(super) fn app(name: &str) -> Value {
+    json!({"podSelector": {"matchLabels": {"app": name}}})
 }

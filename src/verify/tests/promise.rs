@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::{Value, json};
 
-use super::{address, deny_all, labels, place, pod, policy, policy_in, shop, workload};
+use super::{address, allow, app, deny_all, labels, place, pod, policy, policy_in, shop, workload};
 use crate::inventory::Backend;
 use crate::model::Protocol::{Tcp, Udp};
 use crate::model::{Edge, NodeAddress, Party, Protocol};
@@ -37,20 +37,6 @@ fn edges() -> BTreeSet<Edge> {
         edge("ops/metrics", "shop/web", Tcp, 8080),
     ]
     .into()
-}
-
-/// A policy of one direction and one rule, for the pods of one `app`.
-#[expect(clippy::needless_pass_by_value, reason = "what json! makes goes in here")]
-fn allow(name: &str, app: &str, direction: &str, peers: Value, ports: Value) -> NetworkPolicy {
-    let (list, who) = if direction == "Egress" { ("egress", "to") } else { ("ingress", "from") };
-    policy(
-        name,
-        json!({"podSelector": {"matchLabels": {"app": app}}, "policyTypes": [direction], list: [{who: peers, "ports": ports}]}),
-    )
-}
-
-fn app(name: &str) -> Value {
-    json!({"podSelector": {"matchLabels": {"app": name}}})
 }
 
 /// Exactly what the edges need.

@@ -16,9 +16,9 @@ use crate::verify::{
 
 const NAMESPACES: [&str; 2] = ["one", "two"];
 /// No pod's and no node's.
-const OUTSIDE: [&str; 4] = ["10.0.0.200", "198.51.100.1", "fd00::200", "2001:db8::1"];
+pub(super) const OUTSIDE: [&str; 4] = ["10.0.0.200", "198.51.100.1", "fd00::200", "2001:db8::1"];
 const NODES: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
-const PORTS: [u16; 5] = [79, 80, 81, 8080, 8081];
+pub(super) const PORTS: [u16; 5] = [79, 80, 81, 8080, 8081];
 
 fn some_labels() -> impl Strategy<Value = String> {
     (0..3, 0..3).prop_map(|(first, second)| {
@@ -27,7 +27,7 @@ fn some_labels() -> impl Strategy<Value = String> {
     })
 }
 
-fn world() -> impl Strategy<Value = World> {
+pub(super) fn world() -> impl Strategy<Value = World> {
     let pods = proptest::collection::vec((0..2usize, some_labels(), 0..3u32, 0..6, 0..4), 1..6);
     (pods, some_labels(), some_labels()).prop_map(|(pods, one, two)| {
         let mut world = World {
@@ -132,7 +132,7 @@ fn policy() -> impl Strategy<Value = NetworkPolicy> {
     })
 }
 
-fn policies() -> impl Strategy<Value = Vec<NetworkPolicy>> {
+pub(super) fn policies() -> impl Strategy<Value = Vec<NetworkPolicy>> {
     proptest::collection::vec(policy(), 0..4)
 }
 
@@ -161,20 +161,20 @@ fn plain(side: &Side) -> Option<Answer> {
 }
 
 /// The workloads that have pods on the pod network.
-fn workloads(world: &World) -> BTreeSet<WorkloadName> {
+pub(super) fn workloads(world: &World) -> BTreeSet<WorkloadName> {
     world.pods.iter().filter(|pod| !pod.is_on_host_network).map(|pod| pod.workload.clone()).collect()
 }
 
 /// Pods of this workload on the pod network.
-fn pods_of(world: &World, workload: &WorkloadName) -> Vec<PodId> {
+pub(super) fn pods_of(world: &World, workload: &WorkloadName) -> Vec<PodId> {
     world.pods().filter(|(_, pod)| pod.workload == *workload && !pod.is_on_host_network).map(|(id, _)| id).collect()
 }
 
 /// An edge by chance: one side, the other, the port, whether it is TCP, whether the first side opens.
-type Choice = (usize, usize, usize, bool, bool);
+pub(super) type Choice = (usize, usize, usize, bool, bool);
 
 /// Edges between workloads of the world, and between workloads and addresses.
-fn edges(world: &World, choices: &[Choice]) -> BTreeSet<Edge> {
+pub(super) fn edges(world: &World, choices: &[Choice]) -> BTreeSet<Edge> {
     let workloads: Vec<_> = workloads(world).into_iter().map(|name| Party::Workload(name.into())).collect();
     let mut parties = workloads.clone();
     parties.extend(OUTSIDE.map(|text| Party::Outside(address(text))));

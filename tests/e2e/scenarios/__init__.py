@@ -6,5 +6,3 @@ from application import Application
 from scenarios import broken, circle
 
 SCENARIOS: dict[str, Callable[[Application], None]] = {**circle.SCENARIOS, **broken.SCENARIOS}
-# Run only when named, until `learn --duration`, `capture` and `inventory --watch` are there.
-WAITING = frozenset({"live-circle", "live-reuse", "live-api-restart", "capture-killed", "disk-full"})

@@ -1,0 +1,32 @@
+//! Who is who: an inventory from files, or from the cluster as it is now.
+
+use crate::inventory::{self, Inventory, InventoryOptions};
+
+use super::args_checks::Known;
+use super::failure::Failure;
+
+/// The inventory that was named, or that of the cluster.
+pub(super) fn inventory(arguments: &Known) -> Result<Inventory, Failure> {
+    let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
+    match arguments.inventory.as_slice() {
+        #[cfg(feature = "cluster")]
+        [] => present(&arguments.cluster, &options),
+        #[cfg(not(feature = "cluster"))]
+        [] => Err(Failure::NoInventory),
+        given => Ok(inventory::snapshot::load(given, &options)?),
+    }
+}
+
+/// The inventory of the cluster as it is now.
+#[cfg(feature = "cluster")]
+pub(super) fn present(cluster: &super::args::Cluster, options: &InventoryOptions) -> Result<Inventory, Failure> {
+    let listing = crate::cluster::list(&cluster.access())?;
+    let mut builder = inventory::InventoryBuilder::new();
+    for object in listing.objects {
+        builder.apply_value(object);
+    }
+    for line in super::inventory::warnings(&listing.left_out) {
+        super::recording::say(&line);
+    }
+    Ok(builder.build(options))
+}

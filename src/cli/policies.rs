@@ -1,0 +1,210 @@
+//! Policies to be checked: files, directories and the cluster's own in, one set out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+
+use crate::emit::given::{self, Given};
+use crate::emit::manifest::{CLASS, MANAGED_BY, TOOL};
+use crate::emit::text::{counted, listed};
+use crate::inventory::Inventory;
+use crate::verify::{PolicyName, RuleName};
+
+use super::failure::Failure;
+use super::recording::say;
+
+/// The word that stands for the policies of the inventory.
+pub(super) const CLUSTER: &str = "cluster";
+/// How names of policy files in a directory end.
+const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// A set of policies.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Policies {
+    /// The policies, by name.
+    pub(super) objects: BTreeMap<PolicyName, NetworkPolicy>,
+    /// The comments above rules.
+    pub(super) comments: BTreeMap<RuleName, Vec<String>>,
+    /// In which file each is, and on which line.
+    places: BTreeMap<PolicyName, String>,
+    /// Objects that are no policies, by kind.
+    others: BTreeMap<String, u64>,
+    /// How many files were read.
+    files: u64,
+}
+
+impl Policies {
+    /// Reads all that was named, and says on standard error what was read.
+    ///
+    /// # Errors
+    /// What cannot be read, what is no policy that the API server would take, two of one name, or files without any.
+    pub(super) fn load(given: &[String], namespace: Option<&str>, inventory: &Inventory) -> Result<Self, Failure> {
+        let mut policies = Self::default();
+        for word in given.iter().filter(|word| *word != CLUSTER) {
+            if word == "-" {
+                let mut text = String::new();
+                let unreadable = |source| Failure::PoliciesUnreadable { path: "standard input".into(), source };
+                io::stdin().lock().read_to_string(&mut text).map_err(unreadable)?;
+                policies.read("standard input", &text, namespace)?;
+                continue;
+            }
+            for path in files(Path::new(word))? {
+                let unreadable = |source| Failure::PoliciesUnreadable { path: path.clone(), source };
+                let text = fs::read_to_string(&path).map_err(unreadable)?;
+                policies.read(&path.display().to_string(), &text, namespace)?;
+            }
+        }
+        let is_of_files = given.iter().any(|word| word != CLUSTER);
+        if is_of_files {
+            if policies.objects.is_empty() {
+                return Err(Failure::NoPolicies { given: given.join(", "), others: policies.others() });
+            }
+            say(&format!("policies: {}", policies.in_words(given)));
+        }
+        if given.iter().any(|word| word == CLUSTER) {
+            policies.join(inventory);
+        }
+        Ok(policies)
+    }
+
+    fn in_words(&self, given: &[String]) -> String {
+        let count = u64::try_from(self.objects.len()).unwrap_or(u64::MAX);
+        let others = self.others();
+        let others = if others.is_empty() { others } else { format!("; passed over: {others}") };
+        let from = listed(given.iter().filter(|word| *word != CLUSTER).cloned(), 3);
+        format!("{count} in {} of {from}{others}", counted(self.files, "file", "files"))
+    }
+
+    fn others(&self) -> String {
+        listed(self.others.iter().map(|(kind, count)| format!("{count} {kind}")), 8)
+    }
+
+    fn read(&mut self, file: &str, text: &str, namespace: Option<&str>) -> Result<(), Failure> {
+        let malformed = |problem| Failure::PolicyMalformed { file: file.to_owned(), problem };
+        let contents = given::read(text, namespace).map_err(malformed)?;
+        self.files += 1;
+        for (kind, count) in contents.others {
+            *self.others.entry(kind).or_default() += count;
+        }
+        for Given { name, object, line, comments } in contents.policies {
+            let place = format!("{file}, line {line}");
+            if let Some(known) = self.objects.get(&name) {
+                // The same file named twice, or a copy: it counts once.
+                if known.spec == object.spec {
+                    continue;
+                }
+                let first = self.places.get(&name).cloned().unwrap_or_default();
+                return Err(Failure::PolicyTwice { name, first, second: place });
+            }
+            for ((direction, index), lines) in comments {
+                self.comments.insert(RuleName { policy: name.clone(), direction, index }, lines);
+            }
+            self.places.insert(name.clone(), place);
+            self.objects.insert(name, object);
+        }
+        Ok(())
+    }
+
+    /// Adds the policies of the inventory; of one name, what is there already stays. Says so.
+    pub(super) fn join(&mut self, inventory: &Inventory) {
+        let (mut joined, mut replaced) = (BTreeSet::new(), BTreeSet::new());
+        for object in inventory.existing_policies() {
+            let name = PolicyName {
+                namespace: object.metadata.namespace.clone().unwrap_or_default(),
+                name: object.metadata.name.clone().unwrap_or_default(),
+            };
+            if self.places.contains_key(&name) {
+                replaced.insert(name);
+            } else {
+                joined.insert(name.clone());
+                self.objects.insert(name, object.clone());
+            }
+        }
+        if !joined.is_empty() || !replaced.is_empty() || self.objects.is_empty() {
+            let names = |names: &BTreeSet<PolicyName>| listed(names.iter().map(ToString::to_string), 5);
+            let counted = match joined.len() {
+                0 if self.objects.is_empty() => "the inventory has none".to_owned(),
+                0 => "none more of the cluster's own".to_owned(),
+                count => format!("{count} of the cluster's own count too: {}", names(&joined)),
+            };
+            let gone = match replaced.len() {
+                0 => String::new(),
+                count => format!("; {count} replaced by the files' of the same name: {}", names(&replaced)),
+            };
+            say(&format!("policies: {counted}{gone}"));
+        }
+    }
+
+    /// Adds those of another set that are in neither this one nor `except`.
+    pub(super) fn join_set(&mut self, other: &Self, except: &Self) {
+        for (name, object) in &other.objects {
+            if !except.objects.contains_key(name) {
+                self.objects.entry(name.clone()).or_insert_with(|| object.clone());
+            }
+        }
+    }
+
+    /// The objects, in order of name.
+    pub(super) fn list(&self) -> Vec<NetworkPolicy> {
+        self.objects.values().cloned().collect()
+    }
+
+    /// The class of a policy, if this tool wrote it.
+    pub(super) fn class(&self, name: &PolicyName) -> Option<&str> {
+        let metadata = &self.objects.get(name)?.metadata;
+        let is_own = metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY)).is_some_and(|tool| tool == TOOL);
+        metadata.annotations.as_ref().filter(|_| is_own)?.get(CLASS).map(String::as_str)
+    }
+
+    /// The policies by which this tool said more than what it saw, and why.
+    pub(super) fn stated(&self) -> BTreeMap<PolicyName, String> {
+        let reason = |name: &PolicyName, object: &NetworkPolicy| {
+            let class = self.class(name)?;
+            Some(match class {
+                "dns" => "name resolution over UDP and TCP",
+                "api-server" => "all endpoints of the API server",
+                "internet" => "exposed on purpose",
+                _ if has_range(object) => "a range over ports picked at run time",
+                _ => return None,
+            })
+        };
+        let reasons = self.objects.iter().filter_map(|(name, object)| Some((name.clone(), reason(name, object)?.to_owned())));
+        reasons.collect()
+    }
+}
+
+fn has_range(object: &NetworkPolicy) -> bool {
+    let spec = object.spec.iter();
+    let ingress = spec.clone().flat_map(|spec| spec.ingress.iter().flatten()).flat_map(|rule| rule.ports.iter().flatten());
+    let egress = spec.flat_map(|spec| spec.egress.iter().flatten()).flat_map(|rule| rule.ports.iter().flatten());
+    ingress.chain(egress).any(|port| port.end_port.is_some())
+}
+
+/// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    let mut entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<fs::DirEntry>>>).map_err(unreadable)?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        let path = entry.path();
+        let kind = entry.file_type().map_err(unreadable)?;
+        let is_named = path.extension().is_some_and(|end| EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known)));
+        // A link to a directory may lead back up; one to a file is that file.
+        if kind.is_dir() {
+            found.extend(files(&path)?);
+        } else if is_named && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}

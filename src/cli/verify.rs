@@ -1,0 +1,119 @@
+//! `netpol-gen verify`: policies and later traffic in; what would be denied, and what nobody used, out.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+
+use crate::capture;
+use crate::decode::DecodeOptions;
+use crate::emit::answer::{Held, Remedy, replay_json, replay_text};
+use crate::emit::review::{self, Summary};
+use crate::inventory::Inventory;
+use crate::model::{Code, Edge, Evidence};
+use crate::policy::Public;
+use crate::verify::{self, Direction, Replay, World};
+
+use super::args::Format;
+use super::args_checks::{Replaying, Verify};
+use super::exit;
+use super::failure::Failure;
+use super::known;
+use super::learn::nothing_seen;
+use super::output::write_out;
+use super::policies::Policies;
+use super::reading::{self, Limits, Reading};
+use super::recording::tell_errors;
+use super::remedy::{Learned, remedy};
+
+/// Reads, holds against one another, tells.
+pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
+    let inventory = known::inventory(&arguments.known)?;
+    let mut policies = Policies::load(&arguments.given.policies, arguments.given.namespace.as_deref(), &inventory)?;
+    if !arguments.given.without_cluster {
+        policies.join(&inventory);
+    }
+    let reading = read(&arguments.read, &arguments.replaying, &inventory)?;
+    let seen = seen(&reading);
+    tell_reading(&reading, &inventory);
+    if seen.is_empty() {
+        return Err(nothing_seen(&reading));
+    }
+    let world = World::from_inventory(&inventory);
+    let replay = verify::replay(&policies.list(), &policies.stated(), &world, seen.keys())?;
+    let remedies = remedies(&replay, &seen, &policies, &inventory);
+    let held = Held { replay: &replay, seen: &seen, remedies: &remedies };
+    write_out(&match arguments.format {
+        Format::Text => replay_text(held),
+        Format::Json => replay_json(held)?,
+    })?;
+    let has_excess =
+        arguments.deny_excess && (!replay.unisolated.is_empty() || replay.unused.iter().any(|unused| unused.reason.is_none()));
+    let code = if replay.denied.is_empty() && !has_excess { exit::DONE } else { exit::DENIED };
+    Ok(if reading.errors.is_empty() { code } else { exit::FAILED })
+}
+
+/// Reads captures as `learn` does.
+pub(super) fn read(captures: &[String], replaying: &Replaying, inventory: &Inventory) -> Result<Reading, Failure> {
+    let inputs = capture::expand(captures)?;
+    let mut decoding = DecodeOptions::default();
+    decoding.vxlan_ports.extend(&replaying.vxlan_port);
+    let limits = Limits { flows: replaying.flows, edges: replaying.edges };
+    let reading = reading::read(inputs, decoding, limits, inventory)?;
+    tell_errors(&reading.errors);
+    Ok(reading)
+}
+
+/// All answered connections, those to ports picked at run time too: they have no rule, and are denied where there is isolation.
+fn seen(reading: &Reading) -> BTreeMap<Edge, Evidence> {
+    let mut seen = reading.observation.edges.clone();
+    for dynamic in &reading.observation.dynamic {
+        for &port in &dynamic.ports {
+            // The evidence is of all ports together; each was called once.
+            let evidence = Evidence { connections: 1, ..dynamic.evidence.clone() };
+            seen.entry(Edge { port, ..dynamic.edge.clone() }).or_insert(evidence);
+        }
+    }
+    seen
+}
+
+/// Says what was read and what could not be told of it.
+fn tell_reading(reading: &Reading, inventory: &Inventory) {
+    let mut findings = reading.findings.clone();
+    findings.merge(inventory.findings().clone());
+    findings.merge(reading.observation.findings.clone());
+    let mut summary = Summary {
+        captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
+        frames: reading.frames.clone(),
+        flows: reading.observation.flows.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect(),
+        edges: u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX),
+        ..Summary::default()
+    };
+    summary.set_findings(&findings);
+    // Which of the cluster's policies count has been said.
+    summary.findings.retain(|finding| finding.code != Code::ExistingPolicy.name());
+    let has_no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colours = io::stderr().is_terminal() && !has_no_colour;
+    let _ = write!(io::stderr(), "{}", review::terminal(&summary, colours));
+}
+
+/// Where the missing rules belong.
+fn remedies(
+    replay: &Replay,
+    seen: &BTreeMap<Edge, Evidence>,
+    policies: &Policies,
+    inventory: &Inventory,
+) -> BTreeMap<(Edge, Direction), Remedy> {
+    if replay.denied.is_empty() {
+        return BTreeMap::new();
+    }
+    let denied = replay.denied.keys().filter_map(|edge| Some((edge.clone(), seen.get(edge)?.clone())));
+    let learned = Learned::from(denied.collect(), Public::Any, inventory);
+    let mut remedies = BTreeMap::new();
+    for (edge, missing) in &replay.denied {
+        for missing in missing {
+            if let Some(made) = learned.side(edge, missing.side) {
+                remedies.insert((edge.clone(), missing.side), remedy(made, &missing.nearest, policies));
+            }
+        }
+    }
+    remedies
+}

@@ -1,0 +1,133 @@
+//! Later traffic held against policies: what they would deny of it, and what they allow that nobody used.
+//!
+//! In: policies, the [`World`], observed edges, and which policies say more than was seen on purpose. Out: [`Replay`]. A connection
+//! counts as allowed where both sides allow it, for every pod of its workloads: replicas stand for one another, and a pod that a
+//! policy treats otherwise than its fellows is named. An `ipBlock` that covers a pod's address is never relied on.
+//! What nobody used is told per subject: the responder where its ingress is isolated, else the originator.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+
+use super::error::{PolicyError, PolicyName};
+use super::evaluator::Evaluator;
+use super::nearest::{Nearest, nearest};
+use super::parties::Parties;
+use super::ports::PortSet;
+use super::proof::observed::{Actors, Observed};
+use super::proof::{Why, judge};
+use super::ranges::AddressSet;
+use super::unused;
+use super::verdict::{Answer, Direction, RuleName};
+use super::world::World;
+use crate::model::{Edge, Party, WorkloadName};
+
+/// Edges held against policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// How many edges there were.
+    pub edges: u64,
+    /// Those that one side or both would not allow, with at least one reason each.
+    pub denied: BTreeMap<Edge, Vec<Missing>>,
+    /// What the policies allow and nobody used.
+    pub unused: BTreeSet<Unused>,
+    /// Workloads of namespaces with policies of which some pod is isolated by none in that direction: everything is allowed there.
+    pub unisolated: BTreeSet<(WorkloadName, Direction)>,
+}
+
+/// What one side lacks for an edge.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// Egress of the originator or ingress of the responder.
+    pub side: Direction,
+    /// Why it is not allowed.
+    pub why: Why,
+    /// Policies of that subject and direction that could be changed to allow it, the nearest first.
+    pub nearest: Vec<Nearest>,
+}
+
+/// Connections that policies allow and nobody used: all these peers on all these ports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unused {
+    /// The workload whose rules allow them.
+    pub subject: WorkloadName,
+    /// To it or from it.
+    pub direction: Direction,
+    /// Why the rules say more than was seen on purpose; nothing where they do not say so.
+    pub reason: Option<String>,
+    /// From whom or to whom.
+    pub peers: UnusedPeers,
+    /// On which ports of the responder.
+    pub ports: PortSet,
+    /// Whether they are allowed for certain, or only by an `ipBlock` on pods' addresses, which network plug-ins treat differently.
+    pub certainty: Answer,
+    /// The subject's rules that allow them.
+    pub by: BTreeSet<RuleName>,
+}
+
+/// The other side of connections that nobody used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnusedPeers {
+    /// Everyone, pods and addresses: the rule has no peers.
+    Everyone,
+    /// Workloads.
+    Pods(Parties),
+    /// Addresses that no pod has.
+    Addresses(AddressSet),
+}
+
+impl Unused {
+    /// How many pairs of workloads it stands for; addresses and everyone count as one.
+    #[must_use]
+    pub const fn pairs(&self) -> u64 {
+        match &self.peers {
+            UnusedPeers::Pods(parties) => parties.workloads,
+            UnusedPeers::Everyone | UnusedPeers::Addresses(_) => 1,
+        }
+    }
+}
+
+/// Holds edges against policies. `stated` are policies that say more than was seen on purpose, with the reason.
+///
+/// # Errors
+/// The first policy that is malformed.
+pub fn replay<'e>(
+    policies: &[NetworkPolicy],
+    stated: &BTreeMap<PolicyName, String>,
+    world: &World,
+    edges: impl IntoIterator<Item = &'e Edge>,
+) -> Result<Replay, PolicyError> {
+    let evaluator = Evaluator::new(policies, world)?;
+    let actors = Actors::new(&evaluator, None);
+    let mut observed = Observed::default();
+    let mut replay = Replay::default();
+    for edge in edges {
+        replay.edges += 1;
+        observed.add(edge, &actors, world);
+        let missing = missing(&evaluator, &actors, edge);
+        if !missing.is_empty() {
+            replay.denied.insert(edge.clone(), missing);
+        }
+    }
+    unused::find(&evaluator, &actors, &observed, stated, &mut replay);
+    Ok(replay)
+}
+
+/// What the sides of an edge lack.
+fn missing(evaluator: &Evaluator<'_>, actors: &Actors<'_>, edge: &Edge) -> Vec<Missing> {
+    let sides = [(Direction::Egress, &edge.originator, &edge.responder), (Direction::Ingress, &edge.responder, &edge.originator)];
+    let mut missing = Vec::new();
+    for (side, subject, peer) in sides {
+        if let Party::Workload(subject) = subject
+            && actors.is_subject_namespace(&subject.namespace)
+            && let Err(why) = judge(evaluator, actors, edge, side, subject, peer)
+        {
+            let nearest = match &why {
+                Why::UnknownParty(_) => Vec::new(),
+                Why::NoRule { pod, .. } | Why::Undefined { pod, .. } => nearest(evaluator, actors, side, pod, peer),
+            };
+            missing.push(Missing { side, why, nearest });
+        }
+    }
+    missing
+}
