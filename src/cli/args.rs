@@ -63,7 +63,7 @@ pub(super) enum Command {
     ///
     /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
     /// networkpolicies, servicecidrs, webhook configurations, apiservices and horizontalpodautoscalers. Kept are names, labels,
-    /// addresses, ports, times, restart counts and schedules; environments, volumes, images, annotations, managed fields and command
+    /// addresses, ports, times, schedules and restart counts; environments, volumes, images, annotations, managed fields and command
     /// lines are not. Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services, and
     /// the flags --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps
     /// are asked for.

@@ -37,7 +37,9 @@ pub(super) fn outlook(estimate: &Estimate) -> String {
 
 /// `about 0.4 %`; of nothing in so many, `less than 0.3 %`.
 fn share(chance: f64, connections: u64) -> String {
-    if chance > 0.0 { format!("about {}", percent(chance)) } else { format!("less than {}", percent(rate(1, connections))) }
+    let (rate, about) = if chance > 0.0 { (chance, "about") } else { (rate(1, connections), "less than") };
+    // Less than two digits show.
+    if rate < 0.0001 { "less than 0.01 %".to_owned() } else { format!("{about} {}", percent(rate)) }
 }
 
 /// An estimated number of edges: `0.3`, `2`.
@@ -75,7 +77,7 @@ fn percent(rate: f64) -> String {
     } else if percent >= 0.01 {
         format!("{} %", format!("{percent:.2}").trim_end_matches('0'))
     } else {
-        "0.01 %".to_owned()
+        "less than 0.01 %".to_owned()
     }
 }
 
@@ -145,6 +147,10 @@ mod tests {
             (
                 Estimate::new(400, 8, 0, 3, true),
                 "if traffic goes on alike, less than 0.25 % of connections will be on edges not seen yet (Good-Turing); the unseen edges are 0 or more (Chao1)",
+            ),
+            (
+                Estimate::new(1_000_000, 90, 3, 2, true),
+                "if traffic goes on alike, less than 0.01 % of connections will be on edges not seen yet (Good-Turing); the unseen edges are 1 or more (Chao1)",
             ),
             (Estimate::new(1, 1, 1, 0, true), "1 connection is too few to estimate how many edges are still unseen"),
             (Estimate::new(29, 9, 0, 0, true), "29 connections are too few to estimate how many edges are still unseen"),

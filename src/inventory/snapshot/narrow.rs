@@ -5,8 +5,8 @@
 //! environments, volumes, images and every other part of a container but its name, ports, ports of its probes and, beside the first
 //! containers, restart policy; all statuses but addresses, times and how often a container was restarted; of webhooks all but the
 //! Services they are at. Of command lines only three flags survive, and only in `kube-system` (see [`command`]). So a snapshot holds
-//! names, labels, addresses, ports, times and how often containers were restarted, and no secret that someone put in an environment,
-//! an argument or an annotation.
+//! names, labels, addresses, ports, times and how often containers were restarted, and no secret that someone put in an
+//! environment, an argument or an annotation.
 //!
 //! Guaranteed: an inventory reads the same from the narrowed object as from the whole one. The result still is an object of its
 //! kind to whoever reads it; it is no manifest to apply.
