@@ -13,6 +13,7 @@ use netpol_gen::model::Code;
 const HEADER: &str =
     r#"{"header":{"version":1,"tool":"t","host":"h","interfaces":["any"],"filter":"","at":"2026-01-01T00:00:00Z"}}"#;
 const CHECKPOINT: &str = r#"{"checkpoint":{"at":"2026-01-01T00:00:10Z"}}"#;
+const CONVERSATION: &str = r#"{"conversation":{"protocol":"TCP","first":"2026-01-01T00:00:01Z","last":"2026-01-01T00:00:01Z","ends":[{"address":"10.0.0.1","port":40000},{"address":"10.0.0.2","port":80}],"openings":[{"by":0,"number":1,"first":"2026-01-01T00:00:01Z"}]}}"#;
 const END: &str = r#"{"end":{"at":"2026-01-01T00:01:00Z"}}"#;
 
 /// The records of a file, and its findings.
@@ -56,6 +57,14 @@ fn what_a_file_says_is_read_whatever_else_is_in_it() {
         ("torn inside a line", plain(&[HEADER, CHECKPOINT, &END[..20]]), 2, &[Code::TruncatedFile]),
         ("a line of noise", plain(&[HEADER, "noise", CHECKPOINT, END, ""]), 3, &[Code::MalformedFrame]),
         ("a record of a later version", plain(&[HEADER, r#"{"prophecy":{}}"#, END, ""]), 2, &[Code::UnsupportedFrame]),
+        ("two files, one behind the other", plain(&[HEADER, CHECKPOINT, END, HEADER, CHECKPOINT, ""]), 5, &[Code::TruncatedFile]),
+        (
+            "an end that is none",
+            plain(&[HEADER, &CONVERSATION.replace("\"by\":0", "\"by\":2"), END, ""]),
+            2,
+            &[Code::MalformedFrame],
+        ),
+        ("an end that is one", plain(&[HEADER, CONVERSATION, END, ""]), 3, &[]),
         ("windows line ends", plain(&[HEADER, CHECKPOINT, END, ""]).join_crlf(), 3, &[]),
     ];
     for (what, bytes, records, codes) in rows {

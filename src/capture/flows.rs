@@ -68,12 +68,20 @@ impl Flows {
             };
             window.step(length + 1);
             match Record::parse(window.behind(length + 1, length)) {
+                Ok(Some(Record::Header(header))) if header.version > record::VERSION => {
+                    return Next::Cut(format!("goes on in version {}, which this program does not know", header.version));
+                }
                 Ok(Some(record)) => {
                     match &record {
                         Record::Checkpoint { at } | Record::End { at } => self.at = *at,
                         _ => {}
                     }
-                    self.has_ended |= matches!(record, Record::End { .. });
+                    // Files may have been put one behind the other.
+                    self.has_ended = match &record {
+                        Record::End { .. } => true,
+                        Record::Header(_) => false,
+                        _ => self.has_ended,
+                    };
                     self.current = Some(record);
                     return Next::Is(self.at);
                 }

@@ -84,8 +84,7 @@ impl std::fmt::Debug for Opened {
 #[derive(Debug)]
 pub struct Live {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
-    known: BTreeSet<String>,
+    threads: BTreeMap<String, JoinHandle<()>>,
     sender: SyncSender<Batch>,
     receiver: Receiver<Batch>,
 }
@@ -118,15 +117,16 @@ pub fn open(options: LiveOptions) -> Result<Opened, CaptureError> {
     let filter = options.filter.trim().to_owned();
     let there = tap::names()?;
     let mut names = BTreeSet::new();
+    let mut matched = BTreeSet::new();
     for wanted in &options.interfaces {
         if wanted == "any" || there.contains(wanted) || !is_pattern(wanted) {
             names.insert(wanted.clone());
             continue;
         }
         let pattern = pattern(wanted)?;
-        names.extend(there.iter().filter(|name| pattern.matches(name)).cloned());
+        matched.extend(there.iter().filter(|name| pattern.matches(name)).cloned());
     }
-    if names.is_empty() {
+    if names.is_empty() && matched.is_empty() {
         return Err(CaptureError::NoSuchInterface { wanted: options.interfaces.join(", "), there });
     }
     let mut taps = Vec::new();
@@ -136,6 +136,22 @@ pub fn open(options: LiveOptions) -> Result<Opened, CaptureError> {
         }
         let tap = Tap::open(&name, &filter)?;
         taps.push((name, tap));
+    }
+    let mut failed = None;
+    for name in matched {
+        if taps.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
+        match Tap::open(&name, &filter) {
+            Ok(tap) => taps.push((name, tap)),
+            // One that is down, or no network interface: it is tried again while the capture goes on.
+            Err(error) => failed = Some(error),
+        }
+    }
+    if taps.is_empty()
+        && let Some(error) = failed
+    {
+        return Err(error);
     }
     Ok(Opened { taps, options, filter })
 }
@@ -186,7 +202,7 @@ impl Opened {
             dropped: AtomicU64::new(0),
             conversations: AtomicU64::new(0),
         });
-        let mut live = Live { shared, threads: Vec::new(), known: BTreeSet::new(), sender, receiver };
+        let mut live = Live { shared, threads: BTreeMap::new(), sender, receiver };
         for (name, tap) in self.taps {
             live.follow(name, Some(tap), false);
         }
@@ -209,19 +225,36 @@ impl Live {
 
     /// Takes up interfaces that have come since and match a pattern.
     pub fn refresh(&mut self) {
-        self.threads.retain(|thread| !thread.is_finished());
-        let patterns: Vec<_> =
-            self.shared.options.interfaces.iter().filter(|name| is_pattern(name)).filter_map(|name| pattern(name).ok()).collect();
+        let wanted = &self.shared.options.interfaces;
+        let patterns: Vec<_> = wanted.iter().filter(|name| is_pattern(name)).filter_map(|name| pattern(name).ok()).collect();
+        // Those of a pattern that went away; one of the same name may be there again.
+        let ended: Vec<String> =
+            self.threads.iter().filter(|(_, thread)| thread.is_finished()).map(|(name, _)| name.clone()).collect();
+        for name in ended {
+            if let Some(thread) = self.threads.remove(&name) {
+                self.bury(&name, thread);
+            }
+        }
         if patterns.is_empty() {
             return;
         }
-        let there: BTreeSet<String> = tap::names().unwrap_or_default().into_iter().collect();
-        // A name may come again for another interface.
-        self.known.retain(|name| there.contains(name) || !patterns.iter().any(|pattern| pattern.matches(name)));
-        for name in there {
-            if !self.known.contains(&name) && patterns.iter().any(|pattern| pattern.matches(&name)) {
+        for name in tap::names().unwrap_or_default() {
+            if !self.threads.contains_key(&name) && patterns.iter().any(|pattern| pattern.matches(&name)) {
                 self.follow(name, None, true);
             }
+        }
+    }
+
+    /// A thread that ended by a defect is not passed over.
+    fn bury(&self, name: &str, thread: JoinHandle<()>) {
+        if thread.join().is_err() {
+            let finding = Record::Finding {
+                code: Code::RecordLost.name().to_owned(),
+                subject: name.to_owned(),
+                message: "is not captured any more, by a defect of this program".to_owned(),
+                count: 1,
+            };
+            let _ = self.sender.try_send(Batch { source: name.to_owned(), records: vec![finding] });
         }
     }
 
@@ -234,17 +267,20 @@ impl Live {
         while let Ok(batch) = receiver.recv() {
             take(batch);
         }
-        for thread in threads {
-            // A thread that panicked has told it on standard error.
-            let _ = thread.join();
+        for (source, thread) in threads {
+            if thread.join().is_err() {
+                let message = "was not captured to the end, by a defect of this program".to_owned();
+                let code = Code::RecordLost.name().to_owned();
+                let finding = Record::Finding { code, subject: source.clone(), message, count: 1 };
+                take(Batch { source, records: vec![finding] });
+            }
         }
         shared.counts()
     }
 
     fn follow(&mut self, name: String, tap: Option<Tap>, is_late: bool) {
-        self.known.insert(name.clone());
-        let follower = Follower::new(name, is_late, Arc::clone(&self.shared), self.sender.clone());
-        self.threads.push(thread::spawn(move || follower.run(tap)));
+        let follower = Follower::new(name.clone(), is_late, Arc::clone(&self.shared), self.sender.clone());
+        self.threads.insert(name, thread::spawn(move || follower.run(tap)));
     }
 }
 
@@ -261,17 +297,14 @@ struct Follower {
     dropped: u64,
     table: FlowTable,
     findings: Findings,
+    /// Whether it came during the capture and has not been opened yet.
+    is_late: bool,
     /// What found no room in the channel.
     unsent: Option<Batch>,
 }
 
 impl Follower {
     fn new(name: String, is_late: bool, shared: Arc<Shared>, sender: SyncSender<Batch>) -> Self {
-        let mut findings = Findings::default();
-        if is_late {
-            let message = "came during the capture: what passed before it was opened was not seen";
-            findings.add(Code::InterfaceGap, &name, message);
-        }
         Self {
             decoder: Decoder::new(shared.options.decoding.clone()),
             table: FlowTable::recording(shared.options.capacity),
@@ -281,7 +314,8 @@ impl Follower {
             told: Tally::default(),
             conversations: 0,
             dropped: 0,
-            findings,
+            findings: Findings::default(),
+            is_late,
             unsent: None,
         }
     }
@@ -345,20 +379,24 @@ impl Follower {
         match Tap::open(&self.name, &self.shared.filter) {
             Ok(opened) => {
                 *tap = Some(opened);
+                if std::mem::take(&mut self.is_late) {
+                    let message = "came during the capture: what passed before it was opened was not seen";
+                    self.findings.add(Code::InterfaceGap, &self.name, message);
+                }
                 if let Some(since) = lost_at.take() {
                     let message = format!("went away, and came back {} s later", since.elapsed().as_secs().max(1));
                     self.findings.add(Code::InterfaceGap, &self.name, message);
                 }
                 true
             }
-            Err(_) if !self.shared.options.interfaces.contains(&self.name) => false,
+            Err(_) if !self.shared.options.interfaces.contains(&self.name) && !is_there(&self.name) => false,
             Err(_) => {
                 if lost_at.is_none() {
                     *lost_at = Some(Instant::now());
                 }
                 thread::sleep(RETRY);
                 if self.shared.stop.load(Ordering::Relaxed) {
-                    self.findings.add(Code::InterfaceGap, &self.name, "went away before the end of the capture");
+                    self.findings.add(Code::InterfaceGap, &self.name, "could not be captured at the end of the capture");
                 }
                 true
             }
@@ -413,6 +451,10 @@ impl Follower {
         }));
         Batch { source: self.name.clone(), records }
     }
+}
+
+fn is_there(name: &str) -> bool {
+    tap::names().is_ok_and(|names| names.iter().any(|known| known == name))
 }
 
 fn is_pattern(name: &str) -> bool {

@@ -34,6 +34,8 @@ pub fn give_up(needed: Needed) -> std::io::Result<()> {
     let sets =
         CapabilitySets { effective: now.effective & kept, permitted: now.permitted & kept, inheritable: CapabilitySet::empty() };
     set_capabilities(None, sets)?;
+    // Or root would get them all back for the programs it runs, such as one that a kubeconfig names for credentials.
+    rustix::thread::set_no_new_privs(true)?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::reading::{self, Intake};
 use super::recording::{FlowFile, header, say, tell_errors};
 
-/// Frames or records between two looks at the time.
+/// Frames or records between two looks at what waits.
 const BETWEEN: u64 = 8192;
 /// Capture time between two tellings of conversations that go on: so whoever reads several such files at once hears of each
 /// conversation from all of them at about the same time.
@@ -38,15 +38,16 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     let (mut findings, errors) = reading::each(inputs, |observed, count| {
         let file = match &mut file {
             Some(file) => file,
-            empty => empty.insert(create(time(observed))?),
+            empty => empty.insert(create(time(observed).unwrap_or_default())?),
         };
-        intake.take(observed);
-        let is_time = || intake.table.now().since(told) >= TELL_EVERY || intake.table.waiting() >= MOST_WAITING;
-        if count.is_multiple_of(BETWEEN) && is_time() {
-            told = intake.table.now();
+        // Before a frame that comes later, not after it: what is told then is true up to here.
+        let is_time = time(observed).is_some_and(|at| at.since(told) >= TELL_EVERY);
+        if is_time || count.is_multiple_of(BETWEEN) && intake.table.waiting() >= MOST_WAITING {
+            told = time(observed).unwrap_or(told);
             file.add(&intake.table.take_records())?;
             file.keep_up();
         }
+        intake.take(observed);
         Ok(())
     })?;
     let mut file = match file {
@@ -65,10 +66,12 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     Ok(if errors.is_empty() { exit::DONE } else { exit::FAILED })
 }
 
-fn time(observed: Observed<'_>) -> Timestamp {
+/// When what was observed was captured, if it tells.
+const fn time(observed: Observed<'_>) -> Option<Timestamp> {
     match observed {
-        Observed::Frame(frame) => frame.at,
-        Observed::Record(Record::Header(header)) => header.at,
-        Observed::Record(_) => Timestamp::default(),
+        Observed::Frame(frame) => Some(frame.at),
+        Observed::Record(Record::Header(header)) => Some(header.at),
+        Observed::Record(Record::Checkpoint { at }) => Some(*at),
+        Observed::Record(_) => None,
     }
 }

@@ -116,13 +116,14 @@ impl Intake {
                 }
             }
             Observed::Record(Record::Frames(frames)) => {
-                self.frames.total += frames.read;
-                self.frames.decoded += frames.decoded;
-                self.frames.dropped += frames.dropped;
+                self.frames.total = self.frames.total.saturating_add(frames.read);
+                self.frames.decoded = self.frames.decoded.saturating_add(frames.decoded);
+                self.frames.dropped = self.frames.dropped.saturating_add(frames.dropped);
                 let message = "frames came while nobody was quick enough to read them";
                 self.findings.add_many(Code::DroppedFrames, &frames.source, message, frames.dropped);
                 for (reason, count) in &frames.left_out {
-                    *self.frames.left_out.entry(reason.clone()).or_default() += count;
+                    let known = self.frames.left_out.entry(reason.clone()).or_default();
+                    *known = known.saturating_add(*count);
                 }
             }
             Observed::Record(Record::Finding { code, subject, message, count }) => {
@@ -138,10 +139,11 @@ impl Intake {
         self.table.finish();
         let tally = self.decoder.tally();
         let mut frames = self.frames;
-        frames.total += tally.frames;
-        frames.decoded += tally.decoded;
+        frames.total = frames.total.saturating_add(tally.frames);
+        frames.decoded = frames.decoded.saturating_add(tally.decoded);
         for (reason, count) in tally.left_out() {
-            *frames.left_out.entry(reason.to_owned()).or_default() += count;
+            let known = frames.left_out.entry(reason.to_owned()).or_default();
+            *known = known.saturating_add(count);
         }
         self.findings.merge(self.table.findings());
         self.findings.merge(tally.findings());

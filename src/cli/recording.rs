@@ -41,7 +41,11 @@ impl FlowFile {
             _ => failed(source),
         })?;
         journal.add(&Record::Header(header)).map_err(failed)?;
-        journal.checkpoint().map_err(failed)?;
+        journal.checkpoint().map_err(|source| {
+            // Without its header it is of no use, and in the way of the next.
+            let _ = std::fs::remove_file(path);
+            failed(source)
+        })?;
         let next = Instant::now() + every;
         Ok(Self { path: path.to_owned(), journal, every, next, is_stuck: false, records: 0 })
     }
@@ -86,11 +90,19 @@ impl FlowFile {
     /// # Errors
     /// When the disk does not take the rest.
     pub(super) fn end(mut self, at: Timestamp, findings: &Findings) -> Result<u64, Failure> {
+        let failed = |source| Failure::Unwritable { path: self.path.clone(), source };
+        // Room for the last words.
+        self.journal.checkpoint().map_err(failed)?;
+        let lost = self.journal.lost();
         let mut findings = findings.clone();
-        findings.add_many(Code::RecordLost, "records", "were given up because the disk took nothing", self.journal.lost());
+        findings.add_many(Code::RecordLost, "records", "were given up because the disk took nothing", lost);
         self.add(&finding_records(&findings))?;
         self.add(&[Record::End { at }])?;
-        self.journal.checkpoint().map_err(|source| Failure::Unwritable { path: self.path.clone(), source })?;
+        let failed = |source| Failure::Unwritable { path: self.path.clone(), source };
+        self.journal.checkpoint().map_err(failed)?;
+        if lost > 0 {
+            return Err(failed(io::Error::other(format!("{lost} records found no room"))));
+        }
         Ok(self.records)
     }
 }

@@ -39,22 +39,27 @@ impl Run {
     pub(super) fn resume(directory: &Path) -> Result<Self, Failure> {
         let mut parts = Vec::new();
         for path in files(directory, FLOWS)? {
-            if let Some((name, part)) = parse(&path) {
-                parts.push((name, part, path));
+            let Some((name, part)) = parse(&path) else { continue };
+            match length(&path) {
+                Ok((length, is_whole)) => parts.push((name, part, length, is_whole)),
+                // Killed before its first line was written, or damaged: what it holds, reading will tell.
+                Err(failure) => failure.print(),
             }
         }
         parts.sort();
         let nothing = || Failure::NothingToResume { directory: directory.to_owned() };
-        let (name, last, _) = parts.last().cloned().ok_or_else(nothing)?;
-        let mut captured = Duration::ZERO;
-        let mut has_ended = false;
-        for (_, _, path) in parts.iter().filter(|(other, ..)| *other == name) {
-            let (length, is_whole) = length(path)?;
-            captured += length;
-            has_ended = is_whole;
-        }
+        let (name, ..) = parts.last().cloned().ok_or_else(nothing)?;
+        let own = || parts.iter().filter(|(other, ..)| *other == name);
+        let captured = own().map(|(_, _, length, _)| *length).sum();
+        let has_ended = own().next_back().is_some_and(|(.., is_whole)| *is_whole);
         if has_ended {
             return Err(nothing());
+        }
+        let mut last = 1;
+        for ending in [FLOWS, INVENTORY] {
+            let files = files(directory, ending)?;
+            let parts = files.iter().filter_map(|path| parse(path)).filter(|(other, _)| *other == name);
+            last = parts.map(|(_, part)| part).max().unwrap_or(1).max(last);
         }
         Ok(Self { directory: directory.to_owned(), name, part: last + 1, captured })
     }
@@ -113,10 +118,14 @@ fn files(directory: &Path, ending: &str) -> Result<Vec<PathBuf>, Failure> {
 fn parse(path: &Path) -> Option<(String, u32)> {
     let file = path.file_name()?.to_str()?;
     let stem = file.strip_suffix(FLOWS).or_else(|| file.strip_suffix(INVENTORY))?;
-    match stem.split_once('.') {
-        None => Some((stem.to_owned(), 1)),
-        Some((name, part)) => Some((name.to_owned(), part.parse().ok()?)),
-    }
+    let (name, part) = match stem.split_once('.') {
+        None => (stem, 1),
+        Some((name, part)) => (name, part.parse().ok()?),
+    };
+    // Others may keep files of their own there.
+    let (date, time) = name.strip_suffix('Z')?.split_once('T')?;
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (date.len() == 8 && is_number(date) && is_number(time)).then(|| (name.to_owned(), part))
 }
 
 /// For how long a flow file was written, and whether it came to its end.
@@ -178,5 +187,21 @@ mod tests {
         write(&third_part.flows(), 200, 201, true);
         assert_eq!(third_part.all_flows().expect("files").len(), 3, "those of the older run are not among them");
         assert!(matches!(Run::resume(&directory), Err(Failure::NothingToResume { .. })), "it came to its end");
+    }
+
+    #[test]
+    fn what_else_lies_there_is_in_nobodys_way() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let directory = directory.path();
+        let run = Run::begin(directory, second(0)).expect("a directory");
+        write(&run.flows(), 0, 40, false);
+        // Of a later run, killed before its first line was written; of other people; of an inventory that was never asked for.
+        fs::write(Run::begin(directory, second(900)).expect("a directory").flows(), "").expect("room");
+        fs::write(directory.join("node-b.flows.zst"), "noise").expect("room");
+        fs::write(directory.join("20231114T221320000Z.2.inventory.zst"), "").expect("room");
+        let next = Run::resume(directory).expect("an unfinished run");
+        assert_eq!(next.captured, Duration::from_secs(40));
+        assert_eq!(next.inventory(), directory.join("20231114T221320000Z.3.inventory.zst"));
+        assert_eq!(next.all_flows().expect("files"), [run.flows()]);
     }
 }

@@ -77,6 +77,17 @@ impl Deeds {
     }
 }
 
+/// What may come of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// Nothing but an attempt that failed.
+    Attempt,
+    /// Something that one side did: one-way datagrams count when they are repeated.
+    OneSided,
+    /// A connection.
+    Answered,
+}
+
 /// The facts of the packets between two endpoints, none further from the next than the protocol's silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Conversation {
@@ -148,6 +159,11 @@ impl Conversation {
             opening.is_accepted |= is_accepted;
             opening.is_rejected |= is_rejected;
             return is_news;
+        }
+        if is_accepted && self.openings.len() >= Self::OPENINGS {
+            // One that came to something is worth more than one that did not.
+            let failed = self.openings.iter().position(|opening| !opening.is_accepted);
+            failed.map(|position| self.openings.swap_remove(position));
         }
         let has_room = self.openings.len() < Self::OPENINGS;
         if has_room {
@@ -223,15 +239,32 @@ impl Conversation {
         (key, conversation)
     }
 
-    /// Whether both ends took part; such a conversation is the last to be given up when memory runs out.
-    pub(super) fn is_answered(&self) -> bool {
+    /// What may come of it: it is given up in this order when memory runs out.
+    pub(super) fn standing(&self) -> Standing {
         const PART: u8 = CARRIED | SENT_DATAGRAM;
-        self.openings.iter().any(|opening| opening.is_accepted) || self.deeds.iter().all(|deeds| deeds.did(PART))
+        let [low, high] = &self.deeds;
+        let did = low.bits | high.bits;
+        let is_established = did & CARRIED_PAYLOAD != 0 || did & CARRIED != 0 && !self.openings.is_empty();
+        let is_accepted = self.openings.iter().any(|opening| opening.is_accepted);
+        if is_accepted || is_established || did & RESPONDED != 0 || low.did(PART) && high.did(PART) {
+            Standing::Answered
+        } else if did & PART != 0 {
+            Standing::OneSided
+        } else {
+            Standing::Attempt
+        }
     }
 
-    /// Whether nothing more is to come: both ends finished, or one reset.
+    /// Whether there was an answer, as far as one side alone can show it.
+    pub(super) fn is_answered(&self) -> bool {
+        self.standing() == Standing::Answered
+    }
+
+    /// Whether nothing more is to come: both ends finished, or one reset. Not told of ports that are used again: the end may be
+    /// that of the connection before.
     pub(super) fn is_over(&self) -> bool {
-        self.deeds.iter().any(|deeds| deeds.did(RESET)) || self.deeds.iter().all(|deeds| deeds.did(FINISHED))
+        self.openings.len() <= 1
+            && (self.deeds.iter().any(|deeds| deeds.did(RESET)) || self.deeds.iter().all(|deeds| deeds.did(FINISHED)))
     }
 
     /// An attempt that got no answer: by whom, at whom, when.
@@ -253,10 +286,12 @@ impl Conversation {
         }
         self.openings.sort_by_key(|opening| (opening.first, opening.by, opening.number));
         let ends = self.openings.iter().skip(1).map(|next| next.first).chain([self.span.last()]);
-        let openings = self.openings.iter().zip(ends);
+        let openings = self.openings.iter().zip(ends).enumerate();
         openings
-            .map(|(opening, end)| {
-                Self::flow(key, opening.by, Span::between(opening.first, end), self.outcome(opening))
+            .map(|(position, (opening, end))| {
+                // What was carried after the other side had opened may be carried on the other's connection.
+                let is_last_word = self.openings[position..].iter().all(|later| later.by == opening.by);
+                Self::flow(key, opening.by, Span::between(opening.first, end), self.outcome(opening, is_last_word))
                     .opened(key.protocol(), opening.number)
             })
             .collect()
@@ -276,10 +311,10 @@ impl Conversation {
 
     /// A connection is answered when its opening was accepted, or when either end later sent what only an established connection
     /// carries: that shows the answer even where a tap saw one direction only.
-    fn outcome(&self, opening: &Opening) -> Outcome {
+    fn outcome(&self, opening: &Opening, is_last_word: bool) -> Outcome {
         let originator = &self.deeds[opening.by as usize];
         let responder = &self.deeds[opening.by.opposite() as usize];
-        let is_established = [originator, responder].iter().any(|deeds| deeds.last_carried >= opening.first);
+        let is_established = is_last_word && [originator, responder].iter().any(|deeds| deeds.last_carried >= opening.first);
         if opening.is_accepted || (is_established && !opening.is_rejected) {
             Outcome::Answered
         } else if opening.is_rejected || responder.did(RESET) || originator.did(WAS_UNDELIVERABLE) {

@@ -28,11 +28,13 @@ impl Names {
             return false;
         }
         let kept = self.answers.entry((answer.asker, answer.address)).or_default();
-        let was_new = kept.insert((answer.at, answer.name, answer.time_to_live));
+        let added = (answer.at, answer.name, answer.time_to_live);
+        let was_new = kept.insert(added.clone());
         if kept.len() > Self::PER_PAIR {
             let middle = kept.iter().nth(Self::PER_PAIR / 2).cloned();
+            let is_other = middle.as_ref() != Some(&added);
             middle.map(|middle| kept.remove(&middle));
-            return false;
+            return is_other;
         }
         self.count += usize::from(was_new);
         was_new

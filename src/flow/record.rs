@@ -126,6 +126,7 @@ pub struct End {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// The end that opened: 0 or 1, as in `ends`.
+    #[serde(deserialize_with = "position")]
     pub by: u8,
     /// TCP initial sequence number or SCTP initiate tag: the same before and after address translation.
     pub number: u32,
@@ -313,6 +314,12 @@ const fn is_zero(number: &u64) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_false(value: &bool) -> bool {
     !*value
+}
+
+/// There are two ends.
+fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    let by = u8::deserialize(deserializer)?;
+    if by <= 1 { Ok(by) } else { Err(serde::de::Error::custom(format!("there is no end {by}"))) }
 }
 
 /// RFC 3339 in UTC, to the nanosecond.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::decode::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
 use crate::model::{Code, Endpoint, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
 
-use super::conversation::{Conversation, Fact};
+use super::conversation::{Conversation, Fact, Standing};
 use super::floods::Floods;
 use super::key::{End, FlowKey};
 use super::names::Names;
@@ -25,15 +25,6 @@ const STREAM_SILENCE: i64 = 24 * 3600 * SECOND;
 const AFTERMATH: i64 = 300 * SECOND;
 /// Capture time between two sweeps of the table.
 const SWEEP_EVERY: i64 = 60 * SECOND;
-/// In a flow file, the last packet of a conversation that goes on is told anew after half of the silence that would end it: so
-/// whoever reads the file does not take it for over.
-const fn retell_after(protocol: Protocol) -> i64 {
-    match protocol {
-        Protocol::Udp => UDP_SILENCE / 2,
-        Protocol::Tcp | Protocol::Sctp => STREAM_SILENCE / 2,
-    }
-}
-
 /// What the table had to do to stay within its bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableTally {
@@ -227,11 +218,11 @@ impl FlowTable {
         self.slots.iter_mut().for_each(|(key, slot)| {
             let last = slot.newest.span().last();
             // What nobody answers is told when it is given up: a flood would fill the disk.
-            let is_attempt = key.protocol() != Protocol::Udp && !slot.newest.is_answered();
-            if is_attempt && slot.earlier.is_empty() {
+            if slot.is_attempt() {
                 return;
             }
-            if slot.is_news || last.since(slot.told) >= retell_after(key.protocol()) {
+            // Half of the silence that would end it: so whoever reads the file does not take it for over.
+            if slot.is_news || last.since(slot.told) >= patience(key.protocol(), &slot.newest) / 2 {
                 slot.is_news = false;
                 slot.is_touched = false;
                 slot.told = last;
@@ -416,35 +407,35 @@ impl FlowTable {
             return;
         }
         self.was_full = true;
-        let candidates = self.slots.iter().map(|(key, slot)| (slot.newest.is_answered(), slot.newest.span().last(), *key));
-        let mut candidates: Vec<(bool, Timestamp, FlowKey)> = candidates.collect();
+        let candidates = self.slots.iter().map(|(key, slot)| (slot.newest.standing(), slot.newest.span().last(), *key));
+        let mut candidates: Vec<(Standing, Timestamp, FlowKey)> = candidates.collect();
         candidates.sort_unstable();
         candidates.truncate((self.capacity / 8).max(1));
-        let mut unanswered = Vec::new();
-        for (is_answered, _, key) in candidates {
+        let mut attempts = Vec::new();
+        for (standing, _, key) in candidates {
             let Some(slot) = self.slots.remove(&key) else { continue };
-            if is_answered {
-                self.tally.answered_evicted += 1;
-                self.close(&key, slot);
-            } else {
-                unanswered.push((key, slot));
+            match standing {
+                Standing::Answered => self.tally.answered_evicted += 1,
+                Standing::OneSided => self.tally.unanswered_evicted += 1,
+                Standing::Attempt => {}
             }
+            if slot.is_attempt() { attempts.push((key, slot)) } else { self.close(&key, slot) }
         }
-        self.tally.unanswered_evicted += self.give_up(unanswered);
+        self.tally.unanswered_evicted += self.give_up(attempts);
     }
 
     /// Of a table that was full, the attempts that are left belong to the same scans and floods.
     fn fold_all(&mut self) {
-        let unanswered = self.slots.extract_if(|_, slot| !slot.newest.is_answered()).collect();
-        self.give_up(unanswered);
+        let attempts = self.slots.extract_if(|_, slot| slot.is_attempt()).collect();
+        self.give_up(attempts);
     }
 
     /// Closes attempts, or folds them; returns how many were closed.
-    fn give_up(&mut self, unanswered: Vec<(FlowKey, Slot)>) -> u64 {
-        let attempts: Vec<_> = unanswered.iter().map(|(key, slot)| slot.newest.attempt(key)).collect();
+    fn give_up(&mut self, slots: Vec<(FlowKey, Slot)>) -> u64 {
+        let attempts: Vec<_> = slots.iter().map(|(key, slot)| slot.newest.attempt(key)).collect();
         let is_folded = self.floods.fold(&attempts);
         let mut closed = 0;
-        for ((key, slot), is_folded) in unanswered.into_iter().zip(is_folded) {
+        for ((key, slot), is_folded) in slots.into_iter().zip(is_folded) {
             if !is_folded {
                 closed += 1;
                 self.close(&key, slot);
@@ -455,6 +446,14 @@ impl FlowTable {
 }
 
 impl Slot {
+    /// More conversations of the same endpoints are not waited for at a time.
+    const EARLIER: usize = 8;
+
+    /// Whether nothing can come of it but a failed attempt.
+    fn is_attempt(&self) -> bool {
+        self.earlier.is_empty() && self.newest.standing() == Standing::Attempt
+    }
+
     /// Adds a fact to the newest conversation, if it belongs there and nowhere else.
     fn add(&mut self, key: &FlowKey, at: Timestamp, end: End, fact: Fact) -> bool {
         let belongs = self.earlier.is_empty() && reaches(silence(key.protocol()), self.newest.span(), Span::at(at));
@@ -481,14 +480,19 @@ impl Slot {
                 others.push(conversation);
             }
         }
+        let joined_span = joined.span();
         others.push(joined);
         others.sort_by_key(Conversation::span);
+        // Whichever came last stays, however old: of a clock that was set back, more will come.
+        let mut given_up = Vec::new();
+        while others.len() > Self::EARLIER {
+            let oldest = usize::from(others[0].span() == joined_span);
+            given_up.push(others.remove(oldest));
+        }
         if let Some(newest) = others.pop() {
             self.newest = newest;
         }
-        let horizon = self.newest.span().last().plus(-(silence + REORDERING));
-        let (given_up, earlier) = others.into_iter().partition(|conversation| conversation.span().last() < horizon);
-        self.earlier = earlier;
+        self.earlier = others;
         given_up
     }
 }

@@ -312,6 +312,59 @@ fn a_scan_of_many_ports_is_folded_and_real_connections_are_not() {
 }
 
 #[test]
+fn what_one_side_shows_of_a_connection_is_no_attempt() {
+    let mut table = FlowTable::new(2048);
+    for number in 0..6000u16 {
+        let at = i64::from(number) * MILLISECOND;
+        table.observe(&tcp(at, THERE, (10_000 + number, 8080), "S", (u32::from(number), 0, 0)));
+        table.observe(&tcp(at + 1, THERE, (10_000 + number, 8080), "A", (u32::from(number) + 1, 1, 100)));
+    }
+    for number in 0..300u16 {
+        table.observe(&udp(7 * SECOND + i64::from(number), (CALLER, "10.0.0.9"), (20_000 + number, 8125), None));
+    }
+    table.finish();
+    assert_eq!(table.floods().iter().count(), 0, "nothing of it is a flood");
+    let flows = table.take_finished();
+    let answered = flows.iter().filter(|flow| flow.outcome == Outcome::Answered).count();
+    let one_way = flows.iter().filter(|flow| matches!(flow.outcome, Outcome::OneWay { .. })).count();
+    assert_eq!((answered, one_way), (6000, 300), "one direction with payload is a connection, datagrams may be meant");
+}
+
+#[test]
+fn what_is_carried_proves_the_opening_that_it_belongs_to() {
+    let (there, back) = ((3868, 3868), (3868, 3868));
+    let flows = flows(&[
+        tcp(0, THERE, there, "S", (1, 0, 0)),
+        tcp(200 * SECOND, BACK, back, "S", (7, 0, 0)),
+        tcp(201 * SECOND, THERE, there, "SA", (9, 8, 0)),
+        tcp(202 * SECOND, BACK, back, "A", (8, 10, 50)),
+    ]);
+    let outcomes: Vec<(String, Outcome)> = flows.iter().map(|flow| (flow.originator.address.to_string(), flow.outcome)).collect();
+    assert_eq!(outcomes, [(CALLER.to_owned(), Outcome::Unanswered), (CALLED.to_owned(), Outcome::Answered)]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_parts_no_question_from_its_answer() {
+    let half_an_hour = 1800 * SECOND;
+    let exchange = |at| [udp(at, THERE, (40_000, 41_000), None), udp(at + MILLISECOND, BACK, (41_000, 40_000), None)];
+    let before = (0..60).flat_map(|number| exchange(half_an_hour + number * 5 * SECOND));
+    let after = (0..60).flat_map(|number| exchange(number * 5 * SECOND));
+    let flows = flows(&before.chain(after).collect::<Vec<_>>());
+    assert!(flows.len() <= 2, "{} flows", flows.len());
+    assert!(flows.iter().all(|flow| flow.outcome == Outcome::Answered && flow.originator.port == 40_000), "{flows:?}");
+}
+
+#[test]
+fn a_capture_that_is_killed_has_told_what_one_side_showed() {
+    let mut table = FlowTable::recording(1000);
+    table.observe(&tcp(0, THERE, UP, "S", (1, 0, 0)));
+    table.observe(&tcp(1, THERE, UP, "A", (2, 1, 100)));
+    let told = recalled(&table.take_records());
+    assert_eq!(told.len(), 1, "it is in the file at the first checkpoint");
+    assert_eq!(told[0].outcome, Outcome::Answered);
+}
+
+#[test]
 fn a_flood_from_many_addresses_is_told_by_its_target() {
     let mut table = FlowTable::new(4096);
     for number in 0..20_000u16 {

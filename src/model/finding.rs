@@ -271,7 +271,8 @@ impl Findings {
             return;
         }
         let kept = self.counts.entry(code).or_default();
-        *kept.entry((subject.into(), message.into())).or_default() += count;
+        let known = kept.entry((subject.into(), message.into())).or_default();
+        *known = known.saturating_add(count);
         // The last in order gives way, whatever came first: the same findings in any order leave the same ones.
         if kept.len() > Self::SUBJECTS
             && let Some((_, count)) = kept.pop_last()
