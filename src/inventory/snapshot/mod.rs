@@ -22,7 +22,7 @@ mod tree;
 mod yaml;
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::de::{IoRead, SliceRead};
@@ -41,6 +41,8 @@ use tree::{Tree, shorten};
 
 /// How deep values may be nested. Custom resource definitions, the deepest objects there are, stay below 60.
 const MAX_DEPTH: usize = 100;
+/// How much is looked at to tell what a file is.
+const BEGINNING: u64 = 256 << 10;
 /// What is read again as YAML when it begins like JSON and is not (`{kind: Pod, …}`).
 const MAX_SECOND_TRY: u64 = 16 << 20;
 
@@ -255,11 +257,10 @@ fn read_into(path: &Path, findings: &mut Findings, receive: &mut dyn FnMut(Objec
     let metadata = file.metadata().map_err(|source| unreadable(path, source))?;
     let (reader, is_compressed) = compression::decompress(file).map_err(|source| unreadable(path, source))?;
     let mut reader = BufReader::with_capacity(1 << 18, reader);
-    let beginning = reader.fill_buf().map_err(|source| unreadable(path, source))?;
-    if is_json(skip_mark(beginning)) && !(metadata.is_file() && !is_compressed && metadata.len() <= MAX_SECOND_TRY) {
-        let marked = beginning.len() - skip_mark(beginning).len();
-        reader.consume(marked);
-        let reader = Metered::new(reader, MAX_OBJECT);
+    let mut beginning = Vec::new();
+    reader.by_ref().take(BEGINNING).read_to_end(&mut beginning).map_err(|source| unreadable(path, source))?;
+    if is_json(skip_mark(&beginning)) && !(metadata.is_file() && !is_compressed && metadata.len() <= MAX_SECOND_TRY) {
+        let reader = Metered::new(skip_mark(&beginning).chain(reader), MAX_OBJECT);
         let mut sink = Sink::new(&name, findings, receive).metered(reader.meter());
         // Asked for byte by byte.
         let result = json::read(IoRead::new(BufReader::new(reader)), &mut sink);
@@ -272,10 +273,10 @@ fn read_into(path: &Path, findings: &mut Findings, receive: &mut dyn FnMut(Objec
             None => Malformed::from(error).of(&name),
         });
     }
-    if bounded::is_binary(beginning) {
+    if bounded::is_binary(&beginning) {
         return Err(Malformed { line: 1, column: 1, message: "it is no text in UTF-8".into() }.of(&name));
     }
-    let bytes = bounded::read_text(reader, MAX_TEXT).map_err(|source| unreadable(path, source))?;
+    let bytes = bounded::read_text(beginning.as_slice().chain(reader), MAX_TEXT).map_err(|source| unreadable(path, source))?;
     let bytes = bytes.ok_or_else(|| InventoryError::LongText { path: path.to_owned() })?;
     parse_bytes(&bytes, &name, findings, receive)
 }
