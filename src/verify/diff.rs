@@ -5,7 +5,7 @@
 //! both allow it; with addresses outside the pod's own side decides. A pod and itself, and a pod and its own node, are always
 //! allowed and no difference. The work grows with what changed: pairs on which neither side changed are not looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
@@ -15,8 +15,8 @@ use super::groups::GroupId;
 use super::parties::{Namer, Parties};
 use super::ports::PortSet;
 use super::proof::observed::Actors;
-use super::ranges::{AddressPorts, AddressSet};
-use super::sides::{Row, Sides, both};
+use super::ranges::AddressSet;
+use super::sides::{ReachId, Reaches, Sides, both};
 use super::verdict::{Answer, Direction, Reach};
 use super::world::World;
 
@@ -71,13 +71,13 @@ pub fn diff(old: &[NetworkPolicy], new: &[NetworkPolicy], world: &World) -> Resu
     let (old, new) = Evaluator::pair(old, new, world)?;
     let actors = Actors::new(&old, Some(&BTreeSet::new()));
     let namer = Namer::new(&actors);
-    let comparison = Comparison::new(Sides::new(&old), Sides::new(&new), &actors);
+    let mut comparison = Comparison::new(Sides::new(&old), Sides::new(&new), &actors);
     let mut difference = Difference::default();
     let mut add = |(is_gain, certainty, ports): Kind, originators: Parts, responders: Parts| {
         let changes = if is_gain { &mut difference.gained } else { &mut difference.lost };
         changes.push(Change { originators, responders, ports, certainty });
     };
-    for ((kind, responders), originators) in comparison.pods() {
+    for (kind, originators, responders) in comparison.pods() {
         add(kind, Parts::Pods(namer.of_groups(&originators)), Parts::Pods(namer.of_groups(&responders)));
     }
     for ((kind, direction, addresses), subjects) in comparison.addresses() {
@@ -96,10 +96,36 @@ pub fn diff(old: &[NetworkPolicy], new: &[NetworkPolicy], world: &World) -> Resu
 struct Comparison<'a> {
     old: Sides<'a>,
     new: Sides<'a>,
+    reaches: Reaches,
     /// How many pods are in each group.
     sizes: Vec<usize>,
-    /// The groups whose ingress is not the same under both.
-    changed_ingress: BTreeSet<GroupId>,
+    /// The groups whose rules are not the same under both.
+    changed: BTreeMap<Direction, BTreeSet<GroupId>>,
+}
+
+/// Different kinds of changes, by number, and which a pair has whose four sides have these answers.
+#[derive(Default)]
+struct Kinds {
+    all: Vec<Kind>,
+    ids: BTreeMap<Kind, usize>,
+    of: HashMap<[ReachId; 4], Vec<usize>>,
+}
+
+impl Kinds {
+    fn of(&mut self, reaches: &Reaches, sides: [ReachId; 4]) -> &[usize] {
+        self.of.entry(sides).or_insert_with(|| {
+            let [old_egress, old_ingress, new_egress, new_ingress] = sides.map(|id| reaches.get(id));
+            let (before, after) = (both(old_egress, old_ingress), both(new_egress, new_ingress));
+            let mut number = |kind: Kind| {
+                let next = self.all.len();
+                *self.ids.entry(kind.clone()).or_insert_with(|| {
+                    self.all.push(kind);
+                    next
+                })
+            };
+            kinds(&before, &after).map(&mut number).collect()
+        })
+    }
 }
 
 impl<'a> Comparison<'a> {
@@ -108,64 +134,72 @@ impl<'a> Comparison<'a> {
         for (&group, pods) in actors.workloads().iter().flat_map(|actor| &actor.groups) {
             sizes[group as usize] += pods.len();
         }
-        let mut comparison = Self { old, new, sizes, changed_ingress: BTreeSet::new() };
-        let changed = comparison.groups().filter(|&group| {
-            let (old, new) = comparison.rows(Direction::Ingress, group);
-            (&old.open, &old.listed) != (&new.open, &new.listed)
-        });
-        comparison.changed_ingress = changed.collect();
-        comparison
+        let mut contents = BTreeMap::new();
+        let mut changed: BTreeMap<Direction, BTreeSet<GroupId>> = BTreeMap::new();
+        for group in groups(&sizes) {
+            for direction in [Direction::Ingress, Direction::Egress] {
+                if old.signature(&mut contents, direction, group) != new.signature(&mut contents, direction, group) {
+                    changed.entry(direction).or_default().insert(group);
+                }
+            }
+        }
+        Self { old, new, reaches: Reaches::new(), sizes, changed }
     }
 
-    fn groups(&self) -> std::ops::Range<GroupId> {
-        0..GroupId::try_from(self.sizes.len()).unwrap_or(GroupId::MAX)
+    fn has_changed(&self, direction: Direction, group: GroupId) -> bool {
+        self.changed.get(&direction).is_some_and(|groups| groups.contains(&group))
     }
 
-    fn rows(&self, direction: Direction, group: GroupId) -> (Row, Row) {
-        (self.old.row(direction, group), self.new.row(direction, group))
+    /// The responders with whom something may be different.
+    fn candidates(&self, originator: GroupId) -> Vec<GroupId> {
+        let named = [&self.old, &self.new].map(|sides| sides.named(Direction::Egress, originator));
+        let changed = self.changed.get(&Direction::Ingress);
+        let is_changed = self.has_changed(Direction::Egress, originator);
+        match named {
+            [Some(old), Some(new)] if is_changed => old.union(&new).copied().collect(),
+            [Some(old), Some(_)] => changed.into_iter().flatten().copied().filter(|group| old.contains(group)).collect(),
+            _ if is_changed => groups(&self.sizes).collect(),
+            _ => changed.into_iter().flatten().copied().collect(),
+        }
     }
 
     /// Changes between groups: originators by kind and responders.
-    fn pods(&self) -> BTreeMap<(Kind, Vec<GroupId>), Vec<GroupId>> {
-        let mut lines: BTreeMap<(Kind, Vec<GroupId>), Vec<GroupId>> = BTreeMap::new();
-        for originator in self.groups() {
-            let (old, new) = self.rows(Direction::Egress, originator);
-            let is_changed = (&old.open, &old.listed) != (&new.open, &new.listed);
-            let named: BTreeSet<GroupId> = old.listed.keys().chain(new.listed.keys()).copied().collect();
-            let is_open = !old.open.is_empty() || !new.open.is_empty();
-            let candidates: Vec<GroupId> = match (is_open, is_changed) {
-                (true, true) => self.groups().collect(),
-                (true, false) => self.changed_ingress.iter().copied().collect(),
-                (false, true) => named.into_iter().collect(),
-                (false, false) => named.intersection(&self.changed_ingress).copied().collect(),
-            };
-            let mut own: BTreeMap<Kind, Vec<GroupId>> = BTreeMap::new();
-            for responder in candidates {
+    fn pods(&mut self) -> Vec<(Kind, Vec<GroupId>, Vec<GroupId>)> {
+        let mut kinds = Kinds::default();
+        let mut lines: BTreeMap<(usize, Vec<GroupId>), Vec<GroupId>> = BTreeMap::new();
+        for originator in groups(&self.sizes) {
+            let mut own: BTreeMap<usize, Vec<GroupId>> = BTreeMap::new();
+            for responder in self.candidates(originator) {
                 // The only pod of a group is not filtered on the way to itself.
                 if originator == responder && self.sizes[originator as usize] == 1 {
                     continue;
                 }
-                let ingress = |sides: &Sides<'_>| sides.reach(Direction::Ingress, responder, originator);
-                let before = both(&old.with(responder), &ingress(&self.old));
-                let after = both(&new.with(responder), &ingress(&self.new));
-                for kind in kinds(&before, &after) {
-                    own.entry(kind).or_default().push(responder);
+                let reaches = &mut self.reaches;
+                let mut pair = |sides: &mut Sides<'_>| {
+                    let egress = sides.reach(reaches, Direction::Egress, originator, responder);
+                    (egress, sides.reach(reaches, Direction::Ingress, responder, originator))
+                };
+                let (old, new) = (pair(&mut self.old), pair(&mut self.new));
+                if old != new {
+                    for &kind in kinds.of(&self.reaches, [old.0, old.1, new.0, new.1]) {
+                        own.entry(kind).or_default().push(responder);
+                    }
                 }
             }
             for (kind, responders) in own {
                 lines.entry((kind, responders)).or_default().push(originator);
             }
         }
-        lines
+        let line = |((kind, responders), originators): ((usize, _), _)| (kinds.all[kind].clone(), originators, responders);
+        lines.into_iter().map(line).collect()
     }
 
     /// Changes with addresses: groups by kind, direction and addresses.
     fn addresses(&self) -> BTreeMap<(Kind, Direction, AddressSet), Vec<GroupId>> {
         let mut lines: BTreeMap<(Kind, Direction, AddressSet), Vec<GroupId>> = BTreeMap::new();
-        for group in self.groups() {
-            for direction in [Direction::Ingress, Direction::Egress] {
-                let (old, new) = self.rows(direction, group);
-                let (old, new): (AddressPorts, AddressPorts) = (old.outside(), new.outside());
+        for (&direction, changed) in &self.changed {
+            for &group in changed {
+                let (old, new) = (self.old.outside(direction, group), self.new.outside(direction, group));
                 for (is_gain, rest) in [(true, new.minus(&old)), (false, old.minus(&new))] {
                     for (ports, addresses) in rest.by_ports() {
                         lines.entry(((is_gain, Answer::Allowed, ports), direction, addresses)).or_default().push(group);
@@ -175,6 +209,11 @@ impl<'a> Comparison<'a> {
         }
         lines
     }
+}
+
+/// All groups of which these are the sizes.
+fn groups(sizes: &[usize]) -> std::ops::Range<GroupId> {
+    0..GroupId::try_from(sizes.len()).unwrap_or(GroupId::MAX)
 }
 
 /// How the ports of a pair change.

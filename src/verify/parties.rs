@@ -3,7 +3,7 @@
 //! In: workloads, or parts of them. Out: [`Parties`], which say the same and are short wherever a set is a namespace or the cluster
 //! but for a few.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::groups::GroupId;
@@ -52,72 +52,74 @@ pub enum Member {
     },
 }
 
-/// What is left of `all` where few are missing of many.
-fn except<'n>(all: &BTreeSet<&'n WorkloadName>, own: &BTreeSet<&'n WorkloadName>) -> Option<Vec<WorkloadName>> {
-    let missing = all.len() - own.len();
-    let is_short = own.len() > 1 && missing <= EXCEPT && missing * 3 <= own.len();
-    is_short.then(|| all.difference(own).map(|&name| name.clone()).collect())
-}
-
 /// Puts sets of workloads into few words.
 pub(super) struct Namer<'a> {
     actors: &'a Actors<'a>,
-    all: BTreeSet<&'a WorkloadName>,
-    by_namespace: BTreeMap<&'a str, BTreeSet<&'a WorkloadName>>,
+    /// Those on the pod network, in order; so those of a namespace stand together.
+    all: Vec<ActorId>,
+    by_namespace: BTreeMap<&'a str, Vec<ActorId>>,
 }
 
 impl<'a> Namer<'a> {
     pub(super) fn new(actors: &'a Actors<'a>) -> Self {
-        let own = actors.workloads().iter().filter(|actor| !actor.groups.is_empty()).map(|actor| actor.name);
-        let all: BTreeSet<&WorkloadName> = own.collect();
-        let mut by_namespace: BTreeMap<&str, BTreeSet<&WorkloadName>> = BTreeMap::new();
-        for name in &all {
-            by_namespace.entry(&name.namespace).or_default().insert(name);
+        let known = (0..).zip(actors.workloads()).filter(|(_, actor)| !actor.groups.is_empty());
+        let mut namer = Self { actors, all: Vec::new(), by_namespace: BTreeMap::new() };
+        for (id, actor) in known {
+            namer.all.push(id);
+            namer.by_namespace.entry(&actor.name.namespace).or_default().push(id);
         }
-        Self { actors, all, by_namespace }
+        namer
     }
 
-    /// Whole workloads.
-    pub(super) fn of_actors(&self, actors: &BTreeSet<ActorId>) -> Parties {
-        self.parties(actors.iter().map(|&id| self.actors.workloads()[id].name).collect(), Vec::new())
+    /// What is left of `all` where few are missing of many. Both are in order.
+    fn except(&self, all: &[ActorId], own: &[ActorId]) -> Option<Vec<WorkloadName>> {
+        let missing = all.len() - own.len();
+        let is_short = own.len() > 1 && missing <= EXCEPT && missing * 3 <= own.len();
+        let left = all.iter().filter(|id| own.binary_search(id).is_err());
+        is_short.then(|| left.map(|&id| self.actors.workloads()[id].name.clone()).collect())
+    }
+
+    /// Whole workloads, in order.
+    pub(super) fn of_actors(&self, actors: &[ActorId]) -> Parties {
+        self.parties(actors, Vec::new())
     }
 
     /// The workloads of groups; in part where not all of their groups are there.
     pub(super) fn of_groups(&self, groups: &[GroupId]) -> Parties {
-        let mut found: BTreeMap<ActorId, Vec<GroupId>> = BTreeMap::new();
-        for &group in groups {
-            for actor in self.actors.of_group(group) {
-                found.entry(actor).or_default().push(group);
-            }
-        }
-        let (mut whole, mut some) = (BTreeSet::new(), Vec::new());
-        for (id, groups) in found {
+        let mut found: Vec<(ActorId, GroupId)> =
+            groups.iter().flat_map(|&group| self.actors.of_group(group).map(move |actor| (actor, group))).collect();
+        found.sort_unstable();
+        let (mut whole, mut some) = (Vec::new(), Vec::new());
+        for own in found.chunk_by(|one, other| one.0 == other.0) {
+            let id = own[0].0;
             let actor = &self.actors.workloads()[id];
-            if groups.len() == actor.groups.len() {
-                whole.insert(actor.name);
+            if own.len() == actor.groups.len() {
+                whole.push(id);
             } else {
-                let pods = groups.iter().filter_map(|group| actor.groups.get(group)).map(Vec::len).sum();
+                let pods = own.iter().filter_map(|(_, group)| actor.groups.get(group)).map(Vec::len).sum();
                 let of = actor.groups.values().map(Vec::len).sum();
                 some.push(Member::Some { workload: actor.name.clone(), pods, of });
             }
         }
-        self.parties(whole, some)
+        self.parties(&whole, some)
     }
 
-    fn parties(&self, whole: BTreeSet<&'a WorkloadName>, some: Vec<Member>) -> Parties {
+    fn parties(&self, whole: &[ActorId], some: Vec<Member>) -> Parties {
         let workloads = u64::try_from(whole.len() + some.len()).unwrap_or(u64::MAX);
-        if let Some(except) = except(&self.all, &whole).filter(|_| some.is_empty() && self.by_namespace.len() > 1) {
+        if some.is_empty()
+            && self.by_namespace.len() > 1
+            && let Some(except) = self.except(&self.all, whole)
+        {
             return Parties { members: vec![Member::Everyone { except }], workloads };
         }
-        let mut by_namespace: BTreeMap<&str, BTreeSet<&WorkloadName>> = BTreeMap::new();
-        for name in whole {
-            by_namespace.entry(&name.namespace).or_default().insert(name);
-        }
+        let name = |id: ActorId| self.actors.workloads()[id].name;
         let mut members = Vec::new();
-        for (namespace, own) in by_namespace {
-            match except(&self.by_namespace[namespace], &own) {
-                Some(except) => members.push(Member::Namespace { name: namespace.to_owned(), except }),
-                None => members.extend(own.into_iter().cloned().map(Member::Workload)),
+        for own in whole.chunk_by(|&one, &other| name(one).namespace == name(other).namespace) {
+            let namespace = &name(own[0]).namespace;
+            let all = self.by_namespace.get(namespace.as_str()).map(Vec::as_slice).unwrap_or_default();
+            match self.except(all, own) {
+                Some(except) => members.push(Member::Namespace { name: namespace.clone(), except }),
+                None => members.extend(own.iter().map(|&id| Member::Workload(name(id).clone()))),
             }
         }
         members.extend(some);

@@ -42,7 +42,7 @@ pub(super) enum SpecPeer {
 }
 
 /// The ports of a rule: numbers, and names that are numbers only on a certain pod.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ports {
     pub(super) numbered: PortSet,
     pub(super) named: BTreeSet<(Protocol, String)>,

@@ -1,6 +1,6 @@
 //! What policies allow and nobody used, over both sides of every pair.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::error::PolicyName;
 use super::evaluator::{Evaluator, Peers};
@@ -10,7 +10,7 @@ use super::ports::PortSet;
 use super::proof::observed::{ActorId, Actors, Observed, Peer};
 use super::ranges::{AddressPorts, AddressSet};
 use super::replay::{Replay, Unused, UnusedPeers};
-use super::sides::{Row, Sides, both};
+use super::sides::{ReachId, Reaches, Sides, both};
 use super::verdict::{Answer, Direction, Reach};
 
 /// Why workloads with the same labels may do the same.
@@ -25,6 +25,7 @@ struct Search<'a> {
     evaluator: &'a Evaluator<'a>,
     actors: &'a Actors<'a>,
     observed: &'a Observed,
+    reaches: Reaches,
     /// With all policies.
     whole: Sides<'a>,
     /// Without those that say more on purpose.
@@ -37,8 +38,15 @@ struct Search<'a> {
 #[derive(Default)]
 struct Found {
     everyone: BTreeSet<Common>,
-    pods: BTreeMap<Common, BTreeSet<ActorId>>,
+    pods: BTreeMap<Common, Vec<ActorId>>,
     addresses: BTreeSet<(Common, AddressSet)>,
+}
+
+/// The answers for a pair of groups: of both sides, with all policies and with the strict ones.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Answers {
+    own: [ReachId; 2],
+    other: [ReachId; 2],
 }
 
 /// One group of the subject, in one direction.
@@ -62,7 +70,7 @@ pub(super) fn find(
         policies.filter_map(|(policy, name)| Some((policy, stated.get(name)?.as_str()))).collect();
     let whole = Sides::new(evaluator);
     let strict = whole.without(reasons.keys().copied().collect());
-    let search = Search { evaluator, actors, observed, whole, strict, reasons };
+    let mut search = Search { evaluator, actors, observed, reaches: Reaches::new(), whole, strict, reasons };
     let namer = Namer::new(actors);
     for (actor, known) in actors.subjects() {
         for direction in [Direction::Ingress, Direction::Egress] {
@@ -79,7 +87,9 @@ pub(super) fn find(
                 replay.unused.insert(Unused { subject: known.name.clone(), direction, reason, peers, ports, certainty, by });
             };
             found.everyone.into_iter().for_each(|common| add(common, UnusedPeers::Everyone));
-            for (common, peers) in found.pods {
+            for (common, mut peers) in found.pods {
+                peers.sort_unstable();
+                peers.dedup();
                 add(common, UnusedPeers::Pods(namer.of_actors(&peers)));
             }
             for (common, addresses) in found.addresses {
@@ -90,70 +100,118 @@ pub(super) fn find(
 }
 
 impl Search<'_> {
-    fn subject(&self, subject: Subject, found: &mut Found) {
+    fn subject(&mut self, subject: Subject, found: &mut Found) {
         let Subject { group, direction, .. } = subject;
-        let (whole, strict) = (self.whole.row(direction, group), self.strict.row(direction, group));
-        let mut everyone = |ports: PortSet, is_stated: bool| {
+        let (whole, strict) = (self.whole.open(direction, group), self.strict.open(direction, group));
+        for (ports, is_stated) in [(strict.clone(), false), (whole.minus(&strict), true)] {
             if !ports.is_empty() {
                 let (by, reasons) = self.by(subject, &ports, |rule| matches!(rule, Peers::Everyone));
                 found.everyone.insert((is_stated.then_some(reasons), ports, Answer::Allowed, by));
             }
-        };
-        everyone(strict.open.clone(), false);
-        everyone(whole.open.minus(&strict.open), true);
-        for (&peer, reach) in &whole.listed {
+        }
+        self.pods(subject, &whole, found);
+        self.outside(subject, found);
+    }
+
+    /// Pairs with other groups. Most have few different answers and were never seen, so what is to be said is kept.
+    fn pods(&mut self, subject: Subject, open: &PortSet, found: &mut Found) {
+        let Subject { actor, group, direction } = subject;
+        let other = if direction == Direction::Ingress { Direction::Egress } else { Direction::Ingress };
+        let (actors, related) = (self.actors, self.related(subject));
+        let is_alone = actors.workloads()[actor].groups.values().map(Vec::len).sum::<usize>() == 1;
+        let mut kept: Vec<(Vec<Common>, Vec<ActorId>)> = Vec::new();
+        let mut known: HashMap<(Answers, (u64, u64)), usize> = HashMap::new();
+        for peer in self.whole.listed(direction, group) {
             // A pair is told once: by its responder, if some policy has a say on what comes in there.
             if direction == Direction::Egress && self.whole.is_isolated(Direction::Ingress, peer) {
                 continue;
             }
-            self.pair(subject, peer, &without_open(reach, &whole), &without_open(&strict.with(peer), &whole), found);
+            let mut answer =
+                |sides: &mut Sides<'_>, direction, one, another| sides.reach(&mut self.reaches, direction, one, another);
+            let own = [answer(&mut self.whole, direction, group, peer), answer(&mut self.strict, direction, group, peer)];
+            let back = [answer(&mut self.whole, other, peer, group), answer(&mut self.strict, other, peer, group)];
+            let answers = Answers { own, other: back };
+            // Why the other side says more is another matter for each.
+            let mask = self.whole.mask(direction, group, peer).filter(|_| back[0] == back[1]);
+            for counterpart in actors.of_group(peer) {
+                if counterpart == actor && is_alone {
+                    continue;
+                }
+                let (false, Some(mask)) = (related.contains(&counterpart), mask) else {
+                    for common in self.pair(subject, peer, counterpart, answers, open) {
+                        found.pods.entry(common).or_default().push(counterpart);
+                    }
+                    continue;
+                };
+                let position = *known.entry((answers, mask)).or_insert_with(|| {
+                    kept.push((self.pair(subject, peer, counterpart, answers, open), Vec::new()));
+                    kept.len() - 1
+                });
+                kept[position].1.push(counterpart);
+            }
         }
-        self.outside(subject, &whole, &strict, found);
+        for (commons, counterparts) in kept {
+            for common in commons {
+                found.pods.entry(common).or_default().extend(&counterparts);
+            }
+        }
     }
 
-    fn pair(&self, subject: Subject, peer: GroupId, whole: &Reach, strict: &Reach, found: &mut Found) {
+    /// The workloads that were seen with the subject, or are like one that was with one like the subject.
+    fn related(&self, subject: Subject) -> BTreeSet<ActorId> {
+        let workloads = self.actors.workloads();
+        let twins = workloads[subject.actor].twins.iter();
+        let seen = twins.filter_map(|&twin| self.observed.with(twin, subject.direction)).flat_map(BTreeMap::keys);
+        let seen = seen.filter_map(|peer| if let Peer::Workload(peer) = peer { Some(*peer) } else { None });
+        seen.flat_map(|peer| &workloads[peer].twins).copied().collect()
+    }
+
+    /// What is to be said of the subject and one workload of a group.
+    fn pair(&self, subject: Subject, peer: GroupId, counterpart: ActorId, answers: Answers, open: &PortSet) -> Vec<Common> {
         let Subject { actor, group, direction } = subject;
-        let other = if direction == Direction::Ingress { Direction::Egress } else { Direction::Ingress };
-        let whole = both(whole, &self.whole.reach(other, peer, group));
-        let strict = both(strict, &self.strict.reach(other, peer, group));
-        for counterpart in self.actors.of_group(peer) {
-            if counterpart == actor && self.actors.workloads()[actor].groups.values().map(Vec::len).sum::<usize>() == 1 {
+        let reach = |position: usize| {
+            let own = self.reaches.get(answers.own[position]);
+            // What is allowed with everyone is told as that.
+            let own = Reach { allowed: own.allowed.minus(open), undefined: own.undefined.minus(open) };
+            both(&own, self.reaches.get(answers.other[position]))
+        };
+        let (whole, strict) = (reach(0), reach(1));
+        let seen = self.observed.ports(actor, direction, Peer::Workload(counterpart)).cloned().unwrap_or_default();
+        let mut commons = Vec::new();
+        for (certainty, ports, strict) in
+            [(Answer::Allowed, &whole.allowed, &strict.allowed), (Answer::Undefined, &whole.undefined, &strict.undefined)]
+        {
+            let ports = ports.minus(&seen);
+            if ports.is_empty() {
                 continue;
             }
-            let seen = self.observed.ports(actor, direction, Peer::Workload(counterpart)).cloned().unwrap_or_default();
-            for (certainty, ports, strict) in
-                [(Answer::Allowed, &whole.allowed, &strict.allowed), (Answer::Undefined, &whole.undefined, &strict.undefined)]
-            {
-                let ports = ports.minus(&seen);
+            let alike = ports.and(&self.seen_alike(subject, Peer::Workload(counterpart)));
+            let unstated = ports.and(strict).minus(&alike);
+            let stated = ports.minus(&alike).minus(&unstated);
+            for (ports, kind) in [(unstated, Kind::Unstated), (stated, Kind::Stated), (alike, Kind::SameLabels)] {
                 if ports.is_empty() {
                     continue;
                 }
-                let alike = ports.and(&self.seen_alike(subject, Peer::Workload(counterpart)));
-                let unstated = ports.and(strict).minus(&alike);
-                let stated = ports.minus(&alike).minus(&unstated);
-                for (ports, kind) in [(unstated, Kind::Unstated), (stated, Kind::Stated), (alike, Kind::SameLabels)] {
-                    if ports.is_empty() {
-                        continue;
+                let (by, reasons) = self.by(subject, &ports, |rule| self.means(rule, peer));
+                let reason = match kind {
+                    Kind::Unstated => None,
+                    Kind::SameLabels => Some(SAME_LABELS.to_owned()),
+                    Kind::Stated if reasons.is_empty() => {
+                        let other = if direction == Direction::Ingress { Direction::Egress } else { Direction::Ingress };
+                        let back = Subject { actor: counterpart, group: peer, direction: other };
+                        Some(self.by(back, &ports, |rule| self.means(rule, group)).1)
                     }
-                    let means = |rule: &Peers| self.means(rule, peer);
-                    let (by, reasons) = self.by(subject, &ports, means);
-                    let reason = match kind {
-                        Kind::Unstated => None,
-                        Kind::SameLabels => Some(SAME_LABELS.to_owned()),
-                        Kind::Stated if reasons.is_empty() => {
-                            let back = Subject { actor: counterpart, group: peer, direction: other };
-                            Some(self.by(back, &ports, |rule| self.means(rule, group)).1)
-                        }
-                        Kind::Stated => Some(reasons),
-                    };
-                    found.pods.entry((reason, ports, certainty, by)).or_default().insert(counterpart);
-                }
+                    Kind::Stated => Some(reasons),
+                };
+                commons.push((reason, ports, certainty, by));
             }
         }
+        commons
     }
 
-    fn outside(&self, subject: Subject, whole: &Row, strict: &Row, found: &mut Found) {
-        let Subject { actor, direction, .. } = subject;
+    fn outside(&self, subject: Subject, found: &mut Found) {
+        let Subject { actor, group, direction } = subject;
+        let (whole, strict) = (self.whole.blocks(direction, group), self.strict.blocks(direction, group));
         let mut seen = Vec::new();
         for &twin in &self.actors.workloads()[actor].twins {
             for (peer, ports) in self.observed.with(twin, direction).into_iter().flatten() {
@@ -163,8 +221,8 @@ impl Search<'_> {
             }
         }
         let seen = AddressPorts::of(&seen);
-        let unstated = strict.addresses.minus(&seen);
-        let stated = whole.addresses.minus(&seen).minus(&strict.addresses);
+        let unstated = strict.minus(&seen);
+        let stated = whole.minus(&seen).minus(&strict);
         for (rest, is_stated) in [(unstated, false), (stated, true)] {
             for (ports, addresses) in rest.by_ports() {
                 let within = |rule: &Peers| match rule {
@@ -226,9 +284,4 @@ enum Kind {
     Unstated,
     Stated,
     SameLabels,
-}
-
-/// What is allowed with a peer beyond what is allowed with everyone, which is told as that.
-fn without_open(reach: &Reach, row: &Row) -> Reach {
-    Reach { allowed: reach.allowed.minus(&row.open), undefined: reach.undefined.minus(&row.open) }
 }

@@ -124,7 +124,7 @@ impl Verdict {
 }
 
 /// The ports of a responder that an originator reaches.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reach {
     /// Those allowed on both sides.
     pub allowed: PortSet,
