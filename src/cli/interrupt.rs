@@ -7,8 +7,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -38,8 +36,11 @@ impl Interrupt {
     }
 
     /// Waits for so long, or until a signal comes; whether one has.
-    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "a capture waits for frames instead"))]
-    pub(super) fn wait(&self, length: Duration) -> bool {
+    #[cfg(feature = "cluster")]
+    pub(super) fn wait(&self, length: std::time::Duration) -> bool {
+        use std::thread;
+        use std::time::{Duration, Instant};
+
         /// How late a signal may be noticed.
         const STEP: Duration = Duration::from_millis(50);
         let begin = Instant::now();
@@ -54,8 +55,10 @@ impl Interrupt {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(all(test, unix, feature = "cluster"))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
