@@ -24,7 +24,7 @@ use super::hold_out::hold_out;
 use super::live;
 use super::output::write_out;
 use super::reading::{self, Limits, Reading};
-#[cfg(any(feature = "live", feature = "cluster"))]
+#[cfg(feature = "live")]
 use super::recording::say;
 use super::recording::tell_errors;
 
