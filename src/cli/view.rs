@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::capture::Counts;
+use crate::emit::text::counted;
 
 use super::output::printable;
 use super::recording::say;
@@ -112,11 +113,11 @@ impl View {
             None => String::new(),
         };
         format!(
-            "{time}: {} packets/s, {} dropped/s, {} flows, {} edges{last_new}",
+            "{time}: {} packets/s, {} dropped/s, {}, {}{last_new}",
             rate(counts.frames, before.frames),
             rate(counts.dropped, before.dropped),
-            counts.conversations,
-            self.edges.len(),
+            counted(counts.conversations, "flow", "flows"),
+            counted(u64::try_from(self.edges.len()).unwrap_or(u64::MAX), "edge", "edges"),
         )
     }
 }
