@@ -114,8 +114,8 @@ class Application:
             self.in_force()
 
     def in_force(self) -> None:
-        """Until what is denied in each namespace, in both directions, cannot be opened any more. The default deny is applied last, and
-        changes of policies reach the enforcer in their order: so what allows is in force by then."""
+        """Until what is denied in each namespace, in both directions, is rejected. The default deny is applied last, and changes of
+        policies reach the enforcer in their order: so what allows is in force by then."""
         def holds() -> bool:
             self.ground.check()
             return are_denied(self.ground, BARRED)

@@ -15,7 +15,7 @@ from ground import CONTROL_PLANE, OUTSIDE, Ground
 
 PORTS = [("TCP", 53), ("UDP", 53), ("TCP", 80), ("TCP", 5000), ("TCP", 6379), ("TCP", 8080)]
 Target = tuple[str, str, int]  # protocol, address, port
-DENIED = frozenset({"silent", "rejected"})  # an enforcer may do either; this one's rejections are rate-limited by the kernel
+DENIED = frozenset({"rejected"})  # what kube-router does; so what got lost for another reason, and is silent, is never taken for denied
 
 
 @dataclass(frozen=True, order=True)
@@ -97,7 +97,7 @@ def outcomes(asked: dict[End, list[Target]]) -> dict[tuple[End, Target], str]:
 
 
 def are_denied(ground: Ground, edges: Iterable[Edge]) -> bool:
-    """Whether none of these can be opened."""
+    """Whether all of these are denied."""
     by_name = {end.name: end for end in ends(ground)}
     asked: dict[End, list[Target]] = {}
     for edge in edges:
