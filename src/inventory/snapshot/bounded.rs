@@ -1,7 +1,7 @@
 //! Reading that ends: a file may be a device, a pipe without end, or something else altogether.
 
 use std::cell::Cell;
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::rc::Rc;
 
 /// The longest text that is held: YAML, whose parser wants it whole.
@@ -40,6 +40,21 @@ impl<R: Read> Read for Metered<R> {
     }
 }
 
+/// A failure that was met before its place, kept until a reader comes there.
+pub(super) struct Failing(Option<io::Error>);
+
+impl Failing {
+    pub(super) const fn new(failure: Option<io::Error>) -> Self {
+        Self(failure)
+    }
+}
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
 /// Whether a file that begins so cannot be text: that is seen before any more of it is read.
 pub(super) fn is_binary(beginning: &[u8]) -> bool {
     let is_broken = |error: std::str::Utf8Error| error.error_len().is_some();
@@ -47,7 +62,7 @@ pub(super) fn is_binary(beginning: &[u8]) -> bool {
 }
 
 /// All that is left, or nothing if it is longer than `limit`.
-pub(super) fn read_text(reader: impl BufRead, limit: u64) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read_text(reader: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let length = reader.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(u64::try_from(length).is_ok_and(|length| length <= limit).then_some(bytes))

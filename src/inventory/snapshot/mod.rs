@@ -258,7 +258,9 @@ fn read_into(path: &Path, findings: &mut Findings, receive: &mut dyn FnMut(Objec
     let (reader, is_compressed) = compression::decompress(file).map_err(|source| unreadable(path, source))?;
     let mut reader = BufReader::with_capacity(1 << 18, reader);
     let mut beginning = Vec::new();
-    reader.by_ref().take(BEGINNING).read_to_end(&mut beginning).map_err(|source| unreadable(path, source))?;
+    // What is there before the file breaks off counts: whoever reads on meets the failure behind it.
+    let failure = reader.by_ref().take(BEGINNING).read_to_end(&mut beginning).err();
+    let reader = bounded::Failing::new(failure).chain(reader);
     if is_json(skip_mark(&beginning)) && !(metadata.is_file() && !is_compressed && metadata.len() <= MAX_SECOND_TRY) {
         let reader = Metered::new(skip_mark(&beginning).chain(reader), MAX_OBJECT);
         let mut sink = Sink::new(&name, findings, receive).metered(reader.meter());
