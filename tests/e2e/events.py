@@ -13,6 +13,7 @@ from matrix import Edge
 from steps import expect
 
 AUDITOR = frozenset({Edge("billing/auditor", "outside/elsewhere", "TCP", 80)}) | dns_of("billing/auditor")
+RESUMED = 6  # seconds; a watch pauses three at the most between two tries
 
 
 def run_job(application: Application, name: str = "report", delay: int = 0, ends: str = "complete") -> None:
@@ -49,11 +50,15 @@ def addresses_change_hands(application: Application) -> None:
 
 
 def api_goes_away(application: Application) -> None:
-    """The API server is killed and comes back some seconds later; what happens after that still has to be attributed."""
+    """The API server is killed and comes back some seconds later; what happens once the watch is taken up again is attributed.
+
+    A pod that comes and goes before that is known to nobody, and said to be so.
+    """
     ground = application.ground
     time.sleep(3)
     ground.control.kill_server()
     time.sleep(4)
     ground.control.start_server()
+    time.sleep(RESUMED)
     run_job(application)
     addresses_change_hands(application)

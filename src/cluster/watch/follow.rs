@@ -27,7 +27,7 @@ const LENGTH: u32 = 240;
 pub(super) struct Pace {
     /// The first pause after a failure; each further one is twice as long.
     first_pause: Duration,
-    /// The longest.
+    /// The longest. What comes and goes before the watch is taken up again is never heard of, so it is short.
     longest_pause: Duration,
     /// The API sends a bookmark a minute; when nothing came for this long, the connection may be dead without anyone having said so.
     silence: Duration,
@@ -39,7 +39,7 @@ impl Pace {
     pub(super) fn of(patience: Duration) -> Self {
         Self {
             first_pause: patience / 120,
-            longest_pause: patience / 4,
+            longest_pause: patience / 20,
             silence: patience + patience / 2,
             tolerated: patience / 12,
         }
