@@ -182,7 +182,7 @@ fn pod(pod: PodObject, nodes: &[Node]) -> Result<Pod, String> {
             kind: WorkloadKind("Pod".to_owned()),
         },
         name,
-        labels: pod.metadata.labels.unwrap_or_default(),
+        labels: pod.metadata.labels.unwrap_or_default().into(),
         addresses: addresses.iter().filter_map(|address| address.ip.parse().ok()).collect(),
         is_on_host_network: spec.host_network.unwrap_or_default(),
         node: (0..).map(NodeId).zip(nodes).find(|(_, node)| Some(&node.name) == spec.node_name.as_ref()).map(|(id, _)| id),

@@ -191,7 +191,7 @@ proptest! {
         });
         let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: widenings.collect() };
         let expressible = edges.keys().filter(|edge| !set.inexpressible.contains(edge));
-        let proof = prove(&manifests(&set.policies), &World::from_inventory(&inventory), expressible, &terms).unwrap();
+        let proof = prove(manifests(&set.policies), &World::from_inventory(&inventory), expressible, &terms).unwrap();
         prop_assert!(proof.holds(), "{proof:#?}");
     }
 

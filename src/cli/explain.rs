@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Explain) -> Result<u8, Failure> {
     let (from, to) = (whoms.find("--from", &arguments.from)?, whoms.find("--to", &arguments.to)?);
     let protocol = Protocol::from(arguments.protocol);
     let port = port(&arguments.port, protocol, &to, &world)?;
-    let evaluator = Evaluator::new(&policies.list(), &world)?;
+    let evaluator = Evaluator::new(policies.list(), &world)?;
     let cases = verify::explain(&evaluator, &from.places, &to.places, protocol, port.get());
     let asked = Asked { from: &from, to: &to, protocol, port, inventory: &inventory, world: &world, policies: &policies };
     let explanation = asked.explanation(&cases)?;

@@ -23,8 +23,8 @@ pub(super) fn hold_out(
     let mut denied: BTreeSet<Edge> = BTreeSet::new();
     if !split.later.is_empty() {
         let set = policy::make(observation, inventory, options);
-        let manifests: Vec<_> = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
-        let judged = verify::denied(&manifests, &World::from_inventory(inventory), split.later.keys(), &subjects)?;
+        let manifests = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy));
+        let judged = verify::denied(manifests, &World::from_inventory(inventory), split.later.keys(), &subjects)?;
         denied = judged.into_iter().map(|denied| denied.edge).collect();
     }
     Ok(Some(split.conclude(observation, |edge| denied.contains(edge))))

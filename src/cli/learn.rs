@@ -133,7 +133,7 @@ pub(super) fn print_codes() -> Result<u8, Failure> {
 
 /// Checks the policies against what was observed, by an evaluator that shares no code with their making.
 fn prove(observation: &Observation, inventory: &Inventory, set: &PolicySet) -> Result<review::Proof, Failure> {
-    let manifests: Vec<_> = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
+    let manifests = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy));
     let widening = |widening: &policy::Widening| {
         let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
         let whole = verify::Widening::whole(policy, widening.reason.clone());
@@ -141,7 +141,7 @@ fn prove(observation: &Observation, inventory: &Inventory, set: &PolicySet) -> R
     };
     let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: set.widenings.iter().map(widening).collect() };
     let edges = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge));
-    let proof = verify::prove(&manifests, &World::from_inventory(inventory), edges.clone(), &terms)?;
+    let proof = verify::prove(manifests, &World::from_inventory(inventory), edges.clone(), &terms)?;
     let denied: BTreeSet<&Edge> = proof.denied.iter().map(|denied| &denied.edge).collect();
     let widened: BTreeSet<String> = proof.widened.iter().map(widened).collect();
     Ok(review::Proof {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -49,7 +50,7 @@ impl Parts {
                     let message = format!("has no label {NAME_LABEL} with its name, by which rules select it");
                     self.findings.add(Code::NamespaceLabelMissing, &metadata.name, message);
                 }
-                self.inventory.namespaces.insert(metadata.name, metadata.labels);
+                self.inventory.namespaces.insert(metadata.name, Arc::unwrap_or_clone(metadata.labels));
             }
             Body::Node(node) => {
                 let NodeBody { addresses, device_addresses, pod_ranges } = node;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -35,8 +36,8 @@ pub struct Metadata {
     /// Its `resourceVersion`, by which snapshots of one object are put in order. Opaque by the API's contract, but a number that
     /// grows in every API server there is (etcd's revision).
     pub version: Option<u64>,
-    /// Its labels.
-    pub labels: Labels,
+    /// Its labels; many objects have the same.
+    pub labels: Arc<Labels>,
     /// What annotations of a Pod or Service ask of Prometheus.
     pub scrape: Option<Scrape>,
     /// The owner whose reference has `controller: true`.

@@ -31,8 +31,8 @@ pub struct Pod {
     pub name: PodName,
     /// The workload it belongs to.
     pub workload: WorkloadId,
-    /// `metadata.labels`.
-    pub labels: Labels,
+    /// `metadata.labels`; those of replicas are one value.
+    pub labels: Arc<Labels>,
     /// The node it runs on (`spec.nodeName`), if it is known.
     pub node: Option<NodeId>,
     /// Whether it uses its node's network (`spec.hostNetwork`): then no policy selects it.
@@ -117,7 +117,7 @@ pub struct Service {
     /// `spec.selector`; `None` if its endpoints are written by hand.
     pub selector: Option<Labels>,
     /// Its labels.
-    pub labels: Labels,
+    pub labels: Arc<Labels>,
 }
 
 /// One port of a Service.

@@ -232,7 +232,7 @@ type ByLabel<'a> = HashMap<(&'a str, &'a str, &'a str), Vec<PodId>>;
 fn by_label(pods: &[Pod]) -> ByLabel<'_> {
     let mut by_label = ByLabel::new();
     for (position, pod) in pods.iter().enumerate() {
-        for (key, value) in &pod.labels {
+        for (key, value) in &*pod.labels {
             by_label.entry((&pod.name.namespace, key, value)).or_default().push(PodId(index(position)));
         }
     }

@@ -1,26 +1,30 @@
 //! Sets that cannot be empty: an absent `from`, `to` or `ports` means "everyone" or "every port" to Kubernetes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-/// A set with at least one member.
+/// A set with at least one member. Copies share it: the same peers and selectors stand in many rules.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NonEmpty<T: Ord>(BTreeSet<T>);
+pub struct NonEmpty<T: Ord>(Arc<BTreeSet<T>>);
 
 impl<T: Ord> NonEmpty<T> {
     /// The set of one member.
     pub fn one(member: T) -> Self {
-        Self(BTreeSet::from([member]))
+        Self(Arc::new(BTreeSet::from([member])))
     }
 
     /// The set of these members, or nothing when there are none.
     pub fn new(members: impl IntoIterator<Item = T>) -> Option<Self> {
         let members: BTreeSet<T> = members.into_iter().collect();
-        if members.is_empty() { None } else { Some(Self(members)) }
+        if members.is_empty() { None } else { Some(Self(Arc::new(members))) }
     }
 
     /// Adds a member.
-    pub fn insert(&mut self, member: T) {
-        self.0.insert(member);
+    pub fn insert(&mut self, member: T)
+    where
+        T: Clone,
+    {
+        Arc::make_mut(&mut self.0).insert(member);
     }
 
     /// The members in order.
@@ -40,7 +44,7 @@ impl<T: Ord> NonEmpty<T> {
     }
 
     /// The members as an ordinary set.
-    pub const fn as_set(&self) -> &BTreeSet<T> {
+    pub fn as_set(&self) -> &BTreeSet<T> {
         &self.0
     }
 }

@@ -5,6 +5,7 @@
 //! that makes policies. Each policy is resolved once into the groups of pods that it selects and, for each rule, the groups and
 //! address blocks that are its peers; questions are answered from that.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -148,12 +149,12 @@ impl<'s> Selections<'s> {
 }
 
 impl<'w> Evaluator<'w> {
-    /// Resolves the policies, all of which count together.
+    /// Resolves the policies, all of which count together. Those that are handed over one by one need not be in memory together.
     ///
     /// # Errors
     /// The first policy that is malformed, in the given order.
-    pub fn new(policies: &[NetworkPolicy], world: &'w World) -> Result<Self, PolicyError> {
-        let specs = policies.iter().map(Spec::new).collect::<Result<Vec<_>, _>>()?;
+    pub fn new(policies: impl IntoIterator<Item: Borrow<NetworkPolicy>>, world: &'w World) -> Result<Self, PolicyError> {
+        let specs = policies.into_iter().map(|policy| Spec::new(policy.borrow())).collect::<Result<Vec<_>, _>>()?;
         let groups = Arc::new(Groups::new(world, &specs));
         Ok(Self::resolve(&specs, groups, Arc::new(Addresses::new(world)), world))
     }

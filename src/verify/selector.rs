@@ -7,17 +7,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use super::error::PolicyFault;
 use crate::model::Labels;
 
-/// All requirements must hold; without any, everything is selected.
+/// All requirements must hold; without any, everything is selected. In order, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Selector(BTreeSet<Requirement>);
+pub(super) struct Selector(Box<[Requirement]>);
 
 /// One requirement on one label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Requirement {
     /// The label is there with one of the values (`In`; a `matchLabels` entry is one with a single value).
-    In(String, BTreeSet<String>),
+    In(String, Box<[String]>),
     /// The label has another value, or is absent (concept page "Labels and Selectors", set-based requirements).
-    NotIn(String, BTreeSet<String>),
+    NotIn(String, Box<[String]>),
     /// The label is there.
     Exists(String),
     /// The label is absent.
@@ -45,11 +45,12 @@ impl Selector {
     pub(super) fn new(selector: &LabelSelector) -> Result<Self, PolicyFault> {
         let mut requirements = BTreeSet::new();
         for (key, value) in selector.match_labels.iter().flatten() {
-            requirements.insert(Requirement::In(key.clone(), BTreeSet::from([value.clone()])));
+            requirements.insert(Requirement::In(key.clone(), [value.clone()].into()));
         }
         for expression in selector.match_expressions.iter().flatten() {
             let (key, operator) = (expression.key.clone(), expression.operator.clone());
-            let values: BTreeSet<String> = expression.values.iter().flatten().cloned().collect();
+            let values: BTreeSet<&String> = expression.values.iter().flatten().collect();
+            let values: Box<[String]> = values.into_iter().cloned().collect();
             requirements.insert(match (operator.as_str(), values.is_empty()) {
                 ("In", false) => Requirement::In(key, values),
                 ("NotIn", false) => Requirement::NotIn(key, values),
@@ -60,7 +61,7 @@ impl Selector {
                 _ => return Err(PolicyFault::UnknownOperator(operator)),
             });
         }
-        Ok(Self(requirements))
+        Ok(Self(requirements.into_iter().collect()))
     }
 
     pub(super) fn matches(&self, labels: &Labels) -> bool {
@@ -73,9 +74,9 @@ impl Selector {
     }
 
     /// For one of its requirements, the label and values of which every match has one: where an index can start.
-    pub(super) fn anchor(&self) -> Option<(&str, &BTreeSet<String>)> {
+    pub(super) fn anchor(&self) -> Option<(&str, &[String])> {
         let anchors = self.0.iter().filter_map(|requirement| match requirement {
-            Requirement::In(key, values) => Some((key.as_str(), values)),
+            Requirement::In(key, values) => Some((key.as_str(), &**values)),
             _ => None,
         });
         anchors.min_by_key(|(_, values)| values.len())

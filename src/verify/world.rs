@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::inventory::{Backend, Inventory, NodeId, PodId};
 use crate::model::{Labels, PodName, Protocol, WorkloadName};
@@ -30,7 +31,7 @@ pub struct Pod {
     /// The workload it belongs to.
     pub workload: WorkloadName,
     /// `metadata.labels`.
-    pub labels: Labels,
+    pub labels: Arc<Labels>,
     /// All its addresses, of both families.
     pub addresses: BTreeSet<IpAddr>,
     /// Whether it uses its node's network: then no selector means it, and it is its node's addresses to others.

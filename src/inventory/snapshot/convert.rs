@@ -212,7 +212,7 @@ impl Reading<'_> {
             name: raw.name,
             uid: raw.uid,
             version: raw.resource_version.parse().ok(),
-            labels: raw.labels,
+            labels: raw.labels.into(),
             scrape,
             controller: controller
                 .filter(|owner| !owner.kind.is_empty() && !owner.name.is_empty())

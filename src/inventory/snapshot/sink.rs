@@ -1,11 +1,12 @@
 //! Trees in, objects out: takes lists and records of a watch apart and counts what cannot be read.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use crate::inventory::History;
-use crate::inventory::object::Object;
-use crate::model::{Code, Findings};
+use crate::inventory::object::{Metadata, Object};
+use crate::model::{Code, Findings, Labels};
 
 use super::bounded::Meter;
 use super::convert::{self, ListKind};
@@ -28,6 +29,8 @@ pub(super) struct Sink<'o> {
     has_items: bool,
     position: u64,
     meter: Meter,
+    /// All that objects had so far.
+    labels: HashSet<Arc<Labels>>,
     /// Of the records of a watch, if there are any.
     history: History,
     /// The version that the file's header names, if it is not ours.
@@ -54,6 +57,7 @@ impl<'o> Sink<'o> {
             history: History::default(),
             other_version: None,
             meter: Meter::default(),
+            labels: HashSet::new(),
         }
     }
 
@@ -202,6 +206,14 @@ impl<'o> Sink<'o> {
         }
     }
 
+    /// Replicas have the same labels: all but the first share them.
+    fn share_labels(&mut self, metadata: &mut Metadata) {
+        match self.labels.get(&metadata.labels) {
+            Some(known) => metadata.labels = Arc::clone(known),
+            None => _ = self.labels.insert(Arc::clone(&metadata.labels)),
+        }
+    }
+
     fn convert(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) -> Option<Object> {
         let mut complaints = Vec::new();
         let converted = convert::object(tree, list, &mut complaints);
@@ -211,7 +223,10 @@ impl<'o> Sink<'o> {
             self.findings.add(Code::UnreadableObject, subject.clone(), message);
         }
         match converted {
-            Ok(object) => Some(object),
+            Ok(mut object) => {
+                self.share_labels(&mut object.metadata);
+                Some(object)
+            }
             Err(mismatch) => {
                 let message = format!("cannot be read: {mismatch} ({})", self.name);
                 self.findings.add(Code::UnreadableObject, subject, message);

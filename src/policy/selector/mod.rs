@@ -102,7 +102,7 @@ impl<'a> Traits<'a> {
 /// The label sets of a workload's pods; of its owner's selector where it has no pod now.
 fn pod_labels<'a>(workload: &'a Workload, inventory: &'a Inventory) -> BTreeSet<&'a Labels> {
     let pods = workload.pods.iter().map(|&pod| inventory.pod(pod));
-    let sets: BTreeSet<&Labels> = pods.filter(|pod| !pod.is_on_host_network).map(|pod| &pod.labels).collect();
+    let sets: BTreeSet<&Labels> = pods.filter(|pod| !pod.is_on_host_network).map(|pod| &*pod.labels).collect();
     if sets.is_empty() && workload.pods.is_empty() { workload.selector.iter().collect() } else { sets }
 }
 

@@ -11,6 +11,7 @@
 mod excess;
 pub(super) mod observed;
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
@@ -221,7 +222,7 @@ fn listed(names: &BTreeSet<impl fmt::Display>) -> String {
 /// # Errors
 /// The first policy that is malformed.
 pub fn prove<'e>(
-    policies: &[NetworkPolicy],
+    policies: impl IntoIterator<Item: Borrow<NetworkPolicy>>,
     world: &World,
     edges: impl IntoIterator<Item = &'e Edge>,
     terms: &Terms,
@@ -245,7 +246,7 @@ pub fn prove<'e>(
 /// # Errors
 /// The first policy that is malformed.
 pub fn denied<'e>(
-    policies: &[NetworkPolicy],
+    policies: impl IntoIterator<Item: Borrow<NetworkPolicy>>,
     world: &World,
     edges: impl IntoIterator<Item = &'e Edge>,
     subjects: &BTreeSet<String>,

@@ -41,7 +41,7 @@ pub(super) fn pod(name: &str, labels_text: &str, addresses: &[&str]) -> Pod {
     Pod {
         workload: workload(&format!("{namespace}/{owner}")),
         name: PodName { namespace: namespace.to_owned(), name: name.to_owned() },
-        labels: labels(labels_text),
+        labels: labels(labels_text).into(),
         addresses: addresses.iter().map(|text| address(text)).collect(),
         is_on_host_network: false,
         node: None,

@@ -299,7 +299,7 @@ fn workloads_with_the_same_labels_share_their_permissions() {
     ];
     assert_eq!(widened, text.map(|text| (text.to_owned(), Reason::SameLabels)));
     if let Some(canary) = world.pods.last_mut() {
-        canary.labels = labels("app=web track=canary");
+        canary.labels = labels("app=web track=canary").into();
     }
     assert_eq!(judge(&world, &exact(), &edges(), &Terms::default()).excess.len(), 5, "a selector could tell these apart");
 }
