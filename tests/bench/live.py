@@ -1,0 +1,150 @@
+"""At which rate does a live capture lose its first frame, and what does watching cost? Beside `tcpdump -w`, in the same run.
+
+Runs in a network namespace of its own that holds a veth pair and nothing else, so nothing sent gets out and all is gone when the script ends, however it
+does. Every blast is bounded in time. Both programs get a ring of 64 MB. Needs root, tcpdump and tcpreplay.
+
+    python3 tests/bench/live.py PROGRAM
+"""
+
+import os
+import pathlib
+import re
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+SECONDS = 3
+ROUNDS = 3
+RATES = [50_000, 100_000, 150_000, 200_000, 300_000, 400_000, 600_000, 800_000]
+QUIET = [0, 10_000]
+QUIET_SECONDS = 10
+PACKETS = 800_000
+BUFFER_KIB = 65_536
+
+
+def frame(originator: bytes, responder: bytes, ports: tuple[int, int], sequence: int, acknowledgment: int, flags: int, payload: bytes = b"") -> bytes:
+    """Ethernet, IPv4, TCP; checksums are not looked at."""
+    ethernet = bytes.fromhex("020000000002020000000001") + b"\x08\x00"
+    tcp = struct.pack(">HHIIBBHHH", *ports, sequence, acknowledgment, 0x50, flags, 65535, 0, 0) + payload
+    internet = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0, originator, responder)
+    return ethernet + internet + tcp
+
+
+def write_blast(path: pathlib.Path) -> None:
+    """Connections of eight small packets, opened, used and closed as TCP does."""
+    syn, ack, push, fin = 0x02, 0x10, 0x18, 0x11
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for number in range(PACKETS // 8):
+            caller = bytes([10, 244, 1, 2 + number % 200])
+            called = bytes([10, 244, 2, 2 + number % 17])
+            there, back = (32768 + number // 200 % 28000, 8080), (8080, 32768 + number // 200 % 28000)
+            x, y = number * 7919 & 0xFFFFFFFF, number * 104729 & 0xFFFFFFFF
+            packets = [
+                frame(caller, called, there, x, 0, syn),
+                frame(called, caller, back, y, x + 1 & 0xFFFFFFFF, syn | ack),
+                frame(caller, called, there, x + 1 & 0xFFFFFFFF, y + 1 & 0xFFFFFFFF, ack),
+                frame(caller, called, there, x + 1 & 0xFFFFFFFF, y + 1 & 0xFFFFFFFF, push, b"ping"),
+                frame(called, caller, back, y + 1 & 0xFFFFFFFF, x + 5 & 0xFFFFFFFF, push, b"pong"),
+                frame(caller, called, there, x + 5 & 0xFFFFFFFF, y + 5 & 0xFFFFFFFF, fin),
+                frame(called, caller, back, y + 5 & 0xFFFFFFFF, x + 6 & 0xFFFFFFFF, fin),
+                frame(caller, called, there, x + 6 & 0xFFFFFFFF, y + 6 & 0xFFFFFFFF, ack),
+            ]
+            for position, data in enumerate(packets):
+                at = number * 8 + position
+                file.write(struct.pack("<IIII", 1_700_000_000 + at // 1_000_000, at % 1_000_000, len(data), len(data)) + data)
+
+
+class Watcher:
+    """A program that captures on `seen`, from its start to `end`."""
+
+    def __init__(self, name: str, command: list[str], directory: pathlib.Path) -> None:
+        self.name = name
+        self.said = directory / "said"
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.said.open("w"))
+        time.sleep(1.0)
+        if self.process.poll() is not None:
+            raise SystemExit(f"{name} ended: {self.said.read_text()}")
+
+    def end(self) -> tuple[int, int, float]:
+        """Frames read, frames dropped, seconds of processor time."""
+        time.sleep(0.5)
+        self.process.send_signal(signal.SIGINT)
+        _, status, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        text = self.said.read_text()
+        if self.process.returncode != 0 and "not one frame" not in text:
+            raise SystemExit(f"{self.name} failed: {text}")
+        if self.name == "tcpdump":
+            read = int(re.search(r"(\d+) packets? captured", text)[1])
+            dropped = int(re.search(r"(\d+) packets? dropped by kernel", text)[1])
+        else:
+            read = int(re.search(r"(\d+) frames", text)[1])
+            found = re.search(r"(\d+) dropped", text)
+            dropped = int(found[1]) if found else 0
+        return read, dropped, usage.ru_utime + usage.ru_stime
+
+
+def watch(name: str, program: str, directory: pathlib.Path) -> Watcher:
+    out = directory / name
+    out.unlink(missing_ok=True)
+    if name == "tcpdump":
+        command = ["tcpdump", "-i", "seen", "-n", "-B", str(BUFFER_KIB), "-Z", "root", "-w", str(out)]
+    else:
+        command = [program, "capture", "--interface", "seen", "--output", str(out)]
+    return Watcher(name, command, directory)
+
+
+def blast(path: pathlib.Path, rate: int, seconds: int) -> int:
+    """Sends so many packets a second; returns the rate that was reached."""
+    if rate == 0:
+        time.sleep(seconds)
+        return 0
+    command = ["tcpreplay", "-q", "-i", "sent", "--preload-pcap", f"--pps={rate}", f"--limit={rate * seconds}", f"--loop={rate * seconds // PACKETS + 1}", str(path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds * 10 + 60).stdout
+    return int(float(re.search(r"([\d.]+) pps", said)[1]))
+
+
+def main() -> None:
+    program = str(pathlib.Path(sys.argv[1]).resolve())
+    if "--inside" not in sys.argv:
+        os.execvp("unshare", ["unshare", "--net", sys.executable, __file__, program, "--inside"])
+    for command in ["link add name sent type veth peer name seen", "link set dev sent up", "link set dev seen up"]:
+        for interface in ("all", "default"):
+            pathlib.Path(f"/proc/sys/net/ipv6/conf/{interface}/disable_ipv6").write_text("1")
+        subprocess.run(["ip", *command.split()], check=True)
+    names = ["tcpdump", "netpol-gen"]
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = pathlib.Path(scratch)
+        path = directory / "blast.pcap"
+        write_blast(path)
+        print("| Packets a second | tcpdump -w: lost | CPU, µs a packet | netpol-gen capture: lost | CPU, µs a packet |\n|---|---|---|---|---|")
+        for rate in RATES:
+            reached, lost, cost = [], {name: [] for name in names}, {name: [] for name in names}
+            for _ in range(ROUNDS):
+                for name in names:
+                    watcher = watch(name, program, directory)
+                    reached.append(blast(path, rate, SECONDS))
+                    read, dropped, seconds = watcher.end()
+                    lost[name].append(dropped)
+                    cost[name].append(seconds / max(read, 1) * 1e6)
+            cells = [f"{statistics.median(lost[name]):.0f} | {statistics.median(cost[name]):.2f}" for name in names]
+            print(f"| {statistics.median(reached):,.0f} | {' | '.join(cells)} |", flush=True)
+            if statistics.median(reached) < rate * 0.9:
+                break
+        print("\n| Packets a second | tcpdump -w: share of a core | netpol-gen capture: share of a core |\n|---|---|---|")
+        for rate in QUIET:
+            share = {}
+            for name in names:
+                watcher = watch(name, program, directory)
+                blast(path, rate, QUIET_SECONDS)
+                share[name] = watcher.end()[2] / (QUIET_SECONDS + 1.5)
+            print(f"| {rate:,} | {' | '.join(f'{share[name]:.1%}' for name in names)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
