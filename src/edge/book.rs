@@ -43,6 +43,11 @@ impl NameBook {
         Self { answers }
     }
 
+    /// Pods that got an answer.
+    pub(super) fn askers(&self) -> BTreeSet<PodId> {
+        self.answers.iter().map(|((asker, _), _)| *asker).collect()
+    }
+
     /// Whether this pod asked at any time for a name of this address.
     pub(super) fn has_asked(&self, asker: PodId, address: IpAddr) -> bool {
         self.answers.contains_key(&(asker, address))

@@ -6,11 +6,12 @@ use super::samples;
 use crate::emit::sink::{Options, Output, Written, survey, write};
 use crate::emit::{EmitError, Scope, Summary, Templates};
 use crate::model::Explained;
+use crate::suspicion::Reasons;
 
 fn run(directory: &Path, policies: &[Explained], scope: Scope, options: Options) -> Result<Written, EmitError> {
     let mut summary = Summary::default();
     summary.set_policies(policies);
-    let output = Output { policies, summary: &summary, candidates: &[] };
+    let output = Output { policies, quarantined: &[], reasons: &Reasons::new(), summary: &summary, candidates: &[] };
     write(directory, output, scope, &Templates::embedded().expect("parses"), options)
 }
 
