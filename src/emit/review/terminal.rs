@@ -29,7 +29,7 @@ pub fn terminal(summary: &Summary, colours: bool) -> String {
         lines.extend(proved(proof, summary.edges, paint));
     }
     if let Some(quarantine) = &summary.quarantine {
-        lines.extend(quarantined(quarantine, paint));
+        lines.extend(quarantined(quarantine, summary.files.is_some(), paint));
     }
     if let Some(coverage) = &summary.coverage {
         lines.push(format!("coverage: {}; {}", watched(coverage), outlook(&coverage.discovery.all.estimate)));
@@ -164,7 +164,7 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
 }
 
 /// What will be denied on purpose although it was seen.
-fn quarantined(quarantine: &Quarantine, paint: Paint) -> Vec<String> {
+fn quarantined(quarantine: &Quarantine, has_files: bool, paint: Paint) -> Vec<String> {
     let (denied, allowed): (Vec<&Quarantined>, Vec<&Quarantined>) = quarantine.edges.iter().partition(|edge| edge.is_denied);
     if denied.is_empty() && allowed.is_empty() {
         return vec!["quarantine: nothing that was seen looks odd".to_owned()];
@@ -182,7 +182,11 @@ fn quarantined(quarantine: &Quarantine, paint: Paint) -> Vec<String> {
         }));
         lines.extend(more(edges.len()));
     }
-    lines.push("  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; apply a file there when you know that it is meant".to_owned());
+    lines.push(if has_files {
+        "  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; apply a file there when you know that it is meant".to_owned()
+    } else {
+        "  hint: the rules are in no file; with --output DIRECTORY they are in NAMESPACE/_quarantine/".to_owned()
+    });
     lines
 }
 
