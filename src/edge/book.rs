@@ -43,9 +43,9 @@ impl NameBook {
         Self { answers }
     }
 
-    /// Pods that got an answer.
-    pub(super) fn askers(&self) -> BTreeSet<PodId> {
-        self.answers.iter().map(|((asker, _), _)| *asker).collect()
+    /// Who asked at any time for a name of which address.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (PodId, IpAddr)> {
+        self.answers.keys().copied()
     }
 
     /// Whether this pod asked at any time for a name of this address.

@@ -37,8 +37,8 @@ pub struct Observation {
     pub answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     /// What parties tried in vain.
     pub in_vain: BTreeMap<Party, Vain>,
-    /// Workloads whose pods were seen to get answers to names they asked for.
-    pub resolving: BTreeSet<WorkloadId>,
+    /// The addresses to which names led that pods of each workload asked for; none for a workload whose name resolution was not seen.
+    pub asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
     /// Flows by outcome.
     pub flows: BTreeMap<&'static str, u64>,
     /// From the first to the last flow.
@@ -90,7 +90,7 @@ pub struct Observer<'a> {
     answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     /// Scans that were too many attempts to be kept apart.
     scans: BTreeMap<Party, Vain>,
-    resolving: BTreeSet<WorkloadId>,
+    asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
     flows: BTreeMap<&'static str, u64>,
     span: Option<Span>,
     arrivals: Arrivals,
@@ -124,7 +124,7 @@ impl<'a> Observer<'a> {
             seen: BTreeSet::new(),
             answered_own_node: BTreeSet::new(),
             scans: BTreeMap::new(),
-            resolving: BTreeSet::new(),
+            asked: BTreeMap::new(),
             flows: BTreeMap::new(),
             span: None,
             arrivals: Arrivals::default(),
@@ -137,7 +137,9 @@ impl<'a> Observer<'a> {
     /// follow one another.
     pub fn observe(&mut self, flows: Vec<Flow>, names: &Names) {
         self.book = NameBook::new(names, self.inventory);
-        self.resolving.extend(self.book.askers().into_iter().map(|pod| self.inventory.pod(pod).workload));
+        for (pod, address) in self.book.asked() {
+            self.asked.entry(self.inventory.pod(pod).workload).or_default().insert(address);
+        }
         for flow in &flows {
             let outcome = match flow.outcome {
                 Outcome::Unanswered => "unanswered",
@@ -264,7 +266,7 @@ impl<'a> Observer<'a> {
             seen: self.seen,
             answered_own_node: self.answered_own_node,
             in_vain,
-            resolving: self.resolving,
+            asked: self.asked,
             flows: self.flows,
             span: self.span,
             arrivals,

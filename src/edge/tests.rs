@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
@@ -416,6 +417,7 @@ fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
     let expected = [("n/caller".to_owned(), 2), (scanner.to_string(), 500)];
     assert_eq!(told, expected, "what worked at another time is no failure, and what one tries at one other is no scan");
     assert_eq!(observation.in_vain[&Party::Outside(scanner)].since, Timestamp(7));
-    let resolving: Vec<String> = observation.resolving.iter().map(|&id| inventory.workload(id).name.to_string()).collect();
-    assert_eq!(resolving, ["n/second"]);
+    let asked: Vec<(String, &BTreeSet<IpAddr>)> =
+        observation.asked.iter().map(|(&id, addresses)| (inventory.workload(id).name.to_string(), addresses)).collect();
+    assert_eq!(asked, [("n/second".to_owned(), &BTreeSet::from([address]))]);
 }

@@ -10,7 +10,7 @@
 //!   ingress controllers, a shared service) calls another one day too. The system's namespaces always are.
 //!
 //! Wrong for what is new and meant: a call that a release in the middle of the capture brought, or one that happens once a day. Jobs
-//! and CronJobs are left out: they call when they are due.
+//! and CronJobs are left out: they call when they are due; so are ports that are exposed to the outside on purpose.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -8,10 +8,10 @@
 //! - It was used once, from its beginning, and not for long ([`LASTING`]).
 //! - Its originator is known by what else it does: it made [`KNOWN`] other connections. A pod that nothing owns (`kubectl run`) may have
 //!   no other habit; it is measured by its namespace.
-//! - The two have nothing else to do with each other, in either direction.
+//! - The two have nothing else to do with each other, in either direction, and are not replicas of one workload.
 //! - The originator does not call many ([`HUB`]: an ingress controller, a scraper), and the responder is not called by several
 //!   ([`SHARED`]: a queue, a server of configuration). Everybody may know the API server and still have no business there.
-//! - The originator is no Job or CronJob: what these do, they do once.
+//! - The originator is no Job or CronJob: what these do, they do once. The port is not exposed to the outside on purpose.
 //!
 //! Wrong for what is rare and meant: a nightly report, a fail-over, a pool that opened one connection and left it idle. What went
 //! outside is not judged here: callers and called are as many as the world, and mostly seen once.
@@ -79,7 +79,8 @@ impl Habits {
         let Party::Workload(originator) = &edge.originator else { return None };
         let is_once = evidence.connections == 1 && evidence.mid_stream == 0 && evidence.one_way == 0;
         let is_lasting = evidence.span.length() >= (self.length / LASTING).max(1);
-        if !is_once || is_lasting || is_run(originator) || !is_judged(&edge.responder) {
+        let is_with_itself = edge.originator == edge.responder;
+        if !is_once || is_lasting || is_with_itself || is_run(originator) || !is_judged(&edge.responder) {
             return None;
         }
         let all = if originator.kind.0 == "Pod" { self.within.get(&originator.namespace) } else { self.made.get(originator) };

@@ -18,6 +18,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::edge::Observation;
 use crate::inventory::{Inventory, WorkloadId};
@@ -104,7 +105,7 @@ pub struct Suspicions<'a> {
     subjects: &'a BTreeSet<String>,
     accepted: BTreeSet<Edge>,
     ids: BTreeMap<&'a WorkloadName, WorkloadId>,
-    resolving: BTreeSet<WorkloadId>,
+    asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
     scans: Scans,
     habits: Habits,
     crossings: Crossings,
@@ -125,7 +126,7 @@ impl<'a> Suspicions<'a> {
             subjects,
             accepted,
             ids,
-            resolving: observation.resolving.clone(),
+            asked: observation.asked.clone(),
             scans: Scans::new(observation),
             habits: Habits::default(),
             crossings: Crossings::default(),
@@ -146,10 +147,10 @@ impl<'a> Suspicions<'a> {
         let reasons = [
             matches!(edge.responder, Party::Metadata(_)).then_some(Reason::Metadata),
             self.scans.reason(edge, evidence),
-            self.habits.reason(edge, evidence),
+            self.habits.reason(edge, evidence).filter(|_| !self.is_exposed(edge)),
             self.is_never_asked(edge, evidence).then_some(Reason::NeverAsked),
             self.is_foreign_resolution(edge).then_some(Reason::ForeignResolver),
-            self.crossings.reason(edge),
+            self.crossings.reason(edge).filter(|_| !self.is_exposed(edge)),
         ];
         reasons.into_iter().flatten().collect()
     }
@@ -180,6 +181,12 @@ impl<'a> Suspicions<'a> {
         self.ids.get(&**workload).copied()
     }
 
+    /// Whether everybody may call, on purpose: then it is not odd that somebody does (an ingress controller, a neighbour).
+    fn is_exposed(&self, edge: &Edge) -> bool {
+        let port = (edge.protocol, edge.port.get());
+        self.id(&edge.responder).is_some_and(|id| self.inventory.exposed_ports(id).contains(&port))
+    }
+
     /// Whether this is the cluster's own name resolution, which every pod needs.
     fn is_resolution(&self, edge: &Edge) -> bool {
         let port = (edge.protocol, edge.port.get());
@@ -193,11 +200,11 @@ impl<'a> Suspicions<'a> {
     }
 
     fn is_never_asked(&self, edge: &Edge, evidence: &Evidence) -> bool {
-        // Behind a Service without pods there may be an outside address, and what was asked for is the Service's.
-        let is_called_otherwise = evidence.names().next().is_some() || evidence.services().next().is_some();
-        matches!(edge.responder, Party::Outside(_))
-            && self.id(&edge.originator).is_some_and(|id| self.resolving.contains(&id))
-            && !is_called_otherwise
+        let Party::Outside(address) = edge.responder else { return false };
+        let asked = self.id(&edge.originator).and_then(|id| self.asked.get(&id));
+        asked.is_some_and(|asked| !asked.contains(&address))
+            // Behind a Service without pods there may be an outside address, and what was asked for is the Service's.
+            && evidence.services().next().is_none()
             && evidence.connections > evidence.mid_stream
             // A resolver is always known by its address.
             && !DNS_PORTS.contains(&edge.port.get())

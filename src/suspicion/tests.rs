@@ -20,7 +20,9 @@ fn inventory(workloads: &[&str]) -> Inventory {
             "spec": {"clusterIP": "10.96.0.10", "selector": {"app": "kube-system-coredns"},
                 "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]}}),
     ];
-    let known = ["Deployment kube-system/coredns 53", "Deployment ops/unbound 53"];
+    items.push(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "prod", "name": "front"},
+        "spec": {"type": "LoadBalancer", "clusterIP": "10.96.0.80", "selector": {"app": "prod-front"}, "ports": [{"port": 8080}]}}));
+    let known = ["Deployment kube-system/coredns 53", "Deployment ops/unbound 53", "ReplicaSet prod/front 8080"];
     for (number, text) in workloads.iter().chain(&known).enumerate() {
         let (kind, namespace, name) = split(text);
         let label = format!("{namespace}-{name}");
@@ -110,6 +112,7 @@ type Row = (Vec<(Edge, Evidence)>, (Edge, Evidence), BTreeSet<Reason>, &'static 
 const API: &str = "ReplicaSet prod/api";
 const DB: &str = "StatefulSet prod/db";
 const WEB: &str = "ReplicaSet prod/web";
+const FRONT: &str = "ReplicaSet prod/front";
 
 #[test]
 fn what_a_scan_found_is_doubted_and_what_went_on_before_is_not() {
@@ -211,6 +214,9 @@ fn what_was_done_once_is_doubted_where_it_is_odd() {
             [].into(),
             "a CronJob that ran once",
         ),
+        (vec![many()], (edge(API, API, 7000), seen(1, 50, 52)), [].into(), "replicas of one workload"),
+        (vec![many()], (edge(API, FRONT, 8081), seen(1, 50, 52)), one_off(40), "a port that is not exposed"),
+        (vec![many()], (edge(API, FRONT, 8080), seen(1, 50, 52)), [].into(), "a port that everybody may call"),
         (vec![many()], (edge(API, "203.0.113.9", 443), seen(1, 50, 52)), [].into(), "outside, most is seen once"),
         (vec![many()], (edge("203.0.113.9", DB, 3306), seen(1, 50, 52)), [].into(), "and from there"),
     ];
@@ -226,30 +232,23 @@ fn an_outside_address_that_was_never_asked_for_is_doubted() {
     let id = |name: &str| {
         WorkloadId(inventory.workloads().iter().position(|workload| workload.name.name == name).unwrap().try_into().unwrap())
     };
-    let called = |names: &[&str], services: &[&str]| {
-        Called::of(names.iter().map(|name| ((*name).into(), 1)).collect(), services.iter().map(|name| (*name).into()).collect())
-    };
+    let through = |services: &[&str]| Called::of(BTreeMap::new(), services.iter().map(|name| (*name).into()).collect());
     let plain = || seen(5, 0, 99);
+    let (other, same) = ("203.0.113.8", "203.0.113.9");
     let rows = [
-        (API, 443, plain(), "api", true, "no name for it, though there were others"),
-        (API, 443, Evidence { mid_stream: 4, ..plain() }, "api", true, "one of five was opened in the capture"),
-        (
-            API,
-            443,
-            Evidence { mid_stream: 5, ..plain() },
-            "api",
-            false,
-            "all were opened before: the name may have been asked for",
-        ),
-        (API, 443, Evidence { called: called(&["x.example"], &[]), ..plain() }, "api", false, "asked for"),
-        (API, 443, Evidence { called: called(&[], &["prod/mail"]), ..plain() }, "api", false, "a Service that leads outside"),
-        (API, 443, plain(), "web", false, "its name resolution was not captured"),
-        ("203.0.113.9", 8080, plain(), "api", false, "callers come from anywhere"),
+        (API, plain(), ("api", other), true, "no name for it, though there were others"),
+        (API, Evidence { mid_stream: 4, ..plain() }, ("api", other), true, "one of five was opened in the capture"),
+        (API, Evidence { mid_stream: 5, ..plain() }, ("api", other), false, "all were opened before: it may have been asked for"),
+        (API, plain(), ("api", same), false, "asked for"),
+        (API, Evidence { called: through(&["prod/mail"]), ..plain() }, ("api", other), false, "a Service that leads outside"),
+        (API, plain(), ("web", other), false, "its name resolution was not captured"),
+        (same, plain(), ("api", other), false, "callers come from anywhere"),
     ];
-    for (originator, port, evidence, resolving, expected, message) in rows {
-        let asked = if originator == API { edge(API, "203.0.113.9", port) } else { edge(originator, API, port) };
-        let observation = Observation { resolving: BTreeSet::from([id(resolving)]), ..observe(&[(asked.clone(), evidence)]) };
-        let reasons = judge(&observation, &inventory, &asked);
+    for (originator, evidence, (asker, address), expected, message) in rows {
+        let edge = if originator == API { edge(API, same, 443) } else { edge(originator, API, 8080) };
+        let asked = BTreeMap::from([(id(asker), BTreeSet::from([address.parse().unwrap()]))]);
+        let observation = Observation { asked, ..observe(&[(edge.clone(), evidence)]) };
+        let reasons = judge(&observation, &inventory, &edge);
         assert_eq!(reasons, expected.then_some(Reason::NeverAsked).into_iter().collect(), "{message}");
     }
 }
@@ -323,6 +322,7 @@ fn the_first_call_between_two_namespaces_is_doubted_when_it_is_late_and_rare() {
             [].into(),
             "the system is there for all",
         ),
+        (vec![usual()], (edge(staging, FRONT, 8080), seen(1, 70, 71)), [].into(), "a port that everybody may call"),
         (vec![usual()], (edge("Job staging/copy", DB, 3306), seen(1, 70, 71)), [].into(), "a Job"),
     ];
     for (mut edges, asked, expected, message) in rows {
