@@ -9,9 +9,9 @@
 //!
 //! Data flows one way. Every stage returns its result beside its findings; nothing prints below `cli`, and nothing below the
 //! adapters knows a clock, a file or a cluster. A module imports only modules to its left:
-//! `model < decode < flow < inventory < edge < policy < verify < coverage < emit < {capture, cluster} < cli`; `verify` knows nothing
-//! of how `policy` makes policies, `coverage` says how much the capture can have shown, and `capture` and `cluster` know nothing of
-//! each other.
+//! `model < decode < flow < inventory < edge < suspicion < policy < verify < coverage < emit < {capture, cluster} < cli`;
+//! `suspicion` says which edges may not have been meant, `verify` knows nothing of how `policy` makes policies, `coverage` says how
+//! much the capture can have shown, and `capture` and `cluster` know nothing of each other.
 
 pub mod model;
 
@@ -22,6 +22,8 @@ pub mod flow;
 pub mod inventory;
 
 pub mod edge;
+
+pub mod suspicion;
 
 pub mod policy;
 

@@ -15,7 +15,7 @@ use netpol_gen::inventory::{Inventory, InventoryBuilder, InventoryOptions, PodId
 use netpol_gen::model::{
     Code, DirectionEvidence, Edge, Evidence, Explained, NonEmpty, Party, Policy, Protocol, Rules, Span, Timestamp, WorkloadName,
 };
-use netpol_gen::policy::{PolicyOptions, PolicySet, Public, make};
+use netpol_gen::policy::{PolicyOptions, PolicySet, Public, make, make_quarantined};
 use netpol_gen::verify::{Answer, Evaluator, Place, PolicyName, Terms, Widening, World, prove};
 use proptest::prelude::*;
 use serde_json::json;
@@ -110,6 +110,15 @@ fn manifests(policies: &[Explained]) -> Vec<NetworkPolicy> {
     policies.iter().map(|explained| manifest::write(&explained.policy)).collect()
 }
 
+/// What the makers admit.
+fn terms(sets: &[&PolicySet]) -> Terms {
+    let widenings = sets.iter().flat_map(|set| &set.widenings).map(|widening| {
+        let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
+        Widening { workloads: widening.workloads.clone(), ..Widening::whole(policy, widening.reason.clone()) }
+    });
+    Terms { subjects: Some(sets[0].namespaces.clone()), widenings: widenings.collect() }
+}
+
 fn has(set: &PolicySet, codes: &[Code]) -> bool {
     set.findings.sorted().iter().any(|finding| codes.contains(&finding.code))
 }
@@ -185,14 +194,33 @@ proptest! {
     #[test]
     fn the_proof_holds_also_where_workloads_cannot_be_told_apart(templates in twins(), drawn in drawn()) {
         let (inventory, edges, set) = learned(&templates, &drawn);
-        let widenings = set.widenings.iter().map(|widening| {
-            let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
-            Widening { workloads: widening.workloads.clone(), ..Widening::whole(policy, widening.reason.clone()) }
-        });
-        let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: widenings.collect() };
+        let terms = terms(&[&set]);
         let expressible = edges.keys().filter(|edge| !set.inexpressible.contains(edge));
         let proof = prove(manifests(&set.policies), &World::from_inventory(&inventory), expressible, &terms).unwrap();
         prop_assert!(proof.holds(), "{proof:#?}");
+    }
+
+    #[test]
+    fn what_is_in_quarantine_is_denied_without_it_and_allowed_with_it(templates in twins(), drawn in drawn(), every in 2..5usize) {
+        let inventory = inventory(&templates);
+        let edges = edges(&inventory, &drawn);
+        let (apart, kept): (Vec<_>, Vec<_>) = edges.clone().into_iter().enumerate().partition(|(number, _)| number % every == 0);
+        let of = |edges: Vec<(usize, (Edge, Evidence))>| -> BTreeMap<Edge, Evidence> { edges.into_iter().map(|(_, edge)| edge).collect() };
+        let (apart, kept) = (of(apart), of(kept));
+        let observation = Observation { edges: kept.clone(), ..Observation::default() };
+        let set = make(&observation, &inventory, &PolicyOptions::default());
+        let quarantined = make_quarantined(&apart, &[], &inventory, &PolicyOptions::default());
+        let world = World::from_inventory(&inventory);
+        let mut policies = manifests(&set.policies);
+        let main = kept.keys().filter(|edge| !set.inexpressible.contains(edge));
+        let proof = prove(&policies, &world, main, &terms(&[&set])).unwrap();
+        prop_assert!(proof.holds(), "without: {proof:#?}");
+        policies.extend(manifests(&quarantined.policies));
+        let names: BTreeSet<_> = policies.iter().map(|policy| (&policy.metadata.namespace, &policy.metadata.name)).collect();
+        prop_assert_eq!(names.len(), policies.len(), "no policy replaces another");
+        let all = edges.keys().filter(|edge| !set.inexpressible.contains(edge) && !quarantined.inexpressible.contains(edge));
+        let proof = prove(&policies, &world, all, &terms(&[&set, &quarantined])).unwrap();
+        prop_assert!(proof.holds(), "with: {proof:#?}");
     }
 
     #[test]

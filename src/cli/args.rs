@@ -212,6 +212,12 @@ pub(super) struct Learn {
     #[arg(long)]
     pub(super) port_ranges: bool,
 
+    /// Keep what looks odd (what a scan found, one-off connections, addresses never asked for by name, DNS to strangers, the metadata
+    /// service, a first call between namespaces) out of the policies, and write its rules to NAMESPACE/_quarantine/, which no
+    /// kustomization names
+    #[arg(long)]
+    pub(super) quarantine: bool,
+
     /// Write what objects of the cluster speak of and nobody was seen to do (Services that nobody called, webhooks, scraping) as
     /// candidates: files of comments, NAMESPACE/_candidates.yaml, for you to complete
     #[arg(long)]

@@ -9,7 +9,7 @@ use crate::emit::manifest;
 use crate::inventory::{Backend, Inventory};
 use crate::model::{Code, DirectionEvidence, Edge, Evidence, Party, Protocol, Span, Timestamp};
 use crate::policy::Public;
-use crate::verify::{self, Answer, Case, Direction, Evaluator, Place, Side, World};
+use crate::verify::{self, Answer, Case, Direction, Evaluator, Place, RuleName, Side, World};
 
 use super::args::Format;
 use super::args_checks::Explain;
@@ -42,7 +42,12 @@ pub(super) fn run(arguments: &Explain) -> Result<u8, Failure> {
     let evaluator = Evaluator::new(policies.list(), &world)?;
     let cases = verify::explain(&evaluator, &from.places, &to.places, protocol, port.get());
     let asked = Asked { from: &from, to: &to, protocol, port, inventory: &inventory, world: &world, policies: &policies };
-    let explanation = asked.explanation(&cases)?;
+    let mut explanation = asked.explanation(&cases)?;
+    if explanation.answer() != Answer::Allowed
+        && let Some(with) = policies.with_quarantine(arguments.given.namespace.as_deref())?
+    {
+        explanation.quarantine = asked.in_quarantine(&with)?;
+    }
     write_out(&match arguments.format {
         Format::Text => explain_text(&explanation),
         Format::Json => explain_json(&explanation)?,
@@ -110,6 +115,7 @@ impl Asked<'_> {
                 .map(|case| (case.verdict.clone(), self.name(case.originator), self.name(case.responder)))
                 .collect(),
             comments: self.policies.comments.clone(),
+            quarantine: BTreeSet::new(),
             proposals: Vec::new(),
             obstacles: Vec::new(),
         };
@@ -180,6 +186,21 @@ impl Asked<'_> {
             explanation.obstacles.push(format!("not enough for {pair}: its {side} would still not be allowed"));
         }
         Ok(())
+    }
+
+    /// The rules in quarantine that would allow it; none where they are not enough.
+    fn in_quarantine(&self, with: &Policies) -> Result<BTreeSet<RuleName>, Failure> {
+        let evaluator = Evaluator::new(&with.list(), self.world)?;
+        let cases = verify::explain(&evaluator, &self.from.places, &self.to.places, self.protocol, self.port.get());
+        if cases.iter().any(|case| case.verdict.answer() != Answer::Allowed) {
+            return Ok(BTreeSet::new());
+        }
+        let sides = cases.iter().flat_map(|case| [&case.verdict.originator, &case.verdict.responder]);
+        let rules = sides.flat_map(|side| match side {
+            Side::Allowed { by } => by.clone(),
+            _ => BTreeSet::new(),
+        });
+        Ok(rules.filter(|rule| !self.policies.objects.contains_key(&rule.policy)).collect())
     }
 
     /// The API server is known by address and port together.

@@ -8,21 +8,21 @@ use std::path::Path;
 use crate::capture;
 use crate::coverage::{Coverage, Discovery, blind_spots, candidates};
 use crate::decode::DecodeOptions;
-use crate::edge::Observation;
 use crate::emit::text::counted;
 use crate::emit::{self, Scope, Summary, Templates, review};
 use crate::inventory::{self, Inventory, InventoryOptions};
-use crate::model::{Code, Edge, Findings, Severity, WorkloadName};
+use crate::model::{Code, Findings, Severity};
 use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
-use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
+use crate::suspicion::Reasons;
 
 use super::args::{Dns, Format, Learn, Public};
 use super::exit;
 use super::failure::Failure;
-use super::hold_out::hold_out;
 #[cfg(feature = "live")]
 use super::live;
+use super::making::{self, Made};
 use super::output::write_out;
+use super::proof::prove;
 use super::reading::{self, Limits, Reading};
 #[cfg(feature = "live")]
 use super::recording::say;
@@ -48,9 +48,8 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let mut reading = reading::read(inputs, decoding, limits, &inventory)?;
     tell_errors(&reading.errors);
     let options = policy_options(arguments);
-    // Before the policies themselves are made: only one set of them is in memory at a time.
-    let hold_out = hold_out(&mut reading.observation, &inventory, &options)?;
-    let set = policy::make(&reading.observation, &inventory, &options);
+    let made = making::make(&mut reading.observation, &inventory, &options, BTreeSet::new(), arguments.quarantine)?;
+    let Made { set, quarantined, reasons, hold_out, findings: found } = made;
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
         return Err(Failure::NoSuchNamespace(missing.clone()));
     }
@@ -58,13 +57,14 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let mut findings = reading.findings.clone();
     findings.merge(inventory.findings().clone());
     findings.merge(reading.observation.findings.clone());
-    findings.merge(set.findings.clone());
+    findings.merge(found);
     findings.merge(blind_spots(&reading.observation, &inventory, &set.namespaces));
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
-    let proof = prove(&reading.observation, &inventory, &set)?;
+    let (proof, quarantine) = prove(&reading.observation, &inventory, &set, &quarantined, &reasons)?;
+    summary.quarantine = arguments.quarantine.then_some(quarantine);
     if is_empty(&set) {
         tell(arguments.format, &summary)?;
-        return Err(empty(&reading, &set));
+        return Err(if is_empty(&quarantined) { empty(&reading, &set) } else { all_in_quarantine(&reasons) });
     }
     if !proof.holds() {
         return Err(Failure::Unproved(proof.denied.into_iter().chain(proof.excess).take(10).collect()));
@@ -80,7 +80,13 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         write_out(&emit::render::stream(&set.policies, &templates)?)?;
         write_out(&emit::candidates::stream(&candidates))?;
     } else {
-        let output = emit::Output { policies: &set.policies, summary: &summary, candidates: &candidates };
+        let output = emit::Output {
+            policies: &set.policies,
+            quarantined: &quarantined.policies,
+            reasons: &reasons,
+            summary: &summary,
+            candidates: &candidates,
+        };
         let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
         let written = emit::write(&arguments.output, output, scope(arguments), &templates, options)?;
         summary.files = Some(written);
@@ -129,41 +135,6 @@ pub(super) fn print_codes() -> Result<u8, Failure> {
     }
     write_out(&text)?;
     Ok(exit::DONE)
-}
-
-/// Checks the policies against what was observed, by an evaluator that shares no code with their making.
-fn prove(observation: &Observation, inventory: &Inventory, set: &PolicySet) -> Result<review::Proof, Failure> {
-    let manifests = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy));
-    let widening = |widening: &policy::Widening| {
-        let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
-        let whole = verify::Widening::whole(policy, widening.reason.clone());
-        verify::Widening { workloads: widening.workloads.clone(), ..whole }
-    };
-    let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: set.widenings.iter().map(widening).collect() };
-    let edges = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge));
-    let proof = verify::prove(manifests, &World::from_inventory(inventory), edges.clone(), &terms)?;
-    let denied: BTreeSet<&Edge> = proof.denied.iter().map(|denied| &denied.edge).collect();
-    let widened: BTreeSet<String> = proof.widened.iter().map(widened).collect();
-    Ok(review::Proof {
-        allowed: u64::try_from(edges.count() - denied.len()).unwrap_or(u64::MAX),
-        denied: proof.denied.iter().map(ToString::to_string).collect(),
-        excess: proof.excess.iter().map(ToString::to_string).chain(proof.unisolated.iter().map(unisolated)).collect(),
-        widened: widened.into_iter().collect(),
-    })
-}
-
-/// The policies that say more than what was seen, and why; not every address of theirs.
-fn widened(widened: &Widened) -> String {
-    let policies: BTreeSet<String> = widened.excess.by.iter().map(|rule| rule.policy.to_string()).collect();
-    let reason = match &widened.reason {
-        Reason::SameLabels => "workloads with the same labels",
-        Reason::Stated(reason) => reason,
-    };
-    format!("{}: {reason}", policies.into_iter().collect::<Vec<_>>().join(", "))
-}
-
-fn unisolated((workload, direction): &(WorkloadName, Direction)) -> String {
-    format!("{direction} of {workload} is not isolated")
 }
 
 fn policy_options(arguments: &Learn) -> PolicyOptions {
@@ -229,6 +200,17 @@ fn empty(reading: &Reading, set: &PolicySet) -> Failure {
         (reason, "the findings above say why; mostly pods have no labels by which to select them")
     };
     Failure::Empty { reason, hint }
+}
+
+/// Says that there is nothing left to make policies of.
+fn all_in_quarantine(reasons: &Reasons) -> Failure {
+    let edges = u64::try_from(reasons.len()).unwrap_or(u64::MAX);
+    let reason =
+        format!("{} of which policies would be made, all in quarantine", counted(edges, "edge was seen", "edges were seen"));
+    Failure::Empty {
+        reason,
+        hint: "the findings above say why each is there; without --quarantine, policies are made of all of them",
+    }
 }
 
 fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &PolicySet, findings: &Findings) -> Summary {

@@ -26,9 +26,11 @@ mod known;
 mod learn;
 #[cfg(feature = "live")]
 mod live;
+mod making;
 mod output;
 mod policies;
 mod progress;
+mod proof;
 mod reading;
 mod recording;
 mod remedy;

@@ -9,6 +9,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use crate::emit::given::{self, Given};
 use crate::emit::manifest::{CLASS, MANAGED_BY, TOOL};
+use crate::emit::plan::QUARANTINE;
 use crate::emit::text::{counted, listed};
 use crate::inventory::Inventory;
 use crate::verify::{PolicyName, RuleName};
@@ -34,6 +35,8 @@ pub(super) struct Policies {
     others: BTreeMap<String, u64>,
     /// How many files were read.
     files: u64,
+    /// Files of policies in quarantine, which do not count.
+    quarantine: Vec<PathBuf>,
 }
 
 impl Policies {
@@ -51,10 +54,8 @@ impl Policies {
                 policies.read("standard input", &text, namespace)?;
                 continue;
             }
-            for path in files(Path::new(word))? {
-                let unreadable = |source| Failure::PoliciesUnreadable { path: path.clone(), source };
-                let text = fs::read_to_string(&path).map_err(unreadable)?;
-                policies.read(&path.display().to_string(), &text, namespace)?;
+            for path in files(Path::new(word), &mut policies.quarantine)? {
+                policies.read_file(&path, namespace)?;
             }
         }
         let is_of_files = given.iter().any(|word| word != CLUSTER);
@@ -75,7 +76,29 @@ impl Policies {
         let others = self.others();
         let others = if others.is_empty() { others } else { format!("; passed over: {others}") };
         let from = listed(given.iter().filter(|word| *word != CLUSTER).cloned(), 3);
-        format!("{count} in {} of {from}{others}", counted(self.files, "file", "files"))
+        let quarantine = match u64::try_from(self.quarantine.len()) {
+            Ok(0) => String::new(),
+            files => format!("; {} in quarantine left aside", counted(files.unwrap_or(u64::MAX), "file", "files")),
+        };
+        format!("{count} in {} of {from}{others}{quarantine}", counted(self.files, "file", "files"))
+    }
+
+    /// These policies as they are once all in quarantine have been accepted; nothing if none are there.
+    ///
+    /// # Errors
+    /// As [`Policies::load`].
+    pub(super) fn with_quarantine(&self, namespace: Option<&str>) -> Result<Option<Self>, Failure> {
+        let mut with = self.clone();
+        for path in &self.quarantine {
+            with.read_file(path, namespace)?;
+        }
+        Ok((!self.quarantine.is_empty()).then_some(with))
+    }
+
+    fn read_file(&mut self, path: &Path, namespace: Option<&str>) -> Result<(), Failure> {
+        let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        self.read(&path.display().to_string(), &text, namespace)
     }
 
     fn others(&self) -> String {
@@ -183,8 +206,9 @@ fn has_range(object: &NetworkPolicy) -> bool {
     ingress.chain(egress).any(|port| port.end_port.is_some())
 }
 
-/// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out.
-fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out, and what is in
+/// quarantine lies apart.
+fn files(path: &Path, quarantine: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -200,8 +224,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         let kind = entry.file_type().map_err(unreadable)?;
         let is_named = path.extension().is_some_and(|end| EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known)));
         // A link to a directory may lead back up; one to a file is that file.
-        if kind.is_dir() {
-            found.extend(files(&path)?);
+        if kind.is_dir() && entry.file_name() == QUARANTINE {
+            let apart = files(&path, quarantine)?;
+            quarantine.extend(apart);
+        } else if kind.is_dir() {
+            found.extend(files(&path, quarantine)?);
         } else if is_named && path.is_file() {
             found.push(path);
         }

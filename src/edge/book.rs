@@ -43,6 +43,11 @@ impl NameBook {
         Self { answers }
     }
 
+    /// Who asked at any time for a name of which address.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (PodId, IpAddr)> {
+        self.answers.keys().copied()
+    }
+
     /// Whether this pod asked at any time for a name of this address.
     pub(super) fn has_asked(&self, asker: PodId, address: IpAddr) -> bool {
         self.answers.contains_key(&(asker, address))

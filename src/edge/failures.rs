@@ -4,12 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, Edge, Findings, Outcome, Protocol};
+use crate::model::{Code, Edge, Findings, Outcome, Party, Protocol, Timestamp};
 
 /// What was tried.
 pub(super) struct Attempt {
+    pub(super) at: Timestamp,
     /// Who tried, as findings call it.
     pub(super) from: String,
+    /// Who tried, if it can be a party of an edge.
+    pub(super) originator: Option<Party>,
     /// Whom, as findings call it.
     pub(super) to: String,
     pub(super) protocol: Protocol,
@@ -19,23 +22,56 @@ pub(super) struct Attempt {
     pub(super) edges: BTreeSet<Edge>,
 }
 
+/// What one party tried in vain, and never with success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vain {
+    /// At how many different responders and ports; where those were too many to be kept apart, a lower bound.
+    pub targets: u64,
+    /// When it first did.
+    pub since: Timestamp,
+}
+
+impl Vain {
+    /// Takes over what else it tried.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.targets = self.targets.saturating_add(other.targets);
+        self.since = self.since.min(other.since);
+    }
+}
+
 /// Attempts by who tried and whom.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    pairs: BTreeMap<(String, String), Tries>,
+    pairs: BTreeMap<(String, String), Pair>,
     /// Of pairs that found no room.
     beyond: BTreeMap<Code, u64>,
 }
 
 type Port = (Code, Protocol, u16);
 
+/// One and another.
+#[derive(Debug)]
+struct Pair {
+    originator: Option<Party>,
+    tries: Tries,
+}
+
+/// What was tried at one port.
+#[derive(Debug)]
+struct AtPort {
+    count: u64,
+    since: Timestamp,
+    /// The edges it would have been.
+    edges: BTreeSet<Edge>,
+}
+
 /// What one tried at another.
 #[derive(Debug)]
 enum Tries {
-    /// How often, by port, and the edges it would have been.
-    Apart(BTreeMap<Port, (u64, BTreeSet<Edge>)>),
+    /// By port.
+    Apart(BTreeMap<Port, AtPort>),
     /// So many ports that they tell nothing any more.
-    Scan { attempts: u64 },
+    Scan { attempts: u64, since: Timestamp },
 }
 
 impl Failures {
@@ -47,27 +83,35 @@ impl Failures {
     const MANY_OTHERS: usize = 256;
 
     pub(super) fn add(&mut self, attempt: Attempt) {
-        let Attempt { from, to, protocol, port, outcome, edges } = attempt;
+        let Attempt { at, from, originator, to, protocol, port, outcome, edges } = attempt;
         let code = if outcome == Outcome::Refused { Code::RefusedConnection } else { Code::UnansweredConnection };
-        let tries = self.pairs.entry((from, to)).or_insert_with(|| Tries::Apart(BTreeMap::new()));
+        let new = || Pair { originator, tries: Tries::Apart(BTreeMap::new()) };
+        let Pair { tries, .. } = self.pairs.entry((from, to)).or_insert_with(new);
         match tries {
-            Tries::Scan { attempts } => *attempts += 1,
+            Tries::Scan { attempts, since } => {
+                *attempts += 1;
+                *since = at.min(*since);
+            }
             Tries::Apart(ports) => {
-                let (count, known) = ports.entry((code, protocol, port)).or_default();
-                *count += 1;
-                known.extend(edges);
+                let new = || AtPort { count: 0, since: at, edges: BTreeSet::new() };
+                let known = ports.entry((code, protocol, port)).or_insert_with(new);
+                known.count += 1;
+                known.since = at.min(known.since);
+                known.edges.extend(edges);
                 if ports.len() > Self::MANY_PORTS {
-                    *tries = Tries::Scan { attempts: ports.values().map(|(count, _)| count).sum() };
+                    let attempts = ports.values().map(|port| port.count).sum();
+                    let since = ports.values().map(|port| port.since).min().unwrap_or(at);
+                    *tries = Tries::Scan { attempts, since };
                 }
             }
         }
         if self.pairs.len() > Self::PAIRS
-            && let Some((_, tries)) = self.pairs.pop_last()
+            && let Some((_, Pair { tries, .. })) = self.pairs.pop_last()
         {
             match tries {
-                Tries::Scan { attempts } => *self.beyond.entry(Code::Flood).or_default() += attempts,
+                Tries::Scan { attempts, .. } => *self.beyond.entry(Code::Flood).or_default() += attempts,
                 Tries::Apart(ports) => {
-                    for ((code, ..), (count, _)) in ports {
+                    for ((code, ..), AtPort { count, .. }) in ports {
                         *self.beyond.entry(code).or_default() += count;
                     }
                 }
@@ -75,18 +119,37 @@ impl Failures {
         }
     }
 
+    /// Who tried what in vain. What `worked` at other times does not count.
+    pub(super) fn in_vain(&self, worked: impl Fn(&Edge) -> bool) -> BTreeMap<Party, Vain> {
+        let mut in_vain: BTreeMap<Party, Vain> = BTreeMap::new();
+        for Pair { originator, tries } in self.pairs.values() {
+            let Some(originator) = originator else { continue };
+            let found = match tries {
+                Tries::Scan { since, .. } => vec![Vain { targets: Self::MANY_PORTS as u64 + 1, since: *since }],
+                Tries::Apart(ports) => {
+                    let failed = ports.values().filter(|port| port.edges.is_empty() || !port.edges.iter().all(&worked));
+                    failed.map(|port| Vain { targets: 1, since: port.since }).collect()
+                }
+            };
+            for vain in found {
+                in_vain.entry(originator.clone()).and_modify(|known| known.merge(vain)).or_insert(vain);
+            }
+        }
+        in_vain
+    }
+
     /// What is to be said of them. An attempt that `worked` at other times needs no mention: a rule allows it.
     pub(super) fn findings(self, worked: impl Fn(&Edge) -> bool) -> Findings {
         let mut findings = Findings::default();
         let from = Self::many(self.pairs.keys().map(|(from, _)| from.clone()));
         let to = Self::many(self.pairs.keys().map(|(_, to)| to.clone()));
-        for ((one, other), tries) in self.pairs {
+        for ((one, other), Pair { tries, .. }) in self.pairs {
             match tries {
-                Tries::Scan { attempts } => {
+                Tries::Scan { attempts, .. } => {
                     findings.add_many(Code::Flood, format!("{one} -> {other}"), "tried very many ports, in vain", attempts);
                 }
                 Tries::Apart(ports) => {
-                    for ((code, protocol, port), (count, edges)) in ports {
+                    for ((code, protocol, port), AtPort { count, edges, .. }) in ports {
                         if !edges.is_empty() && edges.iter().all(&worked) {
                             continue;
                         }
@@ -124,7 +187,16 @@ mod tests {
     use super::*;
 
     fn attempt(from: &str, to: &str, port: u16, outcome: Outcome) -> Attempt {
-        Attempt { from: from.into(), to: to.into(), protocol: Protocol::Tcp, port, outcome, edges: BTreeSet::new() }
+        Attempt {
+            at: Timestamp(i64::from(port)),
+            from: from.into(),
+            originator: from.parse().ok().map(Party::Outside),
+            to: to.into(),
+            protocol: Protocol::Tcp,
+            port,
+            outcome,
+            edges: BTreeSet::new(),
+        }
     }
 
     fn told(attempts: impl Iterator<Item = Attempt>) -> Vec<(&'static str, String, u64)> {
@@ -153,6 +225,22 @@ mod tests {
         assert_eq!(told(sweep), [("flood", "10.9.9.9 -> many others".to_owned(), 1000)]);
         let flood = (0..1000).map(|number| attempt(&format!("203.0.{number}"), "prod/web", 80, Outcome::Unanswered));
         assert_eq!(told(flood), [("flood", "many others -> prod/web".to_owned(), 1000)]);
+    }
+
+    #[test]
+    fn who_tried_what_in_vain_is_counted_by_target() {
+        let mut failures = Failures::default();
+        for port in [443, 22, 22, 80] {
+            failures.add(attempt("10.9.9.9", "prod/db", port, Outcome::Refused));
+        }
+        failures.add(attempt("10.9.9.9", "prod/web", 22, Outcome::Unanswered));
+        (1..=5000).for_each(|port| failures.add(attempt("10.9.9.8", "prod/db", port, Outcome::Refused)));
+        failures.add(attempt("its own node", "prod/db", 80, Outcome::Refused));
+        let in_vain = failures.in_vain(|_| false);
+        let vain = |address: &str| in_vain.get(&Party::Outside(address.parse().unwrap())).copied();
+        assert_eq!(vain("10.9.9.9"), Some(Vain { targets: 4, since: Timestamp(22) }), "a retry is no target more");
+        assert_eq!(vain("10.9.9.8"), Some(Vain { targets: 65, since: Timestamp(1) }), "at least so many");
+        assert_eq!(in_vain.len(), 2, "who can be no party of an edge is left out");
     }
 
     #[test]

@@ -17,5 +17,6 @@ mod tests;
 mod views;
 
 pub use arrivals::Arrivals;
+pub use failures::Vain;
 pub use observer::{Observation, Observer};
 pub use ports::DynamicPorts;

@@ -14,7 +14,7 @@ use crate::model::{
 
 use super::arrivals::Arrivals;
 use super::book::NameBook;
-use super::failures::{Attempt, Failures};
+use super::failures::{Attempt, Failures, Vain};
 use super::handover::PassedOn;
 use super::ledger::{Group, Ledger};
 use super::place::Place;
@@ -35,6 +35,10 @@ pub struct Observation {
     pub seen: BTreeSet<PodId>,
     /// Ports at which workloads answered pods' own nodes (probes), which makes no edges.
     pub answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
+    /// What parties tried in vain.
+    pub in_vain: BTreeMap<Party, Vain>,
+    /// The addresses to which names led that pods of each workload asked for; none for a workload whose name resolution was not seen.
+    pub asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
     /// Flows by outcome.
     pub flows: BTreeMap<&'static str, u64>,
     /// From the first to the last flow.
@@ -84,6 +88,9 @@ pub struct Observer<'a> {
     active: BTreeSet<WorkloadId>,
     seen: BTreeSet<PodId>,
     answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
+    /// Scans that were too many attempts to be kept apart.
+    scans: BTreeMap<Party, Vain>,
+    asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
     flows: BTreeMap<&'static str, u64>,
     span: Option<Span>,
     arrivals: Arrivals,
@@ -116,6 +123,8 @@ impl<'a> Observer<'a> {
             active: BTreeSet::new(),
             seen: BTreeSet::new(),
             answered_own_node: BTreeSet::new(),
+            scans: BTreeMap::new(),
+            asked: BTreeMap::new(),
             flows: BTreeMap::new(),
             span: None,
             arrivals: Arrivals::default(),
@@ -128,6 +137,9 @@ impl<'a> Observer<'a> {
     /// follow one another.
     pub fn observe(&mut self, flows: Vec<Flow>, names: &Names) {
         self.book = NameBook::new(names, self.inventory);
+        for (pod, address) in self.book.asked() {
+            self.asked.entry(self.inventory.pod(pod).workload).or_default().insert(address);
+        }
         for flow in &flows {
             let outcome = match flow.outcome {
                 Outcome::Unanswered => "unanswered",
@@ -201,6 +213,13 @@ impl<'a> Observer<'a> {
                 Some(address) => Place::calling(address, span.first(), self.inventory).describe(self.inventory),
                 None => "many addresses".to_owned(),
             };
+            // At one other it may as well be a program that tries without end.
+            if let (Some(address), None) = (originator, responder)
+                && let Some(party) = Place::calling(address, span.first(), self.inventory).party(self.inventory)
+            {
+                let vain = Vain { targets: attempts, since: span.first() };
+                self.scans.entry(party).and_modify(|known| known.merge(vain)).or_insert(vain);
+            }
             let message = "attempts without an answer, too many to be kept apart";
             self.findings.add_many(Code::Flood, format!("{} -> {}", name(originator), name(responder)), message, attempts);
         }
@@ -212,6 +231,10 @@ impl<'a> Observer<'a> {
         self.connections(&waiting);
         self.judge_one_way();
         let edges = &self.edges;
+        let mut in_vain = self.failures.in_vain(|edge| edges.contains(edge));
+        for (party, vain) in std::mem::take(&mut self.scans) {
+            in_vain.entry(party).and_modify(|known| known.merge(vain)).or_insert(vain);
+        }
         self.findings.merge(std::mem::take(&mut self.failures).findings(|edge| edges.contains(edge)));
         self.findings.merge(std::mem::take(&mut self.passed_on).findings(|edge| edges.contains(edge)));
         self.judge_masked();
@@ -242,6 +265,8 @@ impl<'a> Observer<'a> {
             active: self.active,
             seen: self.seen,
             answered_own_node: self.answered_own_node,
+            in_vain,
+            asked: self.asked,
             flows: self.flows,
             span: self.span,
             arrivals,
@@ -284,7 +309,8 @@ impl<'a> Observer<'a> {
                 let edges = others.iter().filter_map(|&(place, port)| self.edge(connection, originator, place, port)).collect();
                 let Flow { protocol, outcome, .. } = connection.flow;
                 let from = originator.describe(self.inventory);
-                self.failures.add(Attempt { from, to: service, protocol, port, outcome, edges });
+                let originator = originator.party(self.inventory);
+                self.failures.add(Attempt { at, from, originator, to: service, protocol, port, outcome, edges });
             }
             return;
         }
@@ -355,7 +381,9 @@ impl<'a> Observer<'a> {
         match outcome {
             Outcome::Unanswered | Outcome::Refused => {
                 let (from, to) = (edge.originator.to_string(), edge.responder.to_string());
-                self.failures.add(Attempt { from, to, protocol, port, outcome, edges: BTreeSet::from([edge]) });
+                let (at, originator) = (connection.flow.span.first(), Some(edge.originator.clone()));
+                let edges = BTreeSet::from([edge]);
+                self.failures.add(Attempt { at, from, originator, to, protocol, port, outcome, edges });
             }
             Outcome::OneWay { moments } => {
                 let evidence = self.evidence(connection, from, book);

@@ -1,11 +1,12 @@
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
 use super::{Observation, Observer};
-use crate::flow::Names;
+use crate::flow::{Floods, Names};
 use crate::inventory::{History, Inventory, InventoryBuilder, InventoryOptions, Record};
-use crate::model::{Code, DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Protocol, Span, Timestamp};
+use crate::model::{Code, DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Party, Protocol, Span, Timestamp};
 
 const CALLER: &str = "10.244.1.10";
 const SECOND_CALLER: &str = "10.244.1.11";
@@ -393,4 +394,30 @@ fn the_own_node_needs_no_rule() {
         let observation = observe(vec![syn((node, 40000), (SERVER, 8080))], &Names::default());
         assert_eq!(observation.edges.len(), 0, "{node}");
     }
+}
+
+#[test]
+fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
+    let inventory = inventory();
+    let mut observer = Observer::new(&inventory, 1000);
+    let refused = |port: u16| Flow { outcome: Outcome::Refused, ..syn((CALLER, 40_000 + port), (SERVER, port)) };
+    let mut names = Names::default();
+    let asker = SECOND_CALLER.parse().expect("an address");
+    let address = [203, 0, 113, 9].into();
+    names.add(NameAnswer { asker, address, at: Timestamp(0), name: "x.example".into(), time_to_live: 60 });
+    observer.observe(vec![refused(22), refused(23), refused(8080), syn((CALLER, 40_001), (SERVER, 8080))], &names);
+    let span = Span::between(Timestamp(7), Timestamp(9));
+    let mut floods = Floods::default();
+    let scanner: IpAddr = [198, 51, 100, 9].into();
+    floods.add(Some(scanner), None, 500, span);
+    floods.add(Some([198, 51, 100, 10].into()), Some(SERVER.parse().expect("an address")), 500, span);
+    observer.flood(&floods);
+    let observation = observer.conclude();
+    let told: Vec<(String, u64)> = observation.in_vain.iter().map(|(party, vain)| (party.to_string(), vain.targets)).collect();
+    let expected = [("n/caller".to_owned(), 2), (scanner.to_string(), 500)];
+    assert_eq!(told, expected, "what worked at another time is no failure, and what one tries at one other is no scan");
+    assert_eq!(observation.in_vain[&Party::Outside(scanner)].since, Timestamp(7));
+    let asked: Vec<(String, &BTreeSet<IpAddr>)> =
+        observation.asked.iter().map(|(&id, addresses)| (inventory.workload(id).name.to_string(), addresses)).collect();
+    assert_eq!(asked, [("n/second".to_owned(), &BTreeSet::from([address]))]);
 }

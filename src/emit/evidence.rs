@@ -1,23 +1,25 @@
 //! What a reviewer reads above a rule: who was seen to talk to whom, and how sure that is.
 
 use crate::model::{Edge, Evidence, Explained, Rule};
+use crate::suspicion::Reasons;
 
 use super::text::{counted, listed};
 
-/// The most lines above one rule; one more may say how much is left out.
+/// The most lines above one rule beside reasons; one more may say how much is left out.
 const LINES: usize = 12;
 /// The most names asked for, or Services called, in one line.
 const NAMES: usize = 3;
 
-/// The lines above a rule, without comment signs; two an edge.
+/// The lines above a rule, without comment signs; two an edge, and one for each reason to doubt it.
 #[must_use]
-pub fn lines(explained: &Explained, rule: &Rule) -> Vec<String> {
+pub fn lines(explained: &Explained, rule: &Rule, reasons: &Reasons) -> Vec<String> {
     let Some(grounds) = explained.grounds.get(rule) else { return Vec::new() };
     let shown = LINES / 2;
     let mut lines = Vec::new();
     for (edge, evidence) in grounds.iter().take(shown) {
         lines.push(edge.to_string());
         lines.push(format!("  {}", details(edge, evidence)));
+        lines.extend(reasons.get(edge).into_iter().flatten().map(|reason| format!("  {}: {reason}", reason.code())));
     }
     let rest: Vec<&Evidence> = grounds.values().skip(shown).collect();
     if !rest.is_empty() {

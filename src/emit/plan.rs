@@ -7,6 +7,7 @@
 //! <namespace>/kustomization.yaml     its policies that allow
 //! <namespace>/<policy>.yaml
 //! <namespace>/_candidates.yaml       comments only, on request
+//! <namespace>/_quarantine/<policy>.yaml    on request; no kustomization names them
 //! <namespace>/default-deny/kustomization.yaml
 //! <namespace>/default-deny/<policy>.yaml
 //! ```
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::coverage::Candidate;
 use crate::model::{Class, Explained, Policy};
+use crate::suspicion::Reasons;
 
 use super::{EmitError, Templates, candidates, render};
 
@@ -28,6 +30,9 @@ pub const KUSTOMIZATION: &str = "kustomization.yaml";
 pub const REVIEW: &str = "REVIEW.md";
 /// The candidates of a namespace. No policy has this name: it begins with an underscore.
 pub const CANDIDATES: &str = "_candidates.yaml";
+/// The directory of a namespace's policies that nothing applies until somebody has accepted them. No namespace and no policy has
+/// this name.
+pub const QUARANTINE: &str = "_quarantine";
 /// The directory of a namespace's default deny.
 pub const DEFAULT_DENY: &str = "default-deny";
 /// The directory that gathers all default denies.
@@ -156,6 +161,24 @@ impl Plan {
             let text = candidates::text(namespace, &candidates);
             self.files.insert(format!("{namespace}/{CANDIDATES}"), Planned { content: Content::Candidates, text });
         }
+    }
+
+    /// Adds the policies in quarantine, which no kustomization names.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn set_quarantined(&mut self, policies: &[Explained], reasons: &Reasons, templates: &Templates) -> Result<(), EmitError> {
+        for explained in policies {
+            let policy = &explained.policy;
+            check_names(policy)?;
+            let text = render::quarantined(explained, reasons, templates)?;
+            let path = format!("{}/{QUARANTINE}/{}.yaml", policy.namespace, policy.name);
+            let planned = Planned { content: Content::Policy(Box::new(policy.clone())), text };
+            if self.files.insert(path, planned).is_some() {
+                return Err(EmitError::DuplicateName { namespace: policy.namespace.clone(), name: policy.name.clone() });
+            }
+        }
+        Ok(())
     }
 
     fn kustomize(

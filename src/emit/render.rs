@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::model::{Class, Explained, Policy, Rules};
+use crate::suspicion::Reasons;
 
 use super::template::{KUSTOMIZATION, POLICY, Templates};
 use super::{EmitError, evidence, manifest, text, words, yaml};
@@ -60,14 +61,22 @@ struct RuleValues {
 /// # Errors
 /// The template fails, or what it makes is not the policy.
 pub fn policy(explained: &Explained, templates: &Templates) -> Result<String, EmitError> {
+    quarantined(explained, &Reasons::new(), templates)
+}
+
+/// The text of a policy file in quarantine, with the reasons above its rules.
+///
+/// # Errors
+/// As [`policy`].
+pub fn quarantined(explained: &Explained, reasons: &Reasons, templates: &Templates) -> Result<String, EmitError> {
     let policy = &explained.policy;
     let file = format!("{}/{}", policy.namespace, policy.name);
-    let rendered = templates.render(POLICY, &file, &policy_values(explained))?;
+    let rendered = templates.render(POLICY, &file, &policy_values(explained, reasons))?;
     check_policy(policy, &file, &rendered, templates)?;
     Ok(rendered)
 }
 
-fn policy_values(explained: &Explained) -> PolicyValues {
+fn policy_values(explained: &Explained, reasons: &Reasons) -> PolicyValues {
     let policy = &explained.policy;
     let object = json!(manifest::write(policy));
     let (direction, peers) = match policy.rules {
@@ -77,7 +86,11 @@ fn policy_values(explained: &Explained) -> PolicyValues {
     };
     let rules = policy.rules.allowing().enumerate().map(|(position, rule)| {
         let written = &object["spec"][direction][position];
-        RuleValues { evidence: evidence::lines(explained, rule), peers: written[peers].clone(), ports: written["ports"].clone() }
+        RuleValues {
+            evidence: evidence::lines(explained, rule, reasons),
+            peers: written[peers].clone(),
+            ports: written["ports"].clone(),
+        }
     });
     PolicyValues {
         purpose: words::purpose(policy),

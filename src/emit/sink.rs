@@ -16,10 +16,12 @@ use std::path::Path;
 
 use crate::coverage::Candidate;
 use crate::model::Explained;
+use crate::suspicion::Reasons;
 
 use super::owner::Kind;
 use super::plan::{
-    ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, REVIEW, Scope, is_namespace_name,
+    ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, QUARANTINE, REVIEW, Scope,
+    is_namespace_name,
 };
 use super::review::Summary;
 use super::transaction::{Transaction, recover};
@@ -50,6 +52,10 @@ pub struct Written {
 pub struct Output<'a> {
     /// The policies.
     pub policies: &'a [Explained],
+    /// Those in quarantine, none unless they were asked for.
+    pub quarantined: &'a [Explained],
+    /// Why these are there.
+    pub reasons: &'a Reasons,
     /// What goes into the review. It need not say anything about files.
     pub summary: &'a Summary,
     /// Rules to be completed by a person, none unless they were asked for.
@@ -71,6 +77,7 @@ pub fn write(
     let mut plan = Plan::new(output.policies, scope, &survey(directory)?, templates)?;
     plan.set_review(review::markdown(output.summary, templates)?);
     plan.set_candidates(output.candidates);
+    plan.set_quarantined(output.quarantined, output.reasons, templates)?;
     apply(&plan, directory, options)
 }
 
@@ -254,7 +261,7 @@ fn stale(plan: &Plan, directory: &Path) -> Result<BTreeSet<String>, EmitError> {
         if !plan.scope.covers(&namespace) {
             continue;
         }
-        for inner in [namespace.clone(), format!("{namespace}/{DEFAULT_DENY}")] {
+        for inner in [namespace.clone(), format!("{namespace}/{DEFAULT_DENY}"), format!("{namespace}/{QUARANTINE}")] {
             for (name, entry) in entries(&directory.join(&inner))? {
                 if entry.is_file() && Path::new(&name).extension().is_some_and(|extension| extension == "yaml") {
                     let kind = match name.as_str() {

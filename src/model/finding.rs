@@ -60,6 +60,9 @@ codes! {
     /// The cloud's metadata service answered a pod.
     MetadataAddress "metadata-address" Serious
         "the metadata service hands out credentials: delete the policy unless this workload must have them";
+    /// What a scan found open.
+    FoundByScan "found-by-scan" Serious
+        "find out who scanned, and from where, before you allow what was found; --quarantine keeps the rules apart";
     /// A workload cannot be told apart from others by any selector.
     BroadSelector "broad-selector" Serious
         "give the workload a label of its own, then learn again";
@@ -129,6 +132,18 @@ codes! {
     /// Traffic of a node other than the pod's own.
     RemoteNodeTraffic "remote-node-traffic" Warning
         "a rule with the node's address was written; node addresses change when nodes are replaced";
+    /// An edge that was used once by who otherwise does other things.
+    OneOffConnection "one-off-connection" Warning
+        "a debugging session or an intruder looks like this, and so does what is rare and meant; --quarantine keeps the rule apart";
+    /// An outside address that was called and never asked for by name.
+    NeverAskedByName "never-asked-by-name" Warning
+        "an address that is fixed in a program, or asked for before the capture began: find out whose it is; --quarantine keeps the rule apart";
+    /// Name resolution elsewhere than at the cluster's resolver.
+    ForeignResolver "foreign-resolver" Warning
+        "DNS to strangers carries data out past every other rule: have the pod ask the cluster's resolver; --quarantine keeps the rule apart";
+    /// The only edge between two namespaces, late and rarely used.
+    FirstAcrossNamespaces "first-across-namespaces" Warning
+        "ask both teams whether it is meant; --quarantine keeps the rule apart";
     /// Policies in the cluster that this tool did not write.
     ExistingPolicy "existing-policy" Warning
         "policies add up: what this one allows stays allowed";
@@ -291,6 +306,14 @@ impl Findings {
         for (code, count) in other.overflow {
             *self.overflow.entry(code).or_default() += count;
         }
+    }
+
+    /// Takes over what `other` says and this one does not.
+    pub fn merge_new(&mut self, mut other: Self) {
+        for (code, findings) in &mut other.counts {
+            findings.retain(|finding, _| self.counts.get(code).is_none_or(|known| !known.contains_key(finding)));
+        }
+        self.merge(other);
     }
 
     /// The findings, worst code first, then by code and subject.

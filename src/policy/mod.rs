@@ -15,4 +15,4 @@ mod selector;
 mod set;
 
 pub use selector::selectors;
-pub use set::{DnsScope, PolicyOptions, PolicySet, Public, SYSTEM_NAMESPACES, Widening, make, subjects};
+pub use set::{DnsScope, PolicyOptions, PolicySet, Public, SYSTEM_NAMESPACES, Widening, make, make_quarantined, subjects};

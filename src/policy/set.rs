@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::edge::Observation;
+use crate::edge::{DynamicPorts, Observation};
 use crate::inventory::{Due, Inventory, Schedule};
-use crate::model::{Class, Code, Edge, Explained, Findings, Party, PodSelector, Policy, Rules, Span, WorkloadName};
+use crate::model::{Class, Code, Edge, Evidence, Explained, Findings, Party, PodSelector, Policy, Rules, Span, WorkloadName};
 
 use super::classify::Sorter;
 use super::draft::DraftKey;
@@ -77,16 +77,58 @@ pub struct PolicySet {
     pub findings: Findings,
 }
 
-/// Makes the policies that allow what was observed.
+/// How names of policies in quarantine begin.
+const QUARANTINED: &str = "quarantined-";
+
+/// Makes the policies that allow what was observed, and deny all else.
 pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOptions) -> PolicySet {
+    let workloads = workloads_by_namespace(inventory);
+    let subjects = wanted(&workloads, options);
+    let mut set = allow(&observation.edges, &observation.dynamic, inventory, options, "");
+    set.policies.extend(subjects.iter().map(|namespace| default_deny(namespace)));
+    set.policies.sort_by(|one, other| one.policy.cmp(&other.policy));
+    if inventory.services().is_empty() {
+        set.findings.add(Code::ServicesMissing, "inventory", "holds no Service at all");
+    }
+    unseen(&mut set.findings, observation, inventory, &subjects, &workloads);
+    set
+}
+
+/// Makes the policies that would allow what is in quarantine beside what is not: no default deny, nothing wider than what was seen
+/// where that can be helped, and no name that another policy has.
+pub fn make_quarantined(
+    edges: &BTreeMap<Edge, Evidence>,
+    dynamic: &[DynamicPorts],
+    inventory: &Inventory,
+    options: &PolicyOptions,
+) -> PolicySet {
+    let options = PolicyOptions { public: Public::Exact, dns: DnsScope::Seen, ..options.clone() };
+    let mut set = allow(edges, dynamic, inventory, &options, QUARANTINED);
+    for explained in &mut set.policies {
+        explained.notes.push(
+            "In quarantine: what it allows looks odd, so no kustomization names this file. Apply it by hand, or not at all."
+                .into(),
+        );
+    }
+    set
+}
+
+/// The policies that allow these edges; their names begin with `prefix`.
+fn allow(
+    edges: &BTreeMap<Edge, Evidence>,
+    dynamic: &[DynamicPorts],
+    inventory: &Inventory,
+    options: &PolicyOptions,
+    prefix: &str,
+) -> PolicySet {
     let workloads = workloads_by_namespace(inventory);
     let subjects = wanted(&workloads, options);
     let selections = select_all(inventory);
     let mut sorter = Sorter::new(inventory, options, &subjects, &selections);
-    for (edge, evidence) in &observation.edges {
+    for (edge, evidence) in edges {
         sorter.sort(edge, evidence);
     }
-    for dynamic in &observation.dynamic {
+    for dynamic in dynamic {
         sorter.sort_dynamic(dynamic);
     }
     sorter.finish_outside();
@@ -94,11 +136,8 @@ pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOp
     sorter.finish_resolution(&workloads, options.dns == DnsScope::Namespace);
 
     let drafts = std::mem::take(&mut sorter.drafts);
-    let names = unique_names(drafts.iter().map(|(key, draft)| (key, draft.name.as_str())));
+    let names = unique_names(drafts.iter().map(|(key, draft)| (key, format!("{prefix}{}", draft.name))));
     let mut set = PolicySet { namespaces: subjects.clone(), ..PolicySet::default() };
-    for namespace in &subjects {
-        set.policies.push(default_deny(namespace));
-    }
     for (key, draft) in drafts {
         let Some(selects) = sorter.selects(key.subject.as_ref()) else {
             set.inexpressible.extend(draft.edges());
@@ -115,10 +154,6 @@ pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOp
     set.policies.sort_by(|one, other| one.policy.cmp(&other.policy));
     set.inexpressible.append(&mut sorter.inexpressible);
     set.findings = sorter.findings;
-    if inventory.services().is_empty() {
-        set.findings.add(Code::ServicesMissing, "inventory", "holds no Service at all");
-    }
-    unseen(&mut set.findings, observation, inventory, &subjects, &workloads);
     set
 }
 
@@ -147,10 +182,10 @@ fn wanted(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &Policy
 }
 
 /// Names by draft, unique in each namespace; the default deny's name is taken.
-fn unique_names<'a>(drafts: impl Iterator<Item = (&'a DraftKey, &'a str)>) -> BTreeMap<DraftKey, String> {
+fn unique_names<'a>(drafts: impl Iterator<Item = (&'a DraftKey, String)>) -> BTreeMap<DraftKey, String> {
     let mut by_namespace: BTreeMap<&str, BTreeMap<DraftKey, String>> = BTreeMap::new();
     for (key, wanted) in drafts {
-        by_namespace.entry(&key.namespace).or_default().insert(key.clone(), wanted.to_owned());
+        by_namespace.entry(&key.namespace).or_default().insert(key.clone(), wanted);
     }
     let text = |key: &DraftKey| {
         let subject = key.subject.as_ref().map(|workload| (&workload.kind.0, &workload.name));

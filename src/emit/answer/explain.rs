@@ -23,6 +23,8 @@ pub struct Explanation {
     pub cases: Vec<(Verdict, String, String)>,
     /// What is written above rules.
     pub comments: BTreeMap<RuleName, Vec<String>>,
+    /// The rules in quarantine that would allow it, once they are accepted.
+    pub quarantine: BTreeSet<RuleName>,
     /// What would allow it, a policy for each side that lacks one.
     pub proposals: Vec<Proposal>,
     /// Why there is no such policy, or why it would not be enough.
@@ -86,6 +88,9 @@ pub fn explain_text(explanation: &Explanation) -> String {
                 }
             }
         }
+    }
+    if !explanation.quarantine.is_empty() {
+        let _ = writeln!(text, "  {}", line(&format!("in quarantine, and would allow it: {}", listed(&explanation.quarantine))));
     }
     for Proposal { remedy, policy, .. } in &explanation.proposals {
         if remedy.is_new {
@@ -166,7 +171,7 @@ pub fn explain_json(explanation: &Explanation) -> Result<String, serde_json::Err
     };
     pretty(&json!({
         "version": VERSION, "originator": explanation.originator, "responder": explanation.responder, "port": explanation.port,
-        "answer": answer(explanation.answer()), "cases": explanation.cases.iter().map(case).collect::<Value>(),
+        "answer": answer(explanation.answer()), "quarantine": rules(&explanation.quarantine), "cases": explanation.cases.iter().map(case).collect::<Value>(),
         "proposals": explanation.proposals.iter().map(proposal).collect::<Value>(), "obstacles": explanation.obstacles,
     }))
 }

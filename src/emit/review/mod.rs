@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::coverage::Coverage;
-use crate::model::{Code, Explained, Finding, Findings, Policy, Span};
+use crate::model::{Code, Edge, Explained, Finding, Findings, Policy, Span};
+use crate::suspicion::Reasons;
 
 use super::sink::Written;
 use super::words;
@@ -44,6 +45,8 @@ pub struct Summary {
     pub files: Option<Written>,
     /// What checking the policies against the capture gave; `null` when they were not checked.
     pub proof: Option<Proof>,
+    /// What is kept apart until somebody has accepted it; `null` when that was not asked for.
+    pub quarantine: Option<Quarantine>,
     /// Whether it was watched long enough; `null` when that was not asked.
     pub coverage: Option<Coverage>,
 }
@@ -179,6 +182,8 @@ impl FindingLine {
 pub struct Proof {
     /// Observed edges that the policies allow.
     pub allowed: u64,
+    /// Observed edges that are in quarantine.
+    pub quarantined: u64,
     /// Observed edges that they deny, as sentences; must be empty.
     pub denied: Vec<String>,
     /// Allowed though neither observed nor said to be; must be empty.
@@ -195,6 +200,55 @@ impl Proof {
     }
 }
 
+/// What is kept apart.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Quarantine {
+    /// The edges, in order.
+    pub edges: Vec<Quarantined>,
+    /// The policies that would allow them, by namespace.
+    pub policies: BTreeMap<String, Vec<PolicyLine>>,
+}
+
+impl Quarantine {
+    /// Of these edges, each with whether the policies outside quarantine deny it.
+    #[must_use]
+    pub fn new(reasons: &Reasons, is_denied: impl Fn(&Edge) -> bool, policies: &[Explained]) -> Self {
+        let edges = reasons.iter().map(|(edge, reasons)| Quarantined {
+            edge: edge.to_string(),
+            reasons: reasons
+                .iter()
+                .map(|reason| Doubt { code: reason.code().name().to_owned(), message: reason.to_string() })
+                .collect(),
+            is_denied: is_denied(edge),
+        });
+        let mut quarantine = Self { edges: edges.collect(), policies: BTreeMap::new() };
+        for explained in policies {
+            quarantine.policies.entry(explained.policy.namespace.clone()).or_default().push(PolicyLine::new(explained));
+        }
+        quarantine
+    }
+}
+
+/// One edge that is kept apart.
+#[derive(Clone, Debug, Serialize)]
+pub struct Quarantined {
+    /// The edge, as a phrase.
+    pub edge: String,
+    /// Why, at least one.
+    pub reasons: Vec<Doubt>,
+    /// Whether it will be denied; if not, a policy that says more than what was seen, on purpose, allows it all the same.
+    pub is_denied: bool,
+}
+
+/// One reason to keep an edge apart.
+#[derive(Clone, Debug, Serialize)]
+pub struct Doubt {
+    /// The code of the finding.
+    pub code: String,
+    /// The rest of a sentence that begins with the edge.
+    pub message: String,
+}
+
 impl Default for Summary {
     fn default() -> Self {
         Self {
@@ -208,6 +262,7 @@ impl Default for Summary {
             findings: Vec::new(),
             files: None,
             proof: None,
+            quarantine: None,
             coverage: None,
         }
     }

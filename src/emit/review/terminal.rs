@@ -10,7 +10,7 @@ use crate::emit::text::{counted, listed, one_line};
 use crate::model::Severity;
 
 use super::coverage::{held_out, outlook, watched};
-use super::{Group, Namespace, Proof, Summary};
+use super::{Group, Namespace, Proof, Quarantine, Quarantined, Summary};
 
 /// The most subjects a code.
 const SUBJECTS: usize = 5;
@@ -27,6 +27,9 @@ pub fn terminal(summary: &Summary, colours: bool) -> String {
     lines.extend(namespaces(&summary.namespaces));
     if let Some(proof) = &summary.proof {
         lines.extend(proved(proof, summary.edges, paint));
+    }
+    if let Some(quarantine) = &summary.quarantine {
+        lines.extend(quarantined(quarantine, summary.files.is_some(), paint));
     }
     if let Some(coverage) = &summary.coverage {
         lines.push(format!("coverage: {}; {}", watched(coverage), outlook(&coverage.discovery.all.estimate)));
@@ -138,8 +141,13 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
         format!("; {} on purpose", counted(u64::try_from(proof.widened.len()).unwrap_or(u64::MAX), "widening", "widenings"))
     };
     if proof.holds() {
+        let quarantined = match proof.quarantined {
+            0 => String::new(),
+            1 => ", 1 is in quarantine".to_owned(),
+            count => format!(", {count} are in quarantine"),
+        };
         return vec![format!(
-            "proof: {} of {} allowed, and nothing else{widened}",
+            "proof: {} of {} allowed{quarantined}, and nothing else{widened}",
             proof.allowed,
             counted(edges, "observed edge is", "observed edges are")
         )];
@@ -152,6 +160,33 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
             lines.extend(more(sentences.len()));
         }
     }
+    lines
+}
+
+/// What will be denied on purpose although it was seen.
+fn quarantined(quarantine: &Quarantine, has_files: bool, paint: Paint) -> Vec<String> {
+    let (denied, allowed): (Vec<&Quarantined>, Vec<&Quarantined>) = quarantine.edges.iter().partition(|edge| edge.is_denied);
+    if denied.is_empty() && allowed.is_empty() {
+        return vec!["quarantine: nothing that was seen looks odd".to_owned()];
+    }
+    let mut lines = Vec::new();
+    for (edges, fate) in [(denied, "denied for now"), (allowed, "allowed all the same, by what is widened")] {
+        if edges.is_empty() {
+            continue;
+        }
+        let count = u64::try_from(edges.len()).unwrap_or(u64::MAX);
+        lines.push(paint.severity("warning", &format!("quarantine: {} {fate}", counted(count, "edge is", "edges are"))));
+        lines.extend(edges.iter().take(SUBJECTS).map(|edge| {
+            let codes = listed(edge.reasons.iter().map(|reason| reason.code.clone()), SUBJECTS);
+            format!("  {}", one_line(&format!("{} ({codes})", edge.edge), WIDTH))
+        }));
+        lines.extend(more(edges.len()));
+    }
+    lines.push(if has_files {
+        "  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; apply a file there when you know that it is meant".to_owned()
+    } else {
+        "  hint: the rules are in no file; with --output DIRECTORY they are in NAMESPACE/_quarantine/".to_owned()
+    });
     lines
 }
 

@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 
 use super::samples;
 use crate::coverage::{Course, Coverage, Discovery, Estimate, HoldOut};
-use crate::emit::review::{Captures, Frames, Proof, json, markdown, terminal};
+use crate::emit::review::{Captures, Frames, Proof, Quarantine, json, markdown, terminal};
 use crate::emit::sink::Written;
 use crate::emit::{Summary, Templates};
-use crate::model::{Code, Findings, Span, Timestamp};
+use crate::model::{Code, Edge, Findings, Party, Protocol, Span, Timestamp};
+use crate::suspicion::Reason;
 
 /// Five minutes with two edges seen once and one seen twice.
 fn coverage() -> Coverage {
@@ -172,8 +173,20 @@ fn a_run_without_anything_still_has_a_review() {
 fn json_keeps_its_form() {
     let value: serde_json::Value = serde_json::from_str(&json(&summary()).expect("writes")).expect("reads");
     let keys: Vec<&str> = value.as_object().expect("object").keys().map(String::as_str).collect();
-    let expected =
-        ["captures", "coverage", "edges", "files", "findings", "flows", "frames", "namespaces", "proof", "scope", "version"];
+    let expected = [
+        "captures",
+        "coverage",
+        "edges",
+        "files",
+        "findings",
+        "flows",
+        "frames",
+        "namespaces",
+        "proof",
+        "quarantine",
+        "scope",
+        "version",
+    ];
     assert_eq!(keys, expected);
     assert_eq!(value["version"], 1);
     assert_eq!(
@@ -181,4 +194,49 @@ fn json_keeps_its_form() {
         "to pods k8s-app=kube-dns of kube-system on TCP 53, UDP 53"
     );
     assert_eq!(value["findings"][0]["severity"], "serious");
+}
+
+#[test]
+fn what_is_in_quarantine_is_told_with_why_and_how_to_accept_it() {
+    let edge = |name: &str| Edge {
+        originator: Party::Workload(samples::workload("prod", name).into()),
+        responder: Party::Workload(samples::workload("prod", "db").into()),
+        protocol: Protocol::Tcp,
+        port: samples::port(3306),
+    };
+    let odd = edge("api\u{1b}[2J|<b>\n");
+    let reasons = BTreeMap::from([
+        (odd.clone(), [Reason::Scan { targets: 12 }, Reason::OneOff { others: 40 }].into()),
+        (edge("web"), [Reason::ForeignResolver].into()),
+    ]);
+    let mut apart = samples::ingress_to_db("prod");
+    apart.policy.name = "quarantined-allow-ingress-to-db".into();
+    let mut summary = summary();
+    summary.quarantine = Some(Quarantine::new(&reasons, |edge| *edge == odd, &[apart]));
+    summary.proof = Some(Proof { allowed: 11, quarantined: 2, ..Proof::default() });
+    let text = terminal(&summary, false);
+    let expected = "\
+proof: 11 of 13 observed edges are allowed, 2 are in quarantine, and nothing else
+quarantine: 1 edge is denied for now
+  prod/api\\u{1b}[2J|<b>\\n -> prod/db TCP 3306 (found-by-scan, one-off-connection)
+quarantine: 1 edge is allowed all the same, by what is widened
+  prod/web -> prod/db TCP 3306 (foreign-resolver)
+  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; apply a file there when you know that it is meant
+";
+    assert!(text.contains(expected), "{text}");
+    let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
+    for line in [
+        "| prod/web -> prod/db TCP 3306 | `foreign-resolver`: asks for names elsewhere than at the cluster's resolver | allowed all the same",
+        "`found-by-scan`: was first used while its originator looked around: it tried 12 ports and addresses in vain<br>`one-off-connection`",
+        "| db (Deployment): from pods name=api-pod on TCP 3306 | `kubectl apply -f prod/_quarantine/quarantined-allow-ingress-to-db.yaml` |",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("<b>") && !text.contains('\u{1b}'), "{text}");
+
+    summary.quarantine = Some(Quarantine::default());
+    summary.proof = Some(Proof { allowed: 13, ..Proof::default() });
+    assert!(terminal(&summary, false).contains("and nothing else\nquarantine: nothing that was seen looks odd\n"));
+    let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
+    assert!(text.contains("\n## Quarantine\n\nNothing that was seen looks odd.\n\n## Was it watched"), "{text}");
 }

@@ -6,11 +6,12 @@ use super::samples;
 use crate::emit::sink::{Options, Output, Written, survey, write};
 use crate::emit::{EmitError, Scope, Summary, Templates};
 use crate::model::Explained;
+use crate::suspicion::Reasons;
 
 fn run(directory: &Path, policies: &[Explained], scope: Scope, options: Options) -> Result<Written, EmitError> {
     let mut summary = Summary::default();
     summary.set_policies(policies);
-    let output = Output { policies, summary: &summary, candidates: &[] };
+    let output = Output { policies, quarantined: &[], reasons: &Reasons::new(), summary: &summary, candidates: &[] };
     write(directory, output, scope, &Templates::embedded().expect("parses"), options)
 }
 
@@ -317,4 +318,55 @@ fn an_output_that_cannot_be_written_says_so() {
 fn nothing_is_found_where_there_is_nothing() {
     let temporary = tempfile::tempdir().expect("temporary directory");
     assert_eq!(survey(&temporary.path().join("none")).expect("reads"), crate::emit::plan::Existing::default());
+}
+
+fn with_quarantine(
+    directory: &Path,
+    policies: &[Explained],
+    quarantined: &[Explained],
+    scope: Scope,
+) -> Result<Written, EmitError> {
+    let mut summary = Summary::default();
+    summary.set_policies(policies);
+    let reasons = Reasons::new();
+    let output = Output { policies, quarantined, reasons: &reasons, summary: &summary, candidates: &[] };
+    write(directory, output, scope, &Templates::embedded().expect("parses"), Options::default())
+}
+
+#[test]
+fn what_is_in_quarantine_is_named_by_no_kustomization_and_goes_when_it_is_accepted() {
+    let temporary = tempfile::tempdir().expect("temporary directory");
+    let output = temporary.path();
+    let quarantined = |name: &str, namespace: &str| {
+        let mut explained = samples::ingress_to_db(namespace);
+        explained.policy.name = name.into();
+        explained
+    };
+    let all = [samples::shop("prod"), samples::shop("dev")].concat();
+    let apart = [quarantined("quarantined-a", "prod"), quarantined("quarantined-b", "prod"), quarantined("quarantined-c", "dev")];
+    let done = with_quarantine(output, &all, &apart, Scope::Everything).expect("writes");
+    assert_eq!(done.removed, 0);
+    let found = |part: &str| names(output).into_iter().filter(|name| name.contains(part)).collect::<Vec<_>>();
+    let paths =
+        ["dev/_quarantine/quarantined-c.yaml", "prod/_quarantine/quarantined-a.yaml", "prod/_quarantine/quarantined-b.yaml"];
+    assert_eq!(found("quarantine"), paths);
+    for (name, text) in tree(output) {
+        assert!(!name.ends_with("kustomization.yaml") || !text.contains("quarantine"), "{name}: {text}");
+    }
+
+    // One of prod has been accepted, one somebody made their own, and the run does not speak of dev.
+    let own = output.join(paths[1]);
+    let changed = fs::read_to_string(&own).expect("reads").replace("managed-by: netpol-gen", "managed-by: ann");
+    fs::write(&own, &changed).expect("writes");
+    let done = with_quarantine(output, &samples::shop("prod"), &[], only("prod")).expect("writes");
+    assert_eq!((done.removed, found("quarantine")), (1, vec![paths[0].to_owned(), paths[1].to_owned()]));
+    assert_eq!(fs::read_to_string(&own).expect("reads"), changed);
+    let refused = with_quarantine(output, &all, &apart, Scope::Everything);
+    assert!(matches!(&refused, Err(EmitError::Foreign { paths }) if paths == &[own]), "{refused:?}");
+
+    let done = with_quarantine(output, &all, &[], Scope::Everything).expect("writes");
+    assert_eq!((done.removed, found("quarantine")), (1, vec![paths[1].to_owned()]));
+    let twice = [apart[0].clone(), apart[0].clone()];
+    let refused = with_quarantine(output, &all, &twice, Scope::Everything);
+    assert!(matches!(refused, Err(EmitError::DuplicateName { .. })), "{refused:?}");
 }

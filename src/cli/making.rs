@@ -1,0 +1,48 @@
+//! From what was observed to the policies: those to be applied, and those in quarantine.
+
+use std::collections::BTreeSet;
+
+use crate::coverage::HoldOut;
+use crate::edge::Observation;
+use crate::inventory::Inventory;
+use crate::model::{Edge, Findings};
+use crate::policy::{self, PolicyOptions, PolicySet};
+use crate::suspicion::{Quarantine, Reasons, Suspicions};
+
+use super::failure::Failure;
+use super::hold_out::hold_out;
+
+/// What was made.
+pub(super) struct Made {
+    pub(super) set: PolicySet,
+    /// Empty where nothing is in quarantine.
+    pub(super) quarantined: PolicySet,
+    /// Why the edges in quarantine are there.
+    pub(super) reasons: Reasons,
+    pub(super) hold_out: Option<HoldOut>,
+    /// Of the policies, and of what looks odd.
+    pub(super) findings: Findings,
+}
+
+/// Makes the policies; with `has_quarantine`, those of what looks odd and was not accepted lie apart. The observation is afterwards what
+/// it was.
+pub(super) fn make(
+    observation: &mut Observation,
+    inventory: &Inventory,
+    options: &PolicyOptions,
+    accepted: BTreeSet<Edge>,
+    has_quarantine: bool,
+) -> Result<Made, Failure> {
+    let subjects = policy::subjects(inventory, options);
+    let suspicions = Suspicions::new(observation, inventory, &subjects, accepted);
+    let mut findings = suspicions.findings(observation);
+    let mut quarantine = if has_quarantine { suspicions.quarantine(observation) } else { Quarantine::default() };
+    // Before the policies themselves are made: only one set of them is in memory at a time.
+    let hold_out = hold_out(observation, inventory, options)?;
+    let mut set = policy::make(observation, inventory, options);
+    let mut quarantined = policy::make_quarantined(&quarantine.edges, &quarantine.dynamic, inventory, options);
+    findings.merge(std::mem::take(&mut set.findings));
+    findings.merge_new(std::mem::take(&mut quarantined.findings));
+    quarantine.give_back(observation);
+    Ok(Made { set, quarantined, reasons: quarantine.reasons, hold_out, findings })
+}
