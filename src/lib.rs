@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!  capture ──Frame──► decode ──Packet──► flow ──Flow──► edge ──Edge+Evidence──► policy ──Policy──► emit ──► files
-//!  (files, libpcap)                                      ▲                        │
-//!  cluster / snapshot file ───────Inventory──────────────┘                        └──► verify (knows only Policy,
-//!                                                                                      Inventory and Edge)
+//!  (files, libpcap)                                      ▲            ▲           │
+//!  cluster / snapshot file ───────Inventory──────────────┘            │           └──► verify (knows only Policy,
+//!  a reviewer's file ─────────────────────────────────────────────decision             Inventory and Edge)
 //! ```
 //!
 //! Data flows one way. Every stage returns its result beside its findings; nothing prints below `cli`, and nothing below the
 //! adapters knows a clock, a file or a cluster. A module imports only modules to its left:
-//! `model < decode < flow < inventory < edge < policy < verify < coverage < emit < {capture, cluster} < cli`; `verify` knows nothing
+//! `model < decode < flow < inventory < edge < decision < policy < verify < coverage < emit < {capture, cluster} < cli`; `verify` knows nothing
 //! of how `policy` makes policies, `coverage` says how much the capture can have shown, and `capture` and `cluster` know nothing of
 //! each other.
 
@@ -22,6 +22,8 @@ pub mod flow;
 pub mod inventory;
 
 pub mod edge;
+
+pub mod decision;
 
 pub mod policy;
 
