@@ -12,7 +12,7 @@ use ipnet::IpNet;
 #[cfg(feature = "cluster")]
 use crate::cluster::Access;
 
-use super::args_checks::{Diff, Explain, Verify};
+use super::args_checks::{Deciding, Diff, Explain, Verify};
 #[cfg(any(feature = "live", feature = "cluster"))]
 use super::duration::parse_duration;
 
@@ -211,6 +211,9 @@ pub(super) struct Learn {
     /// Allow a range (endPort) over ports that a program picked at run time
     #[arg(long)]
     pub(super) port_ranges: bool,
+
+    #[command(flatten)]
+    pub(super) deciding: Deciding,
 
     /// Write what objects of the cluster speak of and nobody was seen to do (Services that nobody called, webhooks, scraping) as
     /// candidates: files of comments, NAMESPACE/_candidates.yaml, for you to complete

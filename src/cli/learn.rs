@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::capture;
 use crate::coverage::{Coverage, Discovery, blind_spots, candidates};
+use crate::decision::Rejected;
 use crate::decode::DecodeOptions;
 use crate::edge::Observation;
 use crate::emit::text::counted;
@@ -17,6 +18,7 @@ use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
 use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 
 use super::args::{Dns, Format, Learn, Public};
+use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
 use super::hold_out::hold_out;
@@ -31,6 +33,8 @@ use super::recording::tell_errors;
 /// Learns, writes, tells.
 pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let denied = Denied::parse(&arguments.deny)?;
+    // Before anything is captured: what is wrong with them must not come up after an hour.
+    let mut decided = Decided::read(&arguments.deciding)?;
     let is_stream = arguments.output == Path::new("-");
     if is_stream && arguments.format == Format::Json {
         return Err(Failure::TwoOutputs);
@@ -47,10 +51,13 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let limits = Limits { flows: arguments.flows, edges: arguments.edges };
     let mut reading = reading::read(inputs, decoding, limits, &inventory)?;
     tell_errors(&reading.errors);
-    let options = policy_options(arguments);
+    let mut options = policy_options(arguments);
+    let mut rejected = decided.apply(&mut reading.observation, &inventory, &mut options)?;
     // Before the policies themselves are made: only one set of them is in memory at a time.
     let hold_out = hold_out(&mut reading.observation, &inventory, &options)?;
-    let set = policy::make(&reading.observation, &inventory, &options);
+    let mut set = policy::make(&reading.observation, &inventory, &options);
+    decided.obey(&mut set, &rejected)?;
+    rejected.restore(&mut reading.observation);
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
         return Err(Failure::NoSuchNamespace(missing.clone()));
     }
@@ -60,11 +67,14 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(reading.observation.findings.clone());
     findings.merge(set.findings.clone());
     findings.merge(blind_spots(&reading.observation, &inventory, &set.namespaces));
+    decided.decisions.ignore(&mut findings);
+    decided.decisions.conclude(options.namespaces.as_ref(), &mut findings);
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
-    let proof = prove(&reading.observation, &inventory, &set)?;
+    summary.decisions = decided.summary(&rejected);
+    let proof = prove(&reading.observation, &inventory, &set, &rejected, &decided)?;
     if is_empty(&set) {
         tell(arguments.format, &summary)?;
-        return Err(empty(&reading, &set));
+        return Err(empty(&reading, &set, &rejected));
     }
     if !proof.holds() {
         return Err(Failure::Unproved(proof.denied.into_iter().chain(proof.excess).take(10).collect()));
@@ -132,20 +142,29 @@ pub(super) fn print_codes() -> Result<u8, Failure> {
 }
 
 /// Checks the policies against what was observed, by an evaluator that shares no code with their making.
-fn prove(observation: &Observation, inventory: &Inventory, set: &PolicySet) -> Result<review::Proof, Failure> {
+fn prove(
+    observation: &Observation,
+    inventory: &Inventory,
+    set: &PolicySet,
+    rejected: &Rejected,
+    decided: &Decided,
+) -> Result<review::Proof, Failure> {
     let manifests: Vec<_> = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
     let widening = |widening: &policy::Widening| {
         let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
         let whole = verify::Widening::whole(policy, widening.reason.clone());
-        verify::Widening { workloads: widening.workloads.clone(), ..whole }
+        verify::Widening { workloads: widening.workloads.clone(), addresses: widening.addresses, ..whole }
     };
     let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: set.widenings.iter().map(widening).collect() };
-    let edges = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge));
-    let proof = verify::prove(&manifests, &World::from_inventory(inventory), edges.clone(), &terms)?;
+    let world = World::from_inventory(inventory);
+    decided.hold_to(rejected, &verify::admitted(&manifests, &world, rejected.edges().map(|(edge, _)| edge))?)?;
+    let edges = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge) && !rejected.contains(edge));
+    let proof = verify::prove(&manifests, &world, edges.clone(), &terms)?;
     let denied: BTreeSet<&Edge> = proof.denied.iter().map(|denied| &denied.edge).collect();
     let widened: BTreeSet<String> = proof.widened.iter().map(widened).collect();
     Ok(review::Proof {
         allowed: u64::try_from(edges.count() - denied.len()).unwrap_or(u64::MAX),
+        rejected: u64::try_from(rejected.edges().len()).unwrap_or(u64::MAX),
         denied: proof.denied.iter().map(ToString::to_string).collect(),
         excess: proof.excess.iter().map(ToString::to_string).chain(proof.unisolated.iter().map(unisolated)).collect(),
         widened: widened.into_iter().collect(),
@@ -180,6 +199,8 @@ fn policy_options(arguments: &Learn) -> PolicyOptions {
             Dns::Namespace => DnsScope::Namespace,
         },
         allows_port_ranges: arguments.port_ranges,
+        widenings: Vec::new(),
+        rejections: Vec::new(),
     }
 }
 
@@ -215,8 +236,11 @@ pub(super) fn nothing_seen(reading: &Reading) -> Failure {
 }
 
 /// Says where the traffic went, if not into policies.
-fn empty(reading: &Reading, set: &PolicySet) -> Failure {
+fn empty(reading: &Reading, set: &PolicySet, rejected: &Rejected) -> Failure {
     let edges = u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX);
+    if !rejected.is_empty() && reading.observation.edges.keys().all(|edge| rejected.contains(edge)) {
+        return Failure::AllRejected(rejected.edges().len());
+    }
     if reading.observation.edges.is_empty() {
         return nothing_seen(reading);
     }

@@ -4,6 +4,7 @@
 //! times, so the same input gives the same bytes.
 
 mod coverage;
+mod decisions;
 mod markdown;
 mod terminal;
 
@@ -17,6 +18,7 @@ use crate::model::{Code, Explained, Finding, Findings, Policy, Span};
 use super::sink::Written;
 use super::words;
 
+pub use decisions::{Decided, DecisionLine, IgnoredLine, RejectedLine};
 pub use markdown::markdown;
 pub use terminal::terminal;
 
@@ -46,6 +48,8 @@ pub struct Summary {
     pub proof: Option<Proof>,
     /// Whether it was watched long enough; `null` when that was not asked.
     pub coverage: Option<Coverage>,
+    /// What reviewers decided and what became of it; `null` without a file of decisions.
+    pub decisions: Option<Decided>,
 }
 
 /// What was read.
@@ -179,7 +183,9 @@ impl FindingLine {
 pub struct Proof {
     /// Observed edges that the policies allow.
     pub allowed: u64,
-    /// Observed edges that they deny, as sentences; must be empty.
+    /// Observed edges that they deny because a reviewer decided so.
+    pub rejected: u64,
+    /// Observed edges that they deny though they should not, as sentences; must be empty.
     pub denied: Vec<String>,
     /// Allowed though neither observed nor said to be; must be empty.
     pub excess: Vec<String>,
@@ -209,6 +215,7 @@ impl Default for Summary {
             files: None,
             proof: None,
             coverage: None,
+            decisions: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::emit::text::{counted, listed, one_line};
 use crate::model::Severity;
 
 use super::coverage::{held_out, outlook, watched};
-use super::{Group, Namespace, Proof, Summary};
+use super::{Decided, Group, Namespace, Proof, Summary};
 
 /// The most subjects a code.
 const SUBJECTS: usize = 5;
@@ -27,6 +27,9 @@ pub fn terminal(summary: &Summary, colours: bool) -> String {
     lines.extend(namespaces(&summary.namespaces));
     if let Some(proof) = &summary.proof {
         lines.extend(proved(proof, summary.edges, paint));
+    }
+    if let Some(decided) = &summary.decisions {
+        lines.extend(decisions(decided));
     }
     if let Some(coverage) = &summary.coverage {
         lines.push(format!("coverage: {}; {}", watched(coverage), outlook(&coverage.discovery.all.estimate)));
@@ -137,9 +140,10 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
     } else {
         format!("; {} on purpose", counted(u64::try_from(proof.widened.len()).unwrap_or(u64::MAX), "widening", "widenings"))
     };
+    let rejected = if proof.rejected > 0 { format!(", {} denied by decision", proof.rejected) } else { String::new() };
     if proof.holds() {
         return vec![format!(
-            "proof: {} of {} allowed, and nothing else{widened}",
+            "proof: {} of {} allowed{rejected}, and nothing else{widened}",
             proof.allowed,
             counted(edges, "observed edge is", "observed edges are")
         )];
@@ -151,6 +155,21 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
             lines.extend(sentences.iter().take(SUBJECTS).map(|sentence| format!("  {}", one_line(sentence, WIDTH))));
             lines.extend(more(sentences.len()));
         }
+    }
+    lines
+}
+
+/// What became of the decisions, and what is denied by them.
+fn decisions(decided: &Decided) -> Vec<String> {
+    let mut lines = vec![format!("decisions: {}", decided.in_words())];
+    for rejected in decided.rejected.iter().take(SUBJECTS) {
+        let connections = counted(rejected.connections, "connection", "connections");
+        lines.push(format!("  {}", one_line(&format!("denied: {} ({connections}): {}", rejected.edge, rejected.reason), WIDTH)));
+    }
+    lines.extend(more(decided.rejected.len()));
+    let ignored = u64::try_from(decided.ignored.len()).unwrap_or(u64::MAX);
+    if ignored > 0 {
+        lines.push(format!("  {} ignored; REVIEW.md lists them", counted(ignored, "finding", "findings")));
     }
     lines
 }
