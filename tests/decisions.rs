@@ -128,6 +128,23 @@ fn policies_that_allow_what_is_rejected_are_told_on() {
 }
 
 #[test]
+fn policies_of_an_earlier_run_that_still_allow_it_are_a_finding() {
+    let place = Place::new();
+    place.learned("", &[]);
+    let applied = place.path("applied.yaml");
+    fs::write(&applied, place.policy("allow-db-to-192-168-5-10").unwrap()).unwrap();
+    let stderr = place.learned(REJECT, &["--inventory", &applied]);
+    let said =
+        "  prod/allow-db-to-192-168-5-10 would still let prod/db -> 192.168.5.10 TCP 80 through, which is rejected by decision\n";
+    assert!(stderr.contains(said), "{stderr}");
+    // One that this run makes takes its place, whatever it said.
+    let applied = fs::read_to_string(&applied).unwrap().replace("allow-db-to-192-168-5-10", "allow-ingress-to-db");
+    fs::write(place.path("applied.yaml"), applied).unwrap();
+    let stderr = place.learned(REJECT, &["--inventory", &place.path("applied.yaml")]);
+    assert!(!stderr.contains("would still let"), "{stderr}");
+}
+
+#[test]
 fn a_range_takes_the_place_of_the_addresses_seen_and_is_counted() {
     let place = Place::new();
     let stderr = place.learned(WIDEN, &[]);
@@ -160,6 +177,9 @@ fn a_range_of_callers_closes_what_was_open_to_everyone() {
 - {from: 198.51.100.0/24, to: prod/web, port: TCP 80, bound: 256, reason: the offices}
 - {from: 203.0.113.48/30, to: prod/web, port: TCP 80, bound: 3, reason: the branch}
 ";
+    let half = callers.lines().take(2).collect::<Vec<_>>().join("\n");
+    place.learned(&half, &[]);
+    assert!(place.policy("allow-internet-to-web").is_some(), "one caller is in no range");
     place.learned(callers, &[]);
     assert_eq!(place.policy("allow-internet-to-web"), None);
     assert!(place.policy("allow-198-51-100-0-24-to-web").unwrap().contains("cidr: 198.51.100.0/24\n"));

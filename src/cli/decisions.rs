@@ -5,12 +5,15 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+
 use crate::decision::{DecisionError, Decisions, Rejected, file};
 use crate::edge::Observation;
-use crate::emit::review;
+use crate::emit::{self, review};
 use crate::inventory::Inventory;
+use crate::model::{Code, Findings};
 use crate::policy::{PolicyOptions, PolicySet, subjects};
-use crate::verify::Admitted;
+use crate::verify::{self, PolicyName, World};
 
 use super::args_checks::Deciding;
 use super::failure::Failure;
@@ -69,16 +72,40 @@ impl Decided {
         set.obey(&mut self.decisions, rejected).map_err(|error| self.failure(error))
     }
 
-    /// Holds the policies to what is rejected.
+    /// Holds the policies to what is rejected, and says which others in the cluster would still allow it.
     ///
     /// # Errors
-    /// The first edge that they let through all the same.
-    pub(super) fn hold_to(&self, rejected: &Rejected, admitted: &BTreeSet<Admitted>) -> Result<(), Failure> {
-        let Some(first) = admitted.first() else { return Ok(()) };
-        let Some((_, rejection)) = rejected.edges().find(|(edge, _)| **edge == first.edge) else { return Ok(()) };
-        let (line, what) = (rejection.decision.line, Box::new(rejection.decision.what.clone()));
-        let (edge, by) = (Box::new(first.edge.clone()), first.to_string());
-        Err(self.failure(DecisionError::Reallowed { line, what, edge, by }))
+    /// The first edge that the policies let through themselves.
+    pub(super) fn hold(&self, set: &PolicySet, inventory: &Inventory, rejected: &Rejected) -> Result<Findings, Failure> {
+        let mut findings = Findings::default();
+        if rejected.is_empty() {
+            return Ok(findings);
+        }
+        let world = World::from_inventory(inventory);
+        let mut policies: Vec<_> = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
+        let edges = || rejected.edges().map(|(edge, _)| edge);
+        if let Some(first) = verify::admitted(&policies, &world, edges())?.first()
+            && let Some(rejection) = rejected.get(&first.edge)
+        {
+            let (line, what) = (rejection.decision.line, Box::new(rejection.decision.what.clone()));
+            let (edge, by) = (Box::new(first.edge.clone()), first.to_string());
+            return Err(self.failure(DecisionError::Reallowed { line, what, edge, by }));
+        }
+        // Policies add up. Also those of an earlier run that this one no longer makes: they stay until someone deletes them.
+        let names: BTreeSet<_> =
+            policies.iter().map(|policy| (policy.metadata.namespace.clone(), policy.metadata.name.clone())).collect();
+        let stays = |policy: &&NetworkPolicy| {
+            !names.contains(&(policy.metadata.namespace.clone(), policy.metadata.name.clone())) && verify::check(policy).is_ok()
+        };
+        policies.extend(inventory.existing_policies().iter().filter(stays).cloned());
+        for admitted in verify::admitted(&policies, &world, edges())? {
+            let by: BTreeSet<&PolicyName> = admitted.by.iter().map(|rule| &rule.policy).collect();
+            for policy in by {
+                let message = format!("would still let {} through, which is rejected by decision", admitted.edge);
+                findings.add(Code::ExistingPolicy, policy.to_string(), message);
+            }
+        }
+        Ok(findings)
     }
 
     /// What became of the decisions, for those who read of the run.

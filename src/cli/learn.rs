@@ -67,11 +67,12 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(reading.observation.findings.clone());
     findings.merge(set.findings.clone());
     findings.merge(blind_spots(&reading.observation, &inventory, &set.namespaces));
+    findings.merge(decided.hold(&set, &inventory, &rejected)?);
     decided.decisions.ignore(&mut findings);
     decided.decisions.conclude(options.namespaces.as_ref(), &mut findings);
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
     summary.decisions = decided.summary(&rejected);
-    let proof = prove(&reading.observation, &inventory, &set, &rejected, &decided)?;
+    let proof = prove(&reading.observation, &inventory, &set, &rejected)?;
     if is_empty(&set) {
         tell(arguments.format, &summary)?;
         return Err(empty(&reading, &set, &rejected));
@@ -147,7 +148,6 @@ fn prove(
     inventory: &Inventory,
     set: &PolicySet,
     rejected: &Rejected,
-    decided: &Decided,
 ) -> Result<review::Proof, Failure> {
     let manifests: Vec<_> = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
     let widening = |widening: &policy::Widening| {
@@ -156,10 +156,8 @@ fn prove(
         verify::Widening { workloads: widening.workloads.clone(), addresses: widening.addresses, ..whole }
     };
     let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: set.widenings.iter().map(widening).collect() };
-    let world = World::from_inventory(inventory);
-    decided.hold_to(rejected, &verify::admitted(&manifests, &world, rejected.edges().map(|(edge, _)| edge))?)?;
     let edges = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge) && !rejected.contains(edge));
-    let proof = verify::prove(&manifests, &world, edges.clone(), &terms)?;
+    let proof = verify::prove(&manifests, &World::from_inventory(inventory), edges.clone(), &terms)?;
     let denied: BTreeSet<&Edge> = proof.denied.iter().map(|denied| &denied.edge).collect();
     let widened: BTreeSet<String> = proof.widened.iter().map(widened).collect();
     Ok(review::Proof {

@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
     }
     let reading = read(&arguments.read, &arguments.replaying, &inventory)?;
     let seen = seen(&reading);
-    tell_reading(&reading, &inventory);
+    tell_reading(&reading, &inventory, &decided);
     if seen.is_empty() {
         return Err(nothing_seen(&reading));
     }
@@ -92,10 +92,11 @@ fn rejected(replay: &mut Replay, seen: &BTreeMap<Edge, Evidence>, decided: &Deci
 }
 
 /// Says what was read and what could not be told of it.
-fn tell_reading(reading: &Reading, inventory: &Inventory) {
+fn tell_reading(reading: &Reading, inventory: &Inventory, decided: &Decided) {
     let mut findings = reading.findings.clone();
     findings.merge(inventory.findings().clone());
     findings.merge(reading.observation.findings.clone());
+    decided.decisions.tell_expired(&mut findings);
     let mut summary = Summary {
         captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
         frames: reading.frames.clone(),

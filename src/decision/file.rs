@@ -94,11 +94,11 @@ pub fn read(text: &str) -> Result<Vec<Decision>, DecisionError> {
     let mut decisions = Vec::new();
     for EdgeEntry { from, to, port, reason, by, until } in file.accept {
         let what = What::Accept(edges(&from, &to, &port)?);
-        decisions.push(decision(what, &from, reason, by, until)?);
+        decisions.push(decision(what, &from, &reason, by, until)?);
     }
     for EdgeEntry { from, to, port, reason, by, until } in file.reject {
         let what = What::Reject(edges(&from, &to, &port)?);
-        decisions.push(decision(what, &from, reason, by, until)?);
+        decisions.push(decision(what, &from, &reason, by, until)?);
     }
     for WidenEntry { from, to, port, bound, reason, by, until } in file.widen {
         let edges = edges(&from, &to, &port)?;
@@ -107,7 +107,7 @@ pub fn read(text: &str) -> Result<Vec<Decision>, DecisionError> {
             return Err(field("to", &to, what));
         };
         let what = What::Widen(Widen { edges, way, range, bound });
-        decisions.push(decision(what, &from, reason, by, until)?);
+        decisions.push(decision(what, &from, &reason, by, until)?);
     }
     for RenameEntry { namespace, from, to, reason, by, until } in file.rename {
         if !is_label(&namespace.value) {
@@ -120,7 +120,7 @@ pub fn read(text: &str) -> Result<Vec<Decision>, DecisionError> {
         }
         let place = from.clone();
         let what = What::Rename(Rename { namespace: namespace.value, from: from.value, to: to.value });
-        decisions.push(decision(what, &place, reason, by, until)?);
+        decisions.push(decision(what, &place, &reason, by, until)?);
     }
     for IgnoreEntry { code, subject, reason, by, until } in file.ignore {
         let Some(known) = Code::ALL.iter().find(|known| known.name() == code.value) else {
@@ -130,7 +130,7 @@ pub fn read(text: &str) -> Result<Vec<Decision>, DecisionError> {
             return Err(field("code", &code, "is about decisions: take out the decision that it speaks of"));
         }
         let what = What::Ignore(Ignore { code: *known, subject: subject.map(|subject| subject.value) });
-        decisions.push(decision(what, &code, reason, by, until)?);
+        decisions.push(decision(what, &code, &reason, by, until)?);
     }
     Ok(decisions)
 }
@@ -146,13 +146,15 @@ fn edges(from: &Text, to: &Text, port: &Text) -> Result<EdgePattern, DecisionErr
 }
 
 /// `first` is the field by which a person finds the decision again.
-fn decision(what: What, first: &Text, reason: Text, by: Option<Text>, until: Option<Text>) -> Result<Decision, DecisionError> {
-    if reason.value.trim().is_empty() {
-        return Err(field("reason", &reason, "says nothing"));
+fn decision(what: What, first: &Text, reason: &Text, by: Option<Text>, until: Option<Text>) -> Result<Decision, DecisionError> {
+    // However it is folded in the file, it is one line where it is told.
+    let said = reason.value.split_whitespace().collect::<Vec<_>>().join(" ");
+    if said.is_empty() {
+        return Err(field("reason", reason, "says nothing"));
     }
     let until = until.map(|until| date(&until)).transpose()?;
     let line = first.referenced.line();
-    Ok(Decision { what, reason: reason.value.trim().to_owned(), by: by.map(|by| by.value), until, line })
+    Ok(Decision { what, reason: said, by: by.map(|by| by.value), until, line })
 }
 
 /// A date of RFC 3339 (`full-date`), and nothing with a time or a zone.

@@ -109,6 +109,12 @@ impl Rejected {
         self.edges.iter()
     }
 
+    /// Why an edge was rejected, if it was.
+    #[must_use]
+    pub fn get(&self, edge: &Edge) -> Option<&Rejection> {
+        self.edges.get(edge)
+    }
+
     /// Whether an edge is one of them.
     #[must_use]
     pub fn contains(&self, edge: &Edge) -> bool {
@@ -258,10 +264,15 @@ impl Decisions {
         }
         let mut rejected = Rejected::default();
         for (edge, evidence) in &observation.edges {
-            if has_subject(edge, &is_subject)
-                && let Some(decision) = self.judge(edge, evidence)?
-            {
-                rejected.edges.insert(edge.clone(), Rejection { decision, evidence: evidence.clone(), is_dynamic: false });
+            if !has_subject(edge, &is_subject) {
+                continue;
+            }
+            match self.judge(edge, evidence)? {
+                Some(decision) => {
+                    let rejection = Rejection { decision, evidence: evidence.clone(), is_dynamic: false };
+                    rejected.edges.insert(edge.clone(), rejection);
+                }
+                None => self.widen(edge)?,
             }
         }
         observation.edges.retain(|edge, _| !rejected.edges.contains_key(edge));
@@ -299,38 +310,38 @@ impl Decisions {
         Ok(())
     }
 
-    /// Counts an edge with all that mean it. Gives the decision that rejects it.
+    /// Counts an edge with all that accept or reject it. Gives the decision that rejects it.
     fn judge(&mut self, edge: &Edge, evidence: &Evidence) -> Result<Option<Arc<Decision>>, DecisionError> {
-        let mut accepting: Option<usize> = None;
-        let mut rejecting: Option<usize> = None;
-        let mut widening: Option<usize> = None;
-        for position in 0..self.entries.len() {
-            let Entry { decision, is_expired: false, .. } = &self.entries[position] else { continue };
-            let is_meant = match &decision.what {
-                What::Accept(edges) | What::Reject(edges) => edges.matches(edge, evidence),
-                What::Widen(widen) => rejecting.is_none() && widen.subject(edge).is_some(),
-                What::Rename(_) | What::Ignore(_) => false,
+        let mut accepting: Option<Arc<Decision>> = None;
+        let mut rejecting: Option<Arc<Decision>> = None;
+        for entry in self.entries.iter_mut().filter(|entry| !entry.is_expired) {
+            let (edges, found) = match &entry.decision.what {
+                What::Accept(edges) => (edges, &mut accepting),
+                What::Reject(edges) => (edges, &mut rejecting),
+                _ => continue,
             };
-            if !is_meant {
-                continue;
+            if edges.matches(edge, evidence) {
+                entry.matches += 1;
+                found.get_or_insert_with(|| Arc::clone(&entry.decision));
             }
-            let against = match &decision.what {
-                What::Accept(_) => {
-                    accepting = accepting.or(Some(position));
-                    None
-                }
-                What::Reject(_) => {
-                    rejecting = rejecting.or(Some(position));
-                    accepting
-                }
-                _ => widening.replace(position),
-            };
-            if let Some(against) = against {
-                return Err(contradiction(&self.entries[against].decision, decision, edge.to_string()));
-            }
-            self.entries[position].matches += 1;
         }
-        Ok(rejecting.map(|position| Arc::clone(&self.entries[position].decision)))
+        match (accepting, rejecting) {
+            (Some(one), Some(other)) => Err(contradiction(&one, &other, edge.to_string())),
+            (_, rejecting) => Ok(rejecting),
+        }
+    }
+
+    /// Counts an edge with the range that it is part of.
+    fn widen(&mut self, edge: &Edge) -> Result<(), DecisionError> {
+        let mut known: Option<Arc<Decision>> = None;
+        for entry in self.entries.iter_mut().filter(|entry| !entry.is_expired && entry.decision.widens(edge).is_some()) {
+            if let Some(known) = known {
+                return Err(contradiction(&known, &entry.decision, edge.to_string()));
+            }
+            entry.matches += 1;
+            known = Some(Arc::clone(&entry.decision));
+        }
+        Ok(())
     }
 
     /// Holds every range to its bound, workload by workload, and says what it adds.
@@ -398,15 +409,18 @@ impl Decisions {
             let what = &entry.decision.what;
             let is_in = |scope: &BTreeSet<String>| what.namespaces().iter().any(|namespace| scope.contains(*namespace));
             entry.is_elsewhere = scope.is_some_and(|scope| !is_in(scope));
-            match (entry.state(), entry.decision.until) {
-                (State::Unmatched, _) => {
-                    findings.add(Code::DecisionUnmatched, what.to_string(), "means nothing that this run saw");
-                }
-                (State::Expired, Some(until)) => {
-                    findings.add(Code::DecisionExpired, what.to_string(), format!("counted until {until} and counts no more"));
-                }
-                _ => {}
+            if entry.state() == State::Unmatched {
+                findings.add(Code::DecisionUnmatched, what.to_string(), "means nothing that this run saw");
             }
+        }
+        self.tell_expired(findings);
+    }
+
+    /// Says which decisions count no more.
+    pub fn tell_expired(&self, findings: &mut Findings) {
+        for Entry { decision, .. } in self.entries.iter().filter(|entry| entry.is_expired) {
+            let until = decision.until.map(|until| until.to_string()).unwrap_or_default();
+            findings.add(Code::DecisionExpired, decision.what.to_string(), format!("counted until {until} and counts no more"));
         }
     }
 }

@@ -63,11 +63,11 @@ fn inventory() -> Inventory {
 
 /// A file of these entries, each of a kind.
 fn file_of(entries: &[(&str, &str)]) -> String {
-    let mut kinds: BTreeMap<&str, String> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (kind, entry) in entries {
-        kinds.entry(kind).or_default().push_str(&format!("- {{{entry}, reason: why}}\n"));
+        kinds.entry(kind).or_default().push(format!("- {{{entry}, reason: why}}\n"));
     }
-    kinds.iter().fold("version: 1\n".to_owned(), |file, (kind, entries)| format!("{file}{kind}:\n{entries}"))
+    kinds.iter().fold("version: 1\n".to_owned(), |file, (kind, entries)| format!("{file}{kind}:\n{}", entries.concat()))
 }
 
 fn decisions(entries: &[(&str, &str)]) -> Result<Decisions, DecisionError> {
@@ -92,7 +92,9 @@ accept:
 - from: prod/web
   to: prod/api
   port: TCP 8080
-  reason: ours
+  reason: >-
+    ours
+    alone
   by: the shop team
   until: 2027-06-30
 reject:
@@ -116,6 +118,7 @@ ignore:
     assert_eq!(shown, expected);
     let accept = &decisions.entries()[0].decision;
     assert_eq!((accept.by.as_deref(), accept.until, accept.line), (Some("the shop team"), Some(date(2027, 6, 30)), 3));
+    assert_eq!(accept.reason, "ours alone");
 }
 
 #[test]
@@ -244,21 +247,25 @@ fn ports_picked_at_run_time_are_rejected_one_by_one() {
     let ports = [40001, 40002, 40003].map(|port| NonZeroU16::new(port).expect("a port"));
     let dynamic = DynamicPorts { edge: tcp("prod/web", "192.0.2.1", 40001), ports: ports.into(), evidence: evidence(&[]) };
     let mut observation = Observation { dynamic: vec![dynamic.clone()], ..Observation::default() };
-    let mut decisions = decisions(&[("reject", "from: prod/web, to: 192.0.2.1, port: TCP 40002-50000")]).expect("reads");
+    let wide = ("widen", "from: prod/web, to: 192.0.2.0/24, port: any, bound: 256");
+    let mut decisions = decisions(&[("reject", "from: prod/web, to: 192.0.2.1, port: TCP 40002-50000"), wide]).expect("reads");
     let mut rejected = decisions.apply(&mut observation, &inventory(), |_| true).expect("applies");
     assert_eq!(observation.dynamic[0].ports, BTreeSet::from([ports[0]]));
     assert_eq!(rejected.edges().len(), 2);
+    assert_eq!(decisions.entries()[1].state(), State::Unmatched, "no range is made of them");
     rejected.restore(&mut observation);
     assert_eq!((observation.dynamic, observation.edges.len()), (vec![dynamic], 0), "they were no edges before either");
 }
 
 #[test]
 fn decisions_that_cannot_both_be_obeyed_are_named_both() {
+    /// What it shows, the decisions, what the error names.
+    type Row<'a> = (&'a str, [(&'a str, &'a str); 2], [&'a str; 2]);
     let web_out = "from: prod/web, to: 192.0.2.1, port: TCP 80";
     let wide = "from: prod/web, to: 192.0.2.0/24, port: any, bound: 255";
     let narrow = "from: prod/*, to: 192.0.2.0/30, port: TCP 80, bound: 3";
     let edges = [tcp("prod/web", "192.0.2.1", 80)];
-    let rows: [(&str, [(&str, &str); 2], [&str; 2]); 6] = [
+    let rows: [Row; 6] = [
         (
             "the same edges",
             [("accept", web_out), ("reject", web_out)],

@@ -43,30 +43,27 @@ impl PolicySet {
     }
 
     fn rename(&mut self, decisions: &mut Decisions) -> Result<(), DecisionError> {
-        let mut names: BTreeMap<(String, String), (String, Option<Arc<Decision>>)> = BTreeMap::new();
-        let mut renamed: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut named: BTreeMap<Name, Named> = BTreeMap::new();
+        let mut renamed: BTreeMap<Name, String> = BTreeMap::new();
         for Explained { policy, notes, .. } in &mut self.policies {
             let generated = policy.name.clone();
-            let decision = decisions.rename(&policy.namespace, &policy.name);
-            if let Some((name, decision)) = &decision {
-                notes.push(format!("By decision: named so instead of {generated} ({})", decision.reason));
+            let mut decision = None;
+            if let Some((name, renaming)) = decisions.rename(&policy.namespace, &generated) {
+                notes.push(format!("By decision: named so instead of {generated} ({})", renaming.reason));
                 renamed.insert((policy.namespace.clone(), generated.clone()), name.clone());
-                policy.name.clone_from(name);
+                policy.name = name;
+                decision = Some(renaming);
             }
-            let decision = decision.map(|(_, decision)| decision);
-            let key = (policy.namespace.clone(), policy.name.clone());
-            // Of two that share a name at least one was given it: those of the tool are unique.
-            if let Some((other, theirs)) = names.insert(key, (generated.clone(), decision.clone()))
-                && let Some((decision, other)) =
-                    decision.map(|own| (own, other)).or_else(|| theirs.map(|theirs| (theirs, generated)))
-            {
-                let what = Box::new(decision.what.clone());
-                return Err(DecisionError::NameTaken {
-                    line: decision.line,
-                    what,
-                    other: format!("{}/{other}", policy.namespace),
-                });
-            }
+            let own = Named { generated: generated.clone(), decision: decision.clone() };
+            let Some(other) = named.insert((policy.namespace.clone(), policy.name.clone()), own) else { continue };
+            // The tool's own names are unique: at least one of the two was given its name.
+            let (decision, other) = match (decision, other.decision) {
+                (Some(decision), _) => (decision, other.generated),
+                (None, Some(decision)) => (decision, generated),
+                (None, None) => continue,
+            };
+            let (line, what) = (decision.line, Box::new(decision.what.clone()));
+            return Err(DecisionError::NameTaken { line, what, other: format!("{}/{other}", policy.namespace) });
         }
         self.policies.sort_by(|one, other| one.policy.cmp(&other.policy));
         let widenings = std::mem::take(&mut self.widenings).into_iter().map(|mut widening| {
@@ -78,6 +75,17 @@ impl PolicySet {
         self.widenings = widenings.collect();
         Ok(())
     }
+}
+
+/// A policy's namespace and name.
+type Name = (String, String);
+
+/// How a policy came to its name.
+struct Named {
+    /// The name that the tool gave it.
+    generated: String,
+    /// By which it has another.
+    decision: Option<Arc<Decision>>,
 }
 
 /// The decisions that took something from a workload's rules, by workload and whether it is egress.
