@@ -171,6 +171,20 @@ fn a_range_takes_the_place_of_the_addresses_seen_and_is_counted() {
 }
 
 #[test]
+fn ports_of_a_range_are_those_seen() {
+    let place = Place::new();
+    let callers = "widen:
+- {from: 198.51.100.0/24, to: prod/web, port: TCP 80-90, bound: 256, reason: the offices}
+- {from: 198.51.100.0/24, to: prod/web, port: TCP 443, bound: 256, reason: the offices with TLS}
+";
+    let stderr = place.learned(callers, &[]);
+    assert!(stderr.contains("1 obeyed (1 widen), 1 means nothing that was seen\n"), "{stderr}");
+    let policy = place.policy("allow-198-51-100-0-24-to-web").unwrap();
+    assert!(policy.contains("adds 254 addresses that were not seen (the offices)\n"), "{policy}");
+    assert!(!policy.contains("TLS") && !policy.contains("443"), "a port that was not seen is not allowed: {policy}");
+}
+
+#[test]
 fn a_range_of_callers_closes_what_was_open_to_everyone() {
     let place = Place::new();
     let callers = "widen:

@@ -162,7 +162,7 @@ fn prove(
     let widened: BTreeSet<String> = proof.widened.iter().map(widened).collect();
     Ok(review::Proof {
         allowed: u64::try_from(edges.count() - denied.len()).unwrap_or(u64::MAX),
-        rejected: u64::try_from(rejected.edges().len()).unwrap_or(u64::MAX),
+        rejected: u64::try_from(observation.edges.keys().filter(|edge| rejected.contains(edge)).count()).unwrap_or(u64::MAX),
         denied: proof.denied.iter().map(ToString::to_string).collect(),
         excess: proof.excess.iter().map(ToString::to_string).chain(proof.unisolated.iter().map(unisolated)).collect(),
         widened: widened.into_iter().collect(),

@@ -86,7 +86,10 @@ struct IgnoreEntry {
 pub fn read(text: &str) -> Result<Vec<Decision>, DecisionError> {
     let file: File = serde_saphyr::from_str(text).map_err(|error| {
         let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
-        DecisionError::Malformed { line, column, what: error.without_snippet().to_string() }
+        let what = error.without_snippet().to_string();
+        // The reader says the place at the end as well.
+        let what = what.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&what).to_owned();
+        DecisionError::Malformed { line, column, what }
     })?;
     if file.version != VERSION {
         return Err(DecisionError::Version(file.version));

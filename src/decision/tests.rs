@@ -129,7 +129,11 @@ fn a_file_that_says_something_else_is_refused_with_its_place() {
         ("no version", "reject: []\n".into(), "version"),
         ("a later version", "version: 2\n".into(), "version 2, and this program knows version 1"),
         ("an unknown kind", "version: 1\nallow: []\n".into(), "line 2"),
-        ("an unknown field", format!("version: 1\nreject:\n- {{{edge}, reason: x, why: y}}\n"), "why"),
+        (
+            "an unknown field",
+            format!("version: 1\nreject:\n- {{{edge}, reason: x, why: y}}\n"),
+            "line 3, column 59: unknown field `why`, expected one of from, to, port, reason, by, until",
+        ),
         ("a kind twice", "version: 1\nreject: []\nreject: []\n".into(), "line 3"),
         ("no reason", format!("version: 1\nreject:\n- {{{edge}}}\n"), "reason"),
         ("an empty reason", format!("version: 1\nreject:\n- {{{edge}, reason: ' '}}\n"), "line 3: reason: ` ` says nothing"),
@@ -158,6 +162,7 @@ fn a_file_that_says_something_else_is_refused_with_its_place() {
     for (message, text, expected) in rows {
         let error = file::read(&text).expect_err(message).to_string();
         assert!(error.contains(expected), "{message}: no {expected:?} in {error:?}");
+        assert!(error.matches("line").count() < 3, "{message}: a place is said once: {error:?}");
     }
 }
 

@@ -182,7 +182,7 @@ codes! {
         "no rule was written; find out who does this: it is a scan, an attack or a broken program";
     /// A reviewer's decision that means nothing that was seen.
     DecisionUnmatched "decision-unmatched" Warning
-        "if it is new, check how it is written; if it is settled, take it out of the file, or what it allows or hides will come back unasked";
+        "if it is new, check how it is written; if it is old, take it out of the file: it would count again, unasked, if such a thing came back";
     /// A reviewer's decision whose last day is over.
     DecisionExpired "decision-expired" Warning
         "it was not obeyed: decide again, with a later date or without, or take it out of the file";

@@ -39,7 +39,7 @@ pub(super) struct Sorter<'a> {
     pub(super) resolvers: BTreeMap<String, BTreeMap<WorkloadName, Resolvers<'a>>>,
     pub(super) outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall<'a>>>,
     /// The policies that say a range where addresses were seen, and why.
-    pub(super) widened: BTreeMap<DraftKey, &'a Decision>,
+    pub(super) widened: BTreeMap<DraftKey, BTreeSet<&'a Decision>>,
     /// Ports opened to every outside address, and the addresses that were seen.
     exposed: BTreeMap<(WorkloadName, PolicyPort), BTreeSet<IpAddr>>,
     /// Edges that no policy can allow.
@@ -179,7 +179,7 @@ impl<'a> Sorter<'a> {
             edge,
             evidence,
         );
-        self.widened.insert(draft_key(workload, Class::Outside, direction, &group), decision);
+        self.widened.entry(draft_key(workload, Class::Outside, direction, &group)).or_default().insert(&**decision);
         true
     }
 

@@ -109,3 +109,71 @@ fn side(policy: &Policy) -> Option<(&WorkloadName, bool)> {
     };
     Some((policy.subject.as_ref()?, is_egress))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+
+    use jiff::civil::date;
+    use serde_json::json;
+
+    use super::*;
+    use crate::decision::file;
+    use crate::edge::Observation;
+    use crate::inventory::{InventoryBuilder, InventoryOptions};
+    use crate::model::{DirectionEvidence, Edge, Evidence, Protocol, Span, Timestamp, WorkloadKind};
+    use crate::policy::{PolicyOptions, make};
+
+    #[test]
+    fn two_decisions_on_one_range_make_one_policy_with_both_reasons() {
+        let mut builder = InventoryBuilder::new();
+        builder.apply_value(
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "n", "name": "db", "labels": {"app": "db"}},
+            "status": {"podIP": "10.244.1.9"}}),
+        );
+        let inventory = builder.build(&InventoryOptions::default());
+        let workload = WorkloadName { namespace: "n".into(), name: "db".into(), kind: WorkloadKind("Pod".into()) };
+        let edge = |address: [u8; 4], port: u16| Edge {
+            originator: Party::Workload(workload.clone().into()),
+            responder: Party::Outside(address.into()),
+            protocol: Protocol::Tcp,
+            port: NonZeroU16::new(port).expect("a port"),
+        };
+        let evidence = Evidence {
+            connections: 1,
+            span: Span::at(Timestamp(0)),
+            direction: DirectionEvidence::Syn,
+            mid_stream: 0,
+            one_way: 0,
+            called: None,
+        };
+        let edges = [edge([192, 0, 2, 1], 80), edge([192, 0, 2, 1], 443), edge([192, 0, 2, 2], 443), edge([192, 0, 2, 9], 80)];
+        let mut observation =
+            Observation { edges: edges.into_iter().map(|edge| (edge, evidence.clone())).collect(), ..Observation::default() };
+        let text = "{version: 1, widen: [
+            {from: n/db, to: 192.0.2.0/30, port: TCP 443, bound: 4, reason: b},
+            {from: n/db, to: 192.0.2.0/30, port: TCP 80, bound: 4, reason: a}]}";
+        let mut decisions = Decisions::new(file::read(text).expect("reads"), date(2026, 1, 1)).expect("agree");
+        let rejected = decisions.apply(&mut observation, &inventory, |_| true).expect("applies");
+        let options = PolicyOptions { widenings: decisions.widenings(), ..PolicyOptions::default() };
+        let mut set = make(&observation, &inventory, &options);
+        set.obey(&mut decisions, &rejected).expect("obeys");
+        let names: Vec<&str> = set.policies.iter().map(|explained| explained.policy.name.as_str()).collect();
+        assert_eq!(names, ["default-deny-all", "allow-db-to-192-0-2-0-30", "allow-db-to-192-0-2-9"]);
+        let notes = [
+            "By decision: 192.0.2.0/30, which adds 3 addresses that were not seen (a)",
+            "By decision: 192.0.2.0/30, which adds 2 addresses that were not seen (b)",
+        ];
+        assert_eq!(set.policies[1].notes, notes);
+        let widened: Vec<(&str, Option<String>)> = set
+            .widenings
+            .iter()
+            .map(|widening| (widening.reason.as_str(), widening.addresses.map(|range| range.to_string())))
+            .collect();
+        let expected = [
+            ("2 addresses that were not seen, by decision: b", Some("192.0.2.0/30".to_owned())),
+            ("3 addresses that were not seen, by decision: a", Some("192.0.2.0/30".to_owned())),
+        ];
+        assert_eq!(widened, expected);
+    }
+}

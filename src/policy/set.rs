@@ -116,10 +116,10 @@ pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOp
         };
         let name = names[&key].clone();
         let has_range = options.allows_port_ranges;
-        let decision = sorter.widened.get(&key).copied();
+        let decisions = sorter.widened.remove(&key).unwrap_or_default();
         if let Some(mut explained) = draft.finish(key, name, selects) {
             set.widenings.extend(widening(&explained, has_range));
-            set.widenings.extend(decision.and_then(|decision| decided(&mut explained, decision)));
+            set.widenings.extend(decisions.into_iter().filter_map(|decision| decided(&mut explained, decision)));
             set.widenings.extend(mistaken(&explained, &selections));
             set.policies.push(explained);
         }
@@ -205,7 +205,7 @@ fn widening(explained: &Explained, has_range: bool) -> Option<Widening> {
 /// A range instead of the addresses seen, as a reviewer decided, with a note that says so.
 fn decided(explained: &mut Explained, decision: &Decision) -> Option<Widening> {
     let What::Widen(widen) = &decision.what else { return None };
-    let edges: BTreeSet<&Edge> = explained.grounds.values().flat_map(BTreeMap::keys).collect();
+    let edges = explained.grounds.values().flat_map(BTreeMap::keys).filter(|edge| widen.subject(edge).is_some());
     let count = added(widen.range, edges);
     let added =
         if count == 1 { "1 address that was not seen".to_owned() } else { format!("{count} addresses that were not seen") };
