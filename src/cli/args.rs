@@ -39,8 +39,8 @@ pub(super) enum Command {
     /// which one with the same name as a given one does not count. Replicas stand for one another: a connection counts as denied where
     /// some pod of its workloads would not be let. The result goes to standard output, all else to standard error.
     ///
-    /// Exit codes: 0 all is allowed; 1 something would be denied (with --deny-excess: or something is allowed that nobody used); 2 it
-    /// could not be done, or a capture could not be read to its end.
+    /// Exit codes: 0 all is allowed, or denied by decision; 1 something would be denied, or is allowed against a decision (with
+    /// --deny-excess: or something is allowed that nobody used); 2 it could not be done, or a capture could not be read to its end.
     Verify(Box<Verify>),
     /// Say which rule lets a connection through, or what is missing
     ///

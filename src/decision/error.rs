@@ -125,7 +125,7 @@ impl DecisionError {
             }
             Self::NameTaken { .. } => "choose a name that no other policy of the namespace has",
             Self::Reallowed { .. } => {
-                "narrow what allows it (--public exact, a smaller range, labels that tell workloads apart), or take the decision back"
+                "narrow what allows it (a smaller range, both protocols of name resolution, labels that tell workloads apart), or take the decision back"
             }
         }
     }
