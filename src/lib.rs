@@ -2,16 +2,16 @@
 //!
 //! ```text
 //!  capture ──Frame──► decode ──Packet──► flow ──Flow──► edge ──Edge+Evidence──► policy ──Policy──► emit ──► files
-//!  (files, libpcap)                                      ▲                        │
-//!  cluster / snapshot file ───────Inventory──────────────┘                        └──► verify (knows only Policy,
-//!                                                                                      Inventory and Edge)
+//!  (files, libpcap)                                      ▲            ▲           │
+//!  cluster / snapshot file ───────Inventory──────────────┘            │           └──► verify (knows only Policy,
+//!  a reviewer's file ─────────────────────────────────────────────decision             Inventory and Edge)
 //! ```
 //!
 //! Data flows one way. Every stage returns its result beside its findings; nothing prints below `cli`, and nothing below the
 //! adapters knows a clock, a file or a cluster. A module imports only modules to its left:
-//! `model < decode < flow < inventory < edge < suspicion < policy < verify < coverage < emit < {capture, cluster} < cli`;
-//! `suspicion` says which edges may not have been meant, `verify` knows nothing of how `policy` makes policies, `coverage` says how
-//! much the capture can have shown, and `capture` and `cluster` know nothing of each other.
+//! `model < decode < flow < inventory < edge < suspicion < decision < policy < verify < coverage < emit < {capture, cluster} < cli`;
+//! `suspicion` says which edges may not have been meant, `decision` what reviewers decided, `verify` knows nothing of how `policy` makes
+//! policies, `coverage` says how much the capture can have shown, and `capture` and `cluster` know nothing of each other.
 
 pub mod model;
 
@@ -24,6 +24,8 @@ pub mod inventory;
 pub mod edge;
 
 pub mod suspicion;
+
+pub mod decision;
 
 pub mod policy;
 

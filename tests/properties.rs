@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use jiff::civil::date;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use netpol_gen::decision::{Decisions, file};
 use netpol_gen::edge::Observation;
 use netpol_gen::emit::manifest;
 use netpol_gen::inventory::{Inventory, InventoryBuilder, InventoryOptions, PodId, snapshot};
@@ -16,7 +18,7 @@ use netpol_gen::model::{
     Code, DirectionEvidence, Edge, Evidence, Explained, NonEmpty, Party, Policy, Protocol, Rules, Span, Timestamp, WorkloadName,
 };
 use netpol_gen::policy::{PolicyOptions, PolicySet, Public, make, make_quarantined};
-use netpol_gen::verify::{Answer, Evaluator, Place, PolicyName, Terms, Widening, World, prove};
+use netpol_gen::verify::{Answer, Evaluator, Place, PolicyName, Terms, Widening, World, admitted, prove};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -237,6 +239,55 @@ proptest! {
                 prop_assert!(edges.contains_key(edge), "not observed, but allowed: {edge}");
             }
         }
+    }
+
+    #[test]
+    fn decisions_take_away_what_they_say_and_add_a_range_at_most(
+        templates in twins(),
+        drawn in drawn(),
+        chosen in any::<u32>(),
+        is_widened in any::<bool>(),
+    ) {
+        let inventory = inventory(&templates);
+        let edges = edges(&inventory, &drawn);
+        let is_chosen = |(_, position): &(&Edge, u32)| chosen >> position & 1 == 1;
+        let rejections = edges.keys().zip(0..32).filter(is_chosen).map(|(edge, _)| {
+            let Edge { originator, responder, protocol, port } = edge;
+            format!("- {{from: '{originator}', to: '{responder}', port: {protocol} {port}, reason: chosen}}\n")
+        });
+        let mut text = format!("version: 1\nreject:\n{}", rejections.collect::<Vec<_>>().concat());
+        if is_widened {
+            text += "widen:\n- {from: alpha/*, to: 203.0.113.4/30, port: any, bound: 4, reason: a pool}\n";
+        }
+        let mut decisions = Decisions::new(file::read(&text).unwrap(), date(2026, 1, 1)).unwrap();
+        let mut observation = Observation { edges: edges.clone(), ..Observation::default() };
+        let mut rejected = decisions.apply(&mut observation, &inventory, |_| true).unwrap();
+        let widenings = decisions.widenings();
+        let options = PolicyOptions { public: Public::Exact, widenings, ..PolicyOptions::default() };
+        let mut set = make(&observation, &inventory, &options);
+        set.obey(&mut decisions, &rejected).unwrap();
+        let widenings = set.widenings.iter().map(|widening| {
+            let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
+            let whole = Widening::whole(policy, widening.reason.clone());
+            Widening { workloads: widening.workloads.clone(), addresses: widening.addresses, ..whole }
+        });
+        let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: widenings.collect() };
+        let kept = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge));
+        let (manifests, world) = (manifests(&set.policies), World::from_inventory(&inventory));
+        let proof = prove(&manifests, &world, kept, &terms).unwrap();
+        prop_assert!(proof.holds(), "{proof:#?}");
+        let may_be_widened = |edge: &Edge| match (&edge.originator, &edge.responder) {
+            (Party::Workload(workload), Party::Outside(IpAddr::V4(address))) => {
+                is_widened && workload.namespace == "alpha" && address.octets()[..3] == [203, 0, 113]
+            }
+            _ => false,
+        };
+        let told_apart = !has(&set, &[Code::BroadSelector]) && selections_are_exact(&templates);
+        for admitted in admitted(&manifests, &world, rejected.edges().map(|(edge, _)| edge)).unwrap() {
+            prop_assert!(!told_apart || may_be_widened(&admitted.edge), "rejected, and let through {admitted}: {}", admitted.edge);
+        }
+        rejected.restore(&mut observation);
+        prop_assert_eq!(observation.edges, edges, "nothing is lost");
     }
 
     #[test]

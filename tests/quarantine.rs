@@ -308,6 +308,37 @@ fn a_later_run_takes_away_what_is_no_longer_in_quarantine() {
 }
 
 #[test]
+fn what_is_accepted_or_rejected_leaves_the_quarantine() {
+    let place = Place::new();
+    let decisions = "version: 1\naccept:\n- {from: staging/api, to: prod/db, port: TCP 3306, reason: the report}\n\
+                     reject:\n- {from: prod/api, to: 203.0.113.66, port: any, reason: nobody knows it}\n\
+                     widen:\n- {from: prod/db, to: 8.8.8.8/29, port: UDP 53, bound: 8, reason: its resolver}\n";
+    fs::write(place.folder.path().join("netpol-gen.yaml"), decisions).unwrap();
+    place.learn("all.pcap", "policies", &["--quarantine", "--no-decisions"]);
+    let summary = place.learn("all.pcap", "policies", &["--quarantine"]);
+    let proof = &summary["proof"];
+    let counts = ["allowed", "rejected", "quarantined"].map(|count| proof[count].as_u64().unwrap());
+    assert_eq!(counts, [6, 1, 3], "{:#}", summary["quarantine"]["edges"]);
+    let apart: Vec<String> = place.tree("policies").into_keys().filter(|name| name.contains("/_quarantine/")).collect();
+    let expected = [
+        "prod/_quarantine/quarantined-allow-api-to-cloud-metadata.yaml",
+        "prod/_quarantine/quarantined-allow-egress-from-api.yaml",
+        "prod/_quarantine/quarantined-allow-egress-from-web.yaml",
+        "prod/_quarantine/quarantined-allow-ingress-to-cart.yaml",
+        "prod/_quarantine/quarantined-allow-ingress-to-db.yaml",
+    ];
+    assert_eq!(apart, expected);
+    let tree = place.tree("policies");
+    let db = &tree["prod/allow-ingress-to-db.yaml"];
+    assert!(db.contains("kubernetes.io/metadata.name: staging") && db.contains("(the report)"), "{db}");
+    assert!(tree["prod/allow-db-to-8-8-8-8-29.yaml"].contains("cidr: 8.8.8.8/29"));
+    assert!(tree.values().all(|text| !text.contains("203.0.113.66/32")), "what is rejected is nowhere");
+    let (code, stdout, stderr) = place.run(&["verify", "--policies", "policies", "--read", "all.pcap"]);
+    let said = "10 edges: 6 allowed, 3 denied, 1 rejected by decision";
+    assert_eq!((code, stdout.lines().next()), (Some(1), Some(said)), "{stderr}");
+}
+
+#[test]
 fn a_stream_has_no_quarantine_and_says_so() {
     let place = Place::new();
     let (code, stdout, stderr) = place.run(&["learn", "--read", "all.pcap", "--output", "-", "--quarantine"]);

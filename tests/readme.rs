@@ -52,6 +52,22 @@ fn the_checks_shown_are_real() {
 }
 
 #[test]
+fn the_decisions_shown_are_obeyed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, output) = (folder.path().join("netpol-gen.yaml"), folder.path().join("policies"));
+    fs::write(&file, format!("version: 1\n{}", block(&readme, "```yaml\nversion: 1\n"))).unwrap();
+    let capture = ["--read", "captures/shop-backup-out.pcap", "--inventory", "captures/shop-backup-out.yaml"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+    command.current_dir(root).arg("learn").args(capture).arg("--decisions").arg(&file).arg("--output").arg(&output);
+    let result = command.output().unwrap();
+    let stderr = String::from_utf8(result.stderr).unwrap();
+    assert!(stderr.contains("netpol-gen.yaml: 5 obeyed (1 accept, 1 reject, 1 widen, 1 rename, 1 ignore)\n"), "{stderr}");
+    assert!(output.join("prod/allow-db-to-backup.yaml").exists());
+}
+
+#[test]
 fn the_commands_it_names_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).unwrap();

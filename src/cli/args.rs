@@ -12,7 +12,7 @@ use ipnet::IpNet;
 #[cfg(feature = "cluster")]
 use crate::cluster::Access;
 
-use super::args_checks::{Diff, Explain, Verify};
+use super::args_checks::{Deciding, Diff, Explain, Verify};
 #[cfg(any(feature = "live", feature = "cluster"))]
 use super::duration::parse_duration;
 
@@ -39,8 +39,8 @@ pub(super) enum Command {
     /// which one with the same name as a given one does not count. Replicas stand for one another: a connection counts as denied where
     /// some pod of its workloads would not be let. The result goes to standard output, all else to standard error.
     ///
-    /// Exit codes: 0 all is allowed; 1 something would be denied (with --deny-excess: or something is allowed that nobody used); 2 it
-    /// could not be done, or a capture could not be read to its end.
+    /// Exit codes: 0 all is allowed, or denied by decision; 1 something would be denied, or is allowed against a decision (with
+    /// --deny-excess: or something is allowed that nobody used); 2 it could not be done, or a capture could not be read to its end.
     Verify(Box<Verify>),
     /// Say which rule lets a connection through, or what is missing
     ///
@@ -217,6 +217,9 @@ pub(super) struct Learn {
     /// kustomization names
     #[arg(long)]
     pub(super) quarantine: bool,
+
+    #[command(flatten)]
+    pub(super) deciding: Deciding,
 
     /// Write what objects of the cluster speak of and nobody was seen to do (Services that nobody called, webhooks, scraping) as
     /// candidates: files of comments, NAMESPACE/_candidates.yaml, for you to complete

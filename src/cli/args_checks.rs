@@ -30,6 +30,19 @@ pub(super) struct Known {
     pub(super) service_cidr: Vec<IpNet>,
 }
 
+/// What reviewers decided.
+#[derive(Debug, Args)]
+pub(super) struct Deciding {
+    /// A file of decisions (accept, reject, widen, rename, ignore). Without it: netpol-gen.yaml of the current directory, if there is
+    /// one
+    #[arg(long, value_name = "FILE")]
+    pub(super) decisions: Option<PathBuf>,
+
+    /// Leave decisions out
+    #[arg(long, conflicts_with = "decisions")]
+    pub(super) no_decisions: bool,
+}
+
 /// The policies to be checked.
 #[derive(Debug, Args)]
 pub(super) struct GivenPolicies {
@@ -77,6 +90,9 @@ pub(super) struct Verify {
 
     #[command(flatten)]
     pub(super) replaying: Replaying,
+
+    #[command(flatten)]
+    pub(super) deciding: Deciding,
 
     /// End with exit code 1 also if something is allowed that nobody used, unless the tool's own policies say so on purpose
     #[arg(long)]

@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::capture::CaptureError;
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterError;
+use crate::decision::DecisionError;
 use crate::emit::{EmitError, YamlProblem};
 use crate::inventory::InventoryError;
 use crate::verify::{PolicyError, PolicyName};
@@ -66,6 +67,25 @@ pub(super) enum Failure {
         /// Where it was looked for.
         directory: PathBuf,
     },
+    /// A file of decisions.
+    #[error("read the decisions of {}", path.display())]
+    DecisionsUnreadable {
+        /// As it was named.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Decisions that cannot be obeyed.
+    #[error("obey the decisions of {file}: {source}")]
+    Decisions {
+        /// The file.
+        file: String,
+        /// Why.
+        source: DecisionError,
+    },
+    /// All that was seen is rejected.
+    #[error("find a connection to make a rule of: all {0} edges seen are rejected by decision")]
+    AllRejected(usize),
     /// Policies that are given.
     #[error("read policies from {}", path.display())]
     PoliciesUnreadable {
@@ -217,6 +237,9 @@ impl Failure {
                 "names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject"
             }
             Self::TwoOutputs => "give --output a directory, or leave --format out",
+            Self::DecisionsUnreadable { .. } => "name a file with --decisions, or leave decisions out with --no-decisions",
+            Self::Decisions { source, .. } => source.hint(),
+            Self::AllRejected(_) => "take one of the decisions back, or write the default deny by hand",
             Self::PoliciesUnreadable { .. } => {
                 "name a file or directory of NetworkPolicies, or `cluster` for those of the inventory"
             }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::capture;
 use crate::coverage::{Coverage, Discovery, blind_spots, candidates};
+use crate::decision::Rejected;
 use crate::decode::DecodeOptions;
 use crate::emit::text::counted;
 use crate::emit::{self, Scope, Summary, Templates, review};
@@ -16,6 +17,7 @@ use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 
 use super::args::{Dns, Format, Learn, Public};
+use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
 #[cfg(feature = "live")]
@@ -31,6 +33,8 @@ use super::recording::tell_errors;
 /// Learns, writes, tells.
 pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let denied = Denied::parse(&arguments.deny)?;
+    // Before anything is captured: what is wrong with them must not come up after an hour.
+    let mut decided = Decided::read(&arguments.deciding)?;
     let is_stream = arguments.output == Path::new("-");
     if is_stream && arguments.format == Format::Json {
         return Err(Failure::TwoOutputs);
@@ -47,9 +51,9 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let limits = Limits { flows: arguments.flows, edges: arguments.edges };
     let mut reading = reading::read(inputs, decoding, limits, &inventory)?;
     tell_errors(&reading.errors);
-    let options = policy_options(arguments);
-    let made = making::make(&mut reading.observation, &inventory, &options, BTreeSet::new(), arguments.quarantine)?;
-    let Made { set, quarantined, reasons, hold_out, findings: found } = made;
+    let mut options = policy_options(arguments);
+    let made = making::make(&mut reading.observation, &inventory, &mut options, &mut decided, arguments.quarantine)?;
+    let Made { set, quarantined, reasons, rejected, hold_out, findings: found } = made;
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
         return Err(Failure::NoSuchNamespace(missing.clone()));
     }
@@ -59,12 +63,16 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(reading.observation.findings.clone());
     findings.merge(found);
     findings.merge(blind_spots(&reading.observation, &inventory, &set.namespaces));
+    findings.merge(decided.hold(&set, &inventory, &rejected)?);
+    decided.decisions.ignore(&mut findings);
+    decided.decisions.conclude(options.namespaces.as_ref(), &mut findings);
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
-    let (proof, quarantine) = prove(&reading.observation, &inventory, &set, &quarantined, &reasons)?;
+    summary.decisions = decided.summary(&rejected);
+    let (proof, quarantine) = prove(&reading.observation, &inventory, (&set, &quarantined), &reasons, &rejected)?;
     summary.quarantine = arguments.quarantine.then_some(quarantine);
     if is_empty(&set) {
         tell(arguments.format, &summary)?;
-        return Err(if is_empty(&quarantined) { empty(&reading, &set) } else { all_in_quarantine(&reasons) });
+        return Err(if is_empty(&quarantined) { empty(&reading, &set, &rejected) } else { all_in_quarantine(&reasons) });
     }
     if !proof.holds() {
         return Err(Failure::Unproved(proof.denied.into_iter().chain(proof.excess).take(10).collect()));
@@ -151,6 +159,8 @@ fn policy_options(arguments: &Learn) -> PolicyOptions {
             Dns::Namespace => DnsScope::Namespace,
         },
         allows_port_ranges: arguments.port_ranges,
+        widenings: Vec::new(),
+        rejections: Vec::new(),
     }
 }
 
@@ -186,8 +196,11 @@ pub(super) fn nothing_seen(reading: &Reading) -> Failure {
 }
 
 /// Says where the traffic went, if not into policies.
-fn empty(reading: &Reading, set: &PolicySet) -> Failure {
+fn empty(reading: &Reading, set: &PolicySet, rejected: &Rejected) -> Failure {
     let edges = u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX);
+    if !rejected.is_empty() && reading.observation.edges.keys().all(|edge| rejected.contains(edge)) {
+        return Failure::AllRejected(rejected.edges().len());
+    }
     if reading.observation.edges.is_empty() {
         return nothing_seen(reading);
     }

@@ -1,14 +1,14 @@
 //! From what was observed to the policies: those to be applied, and those in quarantine.
 
-use std::collections::BTreeSet;
-
 use crate::coverage::HoldOut;
+use crate::decision::Rejected;
 use crate::edge::Observation;
 use crate::inventory::Inventory;
-use crate::model::{Edge, Findings};
+use crate::model::Findings;
 use crate::policy::{self, PolicyOptions, PolicySet};
 use crate::suspicion::{Quarantine, Reasons, Suspicions};
 
+use super::decisions::Decided;
 use super::failure::Failure;
 use super::hold_out::hold_out;
 
@@ -19,22 +19,25 @@ pub(super) struct Made {
     pub(super) quarantined: PolicySet,
     /// Why the edges in quarantine are there.
     pub(super) reasons: Reasons,
+    /// What a reviewer does not want.
+    pub(super) rejected: Rejected,
     pub(super) hold_out: Option<HoldOut>,
     /// Of the policies, and of what looks odd.
     pub(super) findings: Findings,
 }
 
-/// Makes the policies; with `has_quarantine`, those of what looks odd and was not accepted lie apart. The observation is afterwards what
-/// it was.
+/// Makes the policies, without what is rejected; with `has_quarantine`, those of what looks odd and was not accepted lie apart. The
+/// observation is afterwards what it was.
 pub(super) fn make(
     observation: &mut Observation,
     inventory: &Inventory,
-    options: &PolicyOptions,
-    accepted: BTreeSet<Edge>,
+    options: &mut PolicyOptions,
+    decided: &mut Decided,
     has_quarantine: bool,
 ) -> Result<Made, Failure> {
+    let mut rejected = decided.apply(observation, inventory, options)?;
     let subjects = policy::subjects(inventory, options);
-    let suspicions = Suspicions::new(observation, inventory, &subjects, accepted);
+    let suspicions = Suspicions::new(observation, inventory, &subjects, decided.decisions.vouched(observation));
     let mut findings = suspicions.findings(observation);
     let mut quarantine = if has_quarantine { suspicions.quarantine(observation) } else { Quarantine::default() };
     // Before the policies themselves are made: only one set of them is in memory at a time.
@@ -43,6 +46,8 @@ pub(super) fn make(
     let mut quarantined = policy::make_quarantined(&quarantine.edges, &quarantine.dynamic, inventory, options);
     findings.merge(std::mem::take(&mut set.findings));
     findings.merge_new(std::mem::take(&mut quarantined.findings));
+    decided.obey(&mut set, &rejected)?;
     quarantine.give_back(observation);
-    Ok(Made { set, quarantined, reasons: quarantine.reasons, hold_out, findings })
+    rejected.restore(observation);
+    Ok(Made { set, quarantined, reasons: quarantine.reasons, rejected, hold_out, findings })
 }

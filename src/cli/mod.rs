@@ -8,6 +8,7 @@ mod args_checks;
 #[cfg(feature = "live")]
 mod capture;
 mod convert;
+mod decisions;
 mod diff;
 #[cfg(any(feature = "live", feature = "cluster"))]
 mod duration;

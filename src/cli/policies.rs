@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy};
 
+use crate::decision::{Decision, Way, What};
 use crate::emit::given::{self, Given};
 use crate::emit::manifest::{CLASS, MANAGED_BY, TOOL};
 use crate::emit::plan::QUARANTINE;
 use crate::emit::text::{counted, listed};
 use crate::inventory::Inventory;
+use crate::model::Class;
 use crate::verify::{PolicyName, RuleName};
 
 use super::failure::Failure;
@@ -197,6 +200,28 @@ impl Policies {
         let reasons = self.objects.iter().filter_map(|(name, object)| Some((name.clone(), reason(name, object)?.to_owned())));
         reasons.collect()
     }
+
+    /// The policies of this tool that say a range because a reviewer decided so, and why.
+    pub(super) fn widened(&self, decisions: &[Arc<Decision>]) -> BTreeMap<PolicyName, String> {
+        let reason = |name: &PolicyName, object: &NetworkPolicy| {
+            self.class(name).filter(|class| *class == Class::Outside.name())?;
+            let decision = decisions.iter().find(|decision| {
+                let What::Widen(widen) = &decision.what else { return false };
+                let subject = if widen.way == Way::To { &widen.edges.from } else { &widen.edges.to };
+                let range = widen.range.to_string();
+                subject.namespace() == Some(&name.namespace) && blocks(object).any(|block| block.cidr == range)
+            })?;
+            Some((name.clone(), format!("widened by decision: {}", decision.reason)))
+        };
+        self.objects.iter().filter_map(|(name, object)| reason(name, object)).collect()
+    }
+}
+
+fn blocks(object: &NetworkPolicy) -> impl Iterator<Item = &IPBlock> {
+    let spec = object.spec.iter();
+    let ingress = spec.clone().flat_map(|spec| spec.ingress.iter().flatten()).flat_map(|rule| rule.from.iter().flatten());
+    let egress = spec.flat_map(|spec| spec.egress.iter().flatten()).flat_map(|rule| rule.to.iter().flatten());
+    ingress.chain(egress).filter_map(|peer| peer.ip_block.as_ref())
 }
 
 fn has_range(object: &NetworkPolicy) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
+use crate::decision::Rejected;
 use crate::edge::Observation;
 use crate::emit::{self, review};
 use crate::inventory::Inventory;
@@ -14,23 +15,24 @@ use crate::verify::{self, Direction, PolicyName, Reason, Terms, Widened, World};
 
 use super::failure::Failure;
 
-/// Checks the policies against what was observed, by an evaluator that shares no code with their making: alone, against all but what
-/// is in quarantine; and together with those in quarantine, against all.
+/// Checks the policies against what was observed and not rejected, by an evaluator that shares no code with their making: alone, against
+/// all but what is in quarantine; and together with those in quarantine, against all.
 pub(super) fn prove(
     observation: &Observation,
     inventory: &Inventory,
-    set: &PolicySet,
-    quarantined: &PolicySet,
+    (set, quarantined): (&PolicySet, &PolicySet),
     reasons: &Reasons,
+    rejected: &Rejected,
 ) -> Result<(review::Proof, review::Quarantine), Failure> {
     let world = World::from_inventory(inventory);
-    let is_free = |edge: &&Edge| !set.inexpressible.contains(edge);
+    let is_free = |edge: &&Edge| !set.inexpressible.contains(edge) && !rejected.contains(edge);
     let edges = observation.edges.keys().filter(is_free).filter(|edge| !reasons.contains_key(edge));
     let proof = verify::prove(written(set), &world, edges.clone(), &terms(set, &[]))?;
     let denied: BTreeSet<&Edge> = proof.denied.iter().map(|denied| &denied.edge).collect();
     let widened: BTreeSet<String> = proof.widened.iter().map(widened).collect();
     let mut told = review::Proof {
         allowed: count(edges.count() - denied.len()),
+        rejected: count(observation.edges.keys().filter(|edge| rejected.contains(edge)).count()),
         quarantined: count(observation.edges.keys().filter(|edge| reasons.contains_key(edge)).count()),
         denied: proof.denied.iter().map(ToString::to_string).collect(),
         excess: proof.excess.iter().map(ToString::to_string).chain(proof.unisolated.iter().map(unisolated)).collect(),
@@ -59,7 +61,7 @@ fn terms(set: &PolicySet, further: &[&PolicySet]) -> Terms {
     let widening = |widening: &policy::Widening| {
         let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
         let whole = verify::Widening::whole(policy, widening.reason.clone());
-        verify::Widening { workloads: widening.workloads.clone(), ..whole }
+        verify::Widening { workloads: widening.workloads.clone(), addresses: widening.addresses, ..whole }
     };
     let widenings = [set].into_iter().chain(further.iter().copied()).flat_map(|set| &set.widenings);
     Terms { subjects: Some(set.namespaces.clone()), widenings: widenings.map(widening).collect() }

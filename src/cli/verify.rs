@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::capture;
 use crate::decode::DecodeOptions;
-use crate::emit::answer::{Held, Remedy, replay_json, replay_text};
+use crate::emit::answer::{Held, RejectedEdge, Remedy, replay_json, replay_text};
 use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Evidence};
@@ -14,6 +14,7 @@ use crate::verify::{self, Direction, Replay, World};
 
 use super::args::Format;
 use super::args_checks::{Replaying, Verify};
+use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
 use super::known;
@@ -26,6 +27,7 @@ use super::remedy::{Learned, remedy};
 
 /// Reads, holds against one another, tells.
 pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
+    let decided = Decided::read(&arguments.deciding)?;
     let inventory = known::inventory(&arguments.known)?;
     let mut policies = Policies::load(&arguments.given.policies, arguments.given.namespace.as_deref(), &inventory)?;
     if !arguments.given.without_cluster {
@@ -33,21 +35,25 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
     }
     let reading = read(&arguments.read, &arguments.replaying, &inventory)?;
     let seen = seen(&reading);
-    tell_reading(&reading, &inventory);
+    tell_reading(&reading, &inventory, &decided);
     if seen.is_empty() {
         return Err(nothing_seen(&reading));
     }
     let world = World::from_inventory(&inventory);
-    let replay = verify::replay(&policies.list(), &policies.stated(), &world, seen.keys())?;
+    let mut stated = policies.stated();
+    stated.extend(policies.widened(&decided.decisions.widenings()));
+    let mut replay = verify::replay(&policies.list(), &stated, &world, seen.keys())?;
+    let rejected = rejected(&mut replay, &seen, &decided);
     let remedies = remedies(&replay, &seen, &policies, &inventory);
-    let held = Held { replay: &replay, seen: &seen, remedies: &remedies };
+    let held = Held { replay: &replay, seen: &seen, remedies: &remedies, rejected: &rejected };
     write_out(&match arguments.format {
         Format::Text => replay_text(held),
         Format::Json => replay_json(held)?,
     })?;
     let has_excess =
         arguments.deny_excess && (!replay.unisolated.is_empty() || replay.unused.iter().any(|unused| unused.reason.is_none()));
-    let code = if replay.denied.is_empty() && !has_excess { exit::DONE } else { exit::DENIED };
+    let is_defied = rejected.values().any(|rejected| rejected.is_allowed);
+    let code = if replay.denied.is_empty() && !has_excess && !is_defied { exit::DONE } else { exit::DENIED };
     Ok(if reading.errors.is_empty() { code } else { exit::FAILED })
 }
 
@@ -75,11 +81,22 @@ fn seen(reading: &Reading) -> BTreeMap<Edge, Evidence> {
     seen
 }
 
+/// Edges that a reviewer rejected: that they are denied is no fault of the policies, and that they are allowed is one.
+fn rejected(replay: &mut Replay, seen: &BTreeMap<Edge, Evidence>, decided: &Decided) -> BTreeMap<Edge, RejectedEdge> {
+    let rejecting = seen.iter().filter_map(|(edge, evidence)| Some((edge, decided.decisions.rejects(edge, evidence)?)));
+    let rejected = rejecting.map(|(edge, decision)| {
+        let is_allowed = replay.denied.remove(edge).is_none();
+        (edge.clone(), RejectedEdge { reason: decision.reason.clone(), is_allowed })
+    });
+    rejected.collect()
+}
+
 /// Says what was read and what could not be told of it.
-fn tell_reading(reading: &Reading, inventory: &Inventory) {
+fn tell_reading(reading: &Reading, inventory: &Inventory, decided: &Decided) {
     let mut findings = reading.findings.clone();
     findings.merge(inventory.findings().clone());
     findings.merge(reading.observation.findings.clone());
+    decided.decisions.tell_expired(&mut findings);
     let mut summary = Summary {
         captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
         frames: reading.frames.clone(),

@@ -6,7 +6,8 @@
 //! (names, repetitions of datagrams) is not cut: the split asks only whether it was seen.
 //!
 //! An edge first seen after the split has all its connections after it, and any other none that would be denied: so the count of
-//! those denied is exact. Datagrams that nobody answers are in neither count.
+//! those denied is exact. Datagrams that nobody answers are in neither count. What a reviewer rejected is denied on purpose: an
+//! observation without it gives a count of those denied without it, while the connections that began later are all there were.
 
 use std::collections::BTreeMap;
 

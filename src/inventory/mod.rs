@@ -322,6 +322,38 @@ impl Inventory {
         &self.service_ranges
     }
 
+    /// What lies in a range that is no outside address, in words: the first thing found, ranges first; nothing if all of the range
+    /// is outside.
+    #[must_use]
+    pub fn own_within(&self, range: IpNet) -> Option<String> {
+        let overlaps = |other: &&IpNet| other.contains(&range) || range.contains(*other);
+        let ranges = || {
+            let fixed = special::reserved_within(range).map(str::to_owned);
+            let pods = || self.pod_ranges.iter().find(overlaps).map(|own| format!("the pod range {own}"));
+            let services = || self.service_ranges.iter().find(overlaps).map(|own| format!("the Service range {own}"));
+            fixed.or_else(pods).or_else(services)
+        };
+        let within = |addresses: &BTreeSet<IpAddr>| addresses.iter().copied().find(|address| range.contains(address));
+        let node = || {
+            let node = self.nodes.iter().find_map(|node| Some((within(&node.addresses)?, &node.name)))?;
+            Some(format!("node {} ({})", node.1, node.0))
+        };
+        let pod = || {
+            let pod = self.pods.iter().find_map(|pod| Some((within(&pod.addresses)?, &pod.name)))?;
+            Some(format!("pod {} ({})", pod.1, pod.0))
+        };
+        let service = || {
+            let clusters = |service: &Service| service.cluster_addresses.iter().copied().find(|address| range.contains(address));
+            let service = self.services.iter().find_map(|service| Some((clusters(service)?, service)))?;
+            Some(format!("Service {}/{} ({})", service.1.namespace, service.1.name, service.0))
+        };
+        let api_server = || {
+            let endpoint = self.api_server.iter().find(|endpoint| range.contains(&endpoint.address))?;
+            Some(format!("the API server ({})", endpoint.address))
+        };
+        ranges().or_else(node).or_else(pod).or_else(service).or_else(api_server)
+    }
+
     /// Whether IPv6 is in use in the cluster.
     #[must_use]
     pub const fn has_ipv6(&self) -> bool {

@@ -195,6 +195,12 @@ codes! {
     /// A scan, a flood, or a program that tries without end.
     Flood "flood" Warning
         "no rule was written; find out who does this: it is a scan, an attack or a broken program";
+    /// A reviewer's decision that means nothing that was seen.
+    DecisionUnmatched "decision-unmatched" Warning
+        "if it is new, check how it is written; if it is old, take it out of the file: it would count again, unasked, if such a thing came back";
+    /// A reviewer's decision whose last day is over.
+    DecisionExpired "decision-expired" Warning
+        "it was not obeyed: decide again, with a later date or without, or take it out of the file";
     /// Multicast and broadcast.
     Multicast "multicast" Note
         "NetworkPolicy does not speak of multicast; most network plug-ins do not forward it";
@@ -296,6 +302,23 @@ impl Findings {
         }
     }
 
+    /// Takes out the findings that `is_taken`, in the order of [`Findings::sorted`]. What stands for subjects that were not kept is
+    /// asked for like any other.
+    pub fn extract(&mut self, mut is_taken: impl FnMut(&Finding) -> bool) -> Vec<Finding> {
+        let mut taken = self.sorted();
+        taken.retain(|finding| is_taken(finding));
+        for finding in &taken {
+            if finding.is_rest {
+                self.overflow.remove(&finding.code);
+            } else if let Some(kept) = self.counts.get_mut(&finding.code) {
+                kept.remove(&(finding.subject.clone(), finding.message.clone()));
+            }
+        }
+        // A code is listed, and counts for the worst severity, as long as there is anything of it.
+        self.counts.retain(|code, kept| !kept.is_empty() || self.overflow.contains_key(code));
+        taken
+    }
+
     /// Takes over all findings of `other`.
     pub fn merge(&mut self, other: Self) {
         for (code, findings) in other.counts {
@@ -356,6 +379,25 @@ mod tests {
         }
         assert_eq!(forward, backward);
         assert_eq!(forward.sorted().len(), Findings::SUBJECTS + 1);
+    }
+
+    #[test]
+    fn what_is_taken_out_is_gone_and_the_rest_stays() {
+        let mut findings = Findings::default();
+        for number in 0..Findings::SUBJECTS + 2 {
+            findings.add(Code::Icmp, format!("{number:05}"), "echo");
+        }
+        findings.add(Code::MetadataAddress, "prod/web", "was answered");
+        let taken = findings.extract(|finding| finding.code == Code::MetadataAddress || finding.subject == "00007");
+        assert_eq!(taken.iter().map(|finding| finding.subject.as_str()).collect::<Vec<_>>(), ["prod/web", "00007"]);
+        assert_eq!(findings.worst(), Some(Severity::Warning));
+        assert_eq!(findings.sorted().len(), Findings::SUBJECTS - 1 + 1, "those not kept are still told");
+        assert_eq!(
+            findings.extract(|finding| finding.code == Code::Icmp).len(),
+            Findings::SUBJECTS,
+            "and go with all of the code"
+        );
+        assert_eq!((findings.worst(), findings), (None, Findings::default()));
     }
 
     #[test]

@@ -31,8 +31,9 @@ pub(super) fn holding<V>(ranges: &BTreeMap<IpNet, V>, address: IpAddr) -> Option
     range.contains(&address).then_some(*range)
 }
 
-/// All addresses outside the cluster: everything but the pod, Service and link-local ranges, in each family in use.
-pub(super) fn internet(inventory: &Inventory) -> BTreeSet<Block> {
+/// All addresses outside the cluster: everything but the pod, Service and link-local ranges and those shut out, in each family in
+/// use.
+pub(super) fn internet(inventory: &Inventory, shut_out: &[IpNet]) -> BTreeSet<Block> {
     let link_local = Ipv4Net::new(Ipv4Addr::new(169, 254, 0, 0), 16).map(IpNet::from);
     let link_local_6 = Ipv6Net::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10).map(IpNet::from);
     let metadata_6 = IpNet::from(IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)));
@@ -43,6 +44,7 @@ pub(super) fn internet(inventory: &Inventory) -> BTreeSet<Block> {
         .copied()
         .chain(link_local.into_iter().chain(link_local_6))
         .chain([metadata_6])
+        .chain(shut_out.iter().copied())
         .collect();
     let ranges = IpNet::aggregate(&ranges);
     let everything = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
@@ -51,6 +53,7 @@ pub(super) fn internet(inventory: &Inventory) -> BTreeSet<Block> {
         IpNet::V6(_) => inventory.has_ipv6(),
     });
     in_use
+        .filter(|all| !ranges.contains(all))
         .map(|all| Block {
             cidr: all,
             except: ranges.iter().copied().filter(|range| all.contains(range) && *range != all).collect(),
@@ -80,7 +83,7 @@ mod tests {
             let mut builder = InventoryBuilder::new();
             builder.apply_value(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "n", "name": "a"},
                 "status": {"podIP": address, "hostIP": "10.0.0.1"}}));
-            let blocks = internet(&builder.build(&InventoryOptions::default()));
+            let blocks = internet(&builder.build(&InventoryOptions::default()), &[]);
             let found: Vec<String> = blocks.iter().map(|block| block.cidr.to_string()).collect();
             assert_eq!(found, expected, "pod address {address:?}");
         }

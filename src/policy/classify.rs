@@ -5,15 +5,18 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::rc::Rc;
 
+use ipnet::IpNet;
+
+use crate::decision::{Decision, Way, Widen};
 use crate::edge::DynamicPorts;
 use crate::inventory::{Inventory, WorkloadId};
 use crate::model::{
-    Class, Code, Edge, Evidence, Findings, NodeAddress, Party, Peer, PodSelector, PolicyPort, Protocol, WorkloadName,
+    Block, Class, Code, Edge, Evidence, Findings, NodeAddress, Party, Peer, PodSelector, PolicyPort, Protocol, WorkloadName,
 };
 
 use super::blocks;
 use super::draft::{Direction, Draft, DraftKey};
-use super::name::ShortNames;
+use super::name::{ShortNames, of_range};
 use super::outside::OutsideCall;
 use super::resolution::Resolvers;
 use super::selector::Selection;
@@ -35,6 +38,8 @@ pub(super) struct Sorter<'a> {
     /// Per namespace and workload: the resolvers it asked.
     pub(super) resolvers: BTreeMap<String, BTreeMap<WorkloadName, Resolvers<'a>>>,
     pub(super) outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall<'a>>>,
+    /// The policies that say a range where addresses were seen, and why.
+    pub(super) widened: BTreeMap<DraftKey, BTreeSet<&'a Decision>>,
     /// Ports opened to every outside address, and the addresses that were seen.
     exposed: BTreeMap<(WorkloadName, PolicyPort), BTreeSet<IpAddr>>,
     /// Edges that no policy can allow.
@@ -47,6 +52,11 @@ pub(super) struct Sorter<'a> {
 fn shared(calls: &[OutsideCall<'_>], ports: &BTreeSet<PolicyPort>) -> Rc<BTreeSet<PolicyPort>> {
     let known = calls.last().filter(|last| *last.ports == *ports);
     known.map_or_else(|| Rc::new(ports.clone()), |last| Rc::clone(&last.ports))
+}
+
+fn draft_key(workload: &WorkloadName, class: Class, direction: Direction, group: &str) -> DraftKey {
+    let (namespace, subject) = (workload.namespace.clone(), Some(workload.clone()));
+    DraftKey { namespace, class, direction, subject, group: group.to_owned() }
 }
 
 impl<'a> Sorter<'a> {
@@ -67,6 +77,7 @@ impl<'a> Sorter<'a> {
             drafts: BTreeMap::new(),
             resolvers: BTreeMap::new(),
             outside: BTreeMap::new(),
+            widened: BTreeMap::new(),
             exposed: BTreeMap::new(),
             inexpressible: BTreeSet::new(),
             findings: Findings::default(),
@@ -76,6 +87,9 @@ impl<'a> Sorter<'a> {
     /// Puts one edge where it belongs: an egress rule of its originator, an ingress rule of its responder, or both.
     pub(super) fn sort(&mut self, edge: &'a Edge, evidence: &'a Evidence) {
         let ports = self.ports(edge);
+        if self.widen(&ports, edge, evidence) {
+            return;
+        }
         if let Party::Workload(originator) = &edge.originator
             && self.is_subject(originator)
         {
@@ -143,6 +157,30 @@ impl<'a> Sorter<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Puts an edge where a decision says a range for its address. Comes before all else that is done with outside addresses: a
+    /// workload all of whose callers are in such ranges is not opened to everyone.
+    fn widen(&mut self, ports: &BTreeSet<PolicyPort>, edge: &'a Edge, evidence: &'a Evidence) -> bool {
+        let options = self.options;
+        let found = options.widenings.iter().find_map(|decision| Some((decision, decision.widens(edge)?)));
+        let Some((decision, widen)) = found else { return false };
+        let Some((workload, _)) = widen.subject(edge).filter(|(workload, _)| self.is_subject(workload)) else { return false };
+        let Widen { way, range, .. } = widen;
+        let (short, place) = (self.short.of(workload), of_range(*range));
+        let (direction, wanted) = match way {
+            Way::To => (Direction::Egress, format!("allow-{short}-to-{place}")),
+            Way::From => (Direction::Ingress, format!("allow-{place}-to-{short}")),
+        };
+        let group = format!("decided {range}");
+        self.draft(workload, Class::Outside, direction, &group, wanted).allow(
+            &Peer::Block(Block { cidr: *range, except: BTreeSet::new() }),
+            ports,
+            edge,
+            evidence,
+        );
+        self.widened.entry(draft_key(workload, Class::Outside, direction, &group)).or_default().insert(&**decision);
+        true
     }
 
     fn egress(&mut self, workload: &WorkloadName, ports: &BTreeSet<PolicyPort>, edge: &'a Edge, evidence: &'a Evidence) {
@@ -217,7 +255,8 @@ impl<'a> Sorter<'a> {
             {
                 let exposed = (workload.clone(), PolicyPort::single(edge.protocol, edge.port));
                 self.exposed.entry(exposed).or_default().insert(*address);
-                let blocks = blocks::internet(self.inventory);
+                let shut_out: Vec<IpNet> = self.shut_out(workload, edge);
+                let blocks = blocks::internet(self.inventory, &shut_out);
                 let draft = self.draft(workload, Class::Internet, Direction::Ingress, "", format!("allow-internet-to-{short}"));
                 draft.notes.insert(
                     "Wider than what was seen: the workload is exposed on purpose, so every address outside the cluster may call.".into(),
@@ -241,7 +280,10 @@ impl<'a> Sorter<'a> {
                 1 => "one outside address".to_owned(),
                 count => format!("{count} outside addresses"),
             };
-            let message = format!("is exposed on {port}: {callers} called it, and every outside address is allowed to");
+            let mut rejections = self.options.rejections.iter();
+            let is_cut = rejections.any(|decision| decision.shuts_out(&workload, port.protocol(), port.first()).is_some());
+            let but = if is_cut { " but those rejected" } else { "" };
+            let message = format!("is exposed on {port}: {callers} called it, and every outside address{but} is allowed to");
             self.findings.add(Code::InternetExposure, workload.to_string(), message);
         }
     }
@@ -278,6 +320,12 @@ impl<'a> Sorter<'a> {
         self.inventory.api_server().iter().any(|endpoint| endpoint.address == address)
     }
 
+    /// The callers outside that a reviewer rejected. None of them is seen here: their edges are no part of the observation.
+    fn shut_out(&self, workload: &WorkloadName, edge: &Edge) -> Vec<IpNet> {
+        let rejections = self.options.rejections.iter();
+        rejections.filter_map(|decision| decision.shuts_out(workload, edge.protocol, edge.port)).collect()
+    }
+
     fn is_subject(&self, workload: &WorkloadName) -> bool {
         self.subjects.contains(&workload.namespace)
     }
@@ -306,13 +354,7 @@ impl<'a> Sorter<'a> {
         group: &str,
         name: String,
     ) -> &mut Draft<'a> {
-        let key = DraftKey {
-            namespace: workload.namespace.clone(),
-            class,
-            direction,
-            subject: Some(workload.clone()),
-            group: group.to_owned(),
-        };
+        let key = draft_key(workload, class, direction, group);
         self.drafts.entry(key).or_insert_with(|| Draft::named(name))
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Over the workloads of the inventory and the addresses and ports seen, the policies of a subject namespace allow the
 //! observed edges and nothing else. Where something wider is said on purpose (name resolution over both protocols, a workload
-//! exposed to the internet, all endpoints of the API server, a port range asked for), it is listed as a [`Widening`].
+//! exposed to the internet, all endpoints of the API server, a port range asked for, a range that a reviewer decided on), it is listed
+//! as a [`Widening`].
 
 mod blocks;
 mod classify;
 mod cover;
+mod decided;
 mod draft;
 mod name;
 mod outside;

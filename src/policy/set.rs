@@ -1,7 +1,11 @@
 //! The policies of all subject namespaces.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use ipnet::IpNet;
+
+use crate::decision::{Decision, What, added};
 use crate::edge::{DynamicPorts, Observation};
 use crate::inventory::{Due, Inventory, Schedule};
 use crate::model::{Class, Code, Edge, Evidence, Explained, Findings, Party, PodSelector, Policy, Rules, Span, WorkloadName};
@@ -47,6 +51,10 @@ pub struct PolicyOptions {
     pub dns: DnsScope,
     /// Whether ports picked at run time become an `endPort` range from the least to the greatest seen.
     pub allows_port_ranges: bool,
+    /// Outside addresses that are to be said as ranges; decisions of that kind and no others.
+    pub widenings: Vec<Arc<Decision>>,
+    /// What is rejected; addresses among it are cut out of what everyone outside may call.
+    pub rejections: Vec<Arc<Decision>>,
 }
 
 /// A place where a policy says more than what was seen, on purpose.
@@ -58,6 +66,8 @@ pub struct Widening {
     pub name: String,
     /// Only where one of these workloads takes part; `None` for all that the policy says.
     pub workloads: Option<BTreeSet<WorkloadName>>,
+    /// Only addresses of this range; `None` for all that the policy says.
+    pub addresses: Option<IpNet>,
     /// Why.
     pub reason: String,
 }
@@ -102,7 +112,13 @@ pub fn make_quarantined(
     inventory: &Inventory,
     options: &PolicyOptions,
 ) -> PolicySet {
-    let options = PolicyOptions { public: Public::Exact, dns: DnsScope::Seen, ..options.clone() };
+    let options = PolicyOptions {
+        public: Public::Exact,
+        dns: DnsScope::Seen,
+        widenings: Vec::new(),
+        rejections: Vec::new(),
+        ..options.clone()
+    };
     let mut set = allow(edges, dynamic, inventory, &options, QUARANTINED);
     for explained in &mut set.policies {
         explained.notes.push(
@@ -145,8 +161,10 @@ fn allow(
         };
         let name = names[&key].clone();
         let has_range = options.allows_port_ranges;
-        if let Some(explained) = draft.finish(key, name, selects) {
+        let decisions = sorter.widened.remove(&key).unwrap_or_default();
+        if let Some(mut explained) = draft.finish(key, name, selects) {
             set.widenings.extend(widening(&explained, has_range));
+            set.widenings.extend(decisions.into_iter().filter_map(|decision| decided(&mut explained, decision)));
             set.widenings.extend(mistaken(&explained, &selections));
             set.policies.push(explained);
         }
@@ -216,7 +234,30 @@ fn widening(explained: &Explained, has_range: bool) -> Option<Widening> {
         _ if has_range => "a range over ports picked at run time",
         _ => return None,
     };
-    Some(Widening { namespace: policy.namespace.clone(), name: policy.name.clone(), workloads: None, reason: reason.to_owned() })
+    Some(Widening {
+        namespace: policy.namespace.clone(),
+        name: policy.name.clone(),
+        workloads: None,
+        addresses: None,
+        reason: reason.to_owned(),
+    })
+}
+
+/// A range instead of the addresses seen, as a reviewer decided, with a note that says so.
+fn decided(explained: &mut Explained, decision: &Decision) -> Option<Widening> {
+    let What::Widen(widen) = &decision.what else { return None };
+    let edges = explained.grounds.values().flat_map(BTreeMap::keys).filter(|edge| widen.subject(edge).is_some());
+    let count = added(widen.range, edges);
+    let added =
+        if count == 1 { "1 address that was not seen".to_owned() } else { format!("{count} addresses that were not seen") };
+    explained.notes.push(format!("By decision: {}, which adds {added} ({})", widen.range, decision.reason));
+    Some(Widening {
+        namespace: explained.policy.namespace.clone(),
+        name: explained.policy.name.clone(),
+        workloads: None,
+        addresses: Some(widen.range),
+        reason: format!("{added}, by decision: {}", decision.reason),
+    })
 }
 
 /// A policy that names a workload which no selector tells apart, as its subject or as a peer: it speaks of those others too.
@@ -234,6 +275,7 @@ fn mistaken(explained: &Explained, selections: &BTreeMap<WorkloadName, Selection
         namespace: policy.namespace.clone(),
         name: policy.name.clone(),
         workloads: Some(others),
+        addresses: None,
         reason: "workloads that no selector tells apart".to_owned(),
     })
 }

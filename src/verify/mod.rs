@@ -33,7 +33,7 @@ pub use explain::{Case, explain};
 pub use nearest::Nearest;
 pub use parties::{Member, Parties};
 pub use ports::PortSet;
-pub use proof::{Denied, Excess, Proof, Reached, Reason, Terms, Why, Widened, Widening, denied, prove};
+pub use proof::{Admitted, Denied, Excess, Proof, Reached, Reason, Terms, Why, Widened, Widening, admitted, denied, prove};
 pub use ranges::AddressSet;
 pub use replay::{Missing, Replay, Unused, UnusedPeers, replay};
 pub use verdict::{Answer, Direction, Exempt, Reach, RuleName, Side, Verdict};

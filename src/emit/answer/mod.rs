@@ -16,7 +16,7 @@ use super::text::one_line;
 
 pub use diff::{diff_json, diff_text};
 pub use explain::{Explanation, Proposal, explain_json, explain_text};
-pub use replay::{Held, replay_json, replay_text};
+pub use replay::{Held, RejectedEdge, replay_json, replay_text};
 
 /// The version of all JSON here.
 const VERSION: u64 = 1;

@@ -20,6 +20,17 @@ pub struct Held<'a> {
     pub seen: &'a BTreeMap<Edge, Evidence>,
     /// Where the missing rules belong, by edge and side; nothing where no policy can say it.
     pub remedies: &'a BTreeMap<(Edge, Direction), Remedy>,
+    /// Edges that a reviewer rejected; none of them is among those denied.
+    pub rejected: &'a BTreeMap<Edge, RejectedEdge>,
+}
+
+/// An edge that is not to be allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedEdge {
+    /// Why.
+    pub reason: String,
+    /// Whether the policies allow it all the same.
+    pub is_allowed: bool,
 }
 
 impl Held<'_> {
@@ -34,7 +45,15 @@ pub fn replay_text(held: Held<'_>) -> String {
     let replay = held.replay;
     let denied = u64::try_from(replay.denied.len()).unwrap_or(u64::MAX);
     let edges = counted(replay.edges, "edge", "edges");
-    let mut text = format!("{edges}: {} allowed, {denied} denied\n", replay.edges.saturating_sub(denied));
+    let shut = u64::try_from(held.rejected.values().filter(|rejected| !rejected.is_allowed).count()).unwrap_or(u64::MAX);
+    let by_decision = if shut > 0 { format!(", {shut} rejected by decision") } else { String::new() };
+    let allowed = replay.edges.saturating_sub(denied).saturating_sub(shut);
+    let mut text = format!("{edges}: {allowed} allowed, {denied} denied{by_decision}\n");
+    for (is_allowed, title) in [(true, "rejected by decision, and allowed"), (false, "rejected by decision")] {
+        for (edge, rejected) in held.rejected.iter().filter(|(_, rejected)| rejected.is_allowed == is_allowed) {
+            let _ = writeln!(text, "{title}: {}", line(&format!("{edge}: {}", rejected.reason)));
+        }
+    }
     for (edge, missing) in &replay.denied {
         let _ = writeln!(text, "denied: {}", line(&edge.to_string()));
         if let Some(evidence) = held.seen.get(edge) {
@@ -103,6 +122,13 @@ fn told(unused: &Unused) -> String {
 pub fn replay_json(held: Held<'_>) -> Result<String, serde_json::Error> {
     let replay = held.replay;
     let denied: Value = replay.denied.iter().map(|(edge, missing)| denied_json(held, edge, missing)).collect();
+    let rejected = held.rejected.iter().map(|(edge, rejected)| {
+        json!({
+            "originator": edge.originator.to_string(), "responder": edge.responder.to_string(),
+            "protocol": edge.protocol.name(), "port": edge.port, "reason": rejected.reason, "is_allowed": rejected.is_allowed,
+        })
+    });
+    let rejected: Value = rejected.collect();
     let unused: Value = replay.unused.iter().map(unused_json).collect();
     let open = replay.unisolated.iter();
     let open: Value = open
@@ -110,7 +136,9 @@ pub fn replay_json(held: Held<'_>) -> Result<String, serde_json::Error> {
             json!({ "workload": workload.to_string(), "kind": workload.kind.0, "direction": direction.to_string() })
         })
         .collect();
-    pretty(&json!({ "version": VERSION, "edges": replay.edges, "denied": denied, "unused": unused, "unisolated": open }))
+    pretty(
+        &json!({ "version": VERSION, "edges": replay.edges, "denied": denied, "rejected": rejected, "unused": unused, "unisolated": open }),
+    )
 }
 
 fn denied_json(held: Held<'_>, edge: &Edge, missing: &[Missing]) -> Value {

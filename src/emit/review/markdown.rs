@@ -6,7 +6,7 @@ use crate::emit::template::REVIEW;
 use crate::emit::{EmitError, Templates};
 use crate::model::Code;
 
-use super::{Group, Namespace, Summary, coverage, terminal};
+use super::{DecisionLine, Group, Namespace, Summary, coverage, terminal};
 
 /// What a reviewer has to know about the limits of what was seen, where a finding says so.
 const BLIND_SPOTS: [(Code, &str); 20] = [
@@ -50,6 +50,15 @@ struct Values<'a> {
     /// Absent when nothing was proved.
     proof: Option<bool>,
     coverage: Option<coverage::Values<'a>>,
+    decisions: Vec<DecisionValues<'a>>,
+}
+
+#[derive(Serialize)]
+struct DecisionValues<'a> {
+    #[serde(flatten)]
+    line: &'a DecisionLine,
+    /// What became of it.
+    extent: String,
 }
 
 #[derive(Serialize)]
@@ -97,6 +106,12 @@ pub fn markdown(summary: &Summary, templates: &Templates) -> Result<String, Emit
             .collect(),
         proof: summary.proof.as_ref().map(super::Proof::holds),
         coverage: summary.coverage.as_ref().map(coverage::Values::new),
+        decisions: summary
+            .decisions
+            .iter()
+            .flat_map(|decided| &decided.decisions)
+            .map(|line| DecisionValues { line, extent: line.extent() })
+            .collect(),
         summary,
     };
     templates.render(REVIEW, REVIEW, &values)

@@ -4,6 +4,7 @@
 //! times, so the same input gives the same bytes.
 
 mod coverage;
+mod decisions;
 mod markdown;
 mod terminal;
 
@@ -18,6 +19,7 @@ use crate::suspicion::Reasons;
 use super::sink::Written;
 use super::words;
 
+pub use decisions::{Decided, DecisionLine, IgnoredLine, RejectedLine};
 pub use markdown::markdown;
 pub use terminal::terminal;
 
@@ -49,6 +51,8 @@ pub struct Summary {
     pub quarantine: Option<Quarantine>,
     /// Whether it was watched long enough; `null` when that was not asked.
     pub coverage: Option<Coverage>,
+    /// What reviewers decided and what became of it; `null` without a file of decisions.
+    pub decisions: Option<Decided>,
 }
 
 /// What was read.
@@ -184,7 +188,9 @@ pub struct Proof {
     pub allowed: u64,
     /// Observed edges that are in quarantine.
     pub quarantined: u64,
-    /// Observed edges that they deny, as sentences; must be empty.
+    /// Observed edges that they deny because a reviewer decided so.
+    pub rejected: u64,
+    /// Observed edges that they deny though they should not, as sentences; must be empty.
     pub denied: Vec<String>,
     /// Allowed though neither observed nor said to be; must be empty.
     pub excess: Vec<String>,
@@ -264,6 +270,7 @@ impl Default for Summary {
             proof: None,
             quarantine: None,
             coverage: None,
+            decisions: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::emit::text::{counted, listed, one_line};
 use crate::model::Severity;
 
 use super::coverage::{held_out, outlook, watched};
-use super::{Group, Namespace, Proof, Quarantine, Quarantined, Summary};
+use super::{Decided, Group, Namespace, Proof, Quarantine, Quarantined, Summary};
 
 /// The most subjects a code.
 const SUBJECTS: usize = 5;
@@ -27,6 +27,9 @@ pub fn terminal(summary: &Summary, colours: bool) -> String {
     lines.extend(namespaces(&summary.namespaces));
     if let Some(proof) = &summary.proof {
         lines.extend(proved(proof, summary.edges, paint));
+    }
+    if let Some(decided) = &summary.decisions {
+        lines.extend(decisions(decided));
     }
     if let Some(quarantine) = &summary.quarantine {
         lines.extend(quarantined(quarantine, summary.files.is_some(), paint));
@@ -140,6 +143,7 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
     } else {
         format!("; {} on purpose", counted(u64::try_from(proof.widened.len()).unwrap_or(u64::MAX), "widening", "widenings"))
     };
+    let rejected = if proof.rejected > 0 { format!(", {} denied by decision", proof.rejected) } else { String::new() };
     if proof.holds() {
         let quarantined = match proof.quarantined {
             0 => String::new(),
@@ -147,7 +151,7 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
             count => format!(", {count} are in quarantine"),
         };
         return vec![format!(
-            "proof: {} of {} allowed{quarantined}, and nothing else{widened}",
+            "proof: {} of {} allowed{rejected}{quarantined}, and nothing else{widened}",
             proof.allowed,
             counted(edges, "observed edge is", "observed edges are")
         )];
@@ -183,10 +187,26 @@ fn quarantined(quarantine: &Quarantine, has_files: bool, paint: Paint) -> Vec<St
         lines.extend(more(edges.len()));
     }
     lines.push(if has_files {
-        "  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; apply a file there when you know that it is meant".to_owned()
+        "  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; accept what is meant in netpol-gen.yaml"
+            .to_owned()
     } else {
         "  hint: the rules are in no file; with --output DIRECTORY they are in NAMESPACE/_quarantine/".to_owned()
     });
+    lines
+}
+
+/// What became of the decisions, and what is denied by them.
+fn decisions(decided: &Decided) -> Vec<String> {
+    let mut lines = vec![format!("decisions: {}", decided.in_words())];
+    for rejected in decided.rejected.iter().take(SUBJECTS) {
+        let connections = counted(rejected.connections, "connection", "connections");
+        lines.push(format!("  {}", one_line(&format!("denied: {} ({connections}): {}", rejected.edge, rejected.reason), WIDTH)));
+    }
+    lines.extend(more(decided.rejected.len()));
+    let ignored = u64::try_from(decided.ignored.len()).unwrap_or(u64::MAX);
+    if ignored > 0 {
+        lines.push(format!("  {} ignored; REVIEW.md lists them", counted(ignored, "finding", "findings")));
+    }
     lines
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::samples;
 use crate::coverage::{Course, Coverage, Discovery, Estimate, HoldOut};
-use crate::emit::review::{Captures, Frames, Proof, Quarantine, json, markdown, terminal};
+use crate::emit::review::{Captures, Decided, DecisionLine, Frames, Proof, Quarantine, RejectedLine, json, markdown, terminal};
 use crate::emit::sink::Written;
 use crate::emit::{Summary, Templates};
 use crate::model::{Code, Edge, Findings, Party, Protocol, Span, Timestamp};
@@ -95,6 +95,50 @@ fn many_subjects_are_cut_and_hostile_ones_are_harmless() {
 }
 
 #[test]
+fn decisions_are_told_with_what_became_of_them() {
+    let line = |kind: &str, what: &str, state: &str, matches: u64| DecisionLine {
+        kind: kind.into(),
+        what: what.into(),
+        reason: "said <b>so</b>\n|\u{1b}[2J".into(),
+        by: Some("*me*".into()),
+        until: None,
+        state: state.into(),
+        matches,
+        effects: Vec::new(),
+    };
+    let rejected = (0..7).map(|number| RejectedLine {
+        edge: format!("prod/web -> 192.0.2.{number} TCP 80"),
+        connections: number,
+        reason: "no\u{1b}[2J".into(),
+    });
+    let mut summary = summary();
+    summary.proof = Some(Proof { allowed: 6, rejected: 7, ..Proof::default() });
+    summary.decisions = Some(Decided {
+        file: "a/`netpol`-gen.yaml".into(),
+        decisions: vec![
+            line("accept", "prod/web -> prod/api TCP 80", "unmatched", 0),
+            line("reject", "prod/web -> outside any port", "obeyed", 7),
+            line("rename", "prod/a to b", "elsewhere", 0),
+            line("ignore", "icmp", "expired", 0),
+            line("ignore", "flood", "expired", 0),
+        ],
+        rejected: rejected.collect(),
+        ignored: Vec::new(),
+    });
+    let text = terminal(&summary, false);
+    let expected = "proof: 6 of 13 observed edges are allowed, 7 denied by decision, and nothing else\n\
+         decisions: a/`netpol`-gen.yaml: 1 obeyed (1 reject), 1 means nothing that was seen, 2 are over, 1 is about other namespaces\n  \
+         denied: prod/web -> 192.0.2.0 TCP 80 (0 connections): no\\u{1b}[2J\n";
+    assert!(text.contains(expected) && text.contains("\n  and 2 more\n"), "{text}");
+    let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
+    let row = "\n| reject prod/web -> outside any port | said &lt;b>so&lt;/b>\\\\n\\|\\\\u{1b}\\[2J (\\*me\\*) | 7 edges |\n";
+    assert!(text.contains(row), "{text}");
+    assert!(text.contains("| nothing: it is about other namespaces than this run |\n"), "{text}");
+    assert!(text.contains("\n- prod/web -> 192.0.2.1 TCP 80 (1 connection): no"), "{text}");
+    assert!(text.contains("allow 6 of 13 observed edges, deny 7 by decision, and nothing else."), "{text}");
+}
+
+#[test]
 fn what_is_left_out_is_said_as_it_is() {
     let said = |count: usize| {
         let mut findings = Findings::default();
@@ -176,6 +220,7 @@ fn json_keeps_its_form() {
     let expected = [
         "captures",
         "coverage",
+        "decisions",
         "edges",
         "files",
         "findings",
@@ -221,7 +266,7 @@ quarantine: 1 edge is denied for now
   prod/api\\u{1b}[2J|<b>\\n -> prod/db TCP 3306 (found-by-scan, one-off-connection)
 quarantine: 1 edge is allowed all the same, by what is widened
   prod/web -> prod/db TCP 3306 (foreign-resolver)
-  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; apply a file there when you know that it is meant
+  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; accept what is meant in netpol-gen.yaml
 ";
     assert!(text.contains(expected), "{text}");
     let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::observed::{ActorId, Actors, Observed, Peer};
 use super::{Excess, Proof, Reached, Reason, Terms, Widened, Widening};
 use crate::verify::block::AddressBlock;
@@ -156,7 +158,9 @@ impl Search<'_> {
             actors[self.subject].name == workload || matches!(reached, Reached::Workload(reached) if reached == workload)
         };
         for widening in self.widenings.get(self.evaluator.policy_name(standing.policy)).into_iter().flatten() {
-            if widening.workloads.as_ref().is_none_or(|workloads| workloads.iter().any(takes_part)) {
+            if widening.workloads.as_ref().is_none_or(|workloads| workloads.iter().any(takes_part))
+                && widening.addresses.is_none_or(|range| is_within(reached, range))
+            {
                 let excused = widening.ports.as_ref().map_or_else(|| ports.clone(), |stated| ports.and(stated));
                 ports = ports.minus(&excused);
                 widen(excused, Reason::Stated(widening.reason.clone()));
@@ -190,6 +194,15 @@ impl Search<'_> {
         for ((peer, certainty), (ports, by)) in self.excess {
             proof.excess.insert(entry(peer, certainty, ports, by));
         }
+    }
+}
+
+/// Whether all that is reached are addresses of the range.
+fn is_within(reached: &Reached, range: IpNet) -> bool {
+    match reached {
+        Reached::Address(address) => range.contains(address),
+        Reached::Block { block, .. } => range.contains(&block.cidr()),
+        Reached::Everyone | Reached::Workload(_) => false,
     }
 }
 

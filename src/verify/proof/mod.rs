@@ -8,6 +8,7 @@
 //! address of both families, not only those that were seen; the work grows with what the policies allow, not with
 //! workloads x workloads x ports.
 
+mod admitted;
 mod excess;
 pub(super) mod observed;
 
@@ -16,6 +17,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use super::block::AddressBlock;
@@ -26,6 +28,7 @@ use super::verdict::{Answer, Direction, RuleName, Side};
 use super::world::{Place, World};
 use crate::inventory::PodId;
 use crate::model::{Edge, Party, PodName, WorkloadName};
+pub use admitted::{Admitted, admitted};
 use observed::{Actors, Observed};
 
 /// What the caller admits, as plain values: nothing of it is taken from the policies themselves.
@@ -48,13 +51,15 @@ pub struct Widening {
     pub workloads: Option<BTreeSet<WorkloadName>>,
     /// Only these ports; `None` for all.
     pub ports: Option<PortSet>,
+    /// Only addresses of this range, and no pods; `None` for all that the policy allows.
+    pub addresses: Option<IpNet>,
 }
 
 impl Widening {
     /// A widening of all that the policy allows.
     #[must_use]
     pub const fn whole(policy: PolicyName, reason: String) -> Self {
-        Self { policy, reason, workloads: None, ports: None }
+        Self { policy, reason, workloads: None, ports: None, addresses: None }
     }
 }
 

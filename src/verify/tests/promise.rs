@@ -11,7 +11,8 @@ use crate::inventory::Backend;
 use crate::model::Protocol::{Tcp, Udp};
 use crate::model::{Edge, NodeAddress, Party, Protocol};
 use crate::verify::{
-    Answer, Direction, Evaluator, Place, PolicyName, PortSet, Proof, Reached, Reason, Terms, Why, Widening, World, prove,
+    Answer, Direction, Evaluator, Place, PolicyName, PortSet, Proof, Reached, Reason, Terms, Why, Widening, World, admitted,
+    prove,
 };
 
 fn party(text: &str) -> Party {
@@ -402,4 +403,75 @@ fn only_sides_in_subject_namespaces_count() {
         "by default all namespaces with policies are"
     );
     assert!(matches!(proof.excess.first().map(|excess| &excess.peer), Some(Reached::Everyone)), "{:?}", excess(&proof));
+}
+
+#[test]
+fn a_range_that_is_stated_excuses_its_addresses_and_no_pods() {
+    let mut policies = exact();
+    let range = |cidr: &str| json!([{"ipBlock": {"cidr": cidr}}]);
+    policies.push(allow("range", "web", "Egress", range("198.51.100.0/28"), json!([{"port": 443}])));
+    let mut edges = edges();
+    edges.insert(edge("shop/web", "198.51.100.9", Tcp, 443));
+    let whole = Widening::whole(name("range"), "decided".to_owned());
+    for (addresses, count, message) in [
+        ("198.51.100.0/28", 0, "that range"),
+        ("198.51.0.0/16", 0, "a range around it"),
+        ("198.51.100.0/29", 1, "a part of it"),
+        ("203.0.113.0/24", 1, "another range"),
+    ] {
+        let widening = Widening { addresses: Some(addresses.parse().unwrap()), ..whole.clone() };
+        let proof = judge(&shop(), &policies, &edges, &Terms { subjects: None, widenings: vec![widening] });
+        assert_eq!(excess(&proof).len(), count, "stated for {message}");
+    }
+    // Of a range that holds pods' addresses, what it may do to pods is not excused.
+    policies.push(allow("pods", "web", "Egress", range("10.0.0.0/8"), json!([{"port": 443}])));
+    let terms = [("range", "198.51.100.0/28"), ("pods", "10.0.0.0/8")].map(|(policy, addresses)| Widening {
+        addresses: Some(addresses.parse().unwrap()),
+        ..Widening::whole(name(policy), "decided".to_owned())
+    });
+    let proof = judge(&shop(), &policies, &edges, &Terms { subjects: None, widenings: terms.into() });
+    assert!(
+        !proof.excess.is_empty() && proof.excess.iter().all(|excess| excess.certainty == Answer::Undefined),
+        "{:?}",
+        excess(&proof)
+    );
+}
+
+#[test]
+fn what_must_not_be_possible_is_found_where_it_is() {
+    let with = |more: &[NetworkPolicy]| [exact(), more.to_vec()].concat();
+    let internet =
+        |direction| allow("internet", "web", direction, json!([{"ipBlock": {"cidr": "0.0.0.0/0"}}]), json!([{"port": 25}]));
+    let everyone = allow("all-out", "web", "Egress", json!([{"podSelector": {}}]), json!([{"port": 25}]));
+    let rows: [(&str, Vec<NetworkPolicy>, Edge, Option<&str>); 9] = [
+        ("nothing allows it", exact(), edge("shop/web", "198.51.100.9", Tcp, 25), None),
+        (
+            "a wide block does",
+            with(&[internet("Egress")]),
+            edge("shop/web", "198.51.100.9", Tcp, 25),
+            Some("by shop/internet egress[0]"),
+        ),
+        (
+            "also for who calls",
+            with(&[internet("Ingress")]),
+            edge("198.51.100.9", "shop/web", Tcp, 25),
+            Some("by shop/internet ingress[0]"),
+        ),
+        ("on another port", with(&[internet("Egress")]), edge("shop/web", "198.51.100.9", Tcp, 26), None),
+        ("one side alone opens nothing", with(&[everyone]), edge("shop/web", "shop/db", Tcp, 25), None),
+        ("both do", exact(), edge("shop/web", "shop/db", Tcp, 5432), Some("by shop/db-in ingress[0], shop/web-out egress[0]")),
+        ("no isolation", Vec::new(), edge("shop/web", "shop/db", Tcp, 25), Some("because no policy isolates either side")),
+        (
+            "a block on pods' addresses is up to the plug-in, so it is not closed",
+            with(&[internet("Egress")]),
+            edge("shop/web", "ops/metrics", Tcp, 25),
+            Some("by shop/internet egress[0]"),
+        ),
+        ("nobody knows the workload", Vec::new(), edge("shop/gone", "198.51.100.9", Tcp, 25), None),
+    ];
+    for (message, policies, edge, expected) in rows {
+        let found = admitted(&policies, &shop(), [&edge]).unwrap();
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{message}");
+    }
 }
