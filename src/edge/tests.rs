@@ -422,7 +422,7 @@ fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
         "not what worked at another time, nor what was asked for by name, nor what one tries at one other again and again";
     assert_eq!(told, expected, "{message}");
     assert_eq!(observation.in_vain[&Party::Outside(scanner)].since, Timestamp(7));
-    let asked: Vec<(String, &BTreeSet<IpAddr>)> =
+    let answered: Vec<(String, &BTreeSet<IpAddr>)> =
         observation.asked.iter().map(|(&id, addresses)| (inventory.workload(id).name.to_string(), addresses)).collect();
-    assert_eq!(asked, [("n/second".to_owned(), &BTreeSet::from([address]))]);
+    assert_eq!(answered, [("n/second".to_owned(), &BTreeSet::from([address]))]);
 }
