@@ -6,8 +6,8 @@
 //! (names, repetitions of datagrams) is not cut: the split asks only whether it was seen.
 //!
 //! An edge first seen after the split has all its connections after it, and any other none that would be denied: so the count of
-//! those denied is exact. Datagrams that nobody answers are in neither count. What a reviewer rejected is denied on purpose: an
-//! observation without it gives a count of those denied without it, while the connections that began later are all there were.
+//! those denied is exact. Datagrams that nobody answers are in neither count. What a reviewer rejected and what is in quarantine is not in
+//! the observation, so it is never among those denied; its connections are still among those that began later.
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ pub(super) struct Attempt {
     pub(super) at: Timestamp,
     /// Who tried, as findings call it.
     pub(super) from: String,
-    /// Who tried, if it can be a party of an edge.
+    /// Who may have been looking around, if it can be a party of an edge.
     pub(super) originator: Option<Party>,
     /// Whom, as findings call it.
     pub(super) to: String,
@@ -85,8 +85,11 @@ impl Failures {
     pub(super) fn add(&mut self, attempt: Attempt) {
         let Attempt { at, from, originator, to, protocol, port, outcome, edges } = attempt;
         let code = if outcome == Outcome::Refused { Code::RefusedConnection } else { Code::UnansweredConnection };
-        let new = || Pair { originator, tries: Tries::Apart(BTreeMap::new()) };
-        let Pair { tries, .. } = self.pairs.entry((from, to)).or_insert_with(new);
+        let new = || Pair { originator: None, tries: Tries::Apart(BTreeMap::new()) };
+        let Pair { originator: known, tries } = self.pairs.entry((from, to)).or_insert_with(new);
+        if known.is_none() {
+            *known = originator;
+        }
         match tries {
             Tries::Scan { attempts, since } => {
                 *attempts += 1;

@@ -35,7 +35,7 @@ pub struct Observation {
     pub seen: BTreeSet<PodId>,
     /// Ports at which workloads answered pods' own nodes (probes), which makes no edges.
     pub answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
-    /// What parties tried in vain.
+    /// What parties tried in vain, but for outside addresses that they had asked for by name.
     pub in_vain: BTreeMap<Party, Vain>,
     /// The addresses to which names led that pods of each workload asked for; none for a workload whose name resolution was not seen.
     pub asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
@@ -380,8 +380,12 @@ impl<'a> Observer<'a> {
         };
         match outcome {
             Outcome::Unanswered | Outcome::Refused => {
+                let at = connection.flow.span.first();
+                // Who scans does not ask for names, and of a name's addresses outside some may be out of reach (IPv6).
+                let is_named = |address| from.pod().is_some_and(|pod| book.has_asked(pod, address));
+                let is_looking = !matches!(to, Place::Outside(address) if is_named(address));
+                let originator = is_looking.then(|| edge.originator.clone());
                 let (from, to) = (edge.originator.to_string(), edge.responder.to_string());
-                let (at, originator) = (connection.flow.span.first(), Some(edge.originator.clone()));
                 let edges = BTreeSet::from([edge]);
                 self.failures.add(Attempt { at, from, originator, to, protocol, port, outcome, edges });
             }

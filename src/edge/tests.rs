@@ -405,7 +405,10 @@ fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
     let asker = SECOND_CALLER.parse().expect("an address");
     let address = [203, 0, 113, 9].into();
     names.add(NameAnswer { asker, address, at: Timestamp(0), name: "x.example".into(), time_to_live: 60 });
-    observer.observe(vec![refused(22), refused(23), refused(8080), syn((CALLER, 40_001), (SERVER, 8080))], &names);
+    let outside = |caller| Flow { outcome: Outcome::Unanswered, ..syn((caller, 40_002), ("203.0.113.9", 443)) };
+    let other = syn((CALLER, 40_001), (SERVER, 8080));
+    let flows = vec![refused(22), refused(23), refused(8080), other, outside(CALLER), outside(SECOND_CALLER)];
+    observer.observe(flows, &names);
     let span = Span::between(Timestamp(7), Timestamp(9));
     let mut floods = Floods::default();
     let scanner: IpAddr = [198, 51, 100, 9].into();
@@ -414,10 +417,12 @@ fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
     observer.flood(&floods);
     let observation = observer.conclude();
     let told: Vec<(String, u64)> = observation.in_vain.iter().map(|(party, vain)| (party.to_string(), vain.targets)).collect();
-    let expected = [("n/caller".to_owned(), 2), (scanner.to_string(), 500)];
-    assert_eq!(told, expected, "what worked at another time is no failure, and what one tries at one other is no scan");
+    let expected = [("n/caller".to_owned(), 3), (scanner.to_string(), 500)];
+    let message =
+        "not what worked at another time, nor what was asked for by name, nor what one tries at one other again and again";
+    assert_eq!(told, expected, "{message}");
     assert_eq!(observation.in_vain[&Party::Outside(scanner)].since, Timestamp(7));
-    let asked: Vec<(String, &BTreeSet<IpAddr>)> =
+    let answered: Vec<(String, &BTreeSet<IpAddr>)> =
         observation.asked.iter().map(|(&id, addresses)| (inventory.workload(id).name.to_string(), addresses)).collect();
-    assert_eq!(asked, [("n/second".to_owned(), &BTreeSet::from([address]))]);
+    assert_eq!(answered, [("n/second".to_owned(), &BTreeSet::from([address]))]);
 }

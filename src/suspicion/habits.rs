@@ -22,7 +22,7 @@ use std::sync::Arc;
 use super::{Reason, is_run};
 use crate::model::{Edge, Evidence, Party, Span, WorkloadName};
 
-/// With fewer other connections it is not known what a workload does: as [`FEW`](crate::coverage) has it for the estimates.
+/// With fewer other connections it is not known what a workload does: as many as the estimates of what is unseen ask for.
 const KNOWN: u64 = 30;
 /// A connection that lasted this part of the capture is held on purpose.
 const LASTING: i64 = 10;

@@ -37,7 +37,7 @@ const DNS_PORTS: [u16; 2] = [53, 853];
 pub enum Reason {
     /// It leads to the metadata service. Wrong for the few workloads that get their credentials there by design.
     Metadata,
-    /// It was first used when its originator had begun to try ports and addresses. See [`scans`](self).
+    /// It was first used when its originator had begun to try ports and addresses; in vain, mostly.
     Scan {
         /// At how many it tried in vain.
         targets: u64,

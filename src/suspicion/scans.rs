@@ -3,6 +3,7 @@
 //! A scan is known by what it does not find: its originator tries many ports and addresses in vain. What it did find, and used for the
 //! first time from then on, is an answered connection like any other, and would become a rule; that is what is doubted. What the
 //! same workload did before stays what it was: mostly a scan comes from a workload that has been taken over, and whose own work goes on.
+//! Outside addresses that were asked for by name are no targets of a scan ([`Observation::in_vain`](crate::edge::Observation)).
 
 use std::collections::BTreeMap;
 
