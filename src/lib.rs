@@ -9,8 +9,9 @@
 //!
 //! Data flows one way. Every stage returns its result beside its findings; nothing prints below `cli`, and nothing below the
 //! adapters knows a clock, a file or a cluster. A module imports only modules to its left:
-//! `model < decode < flow < inventory < edge < policy < verify < coverage < emit < {capture, cluster} < cli`; `verify` knows nothing
-//! of how `policy` makes policies, `coverage` says how much the capture can have shown, and `capture` and `cluster` know nothing of
+//! `model < decode < flow < inventory < edge < policy < verify < coverage < migration < emit < {capture, cluster} < cli`; `verify` knows nothing
+//! of how `policy` makes policies, `coverage` says how much the capture can have shown, `migration` in
+//! which steps to apply, and `capture` and `cluster` know nothing of
 //! each other.
 
 pub mod model;
@@ -28,6 +29,8 @@ pub mod policy;
 pub mod verify;
 
 pub mod coverage;
+
+pub mod migration;
 
 pub mod emit;
 

@@ -7,8 +7,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in pipeline order; a module imports only modules before it.
-const ORDER: [&str; 12] =
-    ["model", "decode", "flow", "inventory", "edge", "policy", "verify", "coverage", "emit", "capture", "cluster", "cli"];
+const ORDER: [&str; 13] = [
+    "model",
+    "decode",
+    "flow",
+    "inventory",
+    "edge",
+    "policy",
+    "verify",
+    "coverage",
+    "migration",
+    "emit",
+    "capture",
+    "cluster",
+    "cli",
+];
 
 /// Crates and the only modules that may name them.
 const CONFINED: [(&str, &[&str]); 16] = [

@@ -5,11 +5,11 @@
 
 mod args;
 mod args_checks;
+mod args_plan;
 #[cfg(feature = "live")]
 mod capture;
 mod convert;
 mod diff;
-#[cfg(any(feature = "live", feature = "cluster"))]
 mod duration;
 pub mod exit;
 mod explain;
@@ -27,6 +27,7 @@ mod learn;
 #[cfg(feature = "live")]
 mod live;
 mod output;
+mod plan;
 mod policies;
 mod progress;
 mod reading;
@@ -70,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Verify(verify) => verify::run(&verify),
         Command::Explain(explain) => explain::run(&explain),
         Command::Diff(diff) => diff::run(&diff),
+        Command::Plan(plan) => plan::run(&plan),
         Command::Findings => learn::print_codes(),
         #[cfg(feature = "cluster")]
         Command::Inventory(inventory) => inventory::run(&inventory),

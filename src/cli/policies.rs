@@ -1,6 +1,7 @@
 //! Policies to be checked: files, directories and the cluster's own in, one set out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use crate::emit::given::{self, Given};
 use crate::emit::manifest::{CLASS, MANAGED_BY, TOOL};
+use crate::emit::plan::REVIEW_JSON;
 use crate::emit::text::{counted, listed};
 use crate::inventory::Inventory;
 use crate::verify::{PolicyName, RuleName};
@@ -18,6 +20,8 @@ use super::recording::say;
 
 /// The word that stands for the policies of the inventory.
 pub(super) const CLUSTER: &str = "cluster";
+/// The directory of a namespace's policies that were set apart for a person to decide on: they are not to be applied.
+pub(super) const QUARANTINE: &str = "_quarantine";
 /// How names of policy files in a directory end.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -29,11 +33,25 @@ pub(super) struct Policies {
     /// The comments above rules.
     pub(super) comments: BTreeMap<RuleName, Vec<String>>,
     /// In which file each is, and on which line.
-    places: BTreeMap<PolicyName, String>,
+    places: BTreeMap<PolicyName, Place>,
     /// Objects that are no policies, by kind.
     others: BTreeMap<String, u64>,
     /// How many files were read.
     files: u64,
+}
+
+/// Where a policy is.
+#[derive(Clone, Debug)]
+struct Place {
+    file: String,
+    /// From 1.
+    line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}, line {}", self.file, self.line)
+    }
 }
 
 impl Policies {
@@ -90,14 +108,14 @@ impl Policies {
             *self.others.entry(kind).or_default() += count;
         }
         for Given { name, object, line, comments } in contents.policies {
-            let place = format!("{file}, line {line}");
+            let place = Place { file: file.to_owned(), line };
             if let Some(known) = self.objects.get(&name) {
                 // The same file named twice, or a copy: it counts once.
                 if known.spec == object.spec {
                     continue;
                 }
-                let first = self.places.get(&name).cloned().unwrap_or_default();
-                return Err(Failure::PolicyTwice { name, first, second: place });
+                let first = self.places.get(&name).map(ToString::to_string).unwrap_or_default();
+                return Err(Failure::PolicyTwice { name, first, second: place.to_string() });
             }
             for ((direction, index), lines) in comments {
                 self.comments.insert(RuleName { policy: name.clone(), direction, index }, lines);
@@ -147,6 +165,11 @@ impl Policies {
         }
     }
 
+    /// The file that a policy is in, unless only the cluster has it.
+    pub(super) fn file(&self, name: &PolicyName) -> Option<&str> {
+        self.places.get(name).map(|place| place.file.as_str())
+    }
+
     /// The objects, in order of name.
     pub(super) fn list(&self) -> Vec<NetworkPolicy> {
         self.objects.values().cloned().collect()
@@ -183,7 +206,8 @@ fn has_range(object: &NetworkPolicy) -> bool {
     ingress.chain(egress).any(|port| port.end_port.is_some())
 }
 
-/// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out.
+/// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out, and so is
+/// what `learn` writes beside them: the review and the quarantine.
 fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
@@ -193,7 +217,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<fs::DirEntry>>>).map_err(unreadable)?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
-        if entry.file_name().to_string_lossy().starts_with('.') {
+        // The review of a run is no policy, and what was set apart is not to be applied.
+        let is_left_out = [REVIEW_JSON, QUARANTINE].iter().any(|known| entry.file_name() == *known);
+        if is_left_out || entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
         let path = entry.path();

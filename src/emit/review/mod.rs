@@ -5,6 +5,7 @@
 
 mod coverage;
 mod markdown;
+mod read;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -14,11 +15,16 @@ use serde::Serialize;
 use crate::coverage::Coverage;
 use crate::model::{Code, Explained, Finding, Findings, Policy, Span};
 
+use super::manifest;
 use super::sink::Written;
 use super::words;
 
 pub use markdown::markdown;
+pub use read::{Learned, read};
 pub use terminal::terminal;
+
+/// The version of the form.
+const VERSION: u32 = 1;
 
 /// A run in numbers and sentences. Its JSON is an interface: fields are added, but none changes its meaning or goes while
 /// `version` stays the same.
@@ -26,6 +32,8 @@ pub use terminal::terminal;
 pub struct Summary {
     /// The version of this form: 1.
     pub version: u32,
+    /// `netpol-gen`, by which it knows its own files.
+    pub tool: &'static str,
     /// What was read.
     pub captures: Captures,
     /// What the captures held.
@@ -112,6 +120,8 @@ pub struct PolicyLine {
     pub allows: Vec<String>,
     /// What was widened on purpose.
     pub notes: Vec<String>,
+    /// What its `spec` comes to: another one where a rule was changed since.
+    pub digest: String,
     /// How many rules it has.
     pub rules: u64,
     /// How many peers, over all rules.
@@ -133,6 +143,7 @@ impl PolicyLine {
             purpose: words::purpose(policy),
             allows: words::allows(policy),
             notes: explained.notes.clone(),
+            digest: manifest::digest(&manifest::write(policy)),
             rules: count(policy.rules.allowing().count()),
             peers: count(policy.rules.allowing().map(|rule| rule.peers.len()).sum()),
             ports: count(policy.rules.allowing().map(|rule| rule.ports.len()).sum()),
@@ -198,7 +209,8 @@ impl Proof {
 impl Default for Summary {
     fn default() -> Self {
         Self {
-            version: 1,
+            version: VERSION,
+            tool: manifest::TOOL,
             captures: Captures::default(),
             frames: Frames::default(),
             flows: BTreeMap::new(),

@@ -172,10 +172,22 @@ fn a_run_without_anything_still_has_a_review() {
 fn json_keeps_its_form() {
     let value: serde_json::Value = serde_json::from_str(&json(&summary()).expect("writes")).expect("reads");
     let keys: Vec<&str> = value.as_object().expect("object").keys().map(String::as_str).collect();
-    let expected =
-        ["captures", "coverage", "edges", "files", "findings", "flows", "frames", "namespaces", "proof", "scope", "version"];
+    let expected = [
+        "captures",
+        "coverage",
+        "edges",
+        "files",
+        "findings",
+        "flows",
+        "frames",
+        "namespaces",
+        "proof",
+        "scope",
+        "tool",
+        "version",
+    ];
     assert_eq!(keys, expected);
-    assert_eq!(value["version"], 1);
+    assert_eq!((&value["version"], &value["tool"]), (&1.into(), &"netpol-gen".into()));
     assert_eq!(
         value["namespaces"]["prod"]["policies"][1]["allows"][0],
         "to pods k8s-app=kube-dns of kube-system on TCP 53, UDP 53"
