@@ -9,9 +9,10 @@
 //!
 //! Data flows one way. Every stage returns its result beside its findings; nothing prints below `cli`, and nothing below the
 //! adapters knows a clock, a file or a cluster. A module imports only modules to its left:
-//! `model < decode < flow < inventory < edge < suspicion < decision < policy < verify < coverage < emit < {capture, cluster} < cli`;
+//! `model < decode < flow < inventory < edge < suspicion < decision < policy < verify < coverage < migration < emit < {capture, cluster} < cli`;
 //! `suspicion` says which edges may not have been meant, `decision` what reviewers decided, `verify` knows nothing of how `policy` makes
-//! policies, `coverage` says how much the capture can have shown, and `capture` and `cluster` know nothing of each other.
+//! policies, `coverage` says how much the capture can have shown, `migration` in which steps to apply, and `capture` and `cluster` know
+//! nothing of each other.
 
 pub mod model;
 
@@ -32,6 +33,8 @@ pub mod policy;
 pub mod verify;
 
 pub mod coverage;
+
+pub mod migration;
 
 pub mod emit;
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in pipeline order; a module imports only modules before it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "model",
     "decode",
     "flow",
@@ -18,6 +18,7 @@ const ORDER: [&str; 14] = [
     "policy",
     "verify",
     "coverage",
+    "migration",
     "emit",
     "capture",
     "cluster",

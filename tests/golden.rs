@@ -168,6 +168,7 @@ fn flow_files(captures: &[PathBuf]) -> Vec<PathBuf> {
 fn without_review(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = files(folder);
     files.remove(Path::new("REVIEW.md"));
+    files.remove(Path::new("REVIEW.json"));
     files
 }
 

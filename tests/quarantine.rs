@@ -159,7 +159,7 @@ impl Place {
         serde_json::from_str(&stdout).unwrap()
     }
 
-    /// All files below a directory but the review.
+    /// All files below a directory but the review, in both its forms.
     fn tree(&self, directory: &str) -> BTreeMap<String, String> {
         let top = self.folder.path().join(directory);
         let mut found = BTreeMap::new();
@@ -176,6 +176,7 @@ impl Place {
             }
         }
         found.remove("REVIEW.md");
+        found.remove("REVIEW.json");
         found
     }
 }

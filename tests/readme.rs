@@ -68,6 +68,28 @@ fn the_decisions_shown_are_obeyed() {
 }
 
 #[test]
+fn the_plan_shown_is_real() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // The plan names places as they were typed.
+    fs::create_dir(folder.path().join("captures")).unwrap();
+    for file in ["shop-namespaces.pcap", "shop-namespaces.yaml"] {
+        fs::copy(root.join("captures").join(file), folder.path().join("captures").join(file)).unwrap();
+    }
+    let run = |arguments: &[&str]| {
+        let result = Command::new(env!("CARGO_BIN_EXE_netpol-gen")).current_dir(folder.path()).args(arguments).output().unwrap();
+        String::from_utf8(result.stdout).unwrap()
+    };
+    run(&["learn", "--read", "captures/shop-namespaces.pcap", "--inventory", "captures/shop-namespaces.yaml"]);
+    let (line, shown) = block(&readme, "```console\n$ netpol-gen plan ").split_once('\n').unwrap();
+    let plan = run(&["plan"].into_iter().chain(line.split(' ')).collect::<Vec<_>>());
+    assert!(plan.contains(shown), "{plan}");
+    let step = block(&readme, "```markdown\n");
+    assert!(step.starts_with("#### dev, ingress deny\n") && plan.contains(step), "{plan}");
+}
+
+#[test]
 fn the_commands_it_names_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).unwrap();

@@ -13,12 +13,13 @@ use ipnet::IpNet;
 use crate::cluster::Access;
 
 use super::args_checks::{Deciding, Diff, Explain, Verify};
+use super::args_plan::Plan;
 #[cfg(any(feature = "live", feature = "cluster"))]
 use super::duration::parse_duration;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
 ///
-/// Exit codes: 0 done; 1 done, but a finding that --deny names was made, or verify, explain or diff says no; 2 it could not be done, a capture could not be read, or
+/// Exit codes: 0 done; 1 done, but a finding that --deny names was made, or verify, explain, diff or plan says no; 2 it could not be done, a capture could not be read, or
 /// there is no result.
 #[derive(Debug, Parser)]
 #[command(name = "netpol-gen", version, max_term_width = 110)]
@@ -57,6 +58,14 @@ pub(super) enum Command {
     ///
     /// Exit codes: 0 no difference; 1 differences; 2 it could not be done.
     Diff(Box<Diff>),
+    /// Plan how to apply policies: steps with their commands, in the order of the evidence, and what is not ready
+    ///
+    /// Namespace by namespace, those with the strongest evidence first: what allows, then the ingress deny, then the egress deny; for each
+    /// step whom it isolates, the commands, what to watch and how to undo it. Workloads of which something is known to be unknown are not
+    /// ready, with the reason. Nothing is applied. The plan goes to standard output as Markdown, or to PLAN.md in --output.
+    ///
+    /// Exit codes: 0 all is ready; 1 something is not; 2 it could not be told.
+    Plan(Box<Plan>),
     /// List the codes of all findings, how bad they are, and what to do
     Findings,
     /// Ask the cluster who is who, and write it to a file for --inventory

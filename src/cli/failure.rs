@@ -14,6 +14,7 @@ use crate::cluster::ClusterError;
 use crate::decision::DecisionError;
 use crate::emit::{EmitError, YamlProblem};
 use crate::inventory::InventoryError;
+use crate::migration::MigrationError;
 use crate::verify::{PolicyError, PolicyName};
 
 use super::output::printable;
@@ -120,6 +121,31 @@ pub(super) enum Failure {
         /// What is there instead.
         others: String,
     },
+    /// Policies that cannot be applied one after the other.
+    #[error("plan steps for {names}: both are in {file}")]
+    SeveralInAFile {
+        /// The file.
+        file: String,
+        /// Two of its policies.
+        names: String,
+    },
+    /// No policy of a namespace that is wanted.
+    #[error("find a policy in {directory} that is for one of the namespaces asked for")]
+    NothingToPlan {
+        /// Where.
+        directory: String,
+    },
+    /// `--accept` names something that is no reason.
+    #[error("understand --accept {word}: no plan gives that reason")]
+    NoSuchReason {
+        /// The word.
+        word: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// The steps of a plan.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
     /// Both sets of policies would come from standard input.
     #[error("read both sets of policies from standard input")]
     TwoInputs,
@@ -251,6 +277,13 @@ impl Failure {
             }
             Self::PolicyTwice { .. } => "in a cluster the later one would replace the first: name one of them",
             Self::NoPolicies { .. } => "name a file or directory that holds some, or `cluster` for those of the inventory",
+            Self::SeveralInAFile { .. } => "write each policy to a file of its own, as learn does",
+            Self::NothingToPlan { .. } => "name others with --namespace, or learn policies for them first",
+            Self::NoSuchReason { known, .. } => return Some(format!("the reasons are {known}").into()),
+            Self::Migration(MigrationError::Broken(_)) => {
+                "this is a defect of netpol-gen: please report it with the line above; nothing was written"
+            }
+            Self::Migration(MigrationError::Policy(_)) => return None,
             Self::TwoInputs => "name a file or directory for one of them",
             Self::Nobody { candidates, .. } if !candidates.is_empty() => {
                 return Some(format!("is {} meant?", candidates.join(" or ")).into());

@@ -5,12 +5,12 @@
 
 mod args;
 mod args_checks;
+mod args_plan;
 #[cfg(feature = "live")]
 mod capture;
 mod convert;
 mod decisions;
 mod diff;
-#[cfg(any(feature = "live", feature = "cluster"))]
 mod duration;
 pub mod exit;
 mod explain;
@@ -29,6 +29,7 @@ mod learn;
 mod live;
 mod making;
 mod output;
+mod plan;
 mod policies;
 mod progress;
 mod proof;
@@ -73,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Verify(verify) => verify::run(&verify),
         Command::Explain(explain) => explain::run(&explain),
         Command::Diff(diff) => diff::run(&diff),
+        Command::Plan(plan) => plan::run(&plan),
         Command::Findings => learn::print_codes(),
         #[cfg(feature = "cluster")]
         Command::Inventory(inventory) => inventory::run(&inventory),

@@ -1,6 +1,7 @@
 //! Policies to be checked: files, directories and the cluster's own in, one set out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy};
 use crate::decision::{Decision, Way, What};
 use crate::emit::given::{self, Given};
 use crate::emit::manifest::{CLASS, MANAGED_BY, TOOL};
-use crate::emit::plan::QUARANTINE;
+use crate::emit::plan::{QUARANTINE, REVIEW_JSON};
 use crate::emit::text::{counted, listed};
 use crate::inventory::Inventory;
 use crate::model::Class;
@@ -33,13 +34,27 @@ pub(super) struct Policies {
     /// The comments above rules.
     pub(super) comments: BTreeMap<RuleName, Vec<String>>,
     /// In which file each is, and on which line.
-    places: BTreeMap<PolicyName, String>,
+    places: BTreeMap<PolicyName, Place>,
     /// Objects that are no policies, by kind.
     others: BTreeMap<String, u64>,
     /// How many files were read.
     files: u64,
     /// Files of policies in quarantine, which do not count.
     quarantine: Vec<PathBuf>,
+}
+
+/// Where a policy is.
+#[derive(Clone, Debug)]
+struct Place {
+    file: String,
+    /// From 1.
+    line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}, line {}", self.file, self.line)
+    }
 }
 
 impl Policies {
@@ -116,14 +131,14 @@ impl Policies {
             *self.others.entry(kind).or_default() += count;
         }
         for Given { name, object, line, comments } in contents.policies {
-            let place = format!("{file}, line {line}");
+            let place = Place { file: file.to_owned(), line };
             if let Some(known) = self.objects.get(&name) {
                 // The same file named twice, or a copy: it counts once.
                 if known.spec == object.spec {
                     continue;
                 }
-                let first = self.places.get(&name).cloned().unwrap_or_default();
-                return Err(Failure::PolicyTwice { name, first, second: place });
+                let first = self.places.get(&name).map(ToString::to_string).unwrap_or_default();
+                return Err(Failure::PolicyTwice { name, first, second: place.to_string() });
             }
             for ((direction, index), lines) in comments {
                 self.comments.insert(RuleName { policy: name.clone(), direction, index }, lines);
@@ -171,6 +186,11 @@ impl Policies {
                 self.objects.entry(name.clone()).or_insert_with(|| object.clone());
             }
         }
+    }
+
+    /// The file that a policy is in, unless only the cluster has it.
+    pub(super) fn file(&self, name: &PolicyName) -> Option<&str> {
+        self.places.get(name).map(|place| place.file.as_str())
     }
 
     /// The objects, in order of name.
@@ -231,8 +251,8 @@ fn has_range(object: &NetworkPolicy) -> bool {
     ingress.chain(egress).any(|port| port.end_port.is_some())
 }
 
-/// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out, and what is in
-/// quarantine lies apart.
+/// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out, so is the review, and
+/// what is in quarantine lies apart.
 fn files(path: &Path, quarantine: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
@@ -242,7 +262,8 @@ fn files(path: &Path, quarantine: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Fai
     let mut entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<fs::DirEntry>>>).map_err(unreadable)?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
-        if entry.file_name().to_string_lossy().starts_with('.') {
+        // The review of a run is no policy.
+        if entry.file_name() == REVIEW_JSON || entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
         let path = entry.path();

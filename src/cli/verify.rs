@@ -69,7 +69,7 @@ pub(super) fn read(captures: &[String], replaying: &Replaying, inventory: &Inven
 }
 
 /// All answered connections, those to ports picked at run time too: they have no rule, and are denied where there is isolation.
-fn seen(reading: &Reading) -> BTreeMap<Edge, Evidence> {
+pub(super) fn seen(reading: &Reading) -> BTreeMap<Edge, Evidence> {
     let mut seen = reading.observation.edges.clone();
     for dynamic in &reading.observation.dynamic {
         for &port in &dynamic.ports {
@@ -92,7 +92,7 @@ fn rejected(replay: &mut Replay, seen: &BTreeMap<Edge, Evidence>, decided: &Deci
 }
 
 /// Says what was read and what could not be told of it.
-fn tell_reading(reading: &Reading, inventory: &Inventory, decided: &Decided) {
+pub(super) fn tell_reading(reading: &Reading, inventory: &Inventory, decided: &Decided) {
     let mut findings = reading.findings.clone();
     findings.merge(inventory.findings().clone());
     findings.merge(reading.observation.findings.clone());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
 use crate::edge::Observation;
@@ -13,7 +13,7 @@ use crate::policy::PolicySet;
 
 /// How the discovery of edges went, in all and by namespace. Only edges of the namespaces that policies were made for count, and
 /// no connections to ports picked at run time, which are no edges and have a finding of their own.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Discovery {
     /// Whole seconds from the first to the last flow.
     pub seconds: u64,
@@ -24,7 +24,7 @@ pub struct Discovery {
 }
 
 /// How edges came up, and what that says of those that did not.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Course {
     /// The estimates.
     #[serde(flatten)]

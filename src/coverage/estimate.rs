@@ -11,13 +11,13 @@
 //! end of the month, a fail-over): no estimate from the hours before knows of it. Programs that keep one connection open for
 //! days look like rarely used edges; the estimates then err on the side of caution.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Below this many connections nothing is estimated: a handful says nothing of what is rare. By convention, not by theory.
 pub const FEW: u64 = 30;
 
 /// Whether the estimates have something to go by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// Fewer than [`FEW`] connections.
@@ -32,7 +32,7 @@ pub enum Basis {
 }
 
 /// What is known of edges, and what that says of those that are not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Connections, each counted once for each edge it is on.
     pub connections: u64,

@@ -11,14 +11,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::discovery::{seconds, sides};
 use crate::edge::Observation;
 use crate::model::{Edge, Evidence, Timestamp};
 
 /// What policies learned from the first part would have done to the rest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldOut {
     /// When the first part ends, in RFC 3339.
     pub split: String,

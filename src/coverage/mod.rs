@@ -20,10 +20,10 @@ pub use discovery::{Course, Discovery};
 pub use estimate::{Basis, Estimate, FEW};
 pub use hold_out::{HoldOut, Split, split};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a run may have missed, in numbers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
     /// How edges came up over time, and what that says of those that did not.
     #[serde(flatten)]

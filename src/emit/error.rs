@@ -76,6 +76,9 @@ pub enum EmitError {
         /// Which rule it breaks.
         why: &'static str,
     },
+    /// The review as JSON.
+    #[error("write the review as JSON")]
+    Json(#[source] serde_json::Error),
     /// Two policies of one name.
     #[error("write two policies with the name {namespace}/{name}")]
     DuplicateName {
@@ -153,6 +156,7 @@ impl EmitError {
             Self::TemplateUnsayable { .. } | Self::TemplateDiffers { .. } => {
                 "a template may change layout, comments, extra labels and annotations, never what a policy says"
             }
+            Self::Json(_) => "this is a defect of netpol-gen: please report it",
             Self::BadName { .. } | Self::DuplicateName { .. } => "check the inventory: Kubernetes does not accept such an object",
             Self::Foreign { .. } => "choose another --output, move them away, or replace them with --force",
             Self::OddFile { .. } => "remove it, or choose another --output",

@@ -1,8 +1,8 @@
 //! Policies as files ready for review.
 //!
 //! In: [`Explained`](crate::model::Explained) policies and a [`Summary`] of the run. Out: the text of every file ([`render`]),
-//! their layout ([`plan`]), the review ([`review`]), and, through [`sink`], the files themselves. Guarantees: a text that does not
-//! read back as exactly its policy is never written; same input, same bytes; a file that the tool did not write is never
+//! their layout ([`plan`]), the review ([`review`]), the steps of a [`migration`], and, through [`sink`], the files themselves.
+//! Guarantees: a text that does not read back as exactly its policy is never written; same input, same bytes; a file that the tool did not write is never
 //! replaced unasked; all files of a run are replaced or none is. Only [`sink`] and [`Templates::load`] touch files.
 
 pub mod answer;
@@ -11,6 +11,7 @@ mod error;
 pub mod evidence;
 pub mod given;
 pub mod manifest;
+pub mod migration;
 mod owner;
 pub mod plan;
 pub mod render;

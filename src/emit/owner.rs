@@ -2,14 +2,16 @@
 //!
 //! In: the text of a file and where it stands. Out: whether the tool wrote it. A policy is known by what it says (the tool's label and
 //! its annotation, on an object of the file's own name); a kustomization and the review, which bear neither, by the tool's line in the
-//! comments at their top. So people may write comments above, and a copy that was made into something else is theirs.
+//! comments at their top; the review as JSON, which can hold no comment, by its member `tool`. So people may write comments above, and a copy that was made into something else is theirs.
 
 use serde_json::Value;
 
 use crate::model::Class;
 
 use super::manifest;
+use super::migration::staged;
 use super::plan::Content;
+use super::review;
 use super::template::{MARKDOWN_MARKER, YAML_MARKER};
 
 /// What a file would be, if it is the tool's.
@@ -21,8 +23,12 @@ pub(super) enum Kind {
     Kustomization,
     /// The review.
     Review,
+    /// The review as JSON.
+    ReviewJson,
     /// Candidates.
     Candidates,
+    /// A policy of a dry run.
+    Staged,
 }
 
 impl Kind {
@@ -32,7 +38,9 @@ impl Kind {
             Content::Policy(_) => Self::Policy,
             Content::Kustomization => Self::Kustomization,
             Content::Review => Self::Review,
+            Content::ReviewJson => Self::ReviewJson,
             Content::Candidates => Self::Candidates,
+            Content::Staged => Self::Staged,
         }
     }
 
@@ -41,11 +49,16 @@ impl Kind {
         match self {
             Self::Policy => is_own_policy(path, text),
             Self::Kustomization => has_marker(text, |line| line.starts_with('#'), YAML_MARKER) && is_kustomization(text),
+            Self::Staged => {
+                let is_staged = || read(text).is_some_and(|object| object["kind"] == staged::KIND);
+                has_marker(text, |line| line.starts_with('#'), YAML_MARKER) && is_staged()
+            }
             // What someone made active is theirs.
             Self::Candidates => {
                 let is_comment = |line: &str| line.is_empty() || line.starts_with('#');
                 text.lines().all(is_comment) && has_marker(text, is_comment, YAML_MARKER)
             }
+            Self::ReviewJson => review::read(text).is_some(),
             Self::Review => has_marker(text, |line| !line.starts_with('#'), MARKDOWN_MARKER),
         }
     }
@@ -82,7 +95,7 @@ fn has_marker(text: &str, at_top: impl Fn(&str) -> bool, marker: &str) -> bool {
 mod tests {
     use super::*;
     use crate::emit::tests::samples;
-    use crate::emit::{Templates, render};
+    use crate::emit::{Summary, Templates, render};
 
     #[test]
     fn whose_file_it_is() {
@@ -90,7 +103,9 @@ mod tests {
         let policy = render::policy(&samples::ingress_to_db("prod"), &templates).expect("renders");
         let path = "prod/allow-ingress-to-db.yaml";
         let kustomization = format!("{YAML_MARKER}\n# x\nkind: Kustomization\nresources:\n- prod\n");
-        let review = format!("{MARKDOWN_MARKER} -->\n# Review\n");
+        let page = format!("{MARKDOWN_MARKER} -->\n# Review\n");
+        let json = review::json(&Summary::default()).expect("writes");
+        let staged = format!("{YAML_MARKER}\nkind: StagedKubernetesNetworkPolicy\n");
         let above = |comment: &str, text: &str| format!("{comment}\n{text}");
         let without = |gone: &str| policy.replace(gone, "other");
         for (kind, path, text, is_own, what) in [
@@ -114,9 +129,16 @@ mod tests {
             (Kind::Candidates, "prod/_candidates.yaml", format!("{YAML_MARKER}\n# kind: x\n"), true, "as written"),
             (Kind::Candidates, "prod/_candidates.yaml", format!("{YAML_MARKER}\nkind: x\n"), false, "someone made one active"),
             (Kind::Candidates, "prod/_candidates.yaml", "# mine\n".into(), false, "comments of someone else"),
-            (Kind::Review, "REVIEW.md", review.clone(), true, "as written"),
-            (Kind::Review, "REVIEW.md", above("Read by Ann.\n\n<!-- and Bob -->", &review), true, "a comment above"),
-            (Kind::Review, "REVIEW.md", above("# How we review\n", &review), false, "a text of someone who quotes it"),
+            (Kind::ReviewJson, "REVIEW.json", json.clone(), true, "as written"),
+            (Kind::ReviewJson, "REVIEW.json", json.replace("netpol-gen", "us"), false, "of another tool"),
+            (Kind::ReviewJson, "REVIEW.json", json.replace("\"version\": 1", "\"version\": 2"), false, "of a later version"),
+            (Kind::ReviewJson, "REVIEW.json", "{}".into(), false, "something else"),
+            (Kind::Staged, "_staged/prod/x.yaml", staged.clone(), true, "as written"),
+            (Kind::Staged, "_staged/prod/x.yaml", staged.replace("Staged", ""), false, "a policy"),
+            (Kind::Staged, "_staged/prod/x.yaml", "kind: StagedKubernetesNetworkPolicy\n".into(), false, "someone else's"),
+            (Kind::Review, "REVIEW.md", page.clone(), true, "as written"),
+            (Kind::Review, "REVIEW.md", above("Read by Ann.\n\n<!-- and Bob -->", &page), true, "a comment above"),
+            (Kind::Review, "REVIEW.md", above("# How we review\n", &page), false, "a text of someone who quotes it"),
         ] {
             assert_eq!(kind.is_own(path, &text), is_own, "{kind:?} {what}:\n{text}");
         }

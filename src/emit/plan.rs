@@ -3,6 +3,7 @@
 //! ```text
 //! kustomization.yaml                 the namespaces: what is allowed      kubectl apply -k .
 //! REVIEW.md
+//! REVIEW.json                        the same for programs
 //! _default-deny/kustomization.yaml   ../<namespace>/default-deny          kubectl apply -k _default-deny
 //! <namespace>/kustomization.yaml     its policies that allow
 //! <namespace>/<policy>.yaml
@@ -28,6 +29,8 @@ use super::{EmitError, Templates, candidates, render};
 pub const KUSTOMIZATION: &str = "kustomization.yaml";
 /// The review.
 pub const REVIEW: &str = "REVIEW.md";
+/// The same for programs, which `plan` reads.
+pub const REVIEW_JSON: &str = "REVIEW.json";
 /// The candidates of a namespace. No policy has this name: it begins with an underscore.
 pub const CANDIDATES: &str = "_candidates.yaml";
 /// The directory of a namespace's policies that nothing applies until somebody has accepted them. No namespace and no policy has
@@ -76,8 +79,12 @@ pub enum Content {
     Kustomization,
     /// The review.
     Review,
+    /// The review as JSON.
+    ReviewJson,
     /// Candidates, all of it comments.
     Candidates,
+    /// A policy of a dry run.
+    Staged,
 }
 
 /// A file to be.
@@ -146,9 +153,10 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Adds the review.
-    pub fn set_review(&mut self, text: String) {
+    /// Adds the review, for people and for programs.
+    pub fn set_review(&mut self, text: String, json: String) {
         self.files.insert(REVIEW.into(), Planned { content: Content::Review, text });
+        self.files.insert(REVIEW_JSON.into(), Planned { content: Content::ReviewJson, text: json });
     }
 
     /// Adds the candidates of each namespace, which no kustomization names.

@@ -184,7 +184,7 @@ pub fn stream(policies: &[Explained], templates: &Templates) -> Result<String, E
 }
 
 /// Where two values first differ, in the order of `expected`.
-fn first_difference(path: &str, expected: &Value, found: &Value) -> Option<Difference> {
+pub(super) fn first_difference(path: &str, expected: &Value, found: &Value) -> Option<Difference> {
     let child = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     let lone = |path: String, expected: Option<&Value>, found: Option<&Value>| {
         Some(Difference { path, expected: expected.map(Value::to_string), found: found.map(Value::to_string) })

@@ -9,7 +9,7 @@
 //! - All files of a run change or none does, as [`transaction`](super::transaction) says in detail.
 //! - Nothing is written or removed through a symbolic link below the directory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -18,10 +18,11 @@ use crate::coverage::Candidate;
 use crate::model::Explained;
 use crate::suspicion::Reasons;
 
+use super::migration::staged::STAGED;
 use super::owner::Kind;
 use super::plan::{
-    ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, QUARANTINE, REVIEW, Scope,
-    is_namespace_name,
+    ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, QUARANTINE, REVIEW, REVIEW_JSON,
+    Scope, is_namespace_name,
 };
 use super::review::Summary;
 use super::transaction::{Transaction, recover};
@@ -75,7 +76,7 @@ pub fn write(
 ) -> Result<Written, EmitError> {
     recover(directory)?;
     let mut plan = Plan::new(output.policies, scope, &survey(directory)?, templates)?;
-    plan.set_review(review::markdown(output.summary, templates)?);
+    plan.set_review(review::markdown(output.summary, templates)?, review::json(output.summary).map_err(EmitError::Json)?);
     plan.set_candidates(output.candidates);
     plan.set_quarantined(output.quarantined, output.reasons, templates)?;
     apply(&plan, directory, options)
@@ -103,10 +104,43 @@ pub fn survey(directory: &Path) -> Result<Existing, EmitError> {
 /// # Errors
 /// A file of someone else is in the way, or reading or writing fails.
 pub fn apply(plan: &Plan, directory: &Path, options: Options) -> Result<Written, EmitError> {
+    let stale = stale(plan, directory)?;
+    bring(&plan.files, &stale, directory, options)
+}
+
+/// Brings the files of a migration into a directory, which may be that of the policies: nothing of theirs is touched.
+///
+/// # Errors
+/// As [`apply`].
+pub fn write_migration(files: &BTreeMap<String, Planned>, directory: &Path, options: Options) -> Result<Written, EmitError> {
+    recover(directory)?;
+    let mut stale = BTreeSet::new();
+    let mut pending = vec![STAGED.to_owned()];
+    while let Some(inner) = pending.pop() {
+        for (name, entry) in entries(&directory.join(&inner))? {
+            let path = format!("{inner}/{name}");
+            let kind = if name == KUSTOMIZATION { Kind::Kustomization } else { Kind::Staged };
+            if entry.is_dir() && inner == STAGED {
+                pending.push(path);
+            } else if entry.is_file() && !files.contains_key(&path) && owned_text(directory, &path, kind)?.is_some() {
+                stale.insert(path);
+            }
+        }
+    }
+    bring(files, &stale, directory, options)
+}
+
+/// Writes what is planned and has changed, and removes what is stale.
+fn bring(
+    files: &BTreeMap<String, Planned>,
+    stale: &BTreeSet<String>,
+    directory: &Path,
+    options: Options,
+) -> Result<Written, EmitError> {
     let mut changed: Vec<(&str, &Planned)> = Vec::new();
     let mut foreign = Vec::new();
     let mut done = Written::default();
-    for (path, planned) in &plan.files {
+    for (path, planned) in files {
         let target = directory.join(path);
         check_parents(directory, path)?;
         if !is_file(&target)? {
@@ -125,14 +159,12 @@ pub fn apply(plan: &Plan, directory: &Path, options: Options) -> Result<Written,
     if !foreign.is_empty() {
         return Err(EmitError::Foreign { paths: foreign });
     }
-    let stale = stale(plan, directory)?;
-
     // Outer kustomizations name inner ones, and the review speaks of all.
     changed.sort_by_key(|(path, planned)| {
         let rank = match planned.content {
-            Content::Policy(_) | Content::Candidates => 0,
+            Content::Policy(_) | Content::Candidates | Content::Staged => 0,
             Content::Kustomization => 1,
-            Content::Review => 2,
+            Content::Review | Content::ReviewJson => 2,
         };
         (rank, std::cmp::Reverse(path.matches('/').count()), *path)
     });
@@ -144,7 +176,7 @@ pub fn apply(plan: &Plan, directory: &Path, options: Options) -> Result<Written,
         transaction.write(path, &planned.text)?;
         done.written += 1;
     }
-    for path in &stale {
+    for path in stale {
         transaction.remove(path)?;
         done.removed += 1;
     }
@@ -169,7 +201,7 @@ fn is_up_to_date(text: &str, planned: &Planned, options: Options) -> bool {
     match &planned.content {
         Content::Policy(policy) => render::read_policy(text).as_ref() == Some(policy),
         Content::Kustomization => yaml::read_commented(text).is_ok_and(|read| yaml::read(&planned.text) == Ok(read)),
-        Content::Candidates => text == planned.text,
+        Content::Candidates | Content::ReviewJson | Content::Staged => text == planned.text,
         // It begins with the tool's line; what stands above is not its own.
         Content::Review => text.ends_with(&planned.text),
     }
@@ -255,6 +287,7 @@ fn stale(plan: &Plan, directory: &Path) -> Result<BTreeSet<String>, EmitError> {
     let mut candidates = vec![
         (KUSTOMIZATION.to_owned(), Kind::Kustomization),
         (REVIEW.to_owned(), Kind::Review),
+        (REVIEW_JSON.to_owned(), Kind::ReviewJson),
         (format!("{ALL_DEFAULT_DENY}/{KUSTOMIZATION}"), Kind::Kustomization),
     ];
     for namespace in namespaces(directory)? {

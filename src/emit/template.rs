@@ -3,7 +3,7 @@
 //! In `.yaml` templates `{{ value }}` prints a string plain where that is a string to every YAML reader and quoted otherwise; in
 //! `.md` templates it escapes Markdown and HTML. So the plain way to write a template is the safe one. Filters besides those of
 //! minijinja: `comment` (one line, no control characters; for YAML comments), `code` (Markdown code),
-//! `sentence` (first letter upper case). `marker` is the first line
+//! `sentence` (first letter upper case), `command` (a line of a shell, in a block of code). `marker` is the first line
 //! by which the tool knows its own files.
 
 use std::collections::BTreeMap;
@@ -24,18 +24,21 @@ pub const POLICY: &str = "policy.yaml";
 pub const KUSTOMIZATION: &str = "kustomization.yaml";
 /// The review.
 pub const REVIEW: &str = "REVIEW.md";
+/// The plan of a migration.
+pub const PLAN: &str = "PLAN.md";
 /// All template names.
-pub const NAMES: [&str; 3] = [POLICY, KUSTOMIZATION, REVIEW];
+pub const NAMES: [&str; 4] = [POLICY, KUSTOMIZATION, REVIEW, PLAN];
 
 /// How the first line of every YAML file of the tool begins.
 pub const YAML_MARKER: &str = "# Written by netpol-gen from observed traffic";
 /// The same for Markdown.
 pub const MARKDOWN_MARKER: &str = "<!-- Written by netpol-gen from observed traffic";
 
-const EMBEDDED: [(&str, &str); 3] = [
+const EMBEDDED: [(&str, &str); 4] = [
     (POLICY, include_str!("../../templates/policy.yaml")),
     (KUSTOMIZATION, include_str!("../../templates/kustomization.yaml")),
     (REVIEW, include_str!("../../templates/REVIEW.md")),
+    (PLAN, include_str!("../../templates/PLAN.md")),
 ];
 
 /// The longest comment line; longer ones are cut.
@@ -92,6 +95,7 @@ impl Templates {
         });
         environment.set_formatter(format);
         environment.add_filter("comment", |text: String| Value::from_safe_string(text::one_line(&text, COMMENT_WIDTH)));
+        environment.add_filter("command", |text: String| Value::from_safe_string(text::one_line(&text, usize::MAX)));
         environment.add_filter("code", |text: String| Value::from_safe_string(text::markdown_code(&text)));
         environment.add_filter("sentence", |text: String| {
             let mut letters = text.chars();
@@ -118,7 +122,7 @@ impl Templates {
     pub(super) fn render<T: Serialize>(&self, name: &str, file: &str, values: &T) -> Result<String, EmitError> {
         let invalid = |source| EmitError::TemplateInvalid { template: self.origin(name), source };
         let template = self.environment.get_template(name).map_err(invalid)?;
-        let (marker, line) = if name == REVIEW {
+        let (marker, line) = if [REVIEW, PLAN].contains(&name) {
             (MARKDOWN_MARKER, format!("{MARKDOWN_MARKER}; the next run replaces it. -->"))
         } else {
             (YAML_MARKER, format!("{YAML_MARKER}; a run that finds something else replaces it."))

@@ -55,6 +55,22 @@ impl Schedule {
         format!("`{text}` {}", zone.unwrap_or("UTC"))
     }
 
+    /// The longest time in seconds from one start to the next, of the hundred that follow the beginning of 2026; nothing if it comes
+    /// to no times or they cannot be told.
+    #[must_use]
+    pub fn longest_interval(&self) -> Option<u64> {
+        const BEGINNING: i64 = 1_767_225_600;
+        let mut from = Timestamp::from_seconds(BEGINNING);
+        let (mut last, mut longest): (Option<Timestamp>, _) = (None, None);
+        for _ in 0..=100 {
+            let Ok(Some(next)) = self.times(Span::at(from)) else { break };
+            longest = longest.max(last.map(|last| next.since(last)));
+            last = Some(next);
+            from = next.plus(1_000_000_000);
+        }
+        longest.and_then(|nanoseconds| u64::try_from(nanoseconds / 1_000_000_000).ok())
+    }
+
     /// The first time not before the span.
     fn times(&self, span: Span) -> Result<Option<Timestamp>, String> {
         let (name, text) = self.zone();
@@ -140,6 +156,24 @@ mod tests {
         let span = Span::between(time("2026-03-30T00:25:00Z"), time("2026-03-30T00:35:00Z"));
         let schedule = Schedule { text: "30 2 * * *".into(), time_zone: Some("Europe/Berlin".into()), is_suspended: false };
         assert_eq!(schedule.due(span), Due::At(time("2026-03-30T00:30:00Z")), "in summer two hours ahead");
+    }
+
+    #[test]
+    fn the_longest_interval_is_the_one_to_wait_for() {
+        const HOUR: u64 = 3600;
+        let rows = [
+            ("*/15 * * * *", Some(HOUR / 4)),
+            ("0 3 * * *", Some(24 * HOUR)),
+            ("0 8-18 * * *", Some(14 * HOUR)),
+            ("0 3 * * 1-5", Some(72 * HOUR)),
+            ("@monthly", Some(31 * 24 * HOUR)),
+            ("@every 1h", None),
+            ("0 0 30 2 *", None),
+        ];
+        for (text, expected) in rows {
+            let schedule = Schedule { text: text.into(), time_zone: None, is_suspended: false };
+            assert_eq!(schedule.longest_interval(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -22,4 +22,4 @@ pub use identity::{PodName, WorkloadKind, WorkloadName};
 pub use labels::{Labels, PodSelector, Requirement};
 pub use non_empty::NonEmpty;
 pub use policy::{Block, Class, Explained, Peer, Policy, PolicyPort, Rule, Rules};
-pub use time::{Span, Timestamp};
+pub use time::{Span, Timestamp, length};

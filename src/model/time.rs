@@ -79,6 +79,19 @@ impl Span {
     }
 }
 
+/// Seconds in words: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`.
+#[must_use]
+pub fn length(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) if seconds == 0 => "less than 1 s".into(),
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

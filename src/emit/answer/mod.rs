@@ -5,7 +5,7 @@
 
 mod diff;
 mod explain;
-mod paste;
+pub(super) mod paste;
 mod replay;
 
 use serde_json::{Value, json};

@@ -34,6 +34,13 @@ pub(super) fn whole(policy: &Policy) -> String {
     text
 }
 
+/// Any object in block style.
+pub(in crate::emit) fn object(object: &Value) -> String {
+    let mut text = String::new();
+    write(object, "", &mut text);
+    text
+}
+
 /// A mapping or list in block style, each line behind `indent`.
 fn write(value: &Value, indent: &str, text: &mut String) {
     match value {

@@ -7,7 +7,7 @@
 mod shape;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::json;
@@ -16,6 +16,9 @@ use crate::verify::{self, Direction, PolicyName};
 
 use super::yaml::YamlProblem;
 use tree::{Content, Node};
+
+/// What a kustomization that only lists files has.
+const PLAIN: [&str; 3] = ["apiVersion", "kind", "resources"];
 
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,6 +52,16 @@ pub fn read(text: &str, namespace: Option<&str>) -> Result<Contents, YamlProblem
         reading.document(&document)?;
     }
     Ok(reading.contents)
+}
+
+/// The resources of a kustomization that has nothing else: no patch, no prefix, nothing that changes what is applied.
+#[must_use]
+pub fn resources(text: &str) -> Option<BTreeSet<String>> {
+    let [document] = &tree::read(text).ok()?[..] else { return None };
+    let is_plain = document.members().iter().all(|(key, _)| key.text().is_some_and(|key| PLAIN.contains(&key)));
+    let is_kustomization = document.get("kind").and_then(Node::text) == Some("Kustomization");
+    let items = document.get("resources").filter(|_| is_plain && is_kustomization)?.items();
+    items.iter().map(|item| item.text().map(str::to_owned)).collect()
 }
 
 struct Reading<'a> {

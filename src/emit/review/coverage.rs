@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::coverage::{Basis, Course, Coverage, Estimate, FEW, HoldOut};
 use crate::emit::text::counted;
-
-use super::terminal::length;
+use crate::model::length;
 
 /// How long was watched and when the last edge came up: `60 min watched, the last new edge 3 min before the end`.
 pub(super) fn watched(coverage: &Coverage) -> String {

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::emit::template::REVIEW;
 use crate::emit::{EmitError, Templates};
-use crate::model::Code;
+use crate::model::{Code, length};
 
-use super::{DecisionLine, Group, Namespace, Summary, coverage, terminal};
+use super::{DecisionLine, Group, Namespace, Summary, coverage};
 
 /// What a reviewer has to know about the limits of what was seen, where a finding says so.
 const BLIND_SPOTS: [(Code, &str); 20] = [
@@ -93,7 +93,7 @@ pub fn markdown(summary: &Summary, templates: &Templates) -> Result<String, Emit
         })
         .collect();
     let values = Values {
-        length: terminal::length(summary.captures.seconds),
+        length: length(summary.captures.seconds),
         policies: summary.policies(),
         allows: namespaces.iter().any(|namespace| namespace.allows),
         denies: namespaces.iter().any(|namespace| namespace.denies),

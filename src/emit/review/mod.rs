@@ -6,6 +6,7 @@
 mod coverage;
 mod decisions;
 mod markdown;
+mod read;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -16,12 +17,17 @@ use crate::coverage::Coverage;
 use crate::model::{Code, Edge, Explained, Finding, Findings, Policy, Span};
 use crate::suspicion::Reasons;
 
+use super::manifest;
 use super::sink::Written;
 use super::words;
 
 pub use decisions::{Decided, DecisionLine, IgnoredLine, RejectedLine};
 pub use markdown::markdown;
+pub use read::{Learned, read};
 pub use terminal::terminal;
+
+/// The version of the form.
+const VERSION: u32 = 1;
 
 /// A run in numbers and sentences. Its JSON is an interface: fields are added, but none changes its meaning or goes while
 /// `version` stays the same.
@@ -29,6 +35,8 @@ pub use terminal::terminal;
 pub struct Summary {
     /// The version of this form: 1.
     pub version: u32,
+    /// `netpol-gen`, by which it knows its own files.
+    pub tool: &'static str,
     /// What was read.
     pub captures: Captures,
     /// What the captures held.
@@ -119,6 +127,8 @@ pub struct PolicyLine {
     pub allows: Vec<String>,
     /// What was widened on purpose.
     pub notes: Vec<String>,
+    /// What its `spec` comes to: another one where a rule was changed since.
+    pub digest: String,
     /// How many rules it has.
     pub rules: u64,
     /// How many peers, over all rules.
@@ -140,6 +150,7 @@ impl PolicyLine {
             purpose: words::purpose(policy),
             allows: words::allows(policy),
             notes: explained.notes.clone(),
+            digest: manifest::digest(&manifest::write(policy)),
             rules: count(policy.rules.allowing().count()),
             peers: count(policy.rules.allowing().map(|rule| rule.peers.len()).sum()),
             ports: count(policy.rules.allowing().map(|rule| rule.ports.len()).sum()),
@@ -258,7 +269,8 @@ pub struct Doubt {
 impl Default for Summary {
     fn default() -> Self {
         Self {
-            version: 1,
+            version: VERSION,
+            tool: manifest::TOOL,
             captures: Captures::default(),
             frames: Frames::default(),
             flows: BTreeMap::new(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::emit::text::{counted, listed, one_line};
-use crate::model::Severity;
+use crate::model::{Severity, length};
 
 use super::coverage::{held_out, outlook, watched};
 use super::{Decided, Group, Namespace, Proof, Quarantine, Quarantined, Summary};
@@ -86,18 +86,6 @@ fn captures(summary: &Summary) -> String {
         let _ = write!(line, ", left out: {}", listed(reasons, 8));
     }
     line
-}
-
-/// `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`.
-pub(super) fn length(seconds: u64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
-    match (days, hours, minutes) {
-        (0, 0, 0) if seconds == 0 => "less than 1 s".into(),
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
-    }
 }
 
 fn flows(summary: &Summary) -> String {

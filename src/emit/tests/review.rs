@@ -230,10 +230,11 @@ fn json_keeps_its_form() {
         "proof",
         "quarantine",
         "scope",
+        "tool",
         "version",
     ];
     assert_eq!(keys, expected);
-    assert_eq!(value["version"], 1);
+    assert_eq!((&value["version"], &value["tool"]), (&1.into(), &"netpol-gen".into()));
     assert_eq!(
         value["namespaces"]["prod"]["policies"][1]["allows"][0],
         "to pods k8s-app=kube-dns of kube-system on TCP 53, UDP 53"

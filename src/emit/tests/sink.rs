@@ -51,8 +51,9 @@ fn the_layout_and_a_second_run() {
     let temporary = tempfile::tempdir().expect("temporary directory");
     let output = temporary.path().join("new/policies");
     let policies = [samples::shop("dev"), vec![samples::default_deny("idle")]].concat();
-    assert_eq!(all(&output, &policies), Written { written: 11, unchanged: 0, removed: 0 });
+    assert_eq!(all(&output, &policies), Written { written: 12, unchanged: 0, removed: 0 });
     let expected = [
+        "REVIEW.json",
         "REVIEW.md",
         "_default-deny/kustomization.yaml",
         "dev/allow-allpods-to-dns.yaml",
@@ -67,9 +68,9 @@ fn the_layout_and_a_second_run() {
     ];
     assert_eq!(names(&output), expected);
     let before = tree(&output);
-    assert!(before[10].1.ends_with("resources:\n- dev\n"), "{}", before[10].1);
-    assert!(before[1].1.ends_with("resources:\n- ../dev/default-deny\n- ../idle/default-deny\n"), "{}", before[1].1);
-    assert_eq!(all(&output, &policies), Written { written: 0, unchanged: 11, removed: 0 });
+    assert!(before[11].1.ends_with("resources:\n- dev\n"), "{}", before[11].1);
+    assert!(before[2].1.ends_with("resources:\n- ../dev/default-deny\n- ../idle/default-deny\n"), "{}", before[2].1);
+    assert_eq!(all(&output, &policies), Written { written: 0, unchanged: 12, removed: 0 });
     assert_eq!(tree(&output), before);
 }
 
@@ -101,12 +102,13 @@ fn comments_of_people_survive_while_nothing_changes() {
     let output = temporary.path();
     let policies = samples::shop("prod");
     all(output, &policies);
-    for (name, text) in tree(output) {
+    // JSON takes none.
+    for (name, text) in tree(output).into_iter().filter(|(name, _)| name != "REVIEW.json") {
         let comment = if name == "REVIEW.md" { "<!-- read by Ann ✔\u{fe0f} -->" } else { "# read by Ann ✔\u{fe0f}" };
         fs::write(output.join(name), format!("{comment}\n{text}")).expect("writes");
     }
     let commented = tree(output);
-    assert_eq!(all(output, &policies), Written { written: 0, unchanged: 9, removed: 0 });
+    assert_eq!(all(output, &policies), Written { written: 0, unchanged: 10, removed: 0 });
     assert_eq!(tree(output), commented);
 
     // What has changed is replaced, what is stale is removed: the files are still known.
@@ -131,7 +133,7 @@ fn a_run_that_was_killed_is_undone_by_the_next() {
     fs::write(output.join(path), "half of the next run").expect("writes");
     let journal = format!(r#"[{{"path": "{path}", "is_written": true, "was_there": true}}]"#);
     fs::write(workspace.join("journal.json"), journal).expect("writes");
-    assert_eq!(all(output, &policies), Written { written: 0, unchanged: 9, removed: 0 });
+    assert_eq!(all(output, &policies), Written { written: 0, unchanged: 10, removed: 0 });
     assert_eq!(tree(output), before);
 }
 
@@ -151,6 +153,7 @@ fn a_changed_policy_is_replaced_and_a_stale_one_removed() {
     assert_eq!(done.removed, 4, "{done:?}");
     assert!(fs::read_to_string(&path).expect("reads").contains("port: 3306"));
     let expected = [
+        "REVIEW.json",
         "REVIEW.md",
         "kustomization.yaml",
         "prod/allow-ingress-to-db.yaml",
@@ -191,7 +194,7 @@ fn files_of_someone_else_are_protected() {
     let temporary = tempfile::tempdir().expect("temporary directory");
     let output = temporary.path();
     fs::create_dir_all(output.join("prod")).expect("makes");
-    let foreign = ["REVIEW.md", "kustomization.yaml", "prod/allow-ingress-to-db.yaml"];
+    let foreign = ["REVIEW.json", "REVIEW.md", "kustomization.yaml", "prod/allow-ingress-to-db.yaml"];
     for name in foreign {
         fs::write(output.join(name), "mine\n").expect("writes");
     }
@@ -207,7 +210,7 @@ fn files_of_someone_else_are_protected() {
 
     let done =
         run(output, &samples::shop("prod"), Scope::Everything, Options { force: true, ..Options::default() }).expect("writes");
-    assert_eq!(done, Written { written: 9, unchanged: 0, removed: 0 });
+    assert_eq!(done, Written { written: 10, unchanged: 0, removed: 0 });
 }
 
 #[test]
@@ -251,7 +254,7 @@ fn someone_elses_links_are_in_nobodys_way() {
     std::os::unix::fs::symlink(elsewhere.join("kustomization.yaml"), output.join("mine/kustomization.yaml")).expect("links");
     std::os::unix::fs::symlink(elsewhere.join("_default-deny"), output.join("_default-deny")).expect("links");
     let done = run(&output, &[samples::dns("prod")], Scope::Everything, Options::default()).expect("writes");
-    assert_eq!(done, Written { written: 4, unchanged: 0, removed: 0 });
+    assert_eq!(done, Written { written: 5, unchanged: 0, removed: 0 });
     assert_eq!(tree(&elsewhere), before);
 }
 
