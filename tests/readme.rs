@@ -27,28 +27,55 @@ fn the_output_and_the_policy_shown_are_real() {
     assert_eq!(policy, block(&readme, "```yaml\n"));
 }
 
+/// The commands of the console blocks, with what they print.
+fn commands(section: &str) -> Vec<(&str, String)> {
+    let mut commands: Vec<(&str, String)> = Vec::new();
+    for block in section.split("```console\n").skip(1) {
+        for line in block[..block.find("```").unwrap()].lines() {
+            match (line.strip_prefix("$ netpol-gen "), commands.last_mut()) {
+                (Some(command), _) => commands.push((command, String::new())),
+                (None, Some((_, shown))) => *shown += &format!("{line}\n"),
+                (None, None) => panic!("{line}: printed by no command"),
+            }
+        }
+    }
+    commands
+}
+
 #[test]
-fn the_checks_shown_are_real() {
+fn the_worked_example_is_real() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let start = readme.find("## From the first capture to the plan\n").unwrap();
+    let section = &readme[start..start + readme[start..].find("\n## What becomes a rule\n").unwrap()];
+    // Places are told as they were typed.
     let folder = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| {
-        let result = Command::new(env!("CARGO_BIN_EXE_netpol-gen")).current_dir(root).args(arguments).output().unwrap();
-        String::from_utf8(result.stdout).unwrap()
-    };
-    let place = |word: &str| folder.path().join(word).to_str().unwrap().to_owned();
-    for (name, output) in [("shop-namespaces", "policies"), ("shop-staging-reads-db", "new-policies")] {
-        let (capture, inventory) = (format!("captures/{name}.pcap"), format!("captures/{name}.yaml"));
-        run(&["learn", "--read", &capture, "--inventory", &inventory, "--output", &place(output)]);
+    fs::create_dir(folder.path().join("captures")).unwrap();
+    for name in ["shop-namespaces.pcap", "shop-namespaces.yaml", "shop-staging-reads-db.pcap", "shop-staging-reads-db.yaml"] {
+        fs::copy(root.join("captures").join(name), folder.path().join("captures").join(name)).unwrap();
     }
-    for command in ["verify", "explain", "diff"] {
-        let console = block(&readme, &format!("```console\n$ netpol-gen {command} "));
-        let (line, shown) = console.split_once('\n').unwrap();
-        let is_place = |word: &str| ["policies", "new-policies"].contains(&word);
-        let words = line.split(' ').map(|word| if is_place(word) { place(word) } else { word.to_owned() });
-        let words: Vec<String> = [command.to_owned()].into_iter().chain(words).collect();
-        assert_eq!(run(&words.iter().map(String::as_str).collect::<Vec<_>>()), shown, "{command}");
+    let mut order = Vec::new();
+    let mut plan = String::new();
+    for (command, shown) in commands(section) {
+        let words: Vec<&str> = command.split(' ').collect();
+        let result = Command::new(env!("CARGO_BIN_EXE_netpol-gen")).current_dir(folder.path()).args(&words).output().unwrap();
+        let (stdout, stderr) = (String::from_utf8(result.stdout).unwrap(), String::from_utf8(result.stderr).unwrap());
+        order.push((words[0], result.status.code()));
+        match words[0] {
+            "learn" => assert_eq!(stderr, shown, "{command}"),
+            "plan" => {
+                assert!(stdout.contains(&shown), "{command}: {stdout}");
+                plan = stdout;
+            }
+            _ => assert_eq!(stdout, shown, "{command}: {stderr}"),
+        }
     }
+    let says_no = Some(1);
+    let expected =
+        [("learn", Some(0)), ("verify", says_no), ("explain", says_no), ("learn", Some(0)), ("diff", says_no), ("plan", says_no)];
+    assert_eq!(order, expected);
+    let step = block(section, "```markdown\n");
+    assert!(step.starts_with("#### dev, ingress deny\n") && plan.contains(step), "{plan}");
 }
 
 #[test]
@@ -65,28 +92,6 @@ fn the_decisions_shown_are_obeyed() {
     let stderr = String::from_utf8(result.stderr).unwrap();
     assert!(stderr.contains("netpol-gen.yaml: 5 obeyed (1 accept, 1 reject, 1 widen, 1 rename, 1 ignore)\n"), "{stderr}");
     assert!(output.join("prod/allow-db-to-backup.yaml").exists());
-}
-
-#[test]
-fn the_plan_shown_is_real() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    // The plan names places as they were typed.
-    fs::create_dir(folder.path().join("captures")).unwrap();
-    for file in ["shop-namespaces.pcap", "shop-namespaces.yaml"] {
-        fs::copy(root.join("captures").join(file), folder.path().join("captures").join(file)).unwrap();
-    }
-    let run = |arguments: &[&str]| {
-        let result = Command::new(env!("CARGO_BIN_EXE_netpol-gen")).current_dir(folder.path()).args(arguments).output().unwrap();
-        String::from_utf8(result.stdout).unwrap()
-    };
-    run(&["learn", "--read", "captures/shop-namespaces.pcap", "--inventory", "captures/shop-namespaces.yaml"]);
-    let (line, shown) = block(&readme, "```console\n$ netpol-gen plan ").split_once('\n').unwrap();
-    let plan = run(&["plan"].into_iter().chain(line.split(' ')).collect::<Vec<_>>());
-    assert!(plan.contains(shown), "{plan}");
-    let step = block(&readme, "```markdown\n");
-    assert!(step.starts_with("#### dev, ingress deny\n") && plan.contains(step), "{plan}");
 }
 
 #[test]
