@@ -57,7 +57,7 @@ impl Views {
                 None => delivered.push(View { flow, is_new, is_joined: false, hidden_originator: None, call: None }),
             }
         }
-        let index = Index::new(&delivered);
+        let index = Index::new(&delivered, !called.is_empty());
         let mut connections = Vec::new();
         for (flow, is_new, call, backends) in called {
             let found = index.candidates(&flow).find(|&position| is_same(&flow, &delivered[position].flow, &backends, inventory));
@@ -122,7 +122,7 @@ impl View {
 /// Wrong for a program that opens all its connections from one port with one number, which no TCP stack does (RFC 6528).
 fn supersede(views: &mut [View], index: &Index, inventory: &Inventory) -> Vec<bool> {
     let mut is_superseded = vec![false; views.len()];
-    for position in 0..views.len() {
+    for (position, same) in index.same_openings() {
         let flow = &views[position].flow;
         let Some(known) = standing(flow, inventory) else { continue };
         let is_delivered = |&other: &usize| {
@@ -132,8 +132,7 @@ fn supersede(views: &mut [View], index: &Index, inventory: &Inventory) -> Vec<bo
                 && standing(other, inventory) > Some(known)
         };
         // Of several (load balancer, node port, pod) the last on the way.
-        let delivered =
-            index.same_opening(flow).filter(is_delivered).max_by_key(|&other| standing(&views[other].flow, inventory));
+        let delivered = positions_of(same).filter(is_delivered).max_by_key(|&other| standing(&views[other].flow, inventory));
         if let Some(delivered) = delivered {
             let flow = flow.clone();
             views[delivered].take_in(&flow);
@@ -204,14 +203,23 @@ impl Index {
     /// Repeated numbers in forged traffic must not make the search quadratic.
     const SAME_OPENING: usize = 64;
 
-    fn new(delivered: &[View]) -> Self {
+    /// Without calls, nobody asks for originators.
+    fn new(delivered: &[View], has_calls: bool) -> Self {
         let flows = || delivered.iter().map(|view| &view.flow).zip(0..);
         let opened = flows().filter_map(|(flow, position)| Some(((flow.protocol, flow.opening?), position)));
         let mut by_opening: Vec<_> = opened.collect();
-        let mut by_originator: Vec<_> = flows().map(|(flow, position)| ((flow.protocol, flow.originator), position)).collect();
+        let flows = flows().filter(|_| has_calls);
+        let mut by_originator: Vec<_> = flows.map(|(flow, position)| ((flow.protocol, flow.originator), position)).collect();
         by_opening.sort_unstable();
         by_originator.sort_unstable();
         Self { by_opening, by_originator }
+    }
+
+    /// The views that share their opening with others, each with all that do.
+    fn same_openings(&self) -> impl Iterator<Item = (usize, &[((Protocol, u32), u32)])> {
+        let same = self.by_opening.chunk_by(|(one, _), (other, _)| one == other);
+        let same = same.filter(|same| (2..=Self::SAME_OPENING).contains(&same.len()));
+        same.flat_map(|same| positions_of(same).map(move |position| (position, same)))
     }
 
     fn candidates(&self, view: &Flow) -> impl Iterator<Item = usize> + '_ {

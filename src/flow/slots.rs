@@ -77,8 +77,23 @@ impl<K: Packed> Slots<K> {
         self.slots.len()
     }
 
-    /// Where the key's conversation is.
+    /// What the index has at the place where a search for this hash begins.
     #[inline]
+    pub(super) fn entry(&self, hash: u32) -> u64 {
+        self.index.get(hash as usize & self.index.len().wrapping_sub(1)).copied().unwrap_or_default()
+    }
+
+    /// Where the key's conversation is, of which the search begins with this entry.
+    #[inline]
+    pub(super) fn find_from(&self, entry: u64, key: K, hash: u32) -> Option<usize> {
+        if entry == 0 {
+            return None;
+        }
+        let position = (entry & 0xffff_ffff) as usize - 1;
+        if (entry >> 32) as u32 == hash && self.slots[position].key == key { Some(position) } else { self.find(key, hash) }
+    }
+
+    /// Where the key's conversation is.
     pub(super) fn find(&self, key: K, hash: u32) -> Option<usize> {
         if self.index.is_empty() {
             return None;

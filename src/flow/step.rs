@@ -86,11 +86,13 @@ pub struct Batch {
     pub(super) steps: Vec<Step>,
     /// Those of [`What::Whole`], in their order.
     pub(super) packets: Vec<Packet>,
+    /// How many steps, and how many of the packets, have been taken.
+    pub(super) taken: (usize, usize),
 }
 
 impl Batch {
     pub(super) const fn new(seeds: Seeds) -> Self {
-        Self { seeds, steps: Vec::new(), packets: Vec::new() }
+        Self { seeds, steps: Vec::new(), packets: Vec::new(), taken: (0, 0) }
     }
 
     /// Adds a frame's packet.
@@ -109,20 +111,21 @@ impl Batch {
         self.steps.push(Step { at, hash: 0, what: What::NoPacket });
     }
 
-    /// How many frames there are.
+    /// How many frames there are that have not been taken.
     pub const fn len(&self) -> usize {
-        self.steps.len()
+        self.steps.len() - self.taken.0
     }
 
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.len() == 0
     }
 
     /// Forgets all of them.
     pub fn clear(&mut self) {
         self.steps.clear();
         self.packets.clear();
+        self.taken = (0, 0);
     }
 }
 

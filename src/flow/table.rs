@@ -183,17 +183,31 @@ impl FlowTable {
         }
     }
 
-    /// Takes in packets, as if they came one by one, and leaves the batch empty.
+    /// Takes in the packets of a batch, as if they came one by one, and leaves it empty.
     pub fn observe_all(&mut self, batch: &mut Batch) {
+        self.observe_next(batch, usize::MAX);
+    }
+
+    /// Takes in the next packets of a batch, as if they came one by one: of so many frames at most. Returns of how many.
+    pub fn observe_next(&mut self, batch: &mut Batch, most: usize) -> usize {
         /// Look-ups that wait for memory together.
         const TOGETHER: usize = 64;
-        let mut packets = std::mem::take(&mut batch.packets).into_iter();
+        let (from, first_packet) = batch.taken;
+        let count = batch.len().min(most);
+        let mut packets = batch.packets[first_packet..].iter();
+        let mut entries = [0; TOGETHER];
         let mut found = [None; TOGETHER];
-        for steps in batch.steps.chunks(TOGETHER) {
-            for (found, step) in found.iter_mut().zip(steps) {
+        for steps in batch.steps[from..from + count].chunks(TOGETHER) {
+            for (entry, step) in entries.iter_mut().zip(steps) {
+                *entry = match step.what {
+                    What::Narrow(..) => self.narrow.entry(step.hash),
+                    _ => self.wide.entry(step.hash),
+                };
+            }
+            for ((found, entry), step) in found.iter_mut().zip(entries).zip(steps) {
                 *found = match step.what {
-                    What::Narrow(key, ..) => self.narrow.find(key, step.hash),
-                    What::Wide(key, ..) => self.wide.find(key, step.hash),
+                    What::Narrow(key, ..) => self.narrow.find_from(entry, key, step.hash),
+                    What::Wide(key, ..) => self.wide.find_from(entry, key, step.hash),
                     What::Whole | What::Silent | What::NoPacket => None,
                 };
             }
@@ -216,14 +230,18 @@ impl FlowTable {
                     }
                     What::Whole => {
                         if let Some(packet) = packets.next() {
-                            self.observe_whole(&packet);
+                            self.observe_whole(packet);
                         }
                     }
                     What::Silent | What::NoPacket => {}
                 }
             }
         }
-        batch.clear();
+        batch.taken = (from + count, batch.packets.len() - packets.len());
+        if batch.is_empty() {
+            batch.clear();
+        }
+        count
     }
 
     #[inline]
