@@ -37,6 +37,7 @@ impl Pcap {
     }
 
     /// The next record. The window stands behind it then.
+    #[inline]
     pub(super) fn advance<R: Read>(&self, window: &mut Window<R>) -> Next<Record> {
         let Some(header) = window.peek::<16>() else {
             return match window.ready().len() {

@@ -35,6 +35,7 @@ impl<R: Read> Window<R> {
     }
 
     /// What is there without reading on.
+    #[inline]
     pub(super) fn ready(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }

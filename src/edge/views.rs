@@ -44,10 +44,21 @@ pub(super) struct Views {
 
 impl Views {
     /// Takes in the next flows, whose roles are settled; gives out the connections that wait for no other view.
-    pub(super) fn join(&mut self, flows: Vec<Flow>, inventory: &Inventory) -> Vec<Connection> {
-        let waited = std::mem::take(&mut self.waiting).into_iter().map(|flow| (flow, false));
-        let mut flows: Vec<(Flow, bool)> = flows.into_iter().map(|flow| (flow, true)).chain(waited).collect();
+    pub(super) fn join(&mut self, mut flows: Vec<Flow>, inventory: &Inventory) -> Joined {
+        let mut alone = std::mem::take(&mut self.waiting);
         flows.sort_unstable();
+        alone.sort_unstable();
+        let related = Related::new(&flows, &alone, inventory);
+        // Most have nothing to do with any other, and take no part in the rest.
+        let new = flows.extract_if(.., |flow| related.has(flow, inventory)).map(|flow| (flow, true));
+        let mut others: Vec<(Flow, bool)> = new.collect();
+        others.extend(alone.extract_if(.., |flow| related.has(flow, inventory)).map(|flow| (flow, false)));
+        others.sort_unstable();
+        self.waiting = flows;
+        Joined { connections: self.join_related(others, inventory), alone }
+    }
+
+    fn join_related(&mut self, flows: Vec<(Flow, bool)>, inventory: &Inventory) -> Vec<Connection> {
         let mut delivered = Vec::new();
         let mut called = Vec::new();
         let mut cache = Backends::default();
@@ -83,8 +94,44 @@ impl Views {
     }
 
     /// The connections that still wait, now that nothing more comes.
-    pub(super) fn finish(&mut self, inventory: &Inventory) -> Vec<Connection> {
+    pub(super) fn finish(&mut self, inventory: &Inventory) -> Joined {
         self.join(Vec::new(), inventory)
+    }
+}
+
+/// What became of flows.
+pub(super) struct Joined {
+    pub(super) connections: Vec<Connection>,
+    /// Connections that have one view, as delivered.
+    pub(super) alone: Vec<Flow>,
+}
+
+/// What flows that may be views of one connection have in common.
+struct Related {
+    /// Openings that there are more than once. Sorted.
+    openings: Vec<(Protocol, u32)>,
+    /// Who called a Service's address. Sorted.
+    callers: Vec<(Protocol, Endpoint)>,
+}
+
+impl Related {
+    fn new(flows: &[Flow], others: &[Flow], inventory: &Inventory) -> Self {
+        let all = || flows.iter().chain(others);
+        let mut openings: Vec<_> = all().filter_map(|flow| Some((flow.protocol, flow.opening?))).collect();
+        openings.sort_unstable();
+        let repeated = openings.chunk_by(|one, other| one == other).filter(|same| same.len() > 1);
+        let openings = repeated.map(|same| same[0]).collect();
+        let calls = all().filter(|flow| is_translated(flow, inventory));
+        let mut callers: Vec<_> = calls.map(|flow| (flow.protocol, flow.originator)).collect();
+        callers.sort_unstable();
+        callers.dedup();
+        Self { openings, callers }
+    }
+
+    fn has(&self, flow: &Flow, inventory: &Inventory) -> bool {
+        flow.opening.is_some_and(|opening| self.openings.binary_search(&(flow.protocol, opening)).is_ok())
+            || !self.callers.is_empty()
+                && (self.callers.binary_search(&(flow.protocol, flow.originator)).is_ok() || is_translated(flow, inventory))
     }
 }
 
@@ -152,6 +199,15 @@ fn standing(flow: &Flow, inventory: &Inventory) -> Option<u8> {
         Identity::Pod(_) => Some(2),
         _ => None,
     }
+}
+
+/// Whether the flow's responder address stands for something else.
+fn is_translated(flow: &Flow, inventory: &Inventory) -> bool {
+    let Endpoint { address, port } = flow.responder;
+    let at = flow.span.first();
+    !matches!(inventory.identify(address, at), Identity::Pod(_))
+        && (inventory.service_call(address, flow.protocol, port).is_some()
+            || inventory.host_port(address, flow.protocol, port, at).is_some())
 }
 
 /// What the flow's responder address stands for and where that leads; nothing if it is the end of the way itself.
@@ -254,6 +310,11 @@ impl Backends {
 }
 
 impl Connection {
+    /// One of which there is one view, as delivered.
+    pub(super) const fn alone(flow: Flow) -> Self {
+        Self { flow, hidden_originator: None, call: None, backends: None }
+    }
+
     /// Whether anything came of it.
     pub(super) const fn is_answered(&self) -> bool {
         matches!(self.flow.outcome, Outcome::Answered)

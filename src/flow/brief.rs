@@ -28,6 +28,8 @@ pub(super) struct Brief {
     number: u32,
     bits: [u8; 2],
     opening: u8,
+    /// For whoever keeps it, who has no other room.
+    pub(super) state: u8,
 }
 
 /// There is an opening.
@@ -41,8 +43,13 @@ const REJECTED: u8 = 1 << 4;
 
 impl Brief {
     /// Nothing yet.
-    pub(super) const NONE: Self =
-        Self { parts: [Part { first: Timestamp::MAX, last: Timestamp::MIN, third: 0 }; 2], number: 0, bits: [0; 2], opening: 0 };
+    pub(super) const NONE: Self = Self {
+        parts: [Part { first: Timestamp::MAX, last: Timestamp::MIN, third: 0 }; 2],
+        number: 0,
+        bits: [0; 2],
+        opening: 0,
+        state: 0,
+    };
 
     /// The conversation that begins with a packet of `end` at `at`, if this form can hold it.
     #[inline]
@@ -56,6 +63,12 @@ impl Brief {
             return None;
         }
         brief.take(protocol, at, end, fact).map(|_| brief)
+    }
+
+    /// The same facts with that state.
+    #[inline]
+    pub(super) const fn with(self, state: u8) -> Self {
+        Self { state, ..self }
     }
 
     #[inline]
@@ -226,5 +239,89 @@ impl Brief {
             whole == *conversation
         };
         (is_heard && is_same()).then_some(brief)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_fact(protocol: Protocol) -> BoxedStrategy<Fact> {
+        let number = 0u32..3;
+        if protocol == Protocol::Udp {
+            prop_oneof![4 => Just(Fact::Datagram), 1 => Just(Fact::Asks), 1 => Just(Fact::Responds), 1 => Just(Fact::Undeliverable)]
+                .boxed()
+        } else {
+            prop_oneof![
+                number.clone().prop_map(Fact::Opens),
+                number.clone().prop_map(Fact::Accepts),
+                number.prop_map(Fact::Rejects),
+                Just(Fact::Resets),
+                any::<bool>().prop_map(Fact::Carries),
+                Just(Fact::Finishes),
+                Just(Fact::Undeliverable),
+            ]
+            .boxed()
+        }
+    }
+
+    /// Mostly in order, close together, some at the same time.
+    fn any_facts() -> impl Strategy<Value = (Protocol, Vec<(i64, End, Fact)>)> {
+        let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
+        protocol.prop_flat_map(|protocol| {
+            let end = prop_oneof![Just(End::Low), Just(End::High)];
+            let step = prop_oneof![3 => 0i64..3, 1 => -5i64..20];
+            let facts = proptest::collection::vec((step, end, any_fact(protocol)), 1..14).prop_map(|facts| {
+                let mut at = 1000;
+                let moved = facts.into_iter().map(|(step, end, fact)| {
+                    at += step * 50_000_000;
+                    (at, end, fact)
+                });
+                moved.collect()
+            });
+            (Just(protocol), facts)
+        })
+    }
+
+    /// The whole form without what only UDP is asked for.
+    fn plain(protocol: Protocol, conversation: &Conversation) -> Conversation {
+        let mut plain = conversation.clone();
+        if protocol != Protocol::Udp {
+            plain.deeds.iter_mut().for_each(|deeds| deeds.tenths = 0);
+        }
+        plain
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+
+        #[test]
+        fn both_forms_hold_the_same((protocol, facts) in any_facts()) {
+            let (first, end, fact) = facts[0];
+            let mut whole = Conversation::new(Timestamp(first));
+            whole.add(Timestamp(first), end, fact);
+            let mut brief = Brief::begun(protocol, Timestamp(first), end, fact);
+            for (at, end, fact) in &facts[1..] {
+                if let Some(known) = &brief {
+                    prop_assert_eq!(known.whole(protocol), plain(protocol, &whole));
+                    prop_assert_eq!((known.standing(), known.is_over()), (whole.standing(), whole.is_over()));
+                }
+                let before = brief;
+                let is_news = whole.add(Timestamp(*at), *end, *fact);
+                let told = brief.as_mut().and_then(|brief| brief.add(protocol, 120 * SECOND, Timestamp(*at), *end, *fact));
+                match told {
+                    Some(told) => prop_assert_eq!(told, is_news),
+                    None => {
+                        prop_assert_eq!(brief, before, "what is not taken in changes nothing");
+                        brief = Brief::of(protocol, &whole);
+                    }
+                }
+            }
+            if let Some(brief) = brief {
+                prop_assert_eq!(brief.whole(protocol), plain(protocol, &whole));
+            }
+        }
     }
 }

@@ -12,13 +12,14 @@ use super::chain::Chain;
 use super::conversation::{Conversation, Fact, Standing};
 use super::key::{End, FlowKey, Packed, Seeds};
 
+const _: () = assert!(size_of::<Slot<super::key::Narrow>>() == 72, "a million of them are kept");
+
 /// A conversation in its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot<K> {
     key: K,
-    /// If it is whole: nothing of it holds.
+    /// If it is kept whole: nothing of it holds but the state.
     brief: Brief,
-    state: u8,
 }
 
 /// The flow file does not tell all that is known, and it matters.
@@ -90,7 +91,13 @@ impl<K: Packed> Slots<K> {
             return None;
         }
         let position = (entry & 0xffff_ffff) as usize - 1;
-        if (entry >> 32) as u32 == hash && self.slots[position].key == key { Some(position) } else { self.find(key, hash) }
+        let slot = &self.slots[position];
+        if (entry >> 32) as u32 != hash || slot.key != key {
+            return self.find(key, hash);
+        }
+        // Its end is in another cache line, which is asked for at once.
+        std::hint::black_box(slot.brief.state);
+        Some(position)
     }
 
     /// Where the key's conversation is.
@@ -138,10 +145,10 @@ impl<K: Packed> Slots<K> {
             };
         };
         let slot = &mut self.slots[position];
-        if slot.state & IS_WHOLE == 0
+        if slot.brief.state & IS_WHOLE == 0
             && let Some(is_news) = slot.brief.add(key.protocol(), silence, at, end, fact)
         {
-            slot.state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
+            slot.brief.state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
             return Took::Added;
         }
         if self.add_whole(position, silence, at, end, fact) { Took::Added } else { Took::Nothing }
@@ -153,7 +160,7 @@ impl<K: Packed> Slots<K> {
         let added = chain.add(silence, at, end, fact);
         self.keep(position, chain);
         if let Some(is_news) = added {
-            self.slots[position].state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
+            self.slots[position].brief.state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
         }
         added.is_some()
     }
@@ -163,7 +170,7 @@ impl<K: Packed> Slots<K> {
         let mut chain = self.chain(position);
         let given_up = chain.put(silence, conversation);
         self.keep(position, chain);
-        self.slots[position].state |= IS_TOUCHED | IS_NEWS;
+        self.slots[position].brief.state |= IS_TOUCHED | IS_NEWS;
         given_up
     }
 
@@ -180,7 +187,7 @@ impl<K: Packed> Slots<K> {
             self.grow();
         }
         let position = self.slots.len();
-        self.slots.push(Slot { key, brief, state: IS_NEWS | IS_TOUCHED });
+        self.slots.push(Slot { key, brief: brief.with(IS_NEWS | IS_TOUCHED) });
         if let Some(told) = &mut self.told {
             told.push(Timestamp::MIN);
         }
@@ -255,12 +262,12 @@ impl<K: Packed> Slots<K> {
                 continue;
             }
             let (key, last) = (self.key(position), seen.last());
-            if self.slots[position].state & IS_NEWS != 0 || last.since(told) >= patience(self.seen(position)) / 2 {
+            if self.slots[position].brief.state & IS_NEWS != 0 || last.since(told) >= patience(self.seen(position)) / 2 {
                 match self.whole.get(&number(position)) {
                     Some(chain) => chain.iter().for_each(|conversation| tell(&key, conversation)),
                     None => tell(&key, &self.slots[position].brief.whole(key.protocol())),
                 }
-                self.slots[position].state &= !(IS_NEWS | IS_TOUCHED);
+                self.slots[position].brief.state &= !(IS_NEWS | IS_TOUCHED);
                 self.told.iter_mut().for_each(|told| told[position] = last);
             }
         }
@@ -268,29 +275,28 @@ impl<K: Packed> Slots<K> {
 
     fn seen(&self, position: usize) -> Seen<'_> {
         let slot = &self.slots[position];
-        let chain = if slot.state & IS_WHOLE == 0 { None } else { self.whole.get(&number(position)) };
+        let chain = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.get(&number(position)) };
         Seen { position, protocol: slot.key.protocol(), brief: &slot.brief, chain }
     }
 
     fn taken(&mut self, position: usize, slot: Slot<K>) -> (FlowKey, Taken) {
-        let whole = if slot.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
+        let whole = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
         let chain = whole.unwrap_or_else(|| Chain::new(slot.brief.whole(slot.key.protocol())));
-        (slot.key.key(), Taken { chain, is_touched: slot.state & IS_TOUCHED != 0 })
+        (slot.key.key(), Taken { chain, is_touched: slot.brief.state & IS_TOUCHED != 0 })
     }
 
     fn chain(&mut self, position: usize) -> Chain {
         let slot = &self.slots[position];
-        let whole = if slot.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
+        let whole = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
         whole.unwrap_or_else(|| Chain::new(slot.brief.whole(slot.key.protocol())))
     }
 
     fn keep(&mut self, position: usize, chain: Chain) {
         let slot = &mut self.slots[position];
         if let Some(brief) = chain.only().and_then(|only| Brief::of(slot.key.protocol(), only)) {
-            slot.brief = brief;
-            slot.state &= !IS_WHOLE;
+            slot.brief = brief.with(slot.brief.state & !IS_WHOLE);
         } else {
-            slot.state |= IS_WHOLE;
+            slot.brief.state |= IS_WHOLE;
             self.whole.insert(number(position), chain);
         }
     }
@@ -386,5 +392,48 @@ impl Seen<'_> {
     /// Whether nothing can come of it but a failed attempt.
     pub(super) fn is_attempt(&self) -> bool {
         self.chain.is_none_or(|chain| chain.only().is_some()) && self.standing() == Standing::Attempt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::super::key::Narrow;
+    use super::*;
+
+    fn key(port: u16) -> Narrow {
+        Narrow::of((Ipv4Addr::LOCALHOST, port), (Ipv4Addr::BROADCAST, 80), Protocol::Tcp).0
+    }
+
+    proptest! {
+        /// The index is so full that keys are in the way of each other.
+        #[test]
+        fn what_is_there_is_found_and_what_is_gone_is_not(steps in proptest::collection::vec((any::<bool>(), 0u16..90, any::<usize>()), 1..300)) {
+            let mut slots = Slots::new(Seeds::random(), false);
+            let mut model = BTreeMap::new();
+            for (is_new, port, which) in steps {
+                let hash = key(port).hash(&slots.seeds);
+                if is_new && !model.contains_key(&port) {
+                    let brief = Brief::begun(Protocol::Tcp, Timestamp(port.into()), End::Low, Fact::Opens(port.into())).expect("an opening");
+                    slots.insert_brief(key(port), hash, brief);
+                    model.insert(port, i64::from(port));
+                } else if !is_new && slots.len() > 0 {
+                    let (gone, taken) = slots.remove(which % slots.len());
+                    let expected = model.remove(&gone.endpoint(End::Low).port);
+                    prop_assert_eq!(Some(taken.chain.newest().span().last().0), expected);
+                }
+                prop_assert_eq!(slots.len(), model.len());
+                for port in 0..90 {
+                    let hash = key(port).hash(&slots.seeds);
+                    let found = slots.find(key(port), hash).map(|position| slots.seen(position).last().0);
+                    prop_assert_eq!(found, model.get(&port).copied());
+                    prop_assert_eq!(slots.find_from(slots.entry(hash), key(port), hash), slots.find(key(port), hash));
+                }
+            }
+        }
     }
 }

@@ -135,7 +135,7 @@ fn open(random: &mut Random, before: Option<&Connection>, is_small: bool) -> Con
     match random.below(100) {
         0..15 if !is_small => {
             let addresses = [pod_address(caller, false), RESOLVER];
-            made(What::Dns(1 + random.below(40) as u8), addresses, [caller_port, 53], None)
+            made(What::Dns((1 + 4 * app + random.below(4)) as u8), addresses, [caller_port, 53], None)
         }
         15..25 => {
             let outside = Ipv4Addr::new(198, 51, 100, 1 + random.below(250) as u8).into();
@@ -452,18 +452,20 @@ pub fn inventory() -> String {
             )
         })
         .collect();
-    let service = |namespace: &str, name: &str, app: &str, address: &str, port: u16, protocol: &str| {
+    // The first app of a team is called from outside.
+    let service = |kind: &str, namespace: &str, name: &str, app: &str, address: &str, port: u16, protocol: &str| {
         format!(
-            r#"{{"kind":"Service","apiVersion":"v1","metadata":{{"name":"{name}","namespace":"{namespace}"}},"spec":{{"clusterIP":"{address}","clusterIPs":["{address}"],"selector":{{"app":"{app}"}},"ports":[{{"name":"main","port":{port},"targetPort":{port},"protocol":"{protocol}"}}]}}}}"#
+            r#"{{"kind":"Service","apiVersion":"v1","metadata":{{"name":"{name}","namespace":"{namespace}"}},"spec":{{"type":"{kind}","clusterIP":"{address}","clusterIPs":["{address}"],"selector":{{"app":"{app}"}},"ports":[{{"name":"main","port":{port},"targetPort":{port},"protocol":"{protocol}"}}]}}}}"#
         )
     };
     for namespace in 0..NAMESPACES {
         for app in 0..APPS {
             let (team, name) = (format!("team-{namespace}"), format!("app-{app}"));
-            items.push(service(&team, &name, &name, &format!("10.96.{}.{}", 1 + namespace, 10 + app), port_of(app), "TCP"));
+            let kind = if app == 0 { "LoadBalancer" } else { "ClusterIP" };
+            items.push(service(kind, &team, &name, &name, &format!("10.96.{}.{}", 1 + namespace, 10 + app), port_of(app), "TCP"));
         }
     }
-    items.push(service("kube-system", "kube-dns", "coredns", "10.96.0.10", 53, "UDP"));
+    items.push(service("ClusterIP", "kube-system", "kube-dns", "coredns", "10.96.0.10", 53, "UDP"));
     items.extend(namespaces);
     format!("{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n{}\n]}}\n", items.join(",\n"))
 }
