@@ -3,9 +3,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
 FUZZ_SECONDS ?= 180
+ROUNDS ?= 5
 VENV := target/venv
 
-.PHONY: help demo test lint captures independent e2e fuzz conformance setup clean
+.PHONY: help demo test lint captures independent e2e fuzz conformance bench instructions stages setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +65,20 @@ fuzz: setup ## fuzz the byte parsers, FUZZ_SECONDS each
 	for target in decode_frame read_capture; do \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz -s none $$target -- -max_total_time=$(FUZZ_SECONDS); \
 	done
+
+bench: setup ## measure learn beside cat, tcpdump and others on captures of the project's own (8 GB of target/bench; ROUNDS=5)
+	@missing=$$(python3 tests/bench/run.py --missing); if [ -n "$$missing" ]; then \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+	$(CARGO) build --release --locked --bin netpol-gen --example traffic
+	python3 tests/bench/run.py --rounds $(ROUNDS)
+
+instructions: setup ## count the instructions that a packet costs (needs valgrind)
+	$(CARGO) build --release --locked --bin netpol-gen --example traffic
+	python3 tests/bench/run.py --instructions
+
+stages: setup ## measure each stage from bytes to flows by itself (criterion)
+	CARGO_TARGET_DIR=target/stages $(CARGO) bench --manifest-path tests/bench/Cargo.toml
 
 clean: ## remove everything built
 	$(CARGO) clean

@@ -76,7 +76,7 @@ impl Clock {
     }
 }
 
-const fn is_near(one: Timestamp, other: Timestamp) -> bool {
+pub(super) const fn is_near(one: Timestamp, other: Timestamp) -> bool {
     distance(one, other) <= DAY
 }
 

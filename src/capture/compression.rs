@@ -3,8 +3,9 @@
 //! Decompressors stream: a bomb of any ratio costs time, not memory.
 
 use std::io::{self, BufReader, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 
 /// The largest zstd window, as a power of two: what `zstd` itself decompresses without being told otherwise. `--long=31` is
 /// refused.
@@ -42,6 +43,10 @@ impl Compression {
 pub(super) struct Position(Arc<AtomicU64>);
 
 impl Position {
+    pub(super) fn set(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -53,9 +58,9 @@ impl Position {
 struct SourceFailed(io::Error);
 
 /// The outermost reader: counts, and marks errors as its own.
-struct Source<R> {
-    inner: R,
-    position: Position,
+pub(super) struct Source<R> {
+    pub(super) inner: R,
+    pub(super) position: Position,
 }
 
 impl<R: Read> Read for Source<R> {
@@ -103,7 +108,12 @@ pub(super) struct Decompressed {
 }
 
 /// Looks at the first bytes of `reader` and takes off what compression there is. A failure comes with the outermost compression.
-pub(super) fn decompress(reader: impl Read + Send + 'static) -> Result<Decompressed, (Option<Compression>, Failure)> {
+///
+/// With `is_ahead`, another thread decompresses.
+pub(super) fn decompress(
+    reader: impl Read + Send + 'static,
+    is_ahead: bool,
+) -> Result<Decompressed, (Option<Compression>, Failure)> {
     let position = Position::default();
     let mut reader: Box<dyn Read + Send> = Box::new(Source { inner: reader, position: position.clone() });
     let mut compression = None;
@@ -122,6 +132,9 @@ pub(super) fn decompress(reader: impl Read + Send + 'static) -> Result<Decompres
         };
         compression = compression.or(recognised);
     }
+    if is_ahead && compression.is_some() {
+        reader = ahead(reader);
+    }
     Ok(Decompressed { reader, compression, position })
 }
 
@@ -129,4 +142,64 @@ fn unzstd<R: Read>(reader: R) -> io::Result<zstd::stream::read::Decoder<'static,
     let mut decoder = zstd::stream::read::Decoder::new(reader)?;
     decoder.window_log_max(ZSTD_WINDOW_LOG)?;
     Ok(decoder)
+}
+
+/// Bytes that go from thread to thread at once, and how often: what is ready waits in the caches.
+const AHEAD: usize = 128 * 1024;
+const AHEAD_COUNT: usize = 3;
+
+/// What another thread has read.
+struct Ahead {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    spent: SyncSender<Vec<u8>>,
+    chunk: Vec<u8>,
+    taken: usize,
+}
+
+/// Lets another thread read. Without one, nothing changes.
+fn ahead(reader: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
+    let (give, chunks) = sync_channel(AHEAD_COUNT);
+    let (spent, take_back) = sync_channel::<Vec<u8>>(AHEAD_COUNT + 2);
+    // The thread takes the reader out as soon as it runs.
+    let reader = Arc::new(Mutex::new(Some(reader)));
+    let shared = Arc::clone(&reader);
+    let started = std::thread::Builder::new().name("decompress".into()).spawn(move || {
+        let Some(mut reader) = shared.lock().ok().and_then(|mut reader| reader.take()) else { return };
+        loop {
+            let mut chunk = take_back.try_recv().unwrap_or_default();
+            chunk.clear();
+            let is_end = match reader.by_ref().take(AHEAD as u64).read_to_end(&mut chunk) {
+                Ok(count) => count == 0,
+                // What came before the failure counts.
+                Err(error) => {
+                    if chunk.is_empty() || give.send(Ok(chunk)).is_ok() {
+                        let _ = give.send(Err(error));
+                    }
+                    return;
+                }
+            };
+            if is_end || give.send(Ok(chunk)).is_err() {
+                return;
+            }
+        }
+    });
+    match started {
+        Ok(_) => Box::new(Ahead { chunks, spent, chunk: Vec::new(), taken: 0 }),
+        Err(_) => reader.lock().ok().and_then(|mut reader| reader.take()).unwrap_or_else(|| Box::new(io::empty())),
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.chunk.len() {
+            let Ok(next) = self.chunks.recv() else { return Ok(0) };
+            let spent = std::mem::replace(&mut self.chunk, next?);
+            self.taken = 0;
+            let _ = self.spent.try_send(spent);
+        }
+        let count = buffer.len().min(self.chunk.len() - self.taken);
+        buffer[..count].copy_from_slice(&self.chunk[self.taken..self.taken + count]);
+        self.taken += count;
+        Ok(count)
+    }
 }

@@ -4,17 +4,19 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::clock::Clock;
-use super::compression::{Compression, Decompressed, Failure, Position, decompress};
+use super::compression::{Compression, Decompressed, Failure, Position, Source, decompress};
 use super::flows::{Flows, NoHeader};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::record::{Next, Record};
+use super::split::{FileAt, Piece, Records, Split, Splitting};
 use super::window::Window;
 use super::{CaptureError, Input};
 use crate::decode::{Frame, LinkType};
-use crate::flow;
+use crate::flow::{self, Batch};
 use crate::model::{Code, Findings, Timestamp};
 
 /// What a capture holds.
@@ -31,6 +33,14 @@ pub enum Observed<'a> {
 pub struct CaptureFile {
     path: PathBuf,
     window: Window<Box<dyn Read + Send>>,
+    /// Where in the file the window began.
+    base: u64,
+    /// The file itself, if it is one.
+    file: Option<Arc<File>>,
+    /// While it is read in pieces.
+    split: Option<Split>,
+    /// How often that may still be begun.
+    splits: u8,
     format: Format,
     compression: Option<Compression>,
     position: Position,
@@ -84,18 +94,28 @@ enum Format {
 }
 
 impl CaptureFile {
+    /// A file in which there is something unusual again and again is read frame by frame.
+    const SPLITS: u8 = 8;
+
     /// Opens what `input` names and reads the file's header.
     ///
     /// # Errors
     /// When it cannot be opened, or is no capture.
     pub fn open(input: &Input) -> Result<Self, CaptureError> {
-        match input {
-            Input::StandardInput => Self::from_reader("-", io::stdin()),
-            Input::File(path) => {
-                let file = File::open(path).map_err(|source| CaptureError::Open { path: path.clone(), source })?;
-                Self::from_reader(path, file)
-            }
+        Self::open_with(input, false)
+    }
+
+    /// The same; with `is_ahead`, another thread decompresses.
+    pub(super) fn open_with(input: &Input, is_ahead: bool) -> Result<Self, CaptureError> {
+        let Input::File(path) = input else { return Self::read_from(Path::new("-"), io::stdin(), is_ahead) };
+        let file = File::open(path).map_err(|source| CaptureError::Open { path: path.clone(), source })?;
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Self::read_from(path, file, is_ahead);
         }
+        let file = Arc::new(file);
+        let mut capture = Self::read_from(path, FileAt { file: Arc::clone(&file), offset: 0 }, is_ahead)?;
+        capture.file = Some(file);
+        Ok(capture)
     }
 
     /// Reads the header of a capture from `reader`; `path` is what messages call it.
@@ -103,9 +123,13 @@ impl CaptureFile {
     /// # Errors
     /// When it cannot be read, or is no capture.
     pub fn from_reader(path: impl AsRef<Path>, reader: impl Read + Send + 'static) -> Result<Self, CaptureError> {
-        let path = path.as_ref().to_path_buf();
+        Self::read_from(path.as_ref(), reader, false)
+    }
+
+    fn read_from(path: &Path, reader: impl Read + Send + 'static, is_ahead: bool) -> Result<Self, CaptureError> {
+        let path = path.to_path_buf();
         let Decompressed { reader, compression, position } =
-            decompress(reader).map_err(|(compression, failure)| before_frames(&path, compression, failure))?;
+            decompress(reader, is_ahead).map_err(|(compression, failure)| before_frames(&path, compression, failure))?;
         let mut window = Window::new(reader);
         let format = match recognise(&mut window) {
             Ok(format) => format,
@@ -119,6 +143,10 @@ impl CaptureFile {
         Ok(Self {
             path,
             window,
+            base: 0,
+            file: None,
+            split: None,
+            splits: Self::SPLITS,
             format,
             compression,
             position,
@@ -178,6 +206,76 @@ impl CaptureFile {
         }
         let held = self.held.pop_front();
         Ok(held.map(|held| self.give(Current::Held(held))))
+    }
+
+    /// Moves over many frames at once, if that can be done, and none of them is later than `may_come` admits.
+    pub(super) fn advance_far(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Option<Piece> {
+        if self.split.is_none() {
+            self.split = self.can_split().and_then(|(file, records, at)| {
+                self.splits -= 1;
+                Split::begin(&file, records, splitting, self.base + self.window.offset(), at)
+            });
+        }
+        loop {
+            let split = self.split.as_mut()?;
+            let offset = split.offset();
+            match split.next() {
+                Some(piece) if piece.frames == 0 && !piece.is_broken_off => split.recycle(piece.batch),
+                Some(piece) if piece.frames > 0 && self.clock.is_steady(piece.first) && may_come(piece.latest) => {
+                    self.adopt(&piece);
+                    if piece.is_broken_off {
+                        self.go_on(piece.end);
+                    }
+                    return Some(piece);
+                }
+                _ => {
+                    self.go_on(offset);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Takes back what can be filled again.
+    pub(super) fn recycle(&self, batch: Batch) {
+        if let Some(split) = &self.split {
+            split.recycle(batch);
+        }
+    }
+
+    /// The file, what is in it and the last frame's time, if it can be read in pieces from the window's place on.
+    fn can_split(&self) -> Option<(Arc<File>, Records, Timestamp)> {
+        let records = match &self.format {
+            Format::Pcap(pcap) => Records::Pcap(*pcap),
+            Format::Pcapng(pcapng) => Records::Pcapng(pcapng.clone()),
+            Format::Flows(_) => return None,
+        };
+        let is_between_frames = self.held.is_empty() && self.pending.is_none() && self.frames > 0 && !self.is_ended;
+        let file = self.file.as_ref().filter(|_| is_between_frames && self.compression.is_none() && self.splits > 0)?;
+        Some((Arc::clone(file), records, self.latest))
+    }
+
+    fn adopt(&mut self, piece: &Piece) {
+        self.current = None;
+        self.frames += piece.frames;
+        self.backwards += piece.backwards + u64::from(piece.first < self.latest);
+        self.latest = piece.last;
+        self.clock.gave(piece.last);
+        self.position.set(piece.end);
+        if let Format::Pcapng(pcapng) = &mut self.format {
+            pcapng.left_out += piece.left_out;
+            pcapng.last = piece.last;
+        }
+    }
+
+    /// Goes on frame by frame from there.
+    fn go_on(&mut self, offset: u64) {
+        self.split = None;
+        let Some(file) = &self.file else { return };
+        self.position.set(offset);
+        self.base = offset;
+        let inner = FileAt { file: Arc::clone(file), offset };
+        self.window = Window::new(Box::new(Source { inner, position: self.position.clone() }));
     }
 
     /// What the last [`advance`](Self::advance) came to, in place.

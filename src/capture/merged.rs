@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::split::{Piece, Splitting};
 use super::{CaptureError, CaptureFile, Input, Observed};
+use crate::flow::Batch;
 use crate::model::{Findings, Timestamp};
 
 /// Files that stay open between the look at their first frame and their turn.
@@ -25,6 +27,17 @@ pub struct Merged {
     findings: Findings,
     bytes_of_ended: u64,
     total_bytes: Option<u64>,
+    /// How files are split, if they are.
+    splitting: Option<Splitting>,
+}
+
+/// What comes next of many captures.
+#[derive(Debug)]
+pub enum Following<'a> {
+    /// One frame or record.
+    One(Observed<'a>),
+    /// Many frames, decoded.
+    Many(Piece),
 }
 
 #[derive(Debug)]
@@ -46,6 +59,17 @@ impl Merged {
     /// Looks at the first frame of every input.
     #[must_use]
     pub fn new(inputs: Vec<Input>) -> Self {
+        Self::with(inputs, None)
+    }
+
+    /// The same, where threads read ahead: long files are split, what is compressed is decompressed beside. With
+    /// [`read_following`](Self::read_following) only.
+    #[must_use]
+    pub fn splitting(inputs: Vec<Input>, splitting: Splitting) -> Self {
+        Self::with(inputs, Some(splitting))
+    }
+
+    fn with(inputs: Vec<Input>, splitting: Option<Splitting>) -> Self {
         let mut merged = Self {
             inputs: Vec::with_capacity(inputs.len()),
             waiting: BinaryHeap::with_capacity(inputs.len()),
@@ -54,6 +78,7 @@ impl Merged {
             findings: Findings::default(),
             bytes_of_ended: 0,
             total_bytes: Some(0),
+            splitting,
         };
         for input in inputs {
             let index = merged.inputs.len();
@@ -75,6 +100,29 @@ impl Merged {
         match &self.inputs[index].state {
             State::Open(file) => file.current(),
             State::Closed | State::Ended => None,
+        }
+    }
+
+    /// The next frame or record of all inputs, or many frames of one if none of another comes between them.
+    pub fn read_following(&mut self) -> Option<Following<'_>> {
+        if let (Some(splitting), Some(index)) = (&self.splitting, self.active)
+            && let State::Open(file) = &mut self.inputs[index].state
+        {
+            let waiting = self.waiting.peek().map(|Reverse(first)| *first);
+            let may_come = |at| waiting.is_none_or(|first| (at, index) < first);
+            if let Some(piece) = file.advance_far(splitting, may_come) {
+                return Some(Following::Many(piece));
+            }
+        }
+        self.read_next().map(Following::One)
+    }
+
+    /// Takes back what can be filled again.
+    pub fn recycle(&self, batch: Batch) {
+        if let Some(index) = self.active
+            && let State::Open(file) = &self.inputs[index].state
+        {
+            file.recycle(batch);
         }
     }
 
@@ -113,9 +161,14 @@ impl Merged {
         self.total_bytes
     }
 
+    fn open(&self, index: usize) -> Result<CaptureFile, CaptureError> {
+        let is_ahead = self.splitting.as_ref().is_some_and(|splitting| splitting.threads.get() > 1);
+        CaptureFile::open_with(&self.inputs[index].input, is_ahead)
+    }
+
     /// Opens an input and puts it in the queue at its first frame. False if it has none.
     fn start(&mut self, index: usize) -> bool {
-        match CaptureFile::open(&self.inputs[index].input) {
+        match self.open(index) {
             Ok(file) => {
                 self.inputs[index].state = State::Open(Box::new(file));
                 self.queue(index)
@@ -167,7 +220,7 @@ impl Merged {
                 return Some(index);
             }
             // Its time was looked up before; now it is read. What follows in the queue was looked up as well, so the order holds.
-            match CaptureFile::open(&self.inputs[index].input) {
+            match self.open(index) {
                 Ok(file) => {
                     self.inputs[index].state = State::Open(Box::new(file));
                     if self.advance(index).is_some() {

@@ -22,6 +22,7 @@ mod pcapng;
 mod record;
 #[cfg(feature = "live")]
 mod rights;
+mod split;
 #[cfg(feature = "live")]
 mod tap;
 mod window;
@@ -33,6 +34,7 @@ pub use file::{CaptureFile, Observed};
 pub use interface::{Interface, interfaces};
 #[cfg(feature = "live")]
 pub use live::{Batch, Counts, Live, LiveOptions, Opened, host, open};
-pub use merged::Merged;
+pub use merged::{Following, Merged};
 #[cfg(feature = "live")]
 pub use rights::{Needed, give_up};
+pub use split::{Piece, Splitting};

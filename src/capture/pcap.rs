@@ -37,6 +37,7 @@ impl Pcap {
     }
 
     /// The next record. The window stands behind it then.
+    #[inline]
     pub(super) fn advance<R: Read>(&self, window: &mut Window<R>) -> Next<Record> {
         let Some(header) = window.peek::<16>() else {
             return match window.ready().len() {
@@ -69,6 +70,36 @@ impl Pcap {
         Next::Is(Record { at, link: self.link, wire_length, distance: captured, captured })
     }
 }
+
+impl Pcap {
+    /// Where in these bytes, taken from the middle of a file, a record seems to begin: several headers in a row make sense, at
+    /// times not too far from `near`. It may be wrong: frames may hold what looks like that.
+    pub(super) fn guess(&self, bytes: &[u8], near: Timestamp) -> Option<usize> {
+        (0..bytes.len()).find(|&from| {
+            let mut at = from;
+            for confirmed in 0..GUESS_HEADERS {
+                let Some(header) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) else {
+                    return confirmed > 0 && at == bytes.len();
+                };
+                let captured = self.order.u32(header, 8);
+                let makes_sense = i64::from(self.order.u32(header, 0)).abs_diff(near.0 / 1_000_000_000) < GUESS_SECONDS
+                    && u64::from(self.order.u32(header, 4)) * u64::from(self.nanoseconds_per_fraction) < 1_000_000_000
+                    && (1..=self.frame_limit).contains(&captured)
+                    && (captured..captured.saturating_add(65536)).contains(&self.order.u32(header, 12));
+                if !makes_sense {
+                    return false;
+                }
+                at += self.record_header + captured as usize;
+            }
+            true
+        })
+    }
+}
+
+/// Headers in a row that make a guess,
+const GUESS_HEADERS: usize = 4;
+/// and how far (seconds) their times may be from where the file begins.
+const GUESS_SECONDS: u64 = 400 * 24 * 3600;
 
 /// Byte order, nanoseconds in a unit of the time's fraction, length of record headers.
 fn magic(head: [u8; 4]) -> Option<(ByteOrder, u32, usize)> {

@@ -32,9 +32,11 @@ pub(super) struct Pcapng {
     order: ByteOrder,
     interfaces: Vec<Interface>,
     /// Of the last packet: simple packet blocks have no time of their own.
-    last: Timestamp,
+    pub(super) last: Timestamp,
     /// Packets left out because their block contradicts itself or the section.
     pub(super) left_out: u64,
+    /// How often there was what the blocks after it depend on: a section, an interface, a packet that has the time of the one before.
+    pub(super) changes: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +93,7 @@ impl Pcapng {
     /// Before the first section header, of which `head` is the start; `None` if it is none.
     pub(super) fn from_header(head: &[u8; HEADER]) -> Option<Self> {
         let order = section_order(head)?;
-        Some(Self { order, interfaces: Vec::new(), last: Timestamp::default(), left_out: 0 })
+        Some(Self { order, interfaces: Vec::new(), last: Timestamp::default(), left_out: 0, changes: 0 })
     }
 
     /// The next packet. The window stands behind its block then.
@@ -117,6 +119,7 @@ impl Pcapng {
                     return Next::Cut("has a section without byte order; what follows was not read".into());
                 };
                 self.order = order;
+                self.changes += 1;
                 self.interfaces.clear();
             }
             let Some(head) = window.peek::<8>() else { return Next::End };
@@ -148,9 +151,11 @@ impl Pcapng {
             }
             let body = &block[8..length - 4];
             let packet = if kind == INTERFACE {
+                self.changes += 1;
                 self.describe(body);
                 None
             } else {
+                self.changes += u64::from(kind == SIMPLE_PACKET);
                 let packet = self.packet(kind, body);
                 self.left_out += u64::from(packet.is_none());
                 packet
@@ -163,6 +168,28 @@ impl Pcapng {
                 return Next::Is(record);
             }
         }
+    }
+
+    /// Where in these bytes, taken from the middle of the section at a multiple of four, a packet's block seems to begin: several
+    /// blocks in a row make sense. It may be wrong: frames may hold what looks like that.
+    pub(super) fn guess(&self, bytes: &[u8]) -> Option<usize> {
+        (0..bytes.len()).step_by(4).find(|&from| {
+            let mut at = from;
+            for confirmed in 0..3 {
+                let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else {
+                    return confirmed > 0 && at == bytes.len();
+                };
+                let claimed = self.order.u32(head, 4);
+                let length = claimed.next_multiple_of(4) as usize;
+                let is_packet = self.order.u32(head, 0) == ENHANCED_PACKET && (32..BLOCK_LIMIT).contains(&claimed);
+                let trailer = |end: usize| bytes.get(end - 4..end).and_then(|trailer| trailer.first_chunk::<4>());
+                if !is_packet || trailer(at + length).is_none_or(|trailer| self.order.u32(trailer, 0) != claimed) {
+                    return false;
+                }
+                at += length;
+            }
+            true
+        })
     }
 
     /// Section 4.2. A description that is cut counts, since those after it count from it; its packets are left out.

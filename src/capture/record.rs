@@ -21,6 +21,7 @@ pub(super) enum ByteOrder {
 }
 
 impl ByteOrder {
+    #[inline]
     pub(super) fn u16<const N: usize>(self, bytes: &[u8; N], at: usize) -> u16 {
         let bytes = [bytes[at], bytes[at + 1]];
         match self {
@@ -29,6 +30,7 @@ impl ByteOrder {
         }
     }
 
+    #[inline]
     pub(super) fn u32<const N: usize>(self, bytes: &[u8; N], at: usize) -> u32 {
         let bytes = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
         match self {

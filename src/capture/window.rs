@@ -11,16 +11,31 @@ pub(super) struct Window<R> {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes taken from the source.
+    taken: u64,
     is_ended: bool,
     failure: Option<io::Error>,
 }
 
 impl<R: Read> Window<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, buffer: Vec::new(), start: 0, end: 0, is_ended: false, failure: None }
+        Self { source, buffer: Vec::new(), start: 0, end: 0, taken: 0, is_ended: false, failure: None }
+    }
+
+    /// Begins again, with another source and the same buffer.
+    pub(super) fn restart(&mut self, source: R) {
+        let buffer = std::mem::take(&mut self.buffer);
+        *self = Self { buffer, ..Self::new(source) };
+    }
+
+    /// How far into the stream the window is.
+    #[inline]
+    pub(super) const fn offset(&self) -> u64 {
+        self.taken - (self.end - self.start) as u64
     }
 
     /// What is there without reading on.
+    #[inline]
     pub(super) fn ready(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
@@ -87,7 +102,11 @@ impl<R: Read> Window<R> {
             }
             match self.source.read(&mut self.buffer[self.end..]) {
                 Ok(0) => self.is_ended = true,
-                Ok(count) => self.end += count.min(self.buffer.len() - self.end),
+                Ok(count) => {
+                    let count = count.min(self.buffer.len() - self.end);
+                    self.end += count;
+                    self.taken += count as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.is_ended = true;

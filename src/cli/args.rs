@@ -1,5 +1,6 @@
 //! What may be typed; nothing of what it means.
 
+use std::num::NonZeroUsize;
 #[cfg(feature = "live")]
 use std::path::Path;
 use std::path::PathBuf;
@@ -254,6 +255,10 @@ pub(super) struct Learn {
     /// Edges (who talks to whom on which port) that are kept; beyond, those with outside addresses are left out, and counted
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     pub(super) edges: usize,
+
+    /// Threads that read the captures. Without it: one for each processor, four at most. The result is the same
+    #[arg(long, value_name = "COUNT")]
+    pub(super) threads: Option<NonZeroUsize>,
 
     /// Templates of your own: policy.yaml, kustomization.yaml, REVIEW.md; those missing are the built-in ones
     #[arg(long, value_name = "DIRECTORY")]

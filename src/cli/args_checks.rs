@@ -1,5 +1,6 @@
 //! What may be typed for `verify`, `explain` and `diff`; nothing of what it means.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -74,6 +75,10 @@ pub(super) struct Replaying {
     /// Edges (who talks to whom on which port) that are kept; beyond, those with outside addresses are left out, and counted
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     pub(super) edges: usize,
+
+    /// Threads that read the captures. Without it: one for each processor, four at most. The result is the same
+    #[arg(long, value_name = "COUNT")]
+    pub(super) threads: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]

@@ -42,9 +42,9 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
         };
         // Before a frame that comes later, not after it: what is told then is true up to here.
         let is_time = time(observed).is_some_and(|at| at.since(told) >= TELL_EVERY);
-        if is_time || count.is_multiple_of(BETWEEN) && intake.table.waiting() >= MOST_WAITING {
+        if is_time || count.is_multiple_of(BETWEEN) && intake.table().waiting() >= MOST_WAITING {
             told = time(observed).unwrap_or(told);
-            file.add(&intake.table.take_records())?;
+            file.add(&intake.table().take_records())?;
             file.keep_up();
         }
         intake.take(observed);

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let inputs = capture::expand(&captures)?;
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&arguments.vxlan_port);
-    let limits = Limits { flows: arguments.flows, edges: arguments.edges };
+    let limits = Limits { threads: arguments.threads, flows: arguments.flows, edges: arguments.edges };
     let mut reading = reading::read(inputs, decoding, limits, &inventory)?;
     tell_errors(&reading.errors);
     let mut options = policy_options(arguments);

@@ -1,10 +1,12 @@
 //! Captures in, an observation out.
 
-use crate::capture::{CaptureError, Input, Merged, Observed};
-use crate::decode::{DecodeOptions, Decoder};
+use std::num::NonZeroUsize;
+
+use crate::capture::{CaptureError, Following, Input, Merged, Observed, Piece, Splitting};
+use crate::decode::{DecodeOptions, Decoder, Tally};
 use crate::edge::{Observation, Observer};
 use crate::emit::review::Frames;
-use crate::flow::{FlowTable, Record};
+use crate::flow::{Batch, FlowTable, Record};
 use crate::inventory::Inventory;
 use crate::model::{Code, Findings};
 
@@ -14,11 +16,18 @@ use super::progress::Progress;
 /// Finished flows are handed on when this many have come together.
 const BATCH: usize = 500_000;
 /// Frames or records between two looks at the progress bar and the flow table.
-const BETWEEN: u64 = 8192;
+const BETWEEN: usize = 8192;
 
-/// What is kept in memory at most.
+/// Frames that go to the flow table together.
+const TOGETHER: usize = 256;
+/// So many threads are used without being told: one table takes in what all of them read.
+const MOST_THREADS: usize = 4;
+
+/// What is used at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
+    /// Threads; without a number, one for each processor, and no more than have something to do.
+    pub(super) threads: Option<NonZeroUsize>,
     /// Conversations under way.
     pub(super) flows: usize,
     /// Different edges.
@@ -46,16 +55,45 @@ pub(super) fn read(
     inventory: &Inventory,
 ) -> Result<Reading, Failure> {
     let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
-    let mut intake = Intake::new(decoding, FlowTable::new(limits.flows));
+    let threads = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
+    let threads = limits.threads.or_else(|| NonZeroUsize::new(threads())).unwrap_or(NonZeroUsize::MIN);
+    let mut intake = Intake::new(decoding.clone(), FlowTable::new(limits.flows));
     let mut observer = Observer::new(inventory, limits.edges);
-    let (mut findings, errors) = each(inputs, |observed, count| {
-        intake.take(observed);
-        if count.is_multiple_of(BETWEEN) && intake.table.finished_count() >= BATCH {
-            let flows = intake.table.take_finished();
-            observer.observe(flows, intake.table.names());
+    let splitting = Splitting { threads, decoder: Decoder::new(decoding), batch: intake.table.batch() };
+    let mut merged = Merged::splitting(inputs, splitting);
+    let progress = Progress::new(merged.total_bytes());
+    let mut count = 0;
+    let mut look = |table: &mut FlowTable| {
+        if table.finished_count() >= BATCH {
+            let flows = table.take_finished();
+            observer.observe(flows, table.names());
         }
-        Ok(())
-    })?;
+    };
+    while let Some(following) = merged.read_following() {
+        match following {
+            Following::One(observed) => {
+                count += 1;
+                intake.take(observed);
+                if count % BETWEEN == 0 {
+                    look(intake.table());
+                    progress.at(merged.bytes_read());
+                }
+            }
+            Following::Many(mut piece) => {
+                intake.join(&piece);
+                while !piece.batch.is_empty() {
+                    count += intake.table().observe_next(&mut piece.batch, BETWEEN - count % BETWEEN);
+                    if count % BETWEEN == 0 {
+                        look(intake.table());
+                    }
+                }
+                progress.at(merged.bytes_read());
+                merged.recycle(piece.batch);
+            }
+        }
+    }
+    drop(progress);
+    let (mut findings, errors) = end(merged)?;
     let (frames, found, mut table) = intake.finish();
     observer.observe(table.take_finished(), table.names());
     observer.sight(table.sightings());
@@ -79,11 +117,16 @@ pub(super) fn each(
     while let Some(observed) = merged.read_next() {
         count += 1;
         take(observed, count)?;
-        if count.is_multiple_of(BETWEEN) {
+        if count.is_multiple_of(BETWEEN as u64) {
             progress.at(merged.bytes_read());
         }
     }
     drop(progress);
+    end(merged)
+}
+
+/// What is to be said of the inputs themselves, after the last frame.
+fn end(mut merged: Merged) -> Result<(Findings, Vec<CaptureError>), Failure> {
     let findings = merged.take_findings();
     let mut errors = merged.take_errors();
     if merged.input_count() == errors.len()
@@ -97,7 +140,11 @@ pub(super) fn each(
 /// Frames and records in, a table of conversations and counts out.
 pub(super) struct Intake {
     decoder: Decoder,
-    pub(super) table: FlowTable,
+    table: FlowTable,
+    /// Packets on their way to the table.
+    batch: Batch,
+    /// Of frames that others decoded.
+    tally: Tally,
     /// Of records; those of frames are in the decoder.
     frames: Frames,
     findings: Findings,
@@ -105,14 +152,29 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(decoding: DecodeOptions, table: FlowTable) -> Self {
-        Self { decoder: Decoder::new(decoding), table, frames: Frames::default(), findings: Findings::default() }
+        let (decoder, batch) = (Decoder::new(decoding), table.batch());
+        Self { decoder, table, batch, tally: Tally::default(), frames: Frames::default(), findings: Findings::default() }
+    }
+
+    /// The table, which knows of all that was taken in.
+    pub(super) fn table(&mut self) -> &mut FlowTable {
+        self.table.observe_all(&mut self.batch);
+        &mut self.table
+    }
+
+    /// Counts frames that others decoded.
+    fn join(&mut self, piece: &Piece) {
+        self.tally.merge(&piece.tally);
     }
 
     pub(super) fn take(&mut self, observed: Observed<'_>) {
         match observed {
             Observed::Frame(frame) => {
                 if let Some(packet) = self.decoder.decode(&frame) {
-                    self.table.observe(&packet);
+                    self.batch.push(packet);
+                    if self.batch.len() >= TOGETHER {
+                        self.table.observe_all(&mut self.batch);
+                    }
                 }
             }
             Observed::Record(Record::Frames(frames)) => {
@@ -130,14 +192,15 @@ impl Intake {
                 let known = Code::ALL.iter().find(|known| known.name() == code);
                 self.findings.add_many(known.copied().unwrap_or(Code::UnsupportedFrame), subject, message, *count);
             }
-            Observed::Record(record) => self.table.recall(record),
+            Observed::Record(record) => self.table().recall(record),
         }
     }
 
     /// The counts of all frames, what is to be said of them, and the table with all conversations finished.
     pub(super) fn finish(mut self) -> (Frames, Findings, FlowTable) {
-        self.table.finish();
-        let tally = self.decoder.tally();
+        self.table().finish();
+        let mut tally = self.tally;
+        tally.merge(self.decoder.tally());
         let mut frames = self.frames;
         frames.total = frames.total.saturating_add(tally.frames);
         frames.decoded = frames.decoded.saturating_add(tally.decoded);

@@ -31,6 +31,9 @@ const TYPE_AAAA: u16 = 28;
 const TYPE_IGNORED: u16 = 65280;
 const CLASS_IN: u16 = 1;
 
+/// The ports of DNS.
+pub(super) const PORTS: [u16; 2] = [53, 5353];
+
 /// Whether these ports carry DNS: 53, or 5353 unless multicast (RFC 6762 answers are nobody's question).
 #[inline]
 pub(super) const fn is_expected(source_port: u16, destination_port: u16, destination: IpAddr) -> bool {

@@ -13,6 +13,7 @@ mod icmp;
 mod ip;
 mod link;
 mod packet;
+mod quick;
 mod tally;
 mod transport;
 mod tunnel;

@@ -29,6 +29,9 @@ const GENEVE_PORT: u16 = 6081;
 const WIREGUARD_PORTS: [u16; 2] = [51820, 51821];
 const NAT_TRAVERSAL_PORT: u16 = 4500;
 
+/// All UDP ports of tunnels but VXLAN's.
+pub(super) const UDP_PORTS: [u16; 4] = [GENEVE_PORT, WIREGUARD_PORTS[0], WIREGUARD_PORTS[1], NAT_TRAVERSAL_PORT];
+
 /// Transparent Ethernet bridging (RFC 1701); what Geneve and GRE call a whole Ethernet frame.
 const ETHERNET: u16 = 0x6558;
 

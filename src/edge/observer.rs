@@ -20,7 +20,7 @@ use super::ledger::{Group, Ledger};
 use super::place::Place;
 use super::ports::{DynamicPorts, take_dynamic};
 use super::roles;
-use super::views::{Call, Connection, Views};
+use super::views::{Call, Connection, Joined, Views};
 
 /// What was observed, in terms of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -153,14 +153,15 @@ impl<'a> Observer<'a> {
         }
         let listeners = roles::Listeners::new(&flows, self.inventory);
         let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory, &listeners, &self.book)).collect();
-        let connections = self.views.join(settled, self.inventory);
-        self.connections(&connections);
+        let joined = self.views.join(settled, self.inventory);
+        self.connections(joined);
     }
 
-    fn connections(&mut self, connections: &[Connection]) {
+    fn connections(&mut self, joined: Joined) {
         let book = std::mem::take(&mut self.book);
-        for connection in connections {
-            self.connection(connection, &book);
+        let alone = joined.alone.into_iter().map(Connection::alone);
+        for connection in joined.connections.into_iter().chain(alone) {
+            self.connection(&connection, &book);
         }
         self.book = book;
     }
@@ -228,7 +229,7 @@ impl<'a> Observer<'a> {
     /// What has been observed.
     pub fn conclude(mut self) -> Observation {
         let waiting = self.views.finish(self.inventory);
-        self.connections(&waiting);
+        self.connections(waiting);
         self.judge_one_way();
         let edges = &self.edges;
         let mut in_vain = self.failures.in_vain(|edge| edges.contains(edge));

@@ -44,10 +44,21 @@ pub(super) struct Views {
 
 impl Views {
     /// Takes in the next flows, whose roles are settled; gives out the connections that wait for no other view.
-    pub(super) fn join(&mut self, flows: Vec<Flow>, inventory: &Inventory) -> Vec<Connection> {
-        let waited = std::mem::take(&mut self.waiting).into_iter().map(|flow| (flow, false));
-        let mut flows: Vec<(Flow, bool)> = flows.into_iter().map(|flow| (flow, true)).chain(waited).collect();
+    pub(super) fn join(&mut self, mut flows: Vec<Flow>, inventory: &Inventory) -> Joined {
+        let mut alone = std::mem::take(&mut self.waiting);
         flows.sort_unstable();
+        alone.sort_unstable();
+        let related = Related::new(&flows, &alone, inventory);
+        // Most have nothing to do with any other, and take no part in the rest.
+        let new = flows.extract_if(.., |flow| related.has(flow, inventory)).map(|flow| (flow, true));
+        let mut others: Vec<(Flow, bool)> = new.collect();
+        others.extend(alone.extract_if(.., |flow| related.has(flow, inventory)).map(|flow| (flow, false)));
+        others.sort_unstable();
+        self.waiting = flows;
+        Joined { connections: self.join_related(others, inventory), alone }
+    }
+
+    fn join_related(&mut self, flows: Vec<(Flow, bool)>, inventory: &Inventory) -> Vec<Connection> {
         let mut delivered = Vec::new();
         let mut called = Vec::new();
         let mut cache = Backends::default();
@@ -57,7 +68,7 @@ impl Views {
                 None => delivered.push(View { flow, is_new, is_joined: false, hidden_originator: None, call: None }),
             }
         }
-        let index = Index::new(&delivered);
+        let index = Index::new(&delivered, !called.is_empty());
         let mut connections = Vec::new();
         for (flow, is_new, call, backends) in called {
             let found = index.candidates(&flow).find(|&position| is_same(&flow, &delivered[position].flow, &backends, inventory));
@@ -83,8 +94,44 @@ impl Views {
     }
 
     /// The connections that still wait, now that nothing more comes.
-    pub(super) fn finish(&mut self, inventory: &Inventory) -> Vec<Connection> {
+    pub(super) fn finish(&mut self, inventory: &Inventory) -> Joined {
         self.join(Vec::new(), inventory)
+    }
+}
+
+/// What became of flows.
+pub(super) struct Joined {
+    pub(super) connections: Vec<Connection>,
+    /// Connections that have one view, as delivered.
+    pub(super) alone: Vec<Flow>,
+}
+
+/// What flows that may be views of one connection have in common.
+struct Related {
+    /// Openings that there are more than once. Sorted.
+    openings: Vec<(Protocol, u32)>,
+    /// Who called a Service's address. Sorted.
+    callers: Vec<(Protocol, Endpoint)>,
+}
+
+impl Related {
+    fn new(flows: &[Flow], others: &[Flow], inventory: &Inventory) -> Self {
+        let all = || flows.iter().chain(others);
+        let mut openings: Vec<_> = all().filter_map(|flow| Some((flow.protocol, flow.opening?))).collect();
+        openings.sort_unstable();
+        let repeated = openings.chunk_by(|one, other| one == other).filter(|same| same.len() > 1);
+        let openings = repeated.map(|same| same[0]).collect();
+        let calls = all().filter(|flow| is_translated(flow, inventory));
+        let mut callers: Vec<_> = calls.map(|flow| (flow.protocol, flow.originator)).collect();
+        callers.sort_unstable();
+        callers.dedup();
+        Self { openings, callers }
+    }
+
+    fn has(&self, flow: &Flow, inventory: &Inventory) -> bool {
+        flow.opening.is_some_and(|opening| self.openings.binary_search(&(flow.protocol, opening)).is_ok())
+            || !self.callers.is_empty()
+                && (self.callers.binary_search(&(flow.protocol, flow.originator)).is_ok() || is_translated(flow, inventory))
     }
 }
 
@@ -122,7 +169,7 @@ impl View {
 /// Wrong for a program that opens all its connections from one port with one number, which no TCP stack does (RFC 6528).
 fn supersede(views: &mut [View], index: &Index, inventory: &Inventory) -> Vec<bool> {
     let mut is_superseded = vec![false; views.len()];
-    for position in 0..views.len() {
+    for (position, same) in index.same_openings() {
         let flow = &views[position].flow;
         let Some(known) = standing(flow, inventory) else { continue };
         let is_delivered = |&other: &usize| {
@@ -132,8 +179,7 @@ fn supersede(views: &mut [View], index: &Index, inventory: &Inventory) -> Vec<bo
                 && standing(other, inventory) > Some(known)
         };
         // Of several (load balancer, node port, pod) the last on the way.
-        let delivered =
-            index.same_opening(flow).filter(is_delivered).max_by_key(|&other| standing(&views[other].flow, inventory));
+        let delivered = positions_of(same).filter(is_delivered).max_by_key(|&other| standing(&views[other].flow, inventory));
         if let Some(delivered) = delivered {
             let flow = flow.clone();
             views[delivered].take_in(&flow);
@@ -153,6 +199,15 @@ fn standing(flow: &Flow, inventory: &Inventory) -> Option<u8> {
         Identity::Pod(_) => Some(2),
         _ => None,
     }
+}
+
+/// Whether the flow's responder address stands for something else.
+fn is_translated(flow: &Flow, inventory: &Inventory) -> bool {
+    let Endpoint { address, port } = flow.responder;
+    let at = flow.span.first();
+    !matches!(inventory.identify(address, at), Identity::Pod(_))
+        && (inventory.service_call(address, flow.protocol, port).is_some()
+            || inventory.host_port(address, flow.protocol, port, at).is_some())
 }
 
 /// What the flow's responder address stands for and where that leads; nothing if it is the end of the way itself.
@@ -204,14 +259,23 @@ impl Index {
     /// Repeated numbers in forged traffic must not make the search quadratic.
     const SAME_OPENING: usize = 64;
 
-    fn new(delivered: &[View]) -> Self {
+    /// Without calls, nobody asks for originators.
+    fn new(delivered: &[View], has_calls: bool) -> Self {
         let flows = || delivered.iter().map(|view| &view.flow).zip(0..);
         let opened = flows().filter_map(|(flow, position)| Some(((flow.protocol, flow.opening?), position)));
         let mut by_opening: Vec<_> = opened.collect();
-        let mut by_originator: Vec<_> = flows().map(|(flow, position)| ((flow.protocol, flow.originator), position)).collect();
+        let flows = flows().filter(|_| has_calls);
+        let mut by_originator: Vec<_> = flows.map(|(flow, position)| ((flow.protocol, flow.originator), position)).collect();
         by_opening.sort_unstable();
         by_originator.sort_unstable();
         Self { by_opening, by_originator }
+    }
+
+    /// The views that share their opening with others, each with all that do.
+    fn same_openings(&self) -> impl Iterator<Item = (usize, &[((Protocol, u32), u32)])> {
+        let same = self.by_opening.chunk_by(|(one, _), (other, _)| one == other);
+        let same = same.filter(|same| (2..=Self::SAME_OPENING).contains(&same.len()));
+        same.flat_map(|same| positions_of(same).map(move |position| (position, same)))
     }
 
     fn candidates(&self, view: &Flow) -> impl Iterator<Item = usize> + '_ {
@@ -246,6 +310,11 @@ impl Backends {
 }
 
 impl Connection {
+    /// One of which there is one view, as delivered.
+    pub(super) const fn alone(flow: Flow) -> Self {
+        Self { flow, hidden_originator: None, call: None, backends: None }
+    }
+
     /// Whether anything came of it.
     pub(super) const fn is_answered(&self) -> bool {
         matches!(self.flow.outcome, Outcome::Answered)

@@ -31,35 +31,52 @@ pub(super) enum Fact {
     Finishes,
 }
 
+impl Fact {
+    /// The deeds that it is, but for openings and what befell a packet.
+    #[inline]
+    pub(super) const fn bits(self) -> u8 {
+        match self {
+            Self::Opens(_) | Self::Accepts(_) | Self::Rejects(_) | Self::Undeliverable => 0,
+            Self::Resets => RESET,
+            Self::Carries(false) => CARRIED,
+            Self::Carries(true) => CARRIED | CARRIED_PAYLOAD,
+            Self::Finishes => CARRIED | FINISHED,
+            Self::Datagram => SENT_DATAGRAM,
+            Self::Asks => SENT_DATAGRAM | ASKED,
+            Self::Responds => SENT_DATAGRAM | RESPONDED,
+        }
+    }
+}
+
 /// One try to open a TCP connection or SCTP association; several where a port pair is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Opening {
-    by: End,
-    number: u32,
-    first: Timestamp,
-    is_accepted: bool,
-    is_rejected: bool,
+pub(super) struct Opening {
+    pub(super) by: End,
+    pub(super) number: u32,
+    pub(super) first: Timestamp,
+    pub(super) is_accepted: bool,
+    pub(super) is_rejected: bool,
 }
 
 /// What one end was seen to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Deeds {
-    first: Timestamp,
-    last: Timestamp,
-    last_carried: Timestamp,
-    /// The tenths of a second, modulo 64, in which it sent.
-    tenths: u64,
-    bits: u8,
+pub(super) struct Deeds {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) last_carried: Timestamp,
+    /// The tenths of a second, modulo 64, in which it sent; counted of UDP only.
+    pub(super) tenths: u64,
+    pub(super) bits: u8,
 }
 
-const CARRIED: u8 = 1;
+pub(super) const CARRIED: u8 = 1;
 const CARRIED_PAYLOAD: u8 = 1 << 1;
 const ASKED: u8 = 1 << 2;
 const RESPONDED: u8 = 1 << 3;
-const WAS_UNDELIVERABLE: u8 = 1 << 4;
-const RESET: u8 = 1 << 5;
+pub(super) const WAS_UNDELIVERABLE: u8 = 1 << 4;
+pub(super) const RESET: u8 = 1 << 5;
 const FINISHED: u8 = 1 << 6;
-const SENT_DATAGRAM: u8 = 1 << 7;
+pub(super) const SENT_DATAGRAM: u8 = 1 << 7;
 
 impl Deeds {
     const NONE: Self = Self { first: Timestamp::MAX, last: Timestamp::MIN, last_carried: Timestamp::MIN, tenths: 0, bits: 0 };
@@ -91,9 +108,9 @@ pub(super) enum Standing {
 /// The facts of the packets between two endpoints, none further from the next than the protocol's silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Conversation {
-    span: Span,
-    deeds: [Deeds; 2],
-    openings: Vec<Opening>,
+    pub(super) span: Span,
+    pub(super) deeds: [Deeds; 2],
+    pub(super) openings: Vec<Opening>,
 }
 
 impl Conversation {
@@ -126,13 +143,6 @@ impl Conversation {
                 is_news = self.opening(end.opposite(), number, at, false, true);
                 RESET
             }
-            Fact::Resets => RESET,
-            Fact::Carries(false) => CARRIED,
-            Fact::Carries(true) => CARRIED | CARRIED_PAYLOAD,
-            Fact::Finishes => CARRIED | FINISHED,
-            Fact::Datagram => SENT_DATAGRAM,
-            Fact::Asks => SENT_DATAGRAM | ASKED,
-            Fact::Responds => SENT_DATAGRAM | RESPONDED,
             Fact::Undeliverable => {
                 // The quoting error is not a packet of this end: it must not count as its first or last.
                 let deeds = &mut self.deeds[end as usize];
@@ -140,13 +150,13 @@ impl Conversation {
                 deeds.bits |= WAS_UNDELIVERABLE;
                 return is_news;
             }
+            other => other.bits(),
         };
         let last_carried = if bits & CARRIED != 0 { at } else { Timestamp::MIN };
         let tenths = 1 << at.0.div_euclid(SECOND / 10).rem_euclid(64);
         let deeds = &mut self.deeds[end as usize];
         is_news |= bits & !deeds.bits != 0;
-        // Of datagrams that nobody answers, repetition counts.
-        let is_repetition = bits == SENT_DATAGRAM && tenths & !deeds.tenths != 0 && moments(deeds) < ENOUGH_MOMENTS;
+        let is_repetition = is_repetition(bits, tenths, deeds);
         deeds.merge(Deeds { first: at, last: at, last_carried, tenths, bits });
         is_news || is_repetition && !self.is_answered()
     }
@@ -220,7 +230,8 @@ impl Conversation {
     /// The facts of a record.
     pub(super) fn from_record(record: &record::Conversation) -> (FlowKey, Self) {
         let [one, other] = &record.ends;
-        let (key, end_of_one) = FlowKey::of(one.endpoint(), other.endpoint(), record.protocol);
+        // Whoever wrote it may not have unmapped its addresses.
+        let (key, end_of_one) = FlowKey::of(unmapped(one.endpoint()), unmapped(other.endpoint()), record.protocol);
         let mut conversation = Self::new(record.first);
         conversation.span = Span::between(record.first, record.last);
         for (recorded, end) in [(one, end_of_one), (other, end_of_one.opposite())] {
@@ -241,18 +252,13 @@ impl Conversation {
 
     /// What may come of it: it is given up in this order when memory runs out.
     pub(super) fn standing(&self) -> Standing {
-        const PART: u8 = CARRIED | SENT_DATAGRAM;
-        let [low, high] = &self.deeds;
-        let did = low.bits | high.bits;
-        let is_established = did & CARRIED_PAYLOAD != 0 || did & CARRIED != 0 && !self.openings.is_empty();
         let is_accepted = self.openings.iter().any(|opening| opening.is_accepted);
-        if is_accepted || is_established || did & RESPONDED != 0 || low.did(PART) && high.did(PART) {
-            Standing::Answered
-        } else if did & PART != 0 {
-            Standing::OneSided
-        } else {
-            Standing::Attempt
-        }
+        standing(self.bits(), !self.openings.is_empty(), is_accepted)
+    }
+
+    const fn bits(&self) -> [u8; 2] {
+        let [low, high] = &self.deeds;
+        [low.bits, high.bits]
     }
 
     /// Whether there was an answer, as far as one side alone can show it.
@@ -263,8 +269,7 @@ impl Conversation {
     /// Whether nothing more is to come: both ends finished, or one reset. Not told of ports that are used again: the end may be
     /// that of the connection before.
     pub(super) fn is_over(&self) -> bool {
-        self.openings.len() <= 1
-            && (self.deeds.iter().any(|deeds| deeds.did(RESET)) || self.deeds.iter().all(|deeds| deeds.did(FINISHED)))
+        self.openings.len() <= 1 && is_over(self.bits())
     }
 
     /// An attempt that got no answer: by whom, at whom, when.
@@ -276,25 +281,25 @@ impl Conversation {
         Attempt { originator: key.endpoint(by).address, responder, span: self.span }
     }
 
-    /// The flows that the facts add up to.
-    pub(super) fn flows(mut self, key: &FlowKey) -> Vec<Flow> {
+    /// Adds the flows that the facts add up to.
+    pub(super) fn flows(mut self, key: &FlowKey, flows: &mut Vec<Flow>) {
         if key.protocol() == Protocol::Udp {
-            return self.datagrams(key).into_iter().collect();
+            flows.extend(self.datagrams(key));
+            return;
         }
         if self.openings.is_empty() {
-            return self.mid_stream(key).into_iter().collect();
+            flows.extend(self.mid_stream(key));
+            return;
         }
         self.openings.sort_by_key(|opening| (opening.first, opening.by, opening.number));
         let ends = self.openings.iter().skip(1).map(|next| next.first).chain([self.span.last()]);
         let openings = self.openings.iter().zip(ends).enumerate();
-        openings
-            .map(|(position, (opening, end))| {
-                // What was carried after the other side had opened may be carried on the other's connection.
-                let is_last_word = self.openings[position..].iter().all(|later| later.by == opening.by);
-                Self::flow(key, opening.by, Span::between(opening.first, end), self.outcome(opening, is_last_word))
-                    .opened(key.protocol(), opening.number)
-            })
-            .collect()
+        flows.extend(openings.map(|(position, (opening, end))| {
+            // What was carried after the other side had opened may be carried on the other's connection.
+            let is_last_word = self.openings[position..].iter().all(|later| later.by == opening.by);
+            Self::flow(key, opening.by, Span::between(opening.first, end), self.outcome(opening, is_last_word))
+                .opened(key.protocol(), opening.number)
+        }));
     }
 
     fn flow(key: &FlowKey, originator: End, span: Span, outcome: Outcome) -> Flow {
@@ -379,6 +384,35 @@ impl Flow {
         let direction = if protocol == Protocol::Sctp { DirectionEvidence::SctpInit } else { DirectionEvidence::Syn };
         Self { direction, opening: Some(number), ..self }
     }
+}
+
+/// What may come of a conversation whose ends did these things.
+pub(super) const fn standing([low, high]: [u8; 2], has_opening: bool, is_accepted: bool) -> Standing {
+    const PART: u8 = CARRIED | SENT_DATAGRAM;
+    let did = low | high;
+    let is_established = did & CARRIED_PAYLOAD != 0 || did & CARRIED != 0 && has_opening;
+    if is_accepted || is_established || did & RESPONDED != 0 || low & PART != 0 && high & PART != 0 {
+        Standing::Answered
+    } else if did & PART != 0 {
+        Standing::OneSided
+    } else {
+        Standing::Attempt
+    }
+}
+
+/// Whether both ends finished, or one reset.
+pub(super) const fn is_over([low, high]: [u8; 2]) -> bool {
+    (low | high) & RESET != 0 || low & high & FINISHED != 0
+}
+
+/// Whether a datagram in this tenth of a second is a repetition that counts, of datagrams that nobody answers.
+pub(super) fn is_repetition(bits: u8, tenths: u64, before: &Deeds) -> bool {
+    bits == SENT_DATAGRAM && tenths & !before.tenths != 0 && moments(before) < ENOUGH_MOMENTS
+}
+
+/// IPv4 addresses as such.
+fn unmapped(endpoint: Endpoint) -> Endpoint {
+    Endpoint { address: endpoint.address.to_canonical(), ..endpoint }
 }
 
 /// Repetition, as [`Outcome::OneWay`] counts it: runs of tenths of a second with sendings, those with a pause between them

@@ -1,5 +1,8 @@
 //! The key of a conversation: an unordered pair of endpoints and a protocol, so that a reply finds what it replies to.
 
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use crate::model::{Endpoint, Protocol};
 
 /// Both endpoints, the lesser first, and the protocol.
@@ -20,6 +23,7 @@ pub(super) enum End {
 
 impl End {
     /// The one across.
+    #[inline]
     pub(super) const fn opposite(self) -> Self {
         match self {
             Self::Low => Self::High,
@@ -30,6 +34,7 @@ impl End {
 
 impl FlowKey {
     /// The key of a packet between these two, and which of its ends is the sender.
+    #[inline]
     pub(super) fn of(sender: Endpoint, receiver: Endpoint, protocol: Protocol) -> (Self, End) {
         if sender <= receiver {
             (Self { ends: [sender, receiver], protocol }, End::Low)
@@ -46,5 +51,161 @@ impl FlowKey {
     /// The transport protocol.
     pub(super) const fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    /// The same in few bytes, where both ends are IPv4.
+    pub(super) const fn narrow(&self) -> Result<Narrow, Wide> {
+        let [low, high] = self.ends;
+        let rest = rest(low.port, high.port, self.protocol);
+        match (low.address, high.address) {
+            (IpAddr::V4(low), IpAddr::V4(high)) => Ok(Narrow([(low.to_bits() as u64) << 32 | high.to_bits() as u64, rest])),
+            _ => {
+                let [(a, b), (c, d)] = [halves(low.address), halves(high.address)];
+                Err(Wide([a, b, c, d, rest]))
+            }
+        }
+    }
+}
+
+/// A key between two IPv4 endpoints: the addresses, then the ports and the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Narrow([u64; 2]);
+
+/// Any other key; IPv4 addresses are mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wide([u64; 5]);
+
+/// A key as a table stores it.
+pub(super) trait Packed: Copy + Eq {
+    /// The key.
+    fn key(self) -> FlowKey;
+    /// The transport protocol alone.
+    fn protocol(self) -> Protocol;
+    /// As seeded.
+    fn hash(self, seeds: &Seeds) -> u32;
+}
+
+impl Narrow {
+    /// The key of a packet between these two IPv4 endpoints, and which of its ends is the sender: as [`FlowKey::of`].
+    #[inline]
+    pub(super) fn of(sender: (Ipv4Addr, u16), receiver: (Ipv4Addr, u16), protocol: Protocol) -> (Self, End) {
+        let (end, low, high) = if sender <= receiver { (End::Low, sender, receiver) } else { (End::High, receiver, sender) };
+        let addresses = u64::from(low.0.to_bits()) << 32 | u64::from(high.0.to_bits());
+        (Self([addresses, rest(low.1, high.1, protocol)]), end)
+    }
+}
+
+impl Packed for Narrow {
+    fn key(self) -> FlowKey {
+        let Self([addresses, rest]) = self;
+        let [_, _, _, protocol, a, b, c, d] = rest.to_be_bytes();
+        let address = |bits: u64| Ipv4Addr::from_bits((bits & 0xffff_ffff) as u32).into();
+        let low = Endpoint { address: address(addresses >> 32), port: u16::from_be_bytes([a, b]) };
+        let high = Endpoint { address: address(addresses), port: u16::from_be_bytes([c, d]) };
+        FlowKey { ends: [low, high], protocol: Protocol::ALL[usize::from(protocol)] }
+    }
+
+    #[inline]
+    fn protocol(self) -> Protocol {
+        Protocol::ALL[(self.0[1] >> 32) as usize]
+    }
+
+    #[inline]
+    fn hash(self, seeds: &Seeds) -> u32 {
+        let Self([addresses, rest]) = self;
+        seeds.finish(fold(addresses ^ seeds.0[0], rest ^ seeds.0[1]))
+    }
+}
+
+impl Packed for Wide {
+    fn key(self) -> FlowKey {
+        let Self([a, b, c, d, rest]) = self;
+        let [_, _, _, protocol, e, f, g, h] = rest.to_be_bytes();
+        let address = |high: u64, low: u64| {
+            let address = Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
+            IpAddr::V6(address).to_canonical()
+        };
+        let low = Endpoint { address: address(a, b), port: u16::from_be_bytes([e, f]) };
+        let high = Endpoint { address: address(c, d), port: u16::from_be_bytes([g, h]) };
+        FlowKey { ends: [low, high], protocol: Protocol::ALL[usize::from(protocol)] }
+    }
+
+    #[inline]
+    fn protocol(self) -> Protocol {
+        Protocol::ALL[(self.0[4] >> 32) as usize]
+    }
+
+    #[inline]
+    fn hash(self, seeds: &Seeds) -> u32 {
+        let Self([a, b, c, d, rest]) = self;
+        let low = fold(a ^ seeds.0[0], b ^ seeds.0[1]);
+        let high = fold(c ^ seeds.0[1], d ^ seeds.0[2] ^ low);
+        seeds.finish(fold(high ^ seeds.0[0], rest ^ low ^ seeds.0[3]))
+    }
+}
+
+/// Random numbers that only this process knows: keys come from hostile packets, which must not be able to choose their places.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seeds([u64; 4]);
+
+impl Seeds {
+    /// Others for each table.
+    pub(super) fn random() -> Self {
+        let random = RandomState::new();
+        Self([0u64, 1, 2, 3].map(|number| random.hash_one(number)))
+    }
+
+    #[inline]
+    fn finish(&self, mixed: u64) -> u32 {
+        (fold(mixed ^ self.0[2], self.0[3] | 1) & 0xffff_ffff) as u32
+    }
+}
+
+/// The two halves of a product, folded: each bit of the result depends on all bits of both factors.
+#[inline]
+const fn fold(one: u64, other: u64) -> u64 {
+    let product = (one as u128).wrapping_mul(other as u128);
+    (product >> 64) as u64 ^ product as u64
+}
+
+#[inline]
+const fn rest(low_port: u16, high_port: u16, protocol: Protocol) -> u64 {
+    (protocol as u64) << 32 | (low_port as u64) << 16 | high_port as u64
+}
+
+#[inline]
+const fn halves(address: IpAddr) -> (u64, u64) {
+    let bits = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    ((bits >> 64) as u64, bits as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_out_as_they_went_in() {
+        let addresses = ["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2", "255.255.255.255"];
+        let addresses = addresses.map(|text| text.parse::<IpAddr>().expect("an address"));
+        let seeds = Seeds::random();
+        for (from, to) in addresses.iter().flat_map(|from| addresses.iter().map(move |to| (*from, *to))) {
+            for (protocol, ports) in Protocol::ALL.into_iter().zip([(1, 65535), (443, 443), (40000, 80)]) {
+                let (sender, receiver) = (Endpoint { address: from, port: ports.0 }, Endpoint { address: to, port: ports.1 });
+                let (key, end) = FlowKey::of(sender, receiver, protocol);
+                assert_eq!((key.endpoint(end), key.endpoint(end.opposite())), (sender, receiver));
+                match key.narrow() {
+                    Ok(narrow) => {
+                        let (IpAddr::V4(from), IpAddr::V4(to)) = (from, to) else { panic!("{from} and {to} are not narrow") };
+                        assert_eq!(Narrow::of((from, ports.0), (to, ports.1), protocol), (narrow, end));
+                        assert_eq!((narrow.key(), narrow.protocol()), (key, protocol));
+                        assert_eq!(narrow.hash(&seeds), narrow.hash(&seeds));
+                    }
+                    Err(wide) => assert_eq!((wide.key(), wide.protocol()), (key, protocol)),
+                }
+            }
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! state that steps from packet to packet. So the same packets give the same flows in any order and however often a capture on
 //! `any` shows each of them, as long as disorder stays below [`REORDERING`].
 
+mod brief;
+mod chain;
 mod conversation;
 mod floods;
 mod key;
@@ -11,6 +13,8 @@ mod names;
 pub mod record;
 mod recorder;
 mod sightings;
+mod slots;
+mod step;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -19,6 +23,7 @@ pub use floods::Floods;
 pub use names::Names;
 pub use record::Record;
 pub use sightings::{Sighting, Sightings};
+pub use step::Batch;
 pub use table::{FlowTable, TableTally};
 
 /// How far apart in capture time (nanoseconds) packets may be out of order without changing any flow: two minutes.

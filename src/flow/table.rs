@@ -1,19 +1,19 @@
 //! The table of conversations under way, bounded in size and driven by capture time alone.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
-use crate::decode::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
+use crate::decode::{DnsMessage, IcmpError, Packet, Transport};
 use crate::model::{Code, Endpoint, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
 
 use super::conversation::{Conversation, Fact, Standing};
 use super::floods::Floods;
-use super::key::{End, FlowKey};
+use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
 use super::names::Names;
 use super::record::{self, Record};
 use super::recorder::Recorder;
 use super::sightings::{Sighting, Sightings};
+use super::slots::{Seen, Slots, Taken, Took};
+use super::step::{Batch, Step, What, is_for_many, is_port_zero, tcp_fact};
 use super::{REORDERING, SECOND};
 
 /// After this silence a UDP exchange is another one: the time Linux keeps a UDP stream in its connection tracking
@@ -34,60 +34,89 @@ pub struct TableTally {
     pub answered_evicted: u64,
 }
 
-/// A conversation and, rarely, earlier ones of the same endpoints that may still get late packets.
-#[derive(Debug)]
-struct Slot {
-    newest: Conversation,
-    earlier: Vec<Conversation>,
-    /// Whether the flow file does not tell all that is known, and it matters.
-    is_news: bool,
-    /// Whether there was any packet since it told.
-    is_touched: bool,
-    /// The last packet that the flow file tells of.
-    told: Timestamp,
-}
-
 /// Packets in, flows out; or, where a flow file is written, the records that add up to them.
 #[derive(Debug)]
 pub struct FlowTable {
-    // The hasher is seeded at random for each table: keys come from hostile packets. No output depends on its order.
-    slots: HashMap<FlowKey, Slot>,
+    // Keys are hashed with seeds of this table's own: they come from hostile packets. No output depends on where they are.
+    seeds: Seeds,
+    narrow: Slots<Narrow>,
+    wide: Slots<Wide>,
     capacity: usize,
     now: Timestamp,
     swept: Timestamp,
-    finished: Vec<Flow>,
+    ended: Ended,
     names: Names,
     sightings: Sightings,
     floods: Floods,
     tally: TableTally,
     was_full: bool,
     opened: u64,
+    /// How often conversations have been taken out.
+    removals: u64,
+}
+
+/// What no packet can reach any more.
+#[derive(Debug, Default)]
+struct Ended {
+    flows: Vec<Flow>,
     /// Only where a flow file is written.
     recorder: Option<Recorder>,
+}
+
+impl Ended {
+    fn close(&mut self, key: &FlowKey, taken: Taken) {
+        if self.recorder.is_some() && !taken.is_touched {
+            return;
+        }
+        for conversation in taken.chain.into_all() {
+            self.end(key, conversation);
+        }
+    }
+
+    /// Hands on a conversation that no packet can reach any more.
+    fn end(&mut self, key: &FlowKey, conversation: Conversation) {
+        match &mut self.recorder {
+            Some(recorder) => recorder.tell(key, &conversation),
+            None => conversation.flows(key, &mut self.flows),
+        }
+    }
 }
 
 impl FlowTable {
     /// A table for at most `capacity` conversations at a time (at least 16).
     pub fn new(capacity: usize) -> Self {
+        Self::with(capacity, None)
+    }
+
+    /// A table that gives [records](Self::take_records) in place of flows.
+    pub fn recording(capacity: usize) -> Self {
+        Self::with(capacity, Some(Recorder::default()))
+    }
+
+    fn with(capacity: usize, recorder: Option<Recorder>) -> Self {
+        let seeds = Seeds::random();
+        let is_recording = recorder.is_some();
         Self {
-            slots: HashMap::new(),
+            seeds,
+            narrow: Slots::new(seeds, is_recording),
+            wide: Slots::new(seeds, is_recording),
             capacity: capacity.max(16),
             now: Timestamp::MIN,
             swept: Timestamp::MIN,
-            finished: Vec::new(),
+            ended: Ended { flows: Vec::new(), recorder },
             names: Names::default(),
             sightings: Sightings::default(),
             floods: Floods::default(),
             tally: TableTally::default(),
             was_full: false,
             opened: 0,
-            recorder: None,
+            removals: 0,
         }
     }
 
-    /// A table that gives [records](Self::take_records) in place of flows.
-    pub fn recording(capacity: usize) -> Self {
-        Self { recorder: Some(Recorder::default()), ..Self::new(capacity) }
+    /// An empty batch for this table.
+    pub const fn batch(&self) -> Batch {
+        Batch::new(self.seeds)
     }
 
     /// Takes in what a record tells, as if its packets had been observed. Headers and checkpoints tell of no packets; a checkpoint
@@ -97,7 +126,7 @@ impl FlowTable {
             Record::Checkpoint { at } => self.advance(*at),
             Record::Conversation(facts) => {
                 let (key, conversation) = Conversation::from_record(facts);
-                self.put(key, conversation);
+                self.put(&key, conversation);
             }
             Record::Name(record::Name { asker, name, address, at, time_to_live }) => {
                 self.name(NameAnswer {
@@ -138,7 +167,112 @@ impl FlowTable {
 
     /// Takes in one packet.
     pub fn observe(&mut self, packet: &Packet) {
+        let step = Step::of(packet, &self.seeds);
         self.advance(packet.at);
+        match step.what {
+            What::Narrow(key, end, fact) => {
+                let found = self.narrow.find(key, step.hash);
+                self.narrow(found, key, step.hash, packet.at, end, fact);
+            }
+            What::Wide(key, end, fact) => {
+                let found = self.wide.find(key, step.hash);
+                self.wide(found, key, step.hash, packet.at, end, fact);
+            }
+            What::Whole => self.observe_whole(packet),
+            What::Silent | What::NoPacket => {}
+        }
+    }
+
+    /// Takes in the packets of a batch, as if they came one by one, and leaves it empty.
+    pub fn observe_all(&mut self, batch: &mut Batch) {
+        self.observe_next(batch, usize::MAX);
+    }
+
+    /// Takes in the next packets of a batch, as if they came one by one: of so many frames at most. Returns of how many.
+    pub fn observe_next(&mut self, batch: &mut Batch, most: usize) -> usize {
+        /// Look-ups that wait for memory together.
+        const TOGETHER: usize = 64;
+        let (from, first_packet) = batch.taken;
+        let count = batch.len().min(most);
+        let mut packets = batch.packets[first_packet..].iter();
+        let mut entries = [0; TOGETHER];
+        let mut found = [None; TOGETHER];
+        for steps in batch.steps[from..from + count].chunks(TOGETHER) {
+            for (entry, step) in entries.iter_mut().zip(steps) {
+                *entry = match step.what {
+                    What::Narrow(..) => self.narrow.entry(step.hash),
+                    _ => self.wide.entry(step.hash),
+                };
+            }
+            for ((found, entry), step) in found.iter_mut().zip(entries).zip(steps) {
+                *found = match step.what {
+                    What::Narrow(key, ..) => self.narrow.find_from(entry, key, step.hash),
+                    What::Wide(key, ..) => self.wide.find_from(entry, key, step.hash),
+                    What::Whole | What::Silent | What::NoPacket => None,
+                };
+            }
+            let removals = self.removals;
+            for (found, &Step { at, hash, what }) in found.iter().zip(steps) {
+                if let What::NoPacket = what {
+                    continue;
+                }
+                self.advance(at);
+                // Where one was taken out, another may be.
+                let known = found.filter(|_| self.removals == removals);
+                match what {
+                    What::Narrow(key, end, fact) => {
+                        let found = known.or_else(|| self.narrow.find(key, hash));
+                        self.narrow(found, key, hash, at, end, fact);
+                    }
+                    What::Wide(key, end, fact) => {
+                        let found = known.or_else(|| self.wide.find(key, hash));
+                        self.wide(found, key, hash, at, end, fact);
+                    }
+                    What::Whole => {
+                        if let Some(packet) = packets.next() {
+                            self.observe_whole(packet);
+                        }
+                    }
+                    What::Silent | What::NoPacket => {}
+                }
+            }
+        }
+        batch.taken = (from + count, batch.packets.len() - packets.len());
+        if batch.is_empty() {
+            batch.clear();
+        }
+        count
+    }
+
+    #[inline]
+    fn narrow(&mut self, found: Option<usize>, key: Narrow, hash: u32, at: Timestamp, end: End, fact: Fact) {
+        let has_room = self.has_room();
+        match self.narrow.take(found, (key, hash), has_room, silence(key.protocol()), at, end, fact) {
+            Took::Added => {}
+            Took::Opened => self.opened += 1,
+            Took::Nothing => self.add_rarely(&key.key(), at, end, fact),
+        }
+    }
+
+    #[inline]
+    fn wide(&mut self, found: Option<usize>, key: Wide, hash: u32, at: Timestamp, end: End, fact: Fact) {
+        let has_room = self.has_room();
+        match self.wide.take(found, (key, hash), has_room, silence(key.protocol()), at, end, fact) {
+            Took::Added => {}
+            Took::Opened => self.opened += 1,
+            Took::Nothing => self.add_rarely(&key.key(), at, end, fact),
+        }
+    }
+
+    /// What starts a new conversation after a long silence, or finds no room, or has no brief form.
+    fn add_rarely(&mut self, key: &FlowKey, at: Timestamp, end: End, fact: Fact) {
+        let mut conversation = Conversation::new(at);
+        conversation.add(at, end, fact);
+        self.put(key, conversation);
+    }
+
+    /// Takes in a packet that is more than a fact of a conversation, at the time to which the table has come.
+    fn observe_whole(&mut self, packet: &Packet) {
         match &packet.transport {
             Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns } => {
                 if let Some(fact) = tcp_fact(*flags, *sequence, *acknowledgment, *payload_length) {
@@ -159,15 +293,6 @@ impl FlowTable {
                     self.learn_names(packet, dns.as_deref());
                 }
             }
-            Transport::Sctp { source_port, destination_port, verification_tag, chunk } => {
-                let fact = match *chunk {
-                    Chunk::Init { tag } => Fact::Opens(tag),
-                    Chunk::InitAck { .. } => Fact::Accepts(*verification_tag),
-                    Chunk::Abort => Fact::Resets,
-                    Chunk::Other => Fact::Carries(true),
-                };
-                self.record(packet, Protocol::Sctp, *source_port, *destination_port, fact);
-            }
             Transport::IcmpError(error) => self.refuse(packet.at, error),
             Transport::EchoRequest => self.sight(Sighting::Echo, packet),
             Transport::OpaqueTunnel(name) => self.sight(Sighting::OpaqueTunnel(name), packet),
@@ -176,18 +301,19 @@ impl FlowTable {
                 self.sight(Sighting::Multicast(0), packet);
             }
             Transport::Other(number) => self.sight(Sighting::Protocol(*number), packet),
+            Transport::Sctp { .. } => self.sight(Sighting::PortZero, packet),
             Transport::EchoReply | Transport::IcmpControl | Transport::LaterFragment => {}
         }
     }
 
     /// The flows finished since the last call, in no particular order.
     pub fn take_finished(&mut self) -> Vec<Flow> {
-        std::mem::take(&mut self.finished)
+        std::mem::take(&mut self.ended.flows)
     }
 
     /// How many finished flows wait to be taken.
     pub fn finished_count(&self) -> usize {
-        self.finished.len()
+        self.ended.flows.len()
     }
 
     /// The latest capture time.
@@ -213,22 +339,9 @@ impl FlowTable {
     /// Of a [recording](Self::recording) table, what the records taken so far do not tell: in the order in which a reader may
     /// rely on it, a checkpoint first. Of conversations under way, all facts again as soon as there is a new one.
     pub fn take_records(&mut self) -> Vec<Record> {
-        let Some(recorder) = &mut self.recorder else { return Vec::new() };
-        // Each slot by itself; the file's order is made by the sorting.
-        self.slots.iter_mut().for_each(|(key, slot)| {
-            let last = slot.newest.span().last();
-            // What nobody answers is told when it is given up: a flood would fill the disk.
-            if slot.is_attempt() {
-                return;
-            }
-            // Half of the silence that would end it: so whoever reads the file does not take it for over.
-            if slot.is_news || last.since(slot.told) >= patience(key.protocol(), &slot.newest) / 2 {
-                slot.is_news = false;
-                slot.is_touched = false;
-                slot.told = last;
-                slot.earlier.iter().chain([&slot.newest]).for_each(|conversation| recorder.tell(key, conversation));
-            }
-        });
+        let Some(recorder) = &mut self.ended.recorder else { return Vec::new() };
+        self.narrow.tell(patience, |key, conversation| recorder.tell(key, conversation));
+        self.wide.tell(patience, |key, conversation| recorder.tell(key, conversation));
         recorder.take(self.now)
     }
 
@@ -239,7 +352,7 @@ impl FlowTable {
 
     /// How many records of a [recording](Self::recording) table wait to be taken, beside those of conversations under way.
     pub fn waiting(&self) -> usize {
-        self.recorder.as_ref().map_or(0, Recorder::waiting)
+        self.ended.recorder.as_ref().map_or(0, Recorder::waiting)
     }
 
     /// Finishes all conversations: the capture is over.
@@ -247,13 +360,11 @@ impl FlowTable {
         if self.was_full {
             self.fold_all();
         }
-        let slots = std::mem::take(&mut self.slots);
-        self.finished.reserve_exact(if self.recorder.is_some() { 0 } else { slots.len() });
-        #[expect(clippy::iter_over_hash_type, reason = "finished flows are in no particular order")]
-        for (key, slot) in slots {
-            self.close(&key, slot);
-        }
-        if let Some(recorder) = &mut self.recorder {
+        self.removals += 1;
+        let ended = &mut self.ended;
+        self.narrow.drain(|key, taken| ended.close(key, taken));
+        self.wide.drain(|key, taken| ended.close(key, taken));
+        if let Some(recorder) = &mut self.ended.recorder {
             recorder.conclude(&self.sightings, &self.floods);
         }
     }
@@ -269,7 +380,7 @@ impl FlowTable {
             "was full: answered conversations were closed early",
             answered_evicted,
         );
-        let lost = self.recorder.as_ref().map_or(0, Recorder::lost);
+        let lost = self.ended.recorder.as_ref().map_or(0, Recorder::lost);
         findings.add_many(Code::RecordLost, "conversations", "were given up because nobody took their records", lost);
         findings.add_many(
             Code::FlowTableFull,
@@ -281,14 +392,14 @@ impl FlowTable {
     }
 
     fn record(&mut self, packet: &Packet, protocol: Protocol, source_port: u16, destination_port: u16, fact: Fact) {
-        if source_port == 0 && protocol != Protocol::Udp || destination_port == 0 {
+        if is_port_zero(protocol, source_port, destination_port) {
             self.sight(Sighting::PortZero, packet);
             return;
         }
         let sender = Endpoint { address: packet.source, port: source_port };
         let receiver = Endpoint { address: packet.destination, port: destination_port };
         let (key, end) = FlowKey::of(sender, receiver, protocol);
-        self.add(key, packet.at, end, fact);
+        self.add(&key, packet.at, end, fact);
     }
 
     /// An ICMP error refuses the conversation it quotes. One that quotes nothing known opens none: only what really sent counts.
@@ -296,40 +407,51 @@ impl FlowTable {
         let sender = Endpoint { address: error.source, port: error.source_port };
         let receiver = Endpoint { address: error.destination, port: error.destination_port };
         let (key, end) = FlowKey::of(sender, receiver, error.protocol);
-        self.add(key, at, end, Fact::Undeliverable);
+        self.add(&key, at, end, Fact::Undeliverable);
     }
 
-    fn add(&mut self, key: FlowKey, at: Timestamp, end: End, fact: Fact) {
-        if let Some(slot) = self.slots.get_mut(&key)
-            && slot.add(&key, at, end, fact)
-        {
-            return;
-        }
-        let mut conversation = Conversation::new(at);
-        conversation.add(at, end, fact);
-        self.put(key, conversation);
-    }
-
-    fn put(&mut self, key: FlowKey, conversation: Conversation) {
-        if self.slots.len() >= self.capacity && !self.slots.contains_key(&key) {
-            self.make_room();
-        }
-        match self.slots.entry(key) {
-            Entry::Vacant(vacant) => {
-                self.opened += 1;
-                vacant.insert(Slot {
-                    newest: conversation,
-                    earlier: Vec::new(),
-                    is_news: true,
-                    is_touched: true,
-                    told: Timestamp::MIN,
-                });
+    fn add(&mut self, key: &FlowKey, at: Timestamp, end: End, fact: Fact) {
+        match Step::wide(at, key, end, fact, &self.seeds) {
+            Step { hash, what: What::Narrow(key, ..), .. } => {
+                let found = self.narrow.find(key, hash);
+                self.narrow(found, key, hash, at, end, fact);
             }
-            Entry::Occupied(occupied) => {
-                for conversation in occupied.into_mut().put(&key, conversation) {
-                    self.end(&key, conversation);
+            Step { hash, what: What::Wide(key, ..), .. } => {
+                let found = self.wide.find(key, hash);
+                self.wide(found, key, hash, at, end, fact);
+            }
+            _ => {}
+        }
+    }
+
+    fn put(&mut self, key: &FlowKey, conversation: Conversation) {
+        let silence = silence(key.protocol());
+        let given_up = match key.narrow() {
+            Ok(narrow) => {
+                let hash = narrow.hash(&self.seeds);
+                match self.narrow.find(narrow, hash) {
+                    Some(position) => self.narrow.put(position, silence, conversation),
+                    None => {
+                        self.make_room();
+                        self.opened += 1;
+                        return self.narrow.insert(narrow, hash, conversation);
+                    }
                 }
             }
+            Err(wide) => {
+                let hash = wide.hash(&self.seeds);
+                match self.wide.find(wide, hash) {
+                    Some(position) => self.wide.put(position, silence, conversation),
+                    None => {
+                        self.make_room();
+                        self.opened += 1;
+                        return self.wide.insert(wide, hash, conversation);
+                    }
+                }
+            }
+        };
+        for conversation in given_up {
+            self.ended.end(key, conversation);
         }
     }
 
@@ -339,7 +461,7 @@ impl FlowTable {
 
     fn see(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) {
         let is_new = self.sightings.add(sighting, source, destination, span);
-        if let Some(recorder) = &mut self.recorder
+        if let Some(recorder) = &mut self.ended.recorder
             && is_new
         {
             recorder.sight(sighting, source, destination, span);
@@ -356,7 +478,7 @@ impl FlowTable {
     }
 
     fn name(&mut self, answer: NameAnswer) {
-        match &mut self.recorder {
+        match &mut self.ended.recorder {
             Some(recorder) => {
                 if self.names.add(answer.clone()) {
                     recorder.name(answer);
@@ -368,132 +490,86 @@ impl FlowTable {
         }
     }
 
-    fn close(&mut self, key: &FlowKey, slot: Slot) {
-        if self.recorder.is_some() && !slot.is_touched {
-            return;
-        }
-        for conversation in slot.earlier.into_iter().chain([slot.newest]) {
-            self.end(key, conversation);
-        }
-    }
-
-    /// Hands on a conversation that no packet can reach any more.
-    fn end(&mut self, key: &FlowKey, conversation: Conversation) {
-        match &mut self.recorder {
-            Some(recorder) => recorder.tell(key, &conversation),
-            None => self.finished.extend(conversation.flows(key)),
-        }
-    }
-
     /// Finishes what has been silent for long enough that no packet can belong to it any more.
     fn sweep(&mut self) {
         self.swept = self.now;
+        self.removals += 1;
         let now = self.now;
-        let over = self.slots.extract_if(|key, slot| {
-            let silence = now.since(slot.newest.span().last());
-            silence > patience(key.protocol(), &slot.newest) + REORDERING
-        });
-        let over: Vec<(FlowKey, Slot)> = over.collect();
-        for (key, slot) in over {
-            self.close(&key, slot);
+        let is_over = |seen: Seen<'_>| now.since(seen.last()) > patience(seen) + REORDERING;
+        let ended = &mut self.ended;
+        self.narrow.extract(is_over, |key, taken| ended.close(key, taken));
+        self.wide.extract(is_over, |key, taken| ended.close(key, taken));
+    }
+
+    #[inline]
+    const fn has_room(&self) -> bool {
+        self.narrow.len() + self.wide.len() < self.capacity
+    }
+
+    /// Makes room for at least one conversation, if there is none: unanswered ones go first, then those longest silent, a batch at
+    /// a time. Of the unanswered, those that one address makes, or gets, in great numbers are folded: a scan or a flood is one
+    /// thing to tell.
+    #[inline]
+    fn make_room(&mut self) {
+        if !self.has_room() {
+            self.make_room_now();
         }
     }
 
-    /// Makes room for at least one conversation: unanswered ones go first, then those longest silent, a batch at a time. Of the
-    /// unanswered, those that one address makes, or gets, in great numbers are folded: a scan or a flood is one thing to tell.
-    fn make_room(&mut self) {
+    #[cold]
+    fn make_room_now(&mut self) {
         self.sweep();
-        if self.slots.len() < self.capacity {
+        if self.has_room() {
             return;
         }
         self.was_full = true;
-        let candidates = self.slots.iter().map(|(key, slot)| (slot.newest.standing(), slot.newest.span().last(), *key));
-        let mut candidates: Vec<(Standing, Timestamp, FlowKey)> = candidates.collect();
-        candidates.sort_unstable();
+        let order = |is_wide| move |seen: Seen<'_>| (seen.standing(), seen.last(), is_wide, seen.position);
+        let candidates = self.narrow.iter().map(order(false)).chain(self.wide.iter().map(order(true)));
+        let mut candidates: Vec<(Standing, Timestamp, bool, usize)> = candidates.collect();
+        let key = |is_wide: bool, position| if is_wide { self.wide.key(position) } else { self.narrow.key(position) };
+        candidates.sort_unstable_by(
+            |&(standing, last, is_wide, position), &(other_standing, other_last, is_other_wide, other)| {
+                let by_key = || key(is_wide, position).cmp(&key(is_other_wide, other));
+                standing.cmp(&other_standing).then(last.cmp(&other_last)).then_with(by_key)
+            },
+        );
         candidates.truncate((self.capacity / 8).max(1));
+        // From the last place on, so that none comes into the place of another that is still to go.
+        candidates.sort_unstable_by_key(|&(_, _, is_wide, position)| std::cmp::Reverse((is_wide, position)));
         let mut attempts = Vec::new();
-        for (standing, _, key) in candidates {
-            let Some(slot) = self.slots.remove(&key) else { continue };
+        for (standing, _, is_wide, position) in candidates {
+            let (key, taken) = if is_wide { self.wide.remove(position) } else { self.narrow.remove(position) };
             match standing {
                 Standing::Answered => self.tally.answered_evicted += 1,
                 Standing::OneSided => self.tally.unanswered_evicted += 1,
                 Standing::Attempt => {}
             }
-            if slot.is_attempt() { attempts.push((key, slot)) } else { self.close(&key, slot) }
+            if taken.is_attempt() { attempts.push((key, taken)) } else { self.ended.close(&key, taken) }
         }
         self.tally.unanswered_evicted += self.give_up(attempts);
     }
 
     /// Of a table that was full, the attempts that are left belong to the same scans and floods.
     fn fold_all(&mut self) {
-        let attempts = self.slots.extract_if(|_, slot| slot.is_attempt()).collect();
+        let mut attempts = Vec::new();
+        self.removals += 1;
+        self.narrow.extract(|seen| seen.is_attempt(), |key, taken| attempts.push((*key, taken)));
+        self.wide.extract(|seen| seen.is_attempt(), |key, taken| attempts.push((*key, taken)));
         self.give_up(attempts);
     }
 
     /// Closes attempts, or folds them; returns how many were closed.
-    fn give_up(&mut self, slots: Vec<(FlowKey, Slot)>) -> u64 {
-        let attempts: Vec<_> = slots.iter().map(|(key, slot)| slot.newest.attempt(key)).collect();
+    fn give_up(&mut self, slots: Vec<(FlowKey, Taken)>) -> u64 {
+        let attempts: Vec<_> = slots.iter().map(|(key, taken)| taken.chain.newest().attempt(key)).collect();
         let is_folded = self.floods.fold(&attempts);
         let mut closed = 0;
-        for ((key, slot), is_folded) in slots.into_iter().zip(is_folded) {
+        for ((key, taken), is_folded) in slots.into_iter().zip(is_folded) {
             if !is_folded {
                 closed += 1;
-                self.close(&key, slot);
+                self.ended.close(&key, taken);
             }
         }
         closed
-    }
-}
-
-impl Slot {
-    /// More conversations of the same endpoints are not waited for at a time.
-    const EARLIER: usize = 8;
-
-    /// Whether nothing can come of it but a failed attempt.
-    fn is_attempt(&self) -> bool {
-        self.earlier.is_empty() && self.newest.standing() == Standing::Attempt
-    }
-
-    /// Adds a fact to the newest conversation, if it belongs there and nowhere else.
-    fn add(&mut self, key: &FlowKey, at: Timestamp, end: End, fact: Fact) -> bool {
-        let belongs = self.earlier.is_empty() && reaches(silence(key.protocol()), self.newest.span(), Span::at(at));
-        if belongs {
-            self.is_news |= self.newest.add(at, end, fact);
-            self.is_touched = true;
-        }
-        belongs
-    }
-
-    /// Adds facts to the conversation they belong to: the one whose span, widened by the protocol's silence, meets theirs. They
-    /// may join two conversations into one. Returns those that no packet can reach any more.
-    fn put(&mut self, key: &FlowKey, mut joined: Conversation) -> Vec<Conversation> {
-        let silence = silence(key.protocol());
-        self.is_news = true;
-        self.is_touched = true;
-        let mut others = Vec::new();
-        let placeholder = Conversation::new(joined.span().first());
-        let newest = std::mem::replace(&mut self.newest, placeholder);
-        for conversation in self.earlier.drain(..).chain([newest]) {
-            if reaches(silence, conversation.span(), joined.span()) {
-                joined.merge(conversation);
-            } else {
-                others.push(conversation);
-            }
-        }
-        let joined_span = joined.span();
-        others.push(joined);
-        others.sort_by_key(Conversation::span);
-        // Whichever came last stays, however old: of a clock that was set back, more will come.
-        let mut given_up = Vec::new();
-        while others.len() > Self::EARLIER {
-            let oldest = usize::from(others[0].span() == joined_span);
-            given_up.push(others.remove(oldest));
-        }
-        if let Some(newest) = others.pop() {
-            self.newest = newest;
-        }
-        self.earlier = others;
-        given_up
     }
 }
 
@@ -505,39 +581,11 @@ const fn silence(protocol: Protocol) -> i64 {
     }
 }
 
-/// Whether no more than that silence lies between the two.
-fn reaches(silence: i64, one: Span, other: Span) -> bool {
-    other.first().since(one.last()) <= silence && one.first().since(other.last()) <= silence
-}
-
 /// How long a conversation's silence may last before it is finished.
-fn patience(protocol: Protocol, conversation: &Conversation) -> i64 {
-    match protocol {
+fn patience(seen: Seen<'_>) -> i64 {
+    match seen.protocol {
         Protocol::Udp => UDP_SILENCE,
-        Protocol::Tcp | Protocol::Sctp if conversation.is_over() || !conversation.is_answered() => AFTERMATH,
+        Protocol::Tcp | Protocol::Sctp if seen.is_over() || seen.standing() != Standing::Answered => AFTERMATH,
         Protocol::Tcp | Protocol::Sctp => STREAM_SILENCE,
-    }
-}
-
-/// What a TCP segment says. Bits are tested one by one: an opening with ECN (RFC 3168) carries ECE and CWR beside SYN.
-fn tcp_fact(flags: TcpFlags, sequence: u32, acknowledgment: u32, payload_length: u32) -> Option<Fact> {
-    match flags {
-        TcpFlags { rst: true, ack: true, .. } if sequence == 0 => Some(Fact::Rejects(acknowledgment.wrapping_sub(1))),
-        TcpFlags { rst: true, .. } => Some(Fact::Resets),
-        TcpFlags { syn: true, fin: true, .. } => None,
-        TcpFlags { syn: true, ack: true, .. } => Some(Fact::Accepts(acknowledgment.wrapping_sub(1))),
-        TcpFlags { syn: true, .. } => Some(Fact::Opens(sequence)),
-        TcpFlags { ack: true, fin: true, .. } => Some(Fact::Finishes),
-        TcpFlags { ack: true, .. } => Some(Fact::Carries(payload_length > 0)),
-        // Neither SYN, RST nor ACK: no TCP stack sends it (null and Xmas scans do).
-        TcpFlags { .. } => None,
-    }
-}
-
-/// Whether a datagram goes to a group rather than to one address.
-fn is_for_many(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
-        IpAddr::V6(address) => address.is_multicast(),
     }
 }

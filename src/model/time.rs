@@ -13,17 +13,20 @@ impl Timestamp {
     pub const MAX: Self = Self(i64::MAX);
 
     /// The instant `seconds` after the Unix epoch, saturating at the ends.
+    #[inline]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000_000))
     }
 
     /// This instant moved by `nanoseconds`, saturating at the ends.
     #[must_use]
+    #[inline]
     pub const fn plus(self, nanoseconds: i64) -> Self {
         Self(self.0.saturating_add(nanoseconds))
     }
 
     /// Nanoseconds from `earlier` to this instant; negative when it is later.
+    #[inline]
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -48,21 +51,25 @@ pub struct Span {
 
 impl Span {
     /// The span that holds `at` alone.
+    #[inline]
     pub const fn at(at: Timestamp) -> Self {
         Self { first: at, last: at }
     }
 
     /// The span between two instants, in either order.
+    #[inline]
     pub fn between(one: Timestamp, other: Timestamp) -> Self {
         Self { first: one.min(other), last: one.max(other) }
     }
 
     /// Its beginning.
+    #[inline]
     pub const fn first(self) -> Timestamp {
         self.first
     }
 
     /// Its end.
+    #[inline]
     pub const fn last(self) -> Timestamp {
         self.last
     }
@@ -74,6 +81,7 @@ impl Span {
 
     /// The least span that holds both.
     #[must_use]
+    #[inline]
     pub fn merge(self, other: Self) -> Self {
         Self { first: self.first.min(other.first), last: self.last.max(other.last) }
     }

@@ -1,0 +1,370 @@
+//! One file, read in pieces by several threads.
+//!
+//! In: a file of records at a place between two of them. Out: the [`Piece`]s of it in their order, each with its frames decoded. Where a
+//! piece begins is known only when the one before it has been read; so a thread that goes ahead guesses, and a guess that turns
+//! out wrong costs time, nothing else: the piece is read again from where it does begin. A piece ends before whatever is unusual
+//! (the end, damage, another section, a time that jumps); from there on the file is read frame by frame.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::clock::is_near;
+use super::pcap::Pcap;
+use super::pcapng::Pcapng;
+use super::record::{Next, Record};
+use super::window::Window;
+use crate::decode::{Decoder, Frame, Tally};
+use crate::flow::Batch;
+use crate::model::Timestamp;
+
+/// Bytes of a piece: what a processor's own cache holds together with what becomes of it.
+const PIECE: u64 = 512 * 1024;
+/// Files with less left than that are not worth threads.
+const WORTH: u64 = 8 * PIECE;
+/// Bytes in which the beginning of a record is searched.
+const SEARCHED: usize = 128 * 1024;
+/// How long a piece is waited for before it is asked whether anybody reads it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How files are to be split: what every thread needs of those who will take the frames.
+#[derive(Clone, Debug)]
+pub struct Splitting {
+    /// Threads in all, with the one that takes the pieces.
+    pub threads: NonZeroUsize,
+    /// One that has seen nothing.
+    pub decoder: Decoder,
+    /// An empty one.
+    pub batch: Batch,
+}
+
+/// What can be split.
+#[derive(Clone, Debug)]
+pub(super) enum Records {
+    Pcap(Pcap),
+    Pcapng(Pcapng),
+}
+
+impl Records {
+    fn advance(&mut self, window: &mut Window<FileAt>) -> Next<Record> {
+        match self {
+            Self::Pcap(pcap) => pcap.advance(window),
+            Self::Pcapng(pcapng) => pcapng.advance(window),
+        }
+    }
+
+    const fn changes(&self) -> u64 {
+        match self {
+            Self::Pcap(_) => 0,
+            Self::Pcapng(pcapng) => pcapng.changes,
+        }
+    }
+
+    const fn left_out(&self) -> u64 {
+        match self {
+            Self::Pcap(_) => 0,
+            Self::Pcapng(pcapng) => pcapng.left_out,
+        }
+    }
+}
+
+/// A file from some place on, whatever other threads read of it.
+#[derive(Debug)]
+pub(super) struct FileAt {
+    pub(super) file: Arc<File>,
+    pub(super) offset: u64,
+}
+
+impl Read for FileAt {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = read_at(&self.file, buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+/// The frames of a part of a file.
+#[derive(Debug)]
+pub struct Piece {
+    /// One for each frame.
+    pub batch: Batch,
+    /// What the decoder made of them.
+    pub tally: Tally,
+    /// Where it begins and where the next one does.
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Whether it ends before something that must be looked at frame by frame.
+    pub(super) is_broken_off: bool,
+    pub(super) frames: u64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) latest: Timestamp,
+    /// Frames that are earlier than the one before.
+    pub(super) backwards: u64,
+    /// Of pcapng.
+    pub(super) left_out: u64,
+}
+
+/// A file that is being read in pieces.
+pub(super) struct Split {
+    shared: Arc<Shared>,
+    reader: Reader,
+    threads: Vec<JoinHandle<()>>,
+    /// The piece that is next, and where it begins.
+    number: u64,
+    offset: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    plan: Plan,
+    progress: Mutex<Progress>,
+    changed: Condvar,
+}
+
+/// What does not change.
+#[derive(Debug)]
+struct Plan {
+    file: Arc<File>,
+    records: Records,
+    splitting: Splitting,
+    /// Where the first piece begins; the others begin at multiples of [`PIECE`], or with the first record after them.
+    begin: u64,
+    /// How many pieces there seemed to be.
+    count: u64,
+    /// The time there.
+    near: Timestamp,
+}
+
+#[derive(Debug)]
+struct Progress {
+    /// The first piece that nobody reads yet.
+    unclaimed: u64,
+    /// The piece that is to be taken next.
+    wanted: u64,
+    done: BTreeMap<u64, Piece>,
+    spare: Vec<Batch>,
+    is_over: bool,
+}
+
+impl Split {
+    /// Splits the rest of a file, if it is long enough: from `offset`, where a record begins at about `near`.
+    pub(super) fn begin(file: &Arc<File>, records: Records, splitting: &Splitting, offset: u64, near: Timestamp) -> Option<Self> {
+        let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+        if length < offset.saturating_add(WORTH) {
+            return None;
+        }
+        let count = length / PIECE - offset / PIECE;
+        let plan = Plan { file: Arc::clone(file), records, splitting: splitting.clone(), begin: offset, count, near };
+        let progress = Progress { unclaimed: 0, wanted: 0, done: BTreeMap::new(), spare: Vec::new(), is_over: false };
+        let shared = Arc::new(Shared { plan, progress: Mutex::new(progress), changed: Condvar::new() });
+        let reader = Reader::new(&shared.plan);
+        let mut threads = Vec::new();
+        for _ in 1..splitting.threads.get() {
+            let shared = Arc::clone(&shared);
+            // Without the thread it takes longer.
+            threads.extend(std::thread::Builder::new().name("read".into()).spawn(move || shared.work()));
+        }
+        Some(Self { shared, reader, threads, number: 0, offset })
+    }
+
+    /// Where the next piece begins.
+    pub(super) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next piece; nothing if there is none.
+    pub(super) fn next(&mut self) -> Option<Piece> {
+        let number = self.number;
+        if number >= self.shared.plan.count {
+            return None;
+        }
+        let piece = loop {
+            let mut progress = self.shared.lock();
+            if let Some(piece) = progress.done.remove(&number) {
+                drop(progress);
+                break if piece.start == self.offset {
+                    piece
+                } else {
+                    self.reader.read(&self.shared.plan, number, Some(self.offset), piece.batch)
+                };
+            }
+            let Some(claimed) = progress.claim(&self.shared.plan) else {
+                // Whoever reads it will say so, unless its thread is no more.
+                let waited = self.shared.changed.wait_timeout(progress, PATIENCE);
+                let (progress, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+                let is_lost = waited.timed_out() && !progress.done.contains_key(&number);
+                if is_lost && self.threads.iter().any(JoinHandle::is_finished) {
+                    drop(progress);
+                    let batch = self.shared.plan.splitting.batch.clone();
+                    break self.reader.read(&self.shared.plan, number, Some(self.offset), batch);
+                }
+                continue;
+            };
+            let batch = progress.spare.pop().unwrap_or_else(|| self.shared.plan.splitting.batch.clone());
+            drop(progress);
+            let start = (claimed == number).then_some(self.offset);
+            let piece = self.reader.read(&self.shared.plan, claimed, start, batch);
+            if claimed == number {
+                break piece;
+            }
+            self.shared.lock().done.insert(claimed, piece);
+        };
+        self.number += 1;
+        self.offset = piece.end;
+        self.shared.lock().wanted = self.number;
+        self.shared.changed.notify_all();
+        Some(piece)
+    }
+
+    /// Takes back what can be filled again.
+    pub(super) fn recycle(&self, batch: Batch) {
+        self.shared.lock().spare.push(batch);
+    }
+}
+
+impl Drop for Split {
+    fn drop(&mut self) {
+        self.shared.lock().is_over = true;
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Progress {
+    /// A piece that is to be read, if so many more may wait.
+    fn claim(&mut self, plan: &Plan) -> Option<u64> {
+        let ahead = 2 * plan.splitting.threads.get() as u64;
+        let is_free = self.unclaimed < plan.count && self.unclaimed < self.wanted + ahead;
+        is_free.then(|| {
+            self.unclaimed += 1;
+            self.unclaimed - 1
+        })
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads pieces until there are no more.
+    fn work(&self) {
+        let mut reader = Reader::new(&self.plan);
+        let mut progress = self.lock();
+        while !progress.is_over && progress.unclaimed < self.plan.count {
+            let Some(number) = progress.claim(&self.plan) else {
+                progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let batch = progress.spare.pop().unwrap_or_else(|| self.plan.splitting.batch.clone());
+            drop(progress);
+            let piece = reader.read(&self.plan, number, None, batch);
+            progress = self.lock();
+            progress.done.insert(number, piece);
+            self.changed.notify_all();
+        }
+    }
+}
+
+/// What a thread needs to read pieces.
+struct Reader {
+    window: Window<FileAt>,
+}
+
+impl Reader {
+    fn new(plan: &Plan) -> Self {
+        Self { window: Window::new(FileAt { file: Arc::clone(&plan.file), offset: 0 }) }
+    }
+
+    /// Reads a piece, from where it is known to begin or seems to.
+    fn read(&mut self, plan: &Plan, number: u64, start: Option<u64>, batch: Batch) -> Piece {
+        let boundary = |number| (plan.begin / PIECE + number) * PIECE;
+        let (from, until) = (boundary(number), boundary(number + 1));
+        let start = start.or((number == 0).then_some(plan.begin));
+        let base = start.unwrap_or(from);
+        self.window.restart(FileAt { file: Arc::clone(&plan.file), offset: base });
+        let mut piece = Piece::empty(batch, start.unwrap_or(u64::MAX));
+        if start.is_none() {
+            self.window.has(SEARCHED);
+            let guess = match &plan.records {
+                Records::Pcap(pcap) => pcap.guess(self.window.ready(), plan.near),
+                Records::Pcapng(pcapng) => pcapng.guess(self.window.ready()),
+            };
+            let Some(guess) = guess else { return piece };
+            self.window.step(guess);
+            piece.start = base + guess as u64;
+        }
+        let mut records = plan.records.clone();
+        let mut decoder = plan.splitting.decoder.clone();
+        piece.end = base + self.window.offset();
+        while piece.end < until {
+            let Next::Is(record) = records.advance(&mut self.window) else {
+                piece.is_broken_off = true;
+                break;
+            };
+            let Record { at, link, wire_length, distance, captured } = record;
+            if records.changes() != plan.records.changes() || piece.frames > 0 && !is_near(piece.last, at) {
+                piece.is_broken_off = true;
+                break;
+            }
+            let frame = Frame { at, link, wire_length, data: self.window.behind(distance, captured) };
+            match decoder.decode(&frame) {
+                Some(packet) => piece.batch.push(packet),
+                None => piece.batch.push_nothing(at),
+            }
+            piece.saw(at);
+            piece.left_out = records.left_out() - plan.records.left_out();
+            piece.end = base + self.window.offset();
+        }
+        piece.tally = decoder.into_tally();
+        piece
+    }
+}
+
+impl Piece {
+    fn empty(mut batch: Batch, start: u64) -> Self {
+        batch.clear();
+        Self {
+            batch,
+            tally: Tally::default(),
+            start,
+            end: start,
+            is_broken_off: false,
+            frames: 0,
+            first: Timestamp::MAX,
+            last: Timestamp::MIN,
+            latest: Timestamp::MIN,
+            backwards: 0,
+            left_out: 0,
+        }
+    }
+
+    #[inline]
+    fn saw(&mut self, at: Timestamp) {
+        if self.frames == 0 {
+            self.first = at;
+        } else {
+            self.backwards += u64::from(at < self.last);
+        }
+        self.frames += 1;
+        self.last = at;
+        self.latest = self.latest.max(at);
+    }
+}

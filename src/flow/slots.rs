@@ -1,0 +1,439 @@
+//! Where conversations under way are kept: one after the other in memory, found through an index of eight bytes each.
+//!
+//! A million look-ups in a table that no cache holds wait for memory a million times. So the index can be asked for many keys at
+//! once, and what is found is near each other: the processor then waits for many at a time.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Protocol, Timestamp};
+
+use super::brief::Brief;
+use super::chain::Chain;
+use super::conversation::{Conversation, Fact, Standing};
+use super::key::{End, FlowKey, Packed, Seeds};
+
+const _: () = assert!(size_of::<Slot<super::key::Narrow>>() == 72, "a million of them are kept");
+
+/// A conversation in its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot<K> {
+    key: K,
+    /// If it is kept whole: nothing of it holds but the state.
+    brief: Brief,
+}
+
+/// The flow file does not tell all that is known, and it matters.
+const IS_NEWS: u8 = 1;
+/// There was a packet since the flow file told.
+const IS_TOUCHED: u8 = 1 << 1;
+/// It is kept in the whole form.
+const IS_WHOLE: u8 = 1 << 2;
+
+/// Conversations with keys of one form.
+#[derive(Debug)]
+pub(super) struct Slots<K> {
+    seeds: Seeds,
+    /// Open addressing with linear probing: the hash and the position plus one; 0 where nothing is.
+    index: Vec<u64>,
+    slots: Vec<Slot<K>>,
+    /// Those that the brief form cannot hold, by position.
+    whole: BTreeMap<u32, Chain>,
+    /// The last packet that the flow file tells of, by position, where one is written.
+    told: Option<Vec<Timestamp>>,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Took {
+    /// It belongs to the conversation that was found.
+    Added,
+    /// It begins one.
+    Opened,
+    /// It must be looked at more closely.
+    Nothing,
+}
+
+/// A conversation that has been taken out.
+pub(super) struct Taken {
+    pub(super) chain: Chain,
+    /// Whether there was any packet since the flow file told.
+    pub(super) is_touched: bool,
+}
+
+impl Taken {
+    /// Whether nothing can have come of it but a failed attempt.
+    pub(super) fn is_attempt(&self) -> bool {
+        self.chain.only().is_some_and(|only| only.standing() == Standing::Attempt)
+    }
+}
+
+impl<K: Packed> Slots<K> {
+    pub(super) fn new(seeds: Seeds, is_recording: bool) -> Self {
+        let told = is_recording.then(Vec::new);
+        Self { seeds, index: Vec::new(), slots: Vec::new(), whole: BTreeMap::new(), told }
+    }
+
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What the index has at the place where a search for this hash begins.
+    #[inline]
+    pub(super) fn entry(&self, hash: u32) -> u64 {
+        self.index.get(hash as usize & self.index.len().wrapping_sub(1)).copied().unwrap_or_default()
+    }
+
+    /// Where the key's conversation is, of which the search begins with this entry.
+    #[inline]
+    pub(super) fn find_from(&self, entry: u64, key: K, hash: u32) -> Option<usize> {
+        if entry == 0 {
+            return None;
+        }
+        let position = (entry & 0xffff_ffff) as usize - 1;
+        let slot = &self.slots[position];
+        if (entry >> 32) as u32 != hash || slot.key != key {
+            return self.find(key, hash);
+        }
+        // Its end is in another cache line, which is asked for at once.
+        std::hint::black_box(slot.brief.state);
+        Some(position)
+    }
+
+    /// Where the key's conversation is.
+    pub(super) fn find(&self, key: K, hash: u32) -> Option<usize> {
+        if self.index.is_empty() {
+            return None;
+        }
+        let mask = self.index.len() - 1;
+        let mut place = hash as usize & mask;
+        loop {
+            let entry = self.index[place];
+            if entry == 0 {
+                return None;
+            }
+            if (entry >> 32) as u32 == hash {
+                let position = (entry & 0xffff_ffff) as usize - 1;
+                if self.slots[position].key == key {
+                    return Some(position);
+                }
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    /// Adds what a packet says to the conversation that was found, or begins one if there is room.
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "they are one packet")]
+    pub(super) fn take(
+        &mut self,
+        found: Option<usize>,
+        (key, hash): (K, u32),
+        has_room: bool,
+        silence: i64,
+        at: Timestamp,
+        end: End,
+        fact: Fact,
+    ) -> Took {
+        let Some(position) = found else {
+            return match Brief::begun(key.protocol(), at, end, fact) {
+                Some(brief) if has_room => {
+                    self.insert_brief(key, hash, brief);
+                    Took::Opened
+                }
+                _ => Took::Nothing,
+            };
+        };
+        let slot = &mut self.slots[position];
+        if slot.brief.state & IS_WHOLE == 0
+            && let Some(is_news) = slot.brief.add(key.protocol(), silence, at, end, fact)
+        {
+            slot.brief.state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
+            return Took::Added;
+        }
+        if self.add_whole(position, silence, at, end, fact) { Took::Added } else { Took::Nothing }
+    }
+
+    #[cold]
+    fn add_whole(&mut self, position: usize, silence: i64, at: Timestamp, end: End, fact: Fact) -> bool {
+        let mut chain = self.chain(position);
+        let added = chain.add(silence, at, end, fact);
+        self.keep(position, chain);
+        if let Some(is_news) = added {
+            self.slots[position].brief.state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
+        }
+        added.is_some()
+    }
+
+    /// Adds facts to the conversation that was found there; returns those that no packet can reach any more.
+    pub(super) fn put(&mut self, position: usize, silence: i64, conversation: Conversation) -> Vec<Conversation> {
+        let mut chain = self.chain(position);
+        let given_up = chain.put(silence, conversation);
+        self.keep(position, chain);
+        self.slots[position].brief.state |= IS_TOUCHED | IS_NEWS;
+        given_up
+    }
+
+    /// A new conversation, of a key that is not there.
+    pub(super) fn insert(&mut self, key: K, hash: u32, conversation: Conversation) {
+        let position = self.insert_brief(key, hash, Brief::NONE);
+        self.keep(position, Chain::new(conversation));
+    }
+
+    /// A new conversation, of a key that is not there; returns its place.
+    #[inline]
+    fn insert_brief(&mut self, key: K, hash: u32, brief: Brief) -> usize {
+        if (self.slots.len() + 1) * 4 > self.index.len() * 3 {
+            self.grow();
+        }
+        let position = self.slots.len();
+        self.slots.push(Slot { key, brief: brief.with(IS_NEWS | IS_TOUCHED) });
+        if let Some(told) = &mut self.told {
+            told.push(Timestamp::MIN);
+        }
+        self.enter(hash, position);
+        position
+    }
+
+    /// Takes out those for which it is said, and hands each on.
+    pub(super) fn extract(&mut self, mut is_meant: impl FnMut(Seen<'_>) -> bool, mut take: impl FnMut(&FlowKey, Taken)) {
+        for position in (0..self.slots.len()).rev() {
+            if is_meant(self.seen(position)) {
+                let (key, taken) = self.remove(position);
+                take(&key, taken);
+            }
+        }
+    }
+
+    /// Takes out all of them. Memory is given back on the way, for what is made of them needs some.
+    pub(super) fn drain(&mut self, mut take: impl FnMut(&FlowKey, Taken)) {
+        const AT_ONCE: usize = 32 * 1024;
+        self.index = Vec::new();
+        while let Some(slot) = self.slots.pop() {
+            let (key, taken) = self.taken(self.slots.len(), slot);
+            take(&key, taken);
+            if self.slots.len() % AT_ONCE == 0 {
+                self.slots.shrink_to_fit();
+            }
+        }
+        self.told.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Every one of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Seen<'_>> {
+        (0..self.slots.len()).map(|position| self.seen(position))
+    }
+
+    /// The key of the one at a position.
+    pub(super) fn key(&self, position: usize) -> FlowKey {
+        self.slots[position].key.key()
+    }
+
+    /// Takes the one at a position out; another may come into its place.
+    pub(super) fn remove(&mut self, position: usize) -> (FlowKey, Taken) {
+        let hash = self.slots[position].key.hash(&self.seeds);
+        let place = self.place(hash, position);
+        self.vacate(place);
+        let last = self.slots.len() - 1;
+        if position != last {
+            let hash = self.slots[last].key.hash(&self.seeds);
+            let place = self.place(hash, last);
+            self.index[place] = entry(hash, position);
+        }
+        let slot = self.slots.swap_remove(position);
+        let (key, taken) = self.taken(position, slot);
+        if let Some(told) = &mut self.told {
+            told.swap_remove(position);
+        }
+        if let Some(chain) = self.whole.remove(&number(last)) {
+            self.whole.insert(number(position), chain);
+        }
+        (key, taken)
+    }
+
+    /// Tells `tell` of every conversation of which there is news, or that was told longer ago than half the time for which its
+    /// silence is borne: so whoever reads the file does not take it for over. What nobody answers is told when it is given up: a
+    /// flood would fill the disk.
+    pub(super) fn tell(&mut self, patience: impl Fn(Seen<'_>) -> i64, mut tell: impl FnMut(&FlowKey, &Conversation)) {
+        for position in 0..self.slots.len() {
+            let seen = self.seen(position);
+            let told = self.told.as_ref().map_or(Timestamp::MIN, |told| told[position]);
+            if seen.is_attempt() {
+                continue;
+            }
+            let (key, last) = (self.key(position), seen.last());
+            if self.slots[position].brief.state & IS_NEWS != 0 || last.since(told) >= patience(self.seen(position)) / 2 {
+                match self.whole.get(&number(position)) {
+                    Some(chain) => chain.iter().for_each(|conversation| tell(&key, conversation)),
+                    None => tell(&key, &self.slots[position].brief.whole(key.protocol())),
+                }
+                self.slots[position].brief.state &= !(IS_NEWS | IS_TOUCHED);
+                self.told.iter_mut().for_each(|told| told[position] = last);
+            }
+        }
+    }
+
+    fn seen(&self, position: usize) -> Seen<'_> {
+        let slot = &self.slots[position];
+        let chain = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.get(&number(position)) };
+        Seen { position, protocol: slot.key.protocol(), brief: &slot.brief, chain }
+    }
+
+    fn taken(&mut self, position: usize, slot: Slot<K>) -> (FlowKey, Taken) {
+        let whole = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
+        let chain = whole.unwrap_or_else(|| Chain::new(slot.brief.whole(slot.key.protocol())));
+        (slot.key.key(), Taken { chain, is_touched: slot.brief.state & IS_TOUCHED != 0 })
+    }
+
+    fn chain(&mut self, position: usize) -> Chain {
+        let slot = &self.slots[position];
+        let whole = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
+        whole.unwrap_or_else(|| Chain::new(slot.brief.whole(slot.key.protocol())))
+    }
+
+    fn keep(&mut self, position: usize, chain: Chain) {
+        let slot = &mut self.slots[position];
+        if let Some(brief) = chain.only().and_then(|only| Brief::of(slot.key.protocol(), only)) {
+            slot.brief = brief.with(slot.brief.state & !IS_WHOLE);
+        } else {
+            slot.brief.state |= IS_WHOLE;
+            self.whole.insert(number(position), chain);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.index = vec![0; (self.index.len() * 2).max(64)];
+        for position in 0..self.slots.len() {
+            self.enter(self.slots[position].key.hash(&self.seeds), position);
+        }
+    }
+
+    #[inline]
+    fn enter(&mut self, hash: u32, position: usize) {
+        let mask = self.index.len() - 1;
+        let mut place = hash as usize & mask;
+        while self.index[place] != 0 {
+            place = (place + 1) & mask;
+        }
+        self.index[place] = entry(hash, position);
+    }
+
+    /// Where in the index a position stands.
+    fn place(&self, hash: u32, position: usize) -> usize {
+        let mask = self.index.len() - 1;
+        let sought = entry(hash, position);
+        let mut place = hash as usize & mask;
+        while self.index[place] != sought {
+            debug_assert_ne!(self.index[place], 0, "what is kept is in the index");
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    /// Empties a place, and moves up what had to give way to it.
+    fn vacate(&mut self, place: usize) {
+        let mask = self.index.len() - 1;
+        let mut empty = place;
+        let mut next = place;
+        loop {
+            next = (next + 1) & mask;
+            let entry = self.index[next];
+            if entry == 0 {
+                break;
+            }
+            let home = (entry >> 32) as usize & mask;
+            // It may move if that is no further from its home than it is now.
+            if (next.wrapping_sub(home) & mask) >= (next.wrapping_sub(empty) & mask) {
+                self.index[empty] = entry;
+                empty = next;
+            }
+        }
+        self.index[empty] = 0;
+    }
+}
+
+#[inline]
+fn entry(hash: u32, position: usize) -> u64 {
+    u64::from(hash) << 32 | u64::from(number(position) + 1)
+}
+
+/// A table has less than 2^32 places.
+#[inline]
+const fn number(position: usize) -> u32 {
+    position as u32
+}
+
+/// A conversation, to be looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) position: usize,
+    pub(super) protocol: Protocol,
+    brief: &'a Brief,
+    chain: Option<&'a Chain>,
+}
+
+impl Seen<'_> {
+    /// The last packet.
+    pub(super) fn last(&self) -> Timestamp {
+        self.chain.map_or_else(|| self.brief.last(), |chain| chain.newest().span().last())
+    }
+
+    /// Of the newest.
+    pub(super) fn standing(&self) -> Standing {
+        self.chain.map_or_else(|| self.brief.standing(), |chain| chain.newest().standing())
+    }
+
+    /// Whether the newest is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.chain.map_or_else(|| self.brief.is_over(), |chain| chain.newest().is_over())
+    }
+
+    /// Whether nothing can come of it but a failed attempt.
+    pub(super) fn is_attempt(&self) -> bool {
+        self.chain.is_none_or(|chain| chain.only().is_some()) && self.standing() == Standing::Attempt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::super::key::Narrow;
+    use super::*;
+
+    fn key(port: u16) -> Narrow {
+        Narrow::of((Ipv4Addr::LOCALHOST, port), (Ipv4Addr::BROADCAST, 80), Protocol::Tcp).0
+    }
+
+    proptest! {
+        /// The index is so full that keys are in the way of each other.
+        #[test]
+        fn what_is_there_is_found_and_what_is_gone_is_not(steps in proptest::collection::vec((any::<bool>(), 0u16..90, any::<usize>()), 1..300)) {
+            let mut slots = Slots::new(Seeds::random(), false);
+            let mut model = BTreeMap::new();
+            for (is_new, port, which) in steps {
+                let hash = key(port).hash(&slots.seeds);
+                if is_new && !model.contains_key(&port) {
+                    let brief = Brief::begun(Protocol::Tcp, Timestamp(port.into()), End::Low, Fact::Opens(port.into())).expect("an opening");
+                    slots.insert_brief(key(port), hash, brief);
+                    model.insert(port, i64::from(port));
+                } else if !is_new && slots.len() > 0 {
+                    let (gone, taken) = slots.remove(which % slots.len());
+                    let expected = model.remove(&gone.endpoint(End::Low).port);
+                    prop_assert_eq!(Some(taken.chain.newest().span().last().0), expected);
+                }
+                prop_assert_eq!(slots.len(), model.len());
+                for port in 0..90 {
+                    let hash = key(port).hash(&slots.seeds);
+                    let found = slots.find(key(port), hash).map(|position| slots.seen(position).last().0);
+                    prop_assert_eq!(found, model.get(&port).copied());
+                    prop_assert_eq!(slots.find_from(slots.entry(hash), key(port), hash), slots.find(key(port), hash));
+                }
+            }
+        }
+    }
+}

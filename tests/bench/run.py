@@ -1,0 +1,195 @@
+"""Measure how fast captures are read, beside other programs: run.py [--missing] [--quick] [--rounds N] [--instructions]
+
+All programs are run in turn, several rounds, on files in the page cache. What is told is the median, and its ratio to `cat FILE` in the
+same run. The table goes to standard output and to target/bench/RESULTS.md. With --instructions: how many instructions a packet costs, which
+does not depend on what else the machine does (needs valgrind).
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ROOT / "target" / "bench"
+PACKAGES = {
+    "tcpdump": "tcpdump", "tshark": "tshark", "softflowd": "softflowd", "argus": "argus-server", "zstd": "zstd", "gzip": "gzip",
+    "valgrind": "valgrind",
+}
+MILLION = 1_000_000
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", type=Path, default=ROOT / "target" / "release" / "netpol-gen")
+    parser.add_argument("--traffic", type=Path, default=ROOT / "target" / "release" / "examples" / "traffic")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the packets")
+    parser.add_argument("--instructions", action="store_true", help="count instructions instead of time")
+    parser.add_argument("--missing", action="store_true", help="print the Debian packages that are missing and end")
+    return parser.parse_args()
+
+
+def make(traffic: Path, kind: str, packets: int, name: str) -> Path:
+    """A capture of the generator, made once."""
+    path = FILES / f"{name}-{packets}.pcap{'ng' if name == 'pcapng' else ''}"
+    if not path.exists():
+        subprocess.run([traffic, kind, str(packets), path], check=True)
+    return path
+
+
+class Run:
+    """One program on one file, in all rounds."""
+
+    def __init__(self, title: str, packets: int, command: list, directory: Path | None = None):
+        self.title, self.packets, self.command, self.directory = title, packets, [str(part) for part in command], directory
+        self.wall: list[float] = []
+        self.processor: list[float] = []
+        self.memory: list[int] = []
+
+    def once(self) -> None:
+        if self.directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
+        begin = time.monotonic()
+        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        self.wall.append(time.monotonic() - begin)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.processor.append(usage.ru_utime + usage.ru_stime)
+        self.memory.append(usage.ru_maxrss)
+        if process.returncode != 0:
+            raise SystemExit(f"run.py: {' '.join(self.command)} ended with {process.returncode}")
+
+    def row(self, cat: "Run | None") -> str:
+        wall, processor = statistics.median(self.wall), statistics.median(self.processor)
+        ratio = f"{wall / statistics.median(cat.wall):.2f}" if cat else ""
+        processors = f"{processor / statistics.median(cat.processor):.2f}" if cat else ""
+        rate, memory = self.packets / wall / MILLION, statistics.median(self.memory) / 1024
+        return f"| {self.title} | {wall:.2f} | {processor:.2f} | {ratio} | {processors} | {rate:.2f} | {memory:.0f} |"
+
+
+def learn(chosen: argparse.Namespace, path: Path, packets: int, threads: int) -> Run:
+    output = FILES / "policies"
+    command = [chosen.program, "learn", "--threads", threads, "--read", path, "--inventory", FILES / "cluster.json", "--output", output]
+    return Run(f"netpol-gen learn --threads {threads}", packets, command, output)
+
+
+def groups(chosen: argparse.Namespace) -> list[tuple[str, list[Run]]]:
+    scale = 10 if chosen.quick else 1
+    many, slice_, small_slice = 10 * MILLION // scale, MILLION // scale, MILLION // scale // 10
+    mixed, small = make(chosen.traffic, "mixed", many, "mixed"), make(chosen.traffic, "small", many, "small")
+    flows, tenth = make(chosen.traffic, "flows", slice_, "flows"), make(chosen.traffic, "mixed", slice_, "mixed")
+    hundredth, pcapng = make(chosen.traffic, "mixed", small_slice, "mixed"), make(chosen.traffic, "mixed", slice_, "pcapng")
+    few = make(chosen.traffic, "mixed", 1000, "mixed")
+    packed = {"gz": ["gzip", "-1kf"], "zst": ["zstd", "-qkf"]}
+    for ending, command in packed.items():
+        if not tenth.with_name(f"{tenth.name}.{ending}").exists():
+            subprocess.run([*command, tenth], check=True)
+
+    def cat(path: Path, packets: int) -> Run:
+        return Run("cat", packets, ["cat", path])
+
+    def others(path: Path, packets: int, with_slow: bool) -> list[Run]:
+        found = [Run("tcpdump -w /dev/null", packets, ["tcpdump", "-n", "-r", path, "-w", "/dev/null"])]
+        if with_slow and shutil.which("softflowd"):
+            found.append(Run("softflowd", packets, ["softflowd", "-r", path, "-d", "-c", FILES / "softflowd.ctl", "-p", FILES / "softflowd.pid"]))
+        if with_slow and shutil.which("argus"):
+            found.append(Run("argus", packets, ["argus", "-F", "/dev/null", "-r", path, "-w", "/dev/null"]))
+        return found
+
+    def both(path: Path, packets: int) -> list[Run]:
+        return [learn(chosen, path, packets, threads) for threads in (1, 2)]
+
+    def size(path: Path) -> str:
+        return f"{path.stat().st_size / 1e9:.2f} GB"
+
+    compressed = [tenth.with_name(f"{tenth.name}.{ending}") for ending in packed]
+    return [
+        (f"A: {many / MILLION:g} million packets, mixed sizes, {size(mixed)}", [cat(mixed, many), *both(mixed, many), *others(mixed, many, False)]),
+        (f"B: {many / MILLION:g} million packets of least size, {size(small)}", [cat(small, many), *both(small, many), *others(small, many, False)]),
+        (f"C: {slice_ / MILLION:g} million packets, each a flow of its own", [cat(flows, slice_), *both(flows, slice_)]),
+        (f"A tenth of A, {size(tenth)}", [cat(tenth, slice_), *both(tenth, slice_), *others(tenth, slice_, True)]),
+        (f"The same as pcapng, {size(pcapng)}", [cat(pcapng, slice_), *both(pcapng, slice_)]),
+        (f"The same in gzip, {size(compressed[0])}", [Run("gzip -dc", slice_, ["gzip", "-dc", compressed[0]]), *both(compressed[0], slice_)]),
+        (f"The same in zstd, {size(compressed[1])}", [Run("zstd -dc", slice_, ["zstd", "-dcq", compressed[1]]), *both(compressed[1], slice_)]),
+        (f"A hundredth of A, {size(hundredth)}", [
+            cat(hundredth, small_slice), learn(chosen, hundredth, small_slice, 1),
+            Run("tshark -q -z conv,tcp", small_slice, ["tshark", "-n", "-q", "-z", "conv,tcp", "-r", hundredth]),
+        ]),
+        ("Nearly nothing: 1000 packets", [learn(chosen, few, 1000, 1)]),
+    ]
+
+
+def processor_name() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def measure(chosen: argparse.Namespace) -> str:
+    measured = groups(chosen)
+    for number in range(chosen.rounds + 1):
+        for _, runs in measured:
+            for run in runs:
+                run.once()
+        if number == 0:
+            # The first one filled the page cache.
+            for run in (run for _, runs in measured for run in runs):
+                run.wall, run.processor, run.memory = [], [], []
+        print(f"round {number} of {chosen.rounds}", file=sys.stderr)
+    load = os.getloadavg()[1]
+    lines = [
+        f"{datetime.date.today()}, {processor_name()}, {os.cpu_count()} processors, load {load:.1f}, Linux {platform.release()}; "
+        f"median of {chosen.rounds} rounds",
+        "",
+        "| | wall s | processor s | wall / cat | processor / cat | M packets/s | MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for title, runs in measured:
+        lines.append(f"| **{title}** | | | | | | |")
+        lines.extend(run.row(None if run is runs[0] else runs[0]) for run in runs)
+    base = statistics.median(measured[-1][1][0].memory)
+    for position, name in ((0, "A"), (2, "C")):
+        memory = statistics.median(measured[position][1][1].memory)
+        lines.append("") if position == 0 else None
+        lines.append(f"Memory of {name} beyond nearly nothing ({base / 1024:.0f} MB): {(memory - base) / 1024:.0f} MB.")
+    return "\n".join(lines)
+
+
+def instructions(chosen: argparse.Namespace) -> str:
+    """Of each kind of capture, what a packet more costs."""
+    lines = [f"{datetime.date.today()}, {processor_name()}", "", "| | instructions a packet |", "|---|---|"]
+    for kind in ("mixed", "small", "flows"):
+        counted = []
+        for packets in (100_000, 200_000):
+            path, counts = make(chosen.traffic, kind, packets, kind), FILES / "callgrind.out"
+            tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}"]
+            subprocess.run([*tool, *learn(chosen, path, packets, 1).command, "--force"], check=True, capture_output=True)
+            totals = [line for line in counts.read_text().splitlines() if line.startswith(("summary:", "totals:"))]
+            counted.append(int(totals[-1].split()[1]))
+        lines.append(f"| {kind} | {(counted[1] - counted[0]) / 100_000:.0f} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    chosen = arguments()
+    if chosen.missing:
+        print(" ".join(package for name, package in PACKAGES.items() if not shutil.which(name)))
+        return 0
+    FILES.mkdir(parents=True, exist_ok=True)
+    subprocess.run([chosen.traffic, "inventory", FILES / "cluster.json"], check=True)
+    text = instructions(chosen) if chosen.instructions else measure(chosen)
+    (FILES / ("INSTRUCTIONS.md" if chosen.instructions else "RESULTS.md")).write_text(text + "\n")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+//! Long captures, read in pieces by several threads: the result is that of reading them frame by frame.
+
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
+#[path = "support/traffic.rs"]
+mod traffic;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Seek, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use netpol_gen::capture::{CaptureError, Following, Input, Merged, Observed, Splitting};
+use netpol_gen::decode::{DecodeOptions, Decoder, Tally};
+use netpol_gen::flow::FlowTable;
+use netpol_gen::model::{Code, Flow};
+use traffic::Kind;
+
+/// What reading gives: flows, counts, findings with their counts, errors.
+type Read = (Vec<Flow>, Tally, Vec<(Code, String, String, u64)>, Vec<String>);
+
+/// Reads inputs to their end; how many frames came in pieces. `meanwhile` is called after each step.
+fn read(inputs: &[PathBuf], threads: Option<usize>, mut meanwhile: impl FnMut(u64)) -> (Read, u64) {
+    let inputs = inputs.iter().cloned().map(Input::File).collect();
+    let mut decoder = Decoder::new(DecodeOptions::default());
+    let mut table = FlowTable::new(1_000_000);
+    let threads = threads.and_then(NonZeroUsize::new);
+    let mut merged = match threads {
+        Some(threads) => Merged::splitting(inputs, Splitting { threads, decoder: decoder.clone(), batch: table.batch() }),
+        None => Merged::new(inputs),
+    };
+    let (mut tally, mut in_pieces) = (Tally::default(), 0);
+    while let Some(following) = if threads.is_some() { merged.read_following() } else { merged.read_next().map(Following::One) } {
+        match following {
+            Following::One(Observed::Frame(frame)) => {
+                if let Some(packet) = decoder.decode(&frame) {
+                    table.observe(&packet);
+                }
+            }
+            Following::One(Observed::Record(record)) => panic!("{record:?} in a capture"),
+            Following::Many(mut piece) => {
+                in_pieces += piece.tally.frames;
+                tally.merge(&piece.tally);
+                table.observe_all(&mut piece.batch);
+                merged.recycle(piece.batch);
+            }
+        }
+        meanwhile(tally.frames + decoder.tally().frames);
+    }
+    tally.merge(decoder.tally());
+    table.finish();
+    let mut flows = table.take_finished();
+    flows.sort();
+    let findings = merged.take_findings().sorted().into_iter();
+    let findings = findings.map(|finding| (finding.code, finding.subject, finding.message, finding.count)).collect();
+    let errors = merged.take_errors().iter().map(CaptureError::to_string).collect();
+    ((flows, tally, findings, errors), in_pieces)
+}
+
+fn capture(kind: Kind, packets: u64, is_pcapng: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    traffic::write(kind, packets, is_pcapng, &mut bytes).unwrap();
+    bytes
+}
+
+/// The bounds of the records of a little-endian pcap file.
+fn records(pcap: &[u8]) -> Vec<(usize, usize)> {
+    let mut bounds = Vec::new();
+    let mut at = 24;
+    while at < pcap.len() {
+        let length = u32::from_le_bytes(pcap[at + 8..at + 12].try_into().unwrap()) as usize;
+        bounds.push((at, at + 16 + length));
+        at += 16 + length;
+    }
+    bounds
+}
+
+/// A pcap file whose frames are full of what looks like records of the file itself, at every byte that could mislead.
+fn full_of_lures(packets: u64) -> Vec<u8> {
+    let pcap = capture(Kind::Small, packets, false);
+    let mut lured = pcap[..24].to_vec();
+    for (number, (from, to)) in records(&pcap).into_iter().enumerate() {
+        let record = &pcap[from..to];
+        // Times of its own, in the past, that would be believed if they were read.
+        let mut lure = record.to_vec();
+        lure[0] ^= 1;
+        let lures = lure.repeat(1 + number % 12);
+        let length = u32::try_from(record.len() - 16 + lures.len()).unwrap().to_le_bytes();
+        lured.extend([&record[..8], &length, &length, &record[16..], &lures].concat());
+    }
+    lured
+}
+
+#[test]
+fn pieces_add_up_to_the_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let mixed = capture(Kind::Mixed, 24_000, false);
+    let pcapng = capture(Kind::Mixed, 24_000, true);
+    let bounds = records(&mixed);
+    let middle = bounds[12_000].0;
+    let change = |from: usize, bytes: &[u8]| {
+        let mut changed = mixed.clone();
+        changed[from..from + bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    // The times of one frame, and of all from one on, a year and more away.
+    let stray = change(middle, &1_000_000_000u32.to_le_bytes());
+    let mut clock_set = mixed.clone();
+    let mut backwards = mixed.clone();
+    for (number, (from, _)) in bounds.iter().enumerate() {
+        let seconds = u32::from_le_bytes(mixed[*from..from + 4].try_into().unwrap());
+        if number >= 12_000 {
+            clock_set[*from..from + 4].copy_from_slice(&(seconds - 50_000_000).to_le_bytes());
+        }
+        if number % 7 == 0 {
+            backwards[*from..from + 4].copy_from_slice(&(seconds - 3).to_le_bytes());
+        }
+    }
+    // A second section, and before it a packet of an interface that nobody described.
+    let mut stranger = pcapng[60..60 + u32::from_le_bytes(pcapng[64..68].try_into().unwrap()) as usize].to_vec();
+    stranger[8] = 9;
+    let sections = [&pcapng[..], &stranger, &pcapng[..]].concat();
+    let rows: Vec<(&str, Vec<u8>, bool)> = vec![
+        ("as it should be", mixed.clone(), true),
+        ("of pcapng", pcapng.clone(), true),
+        ("of small frames", capture(Kind::Small, 100_000, false), true),
+        ("every packet a flow", capture(Kind::Flows, 100_000, false), true),
+        ("full of lures", full_of_lures(15_000), true),
+        ("cut inside a frame", mixed[..bounds[20_000].1 - 3].to_vec(), true),
+        ("cut inside a header", mixed[..bounds[20_000].0 + 5].to_vec(), true),
+        ("a stray time", stray, true),
+        ("a clock that was set", clock_set, true),
+        ("out of order", backwards, true),
+        ("damaged in the middle", change(middle + 8, &[0xff; 8]), true),
+        ("zeros in the middle", change(middle, &[0; 16]), true),
+        ("two sections", sections, true),
+        ("a short one", mixed[..bounds[3000].0].to_vec(), false),
+    ];
+    for (what, bytes, is_split) in rows {
+        let path = directory.path().join("capture");
+        fs::write(&path, &bytes).unwrap();
+        let (expected, _) = read(&[path.clone()], None, |_| {});
+        for threads in [1, 2, 3] {
+            let (found, in_pieces) = read(&[path.clone()], Some(threads), |_| {});
+            assert_eq!(found.1, expected.1, "{what}, {threads} threads: frames");
+            assert_eq!((&found.2, &found.3), (&expected.2, &expected.3), "{what}, {threads} threads: findings");
+            assert!(found.0 == expected.0, "{what}, {threads} threads: flows");
+            assert_eq!(in_pieces > 0, is_split, "{what}: {in_pieces} frames in pieces");
+        }
+    }
+}
+
+#[test]
+fn several_files_are_merged_as_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let mixed = capture(Kind::Mixed, 40_000, false);
+    let bounds = records(&mixed);
+    let slice = |name: &str, records: &mut dyn Iterator<Item = usize>| {
+        let mut bytes = mixed[..24].to_vec();
+        records.for_each(|number| bytes.extend_from_slice(&mixed[bounds[number].0..bounds[number].1]));
+        let path = directory.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let rows = [
+        ("one after the other", vec![slice("a", &mut (0..20_000)), slice("b", &mut (20_000..40_000))]),
+        ("interleaved", vec![slice("c", &mut (0..40_000).step_by(2)), slice("d", &mut (1..40_000).step_by(2))]),
+        ("overlapping at the end", vec![slice("e", &mut (0..22_000)), slice("f", &mut (18_000..40_000))]),
+    ];
+    let (whole, _) = read(&[slice("whole", &mut (0..40_000))], None, |_| {});
+    for (what, files) in rows {
+        for threads in [1, 2, 3] {
+            let (found, _) = read(&files, Some(threads), |_| {});
+            assert!(found.0 == whole.0, "{what}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_grows_is_read_to_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("growing.pcap");
+    let mixed = capture(Kind::Mixed, 40_000, false);
+    let half = records(&mixed)[20_000].0 + 7;
+    let (expected, _) = {
+        fs::write(&path, &mixed).unwrap();
+        read(&[path.clone()], None, |_| {})
+    };
+    for threads in [1, 2] {
+        let mut file = File::create(&path).unwrap();
+        file.write_all(&mixed[..half]).unwrap();
+        let (found, _) = read(&[path.clone()], Some(threads), |frames| {
+            if frames > 5000 && file.stream_position().unwrap() == half as u64 {
+                file.write_all(&mixed[half..]).unwrap();
+            }
+        });
+        assert!(found == expected, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_is_a_file_that_is_cut() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shrinking.pcap");
+    let mixed = capture(Kind::Mixed, 40_000, false);
+    for threads in [1, 2] {
+        fs::write(&path, &mixed).unwrap();
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        let to = records(&mixed)[20_000].0 as u64 + 7;
+        let ((_, tally, findings, errors), _) = read(&[path.clone()], Some(threads), |frames| {
+            if frames > 5000 {
+                file.set_len(to).unwrap();
+            }
+        });
+        // What the threads had read before counts, and no more than was there.
+        assert!((20_000..40_000).contains(&tally.frames), "{threads} threads: {} frames", tally.frames);
+        assert_eq!(findings.first().map(|(code, ..)| *code), Some(Code::TruncatedFile), "{threads} threads: {findings:?}");
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+}
+
+fn learn(capture: &Path, arguments: &[&str], directory: &Path) -> (String, BTreeMap<PathBuf, String>) {
+    let output = directory.join("policies");
+    let _ = fs::remove_dir_all(&output);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+    command.args(["learn", "--format", "json", "--inventory", "cluster.json", "--output", "policies"]).args(arguments);
+    // Under one name, since that is told.
+    fs::copy(capture, directory.join("capture")).unwrap();
+    let result = command.current_dir(directory).args(["--read", "capture"]).output().unwrap();
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+    let mut files = BTreeMap::new();
+    let mut folders = vec![output];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                files.insert(entry.path(), fs::read_to_string(entry.path()).unwrap());
+            }
+        }
+    }
+    (String::from_utf8(result.stdout).unwrap(), files)
+}
+
+#[test]
+fn the_result_is_the_same_whoever_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let original = directory.path().join("original.pcap");
+    fs::write(directory.path().join("cluster.json"), traffic::inventory()).unwrap();
+    fs::write(&original, capture(Kind::Mixed, 60_000, false)).unwrap();
+    let packed = directory.path().join("packed");
+    fs::write(&packed, zstd::encode_all(File::open(&original).unwrap(), 1).unwrap()).unwrap();
+    // What is compressed is not read in pieces.
+    let (summary, files) = learn(&packed, &["--threads", "1"], directory.path());
+    assert!(files.len() > 50, "policies are made: {}", files.len());
+    let rows: [(&str, &Path, &[&str]); 4] = [
+        ("one thread", &original, &["--threads", "1"]),
+        ("two threads", &original, &["--threads", "2"]),
+        ("as many as there are", &original, &[]),
+        ("compressed, by two threads", &packed, &["--threads", "2"]),
+    ];
+    for (what, capture, arguments) in rows {
+        let (other_summary, other_files) = learn(capture, arguments, directory.path());
+        assert!(files == other_files, "{what}: files");
+        assert_eq!(summary, other_summary, "{what}: summary");
+    }
+}
