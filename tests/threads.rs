@@ -80,7 +80,7 @@ fn records(pcap: &[u8]) -> Vec<(usize, usize)> {
 /// A pcap file whose frames are full of what looks like records of the file itself, at every byte that could mislead.
 fn full_of_lures(packets: u64) -> Vec<u8> {
     let pcap = capture(Kind::Small, packets, false);
-    let mut lured = pcap[..24].to_vec();
+    let mut whole = pcap[..24].to_vec();
     for (number, (from, to)) in records(&pcap).into_iter().enumerate() {
         let record = &pcap[from..to];
         // Times of its own, in the past, that would be believed if they were read.
@@ -88,9 +88,9 @@ fn full_of_lures(packets: u64) -> Vec<u8> {
         lure[0] ^= 1;
         let lures = lure.repeat(1 + number % 12);
         let length = u32::try_from(record.len() - 16 + lures.len()).unwrap().to_le_bytes();
-        lured.extend([&record[..8], &length, &length, &record[16..], &lures].concat());
+        whole.extend([&record[..8], &length, &length, &record[16..], &lures].concat());
     }
-    lured
+    whole
 }
 
 #[test]
@@ -141,9 +141,9 @@ fn pieces_add_up_to_the_whole() {
     for (what, bytes, is_split) in rows {
         let path = directory.path().join("capture");
         fs::write(&path, &bytes).unwrap();
-        let (expected, _) = read(&[path.clone()], None, |_| {});
+        let (expected, _) = read(std::slice::from_ref(&path), None, |_| {});
         for threads in [1, 2, 3] {
-            let (found, in_pieces) = read(&[path.clone()], Some(threads), |_| {});
+            let (found, in_pieces) = read(std::slice::from_ref(&path), Some(threads), |_| {});
             assert_eq!(found.1, expected.1, "{what}, {threads} threads: frames");
             assert_eq!((&found.2, &found.3), (&expected.2, &expected.3), "{what}, {threads} threads: findings");
             assert!(found.0 == expected.0, "{what}, {threads} threads: flows");
@@ -186,12 +186,12 @@ fn a_file_that_grows_is_read_to_its_end() {
     let half = records(&mixed)[20_000].0 + 7;
     let (expected, _) = {
         fs::write(&path, &mixed).unwrap();
-        read(&[path.clone()], None, |_| {})
+        read(std::slice::from_ref(&path), None, |_| {})
     };
     for threads in [1, 2] {
         let mut file = File::create(&path).unwrap();
         file.write_all(&mixed[..half]).unwrap();
-        let (found, _) = read(&[path.clone()], Some(threads), |frames| {
+        let (found, _) = read(std::slice::from_ref(&path), Some(threads), |frames| {
             if frames > 5000 && file.stream_position().unwrap() == half as u64 {
                 file.write_all(&mixed[half..]).unwrap();
             }
@@ -209,7 +209,7 @@ fn a_file_that_shrinks_is_a_file_that_is_cut() {
         fs::write(&path, &mixed).unwrap();
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         let to = records(&mixed)[20_000].0 as u64 + 7;
-        let ((_, tally, findings, errors), _) = read(&[path.clone()], Some(threads), |frames| {
+        let ((_, tally, findings, errors), _) = read(std::slice::from_ref(&path), Some(threads), |frames| {
             if frames > 5000 {
                 file.set_len(to).unwrap();
             }

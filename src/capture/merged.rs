@@ -37,7 +37,7 @@ pub enum Following<'a> {
     /// One frame or record.
     One(Observed<'a>),
     /// Many frames, decoded.
-    Many(Piece),
+    Many(Box<Piece>),
 }
 
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Merged {
             let waiting = self.waiting.peek().map(|Reverse(first)| *first);
             let may_come = |at| waiting.is_none_or(|first| (at, index) < first);
             if let Some(piece) = file.advance_far(splitting, may_come) {
-                return Some(Following::Many(piece));
+                return Some(Following::Many(Box::new(piece)));
             }
         }
         self.read_next().map(Following::One)

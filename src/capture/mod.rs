@@ -3,6 +3,8 @@
 //! In: paths, patterns, directories, standard input. Out: [`Frame`](crate::decode::Frame)s in the order of time, in place in one
 //! buffer per open file; of flow files, [`Record`](crate::flow::Record)s. A file is told by its content, never by its name: pcap,
 //! pcapng, flow file, and each of them inside gzip or zstd.
+//! A long file may be read in pieces by several threads, which decode the frames as well: a [`Piece`] is then given in place of its
+//! frames. Files are read, never mapped into memory: one that is cut short or goes on growing meanwhile is a file like any other.
 //! A file that is cut or damaged gives all whole frames before that place and a finding that says so; memory is bounded whatever
 //! a file claims.
 

@@ -71,9 +71,9 @@ pub(super) fn read(
     };
     while let Some(following) = merged.read_following() {
         match following {
-            Following::One(observed) => {
+            Following::One(one) => {
                 count += 1;
-                intake.take(observed);
+                intake.take(one);
                 if count % BETWEEN == 0 {
                     look(intake.table());
                     progress.at(merged.bytes_read());

@@ -43,7 +43,8 @@ impl Decoder {
     }
 
     /// The datagram in `frame`; `None` if there is none, or if it was left out, which the [tally](Self::tally) tells.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "where it is used at once, the packet never is put together in memory")]
     pub fn decode(&mut self, frame: &Frame<'_>) -> Option<Packet> {
         if let Some(packet) = quick::read(frame, &self.special) {
             self.tally.frames += 1;
@@ -132,7 +133,7 @@ mod tests {
     /// An Ethernet frame, mostly of TCP or UDP over IPv4, with lengths and ports that mean something here.
     fn any_frame() -> impl Strategy<Value = (Vec<u8>, u32)> {
         let port = prop_oneof![Just(53u16), Just(5353), Just(4789), Just(6081), Just(51820), Just(4500), Just(0), 1024u16..];
-        let length = prop_oneof![3 => 0usize..80, 1 => Just(20usize), 1 => Just(40usize)];
+        let length = prop_oneof![3 => 0u16..80, 1 => Just(20u16), 1 => Just(40u16)];
         let first = prop_oneof![6 => Just(0x45u8), 1 => any::<u8>()];
         let fragment = prop_oneof![6 => Just(0x4000u16), 1 => any::<u16>()];
         let protocol = prop_oneof![3 => Just(6u8), 3 => Just(17u8), 1 => any::<u8>()];
@@ -144,16 +145,16 @@ mod tests {
                 let mut frame = vec![2; 12];
                 frame.extend(ether_type.to_be_bytes());
                 frame.extend([first, 0]);
-                frame.extend((total as u16).to_be_bytes());
+                frame.extend(total.to_be_bytes());
                 frame.extend([0, 0]);
                 frame.extend(fragment.to_be_bytes());
                 frame.extend([64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
                 frame.extend(ports.0.to_be_bytes());
                 frame.extend(ports.1.to_be_bytes());
-                frame.extend((udp_length as u16).to_be_bytes());
+                frame.extend(udp_length.to_be_bytes());
                 frame.extend(rest);
                 frame.truncate(captured);
-                let wire_length = frame.len() as u32 + more;
+                let wire_length = u32::try_from(frame.len()).expect("short") + more;
                 (frame, wire_length)
             },
         )

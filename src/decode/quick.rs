@@ -27,16 +27,16 @@ impl Ports {
 }
 
 /// The packet of a usual frame.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "where it is used at once, the packet never is put together in memory")]
 pub(super) fn read(frame: &Frame<'_>, special: &Ports) -> Option<Packet> {
-    let (ether_type, rest) = match frame.link {
-        LinkType::Ethernet => (frame.data.get(12..14)?, &frame.data[14..]),
-        _ => return None,
-    };
-    let ip: &[u8; 20] = rest.first_chunk()?;
+    let header: &[u8; 34] = frame.data.first_chunk()?;
+    let (link, ip) = header.split_first_chunk::<14>()?;
+    let (ip, rest): (&[u8; 20], _) = (ip.first_chunk()?, &frame.data[14..]);
     let total_length = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
     // IPv4 without options, and neither a later fragment nor one that has such.
-    if ether_type != [0x08, 0x00] || ip[0] != 0x45 || ip[6] & 0x3f != 0 || ip[7] != 0 {
+    let is_ipv4 = frame.link == LinkType::Ethernet && u16::from_be_bytes([link[12], link[13]]) == 0x0800;
+    if !is_ipv4 || ip[0] != 0x45 || ip[6] & 0x3f != 0 || ip[7] != 0 {
         return None;
     }
     let there = &rest[20..rest.len().min(total_length).max(20)];

@@ -249,9 +249,12 @@ fn overlap(one: Span, other: Span) -> bool {
     one.first().since(other.last()) <= SKEW && other.first().since(one.last()) <= SKEW
 }
 
+/// An opening, and the view that has it.
+type Opened = ((Protocol, u32), u32);
+
 /// Delivered views by what another view shares with them. Sorted, since there may be a million.
 struct Index {
-    by_opening: Vec<((Protocol, u32), u32)>,
+    by_opening: Vec<Opened>,
     by_originator: Vec<((Protocol, Endpoint), u32)>,
 }
 
@@ -272,7 +275,7 @@ impl Index {
     }
 
     /// The views that share their opening with others, each with all that do.
-    fn same_openings(&self) -> impl Iterator<Item = (usize, &[((Protocol, u32), u32)])> {
+    fn same_openings(&self) -> impl Iterator<Item = (usize, &[Opened])> {
         let same = self.by_opening.chunk_by(|(one, _), (other, _)| one == other);
         let same = same.filter(|same| (2..=Self::SAME_OPENING).contains(&same.len()));
         same.flat_map(|same| positions_of(same).map(move |position| (position, same)))

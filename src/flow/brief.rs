@@ -222,7 +222,7 @@ impl Brief {
             [opening] => {
                 let by_high = if opening.by == End::High { BY_HIGH } else { 0 };
                 let at_high = if opening.first == brief.parts[0].first { 0 } else { AT_HIGH };
-                let became = u8::from(opening.is_accepted) * ACCEPTED | u8::from(opening.is_rejected) * REJECTED;
+                let became = (u8::from(opening.is_accepted) * ACCEPTED) | (u8::from(opening.is_rejected) * REJECTED);
                 brief.number = opening.number;
                 brief.opening = OPENED | by_high | at_high | became;
             }
@@ -311,12 +311,11 @@ mod tests {
                 let before = brief;
                 let is_news = whole.add(Timestamp(*at), *end, *fact);
                 let told = brief.as_mut().and_then(|brief| brief.add(protocol, 120 * SECOND, Timestamp(*at), *end, *fact));
-                match told {
-                    Some(told) => prop_assert_eq!(told, is_news),
-                    None => {
-                        prop_assert_eq!(brief, before, "what is not taken in changes nothing");
-                        brief = Brief::of(protocol, &whole);
-                    }
+                if let Some(told) = told {
+                    prop_assert_eq!(told, is_news);
+                } else {
+                    prop_assert_eq!(brief, before, "what is not taken in changes nothing");
+                    brief = Brief::of(protocol, &whole);
                 }
             }
             if let Some(brief) = brief {

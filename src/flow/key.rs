@@ -57,13 +57,11 @@ impl FlowKey {
     pub(super) const fn narrow(&self) -> Result<Narrow, Wide> {
         let [low, high] = self.ends;
         let rest = rest(low.port, high.port, self.protocol);
-        match (low.address, high.address) {
-            (IpAddr::V4(low), IpAddr::V4(high)) => Ok(Narrow([(low.to_bits() as u64) << 32 | high.to_bits() as u64, rest])),
-            _ => {
-                let [(a, b), (c, d)] = [halves(low.address), halves(high.address)];
-                Err(Wide([a, b, c, d, rest]))
-            }
+        if let (IpAddr::V4(low), IpAddr::V4(high)) = (low.address, high.address) {
+            return Ok(Narrow([(low.to_bits() as u64) << 32 | high.to_bits() as u64, rest]));
         }
+        let [(a, b), (c, d)] = [halves(low.address), halves(high.address)];
+        Err(Wide([a, b, c, d, rest]))
     }
 }
 
@@ -98,10 +96,10 @@ impl Narrow {
 impl Packed for Narrow {
     fn key(self) -> FlowKey {
         let Self([addresses, rest]) = self;
-        let [_, _, _, protocol, a, b, c, d] = rest.to_be_bytes();
+        let [_, _, _, protocol, ports @ ..] = rest.to_be_bytes();
         let address = |bits: u64| Ipv4Addr::from_bits((bits & 0xffff_ffff) as u32).into();
-        let low = Endpoint { address: address(addresses >> 32), port: u16::from_be_bytes([a, b]) };
-        let high = Endpoint { address: address(addresses), port: u16::from_be_bytes([c, d]) };
+        let low = Endpoint { address: address(addresses >> 32), port: u16::from_be_bytes([ports[0], ports[1]]) };
+        let high = Endpoint { address: address(addresses), port: u16::from_be_bytes([ports[2], ports[3]]) };
         FlowKey { ends: [low, high], protocol: Protocol::ALL[usize::from(protocol)] }
     }
 
@@ -120,13 +118,13 @@ impl Packed for Narrow {
 impl Packed for Wide {
     fn key(self) -> FlowKey {
         let Self([a, b, c, d, rest]) = self;
-        let [_, _, _, protocol, e, f, g, h] = rest.to_be_bytes();
+        let [_, _, _, protocol, ports @ ..] = rest.to_be_bytes();
         let address = |high: u64, low: u64| {
             let address = Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
             IpAddr::V6(address).to_canonical()
         };
-        let low = Endpoint { address: address(a, b), port: u16::from_be_bytes([e, f]) };
-        let high = Endpoint { address: address(c, d), port: u16::from_be_bytes([g, h]) };
+        let low = Endpoint { address: address(a, b), port: u16::from_be_bytes([ports[0], ports[1]]) };
+        let high = Endpoint { address: address(c, d), port: u16::from_be_bytes([ports[2], ports[3]]) };
         FlowKey { ends: [low, high], protocol: Protocol::ALL[usize::from(protocol)] }
     }
 
@@ -163,6 +161,7 @@ impl Seeds {
 
 /// The two halves of a product, folded: each bit of the result depends on all bits of both factors.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
 const fn fold(one: u64, other: u64) -> u64 {
     let product = (one as u128).wrapping_mul(other as u128);
     (product >> 64) as u64 ^ product as u64
@@ -174,6 +173,7 @@ const fn rest(low_port: u16, high_port: u16, protocol: Protocol) -> u64 {
 }
 
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
 const fn halves(address: IpAddr) -> (u64, u64) {
     let bits = match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),

@@ -3,6 +3,9 @@
 //! What is kept of a conversation is a set of facts (who sent a SYN when, who acknowledged what, who was heard at all), never a
 //! state that steps from packet to packet. So the same packets give the same flows in any order and however often a capture on
 //! `any` shows each of them, as long as disorder stays below [`REORDERING`].
+//!
+//! Captures hold millions of packets of hundreds of thousands of conversations. So a packet comes as a short step, thousands in a
+//! [`Batch`], and a usual conversation is kept in 72 bytes; the rare rest has room of its own.
 
 mod brief;
 mod chain;

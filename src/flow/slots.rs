@@ -35,7 +35,7 @@ pub(super) struct Slots<K> {
     seeds: Seeds,
     /// Open addressing with linear probing: the hash and the position plus one; 0 where nothing is.
     index: Vec<u64>,
-    slots: Vec<Slot<K>>,
+    kept: Vec<Slot<K>>,
     /// Those that the brief form cannot hold, by position.
     whole: BTreeMap<u32, Chain>,
     /// The last packet that the flow file tells of, by position, where one is written.
@@ -70,12 +70,12 @@ impl Taken {
 impl<K: Packed> Slots<K> {
     pub(super) fn new(seeds: Seeds, is_recording: bool) -> Self {
         let told = is_recording.then(Vec::new);
-        Self { seeds, index: Vec::new(), slots: Vec::new(), whole: BTreeMap::new(), told }
+        Self { seeds, index: Vec::new(), kept: Vec::new(), whole: BTreeMap::new(), told }
     }
 
     #[inline]
     pub(super) const fn len(&self) -> usize {
-        self.slots.len()
+        self.kept.len()
     }
 
     /// What the index has at the place where a search for this hash begins.
@@ -91,7 +91,7 @@ impl<K: Packed> Slots<K> {
             return None;
         }
         let position = (entry & 0xffff_ffff) as usize - 1;
-        let slot = &self.slots[position];
+        let slot = &self.kept[position];
         if (entry >> 32) as u32 != hash || slot.key != key {
             return self.find(key, hash);
         }
@@ -114,7 +114,7 @@ impl<K: Packed> Slots<K> {
             }
             if (entry >> 32) as u32 == hash {
                 let position = (entry & 0xffff_ffff) as usize - 1;
-                if self.slots[position].key == key {
+                if self.kept[position].key == key {
                     return Some(position);
                 }
             }
@@ -144,7 +144,7 @@ impl<K: Packed> Slots<K> {
                 _ => Took::Nothing,
             };
         };
-        let slot = &mut self.slots[position];
+        let slot = &mut self.kept[position];
         if slot.brief.state & IS_WHOLE == 0
             && let Some(is_news) = slot.brief.add(key.protocol(), silence, at, end, fact)
         {
@@ -160,7 +160,7 @@ impl<K: Packed> Slots<K> {
         let added = chain.add(silence, at, end, fact);
         self.keep(position, chain);
         if let Some(is_news) = added {
-            self.slots[position].brief.state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
+            self.kept[position].brief.state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
         }
         added.is_some()
     }
@@ -170,7 +170,7 @@ impl<K: Packed> Slots<K> {
         let mut chain = self.chain(position);
         let given_up = chain.put(silence, conversation);
         self.keep(position, chain);
-        self.slots[position].brief.state |= IS_TOUCHED | IS_NEWS;
+        self.kept[position].brief.state |= IS_TOUCHED | IS_NEWS;
         given_up
     }
 
@@ -183,11 +183,11 @@ impl<K: Packed> Slots<K> {
     /// A new conversation, of a key that is not there; returns its place.
     #[inline]
     fn insert_brief(&mut self, key: K, hash: u32, brief: Brief) -> usize {
-        if (self.slots.len() + 1) * 4 > self.index.len() * 3 {
+        if (self.kept.len() + 1) * 4 > self.index.len() * 3 {
             self.grow();
         }
-        let position = self.slots.len();
-        self.slots.push(Slot { key, brief: brief.with(IS_NEWS | IS_TOUCHED) });
+        let position = self.kept.len();
+        self.kept.push(Slot { key, brief: brief.with(IS_NEWS | IS_TOUCHED) });
         if let Some(told) = &mut self.told {
             told.push(Timestamp::MIN);
         }
@@ -197,7 +197,7 @@ impl<K: Packed> Slots<K> {
 
     /// Takes out those for which it is said, and hands each on.
     pub(super) fn extract(&mut self, mut is_meant: impl FnMut(Seen<'_>) -> bool, mut take: impl FnMut(&FlowKey, Taken)) {
-        for position in (0..self.slots.len()).rev() {
+        for position in (0..self.kept.len()).rev() {
             if is_meant(self.seen(position)) {
                 let (key, taken) = self.remove(position);
                 take(&key, taken);
@@ -209,11 +209,11 @@ impl<K: Packed> Slots<K> {
     pub(super) fn drain(&mut self, mut take: impl FnMut(&FlowKey, Taken)) {
         const AT_ONCE: usize = 32 * 1024;
         self.index = Vec::new();
-        while let Some(slot) = self.slots.pop() {
-            let (key, taken) = self.taken(self.slots.len(), slot);
+        while let Some(slot) = self.kept.pop() {
+            let (key, taken) = self.taken(self.kept.len(), slot);
             take(&key, taken);
-            if self.slots.len() % AT_ONCE == 0 {
-                self.slots.shrink_to_fit();
+            if self.kept.len().is_multiple_of(AT_ONCE) {
+                self.kept.shrink_to_fit();
             }
         }
         self.told.iter_mut().for_each(Vec::clear);
@@ -221,26 +221,26 @@ impl<K: Packed> Slots<K> {
 
     /// Every one of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = Seen<'_>> {
-        (0..self.slots.len()).map(|position| self.seen(position))
+        (0..self.kept.len()).map(|position| self.seen(position))
     }
 
     /// The key of the one at a position.
     pub(super) fn key(&self, position: usize) -> FlowKey {
-        self.slots[position].key.key()
+        self.kept[position].key.key()
     }
 
     /// Takes the one at a position out; another may come into its place.
     pub(super) fn remove(&mut self, position: usize) -> (FlowKey, Taken) {
-        let hash = self.slots[position].key.hash(&self.seeds);
+        let hash = self.kept[position].key.hash(&self.seeds);
         let place = self.place(hash, position);
         self.vacate(place);
-        let last = self.slots.len() - 1;
+        let last = self.kept.len() - 1;
         if position != last {
-            let hash = self.slots[last].key.hash(&self.seeds);
+            let hash = self.kept[last].key.hash(&self.seeds);
             let place = self.place(hash, last);
             self.index[place] = entry(hash, position);
         }
-        let slot = self.slots.swap_remove(position);
+        let slot = self.kept.swap_remove(position);
         let (key, taken) = self.taken(position, slot);
         if let Some(told) = &mut self.told {
             told.swap_remove(position);
@@ -255,26 +255,26 @@ impl<K: Packed> Slots<K> {
     /// silence is borne: so whoever reads the file does not take it for over. What nobody answers is told when it is given up: a
     /// flood would fill the disk.
     pub(super) fn tell(&mut self, patience: impl Fn(Seen<'_>) -> i64, mut tell: impl FnMut(&FlowKey, &Conversation)) {
-        for position in 0..self.slots.len() {
+        for position in 0..self.kept.len() {
             let seen = self.seen(position);
             let told = self.told.as_ref().map_or(Timestamp::MIN, |told| told[position]);
             if seen.is_attempt() {
                 continue;
             }
             let (key, last) = (self.key(position), seen.last());
-            if self.slots[position].brief.state & IS_NEWS != 0 || last.since(told) >= patience(self.seen(position)) / 2 {
+            if self.kept[position].brief.state & IS_NEWS != 0 || last.since(told) >= patience(self.seen(position)) / 2 {
                 match self.whole.get(&number(position)) {
                     Some(chain) => chain.iter().for_each(|conversation| tell(&key, conversation)),
-                    None => tell(&key, &self.slots[position].brief.whole(key.protocol())),
+                    None => tell(&key, &self.kept[position].brief.whole(key.protocol())),
                 }
-                self.slots[position].brief.state &= !(IS_NEWS | IS_TOUCHED);
+                self.kept[position].brief.state &= !(IS_NEWS | IS_TOUCHED);
                 self.told.iter_mut().for_each(|told| told[position] = last);
             }
         }
     }
 
     fn seen(&self, position: usize) -> Seen<'_> {
-        let slot = &self.slots[position];
+        let slot = &self.kept[position];
         let chain = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.get(&number(position)) };
         Seen { position, protocol: slot.key.protocol(), brief: &slot.brief, chain }
     }
@@ -286,13 +286,13 @@ impl<K: Packed> Slots<K> {
     }
 
     fn chain(&mut self, position: usize) -> Chain {
-        let slot = &self.slots[position];
+        let slot = &self.kept[position];
         let whole = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
         whole.unwrap_or_else(|| Chain::new(slot.brief.whole(slot.key.protocol())))
     }
 
     fn keep(&mut self, position: usize, chain: Chain) {
-        let slot = &mut self.slots[position];
+        let slot = &mut self.kept[position];
         if let Some(brief) = chain.only().and_then(|only| Brief::of(slot.key.protocol(), only)) {
             slot.brief = brief.with(slot.brief.state & !IS_WHOLE);
         } else {
@@ -304,8 +304,8 @@ impl<K: Packed> Slots<K> {
     #[cold]
     fn grow(&mut self) {
         self.index = vec![0; (self.index.len() * 2).max(64)];
-        for position in 0..self.slots.len() {
-            self.enter(self.slots[position].key.hash(&self.seeds), position);
+        for position in 0..self.kept.len() {
+            self.enter(self.kept[position].key.hash(&self.seeds), position);
         }
     }
 
@@ -360,8 +360,8 @@ fn entry(hash: u32, position: usize) -> u64 {
 
 /// A table has less than 2^32 places.
 #[inline]
-const fn number(position: usize) -> u32 {
-    position as u32
+fn number(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 /// A conversation, to be looked at.

@@ -31,7 +31,8 @@ pub(super) enum What {
 }
 
 impl Step {
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "where the packet is made just before, it never is put together in memory")]
     pub(super) fn of(packet: &Packet, seeds: &Seeds) -> Self {
         let whole = Self { at: packet.at, hash: 0, what: What::Whole };
         let silent = Self { what: What::Silent, ..whole };
@@ -96,7 +97,8 @@ impl Batch {
     }
 
     /// Adds a frame's packet.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "where the packet is made just before, it never is put together in memory")]
     pub fn push(&mut self, packet: Packet) {
         let step = Step::of(&packet, &self.seeds);
         self.steps.push(step);

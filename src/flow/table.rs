@@ -429,25 +429,21 @@ impl FlowTable {
         let given_up = match key.narrow() {
             Ok(narrow) => {
                 let hash = narrow.hash(&self.seeds);
-                match self.narrow.find(narrow, hash) {
-                    Some(position) => self.narrow.put(position, silence, conversation),
-                    None => {
-                        self.make_room();
-                        self.opened += 1;
-                        return self.narrow.insert(narrow, hash, conversation);
-                    }
-                }
+                let Some(position) = self.narrow.find(narrow, hash) else {
+                    self.make_room();
+                    self.opened += 1;
+                    return self.narrow.insert(narrow, hash, conversation);
+                };
+                self.narrow.put(position, silence, conversation)
             }
             Err(wide) => {
                 let hash = wide.hash(&self.seeds);
-                match self.wide.find(wide, hash) {
-                    Some(position) => self.wide.put(position, silence, conversation),
-                    None => {
-                        self.make_room();
-                        self.opened += 1;
-                        return self.wide.insert(wide, hash, conversation);
-                    }
-                }
+                let Some(position) = self.wide.find(wide, hash) else {
+                    self.make_room();
+                    self.opened += 1;
+                    return self.wide.insert(wide, hash, conversation);
+                };
+                self.wide.put(position, silence, conversation)
             }
         };
         for conversation in given_up {

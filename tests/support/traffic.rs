@@ -1,12 +1,11 @@
 //! Captures of any length, and the inventory of the cluster they come from: the same numbers make the same bytes.
 //!
 //! - *mixed*: TCP from handshake to FIN between pods, to and from the outside, DNS before calls outside, exchanges over UDP, attempts
-//!   without an answer; a tenth over IPv6, some in VXLAN; as many at a time as a
-//!   hundredth of the packets, 100,000 at most.
+//!   without an answer; a tenth over IPv6, some in VXLAN; as many at a time as a hundredth of the packets, 100,000 at most.
 //! - *small*: the same connections, in frames of 60 bytes, IPv4 only.
 //! - *flows*: every packet is a connection of its own, half of them SYN, half SYN+ACK.
 
-#![expect(clippy::cast_possible_truncation, clippy::too_many_lines, reason = "numbers are cut to the fields that take them")]
+#![expect(clippy::cast_possible_truncation, reason = "numbers are cut to the fields that take them")]
 
 use std::io::{self, BufWriter, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -39,9 +38,9 @@ pub enum Kind {
 pub fn write(kind: Kind, packets: u64, is_pcapng: bool, to: impl Write) -> io::Result<()> {
     let mut capture = Capture::begin(to, is_pcapng)?;
     if kind == Kind::Flows {
-        flows(packets, &mut capture)?
+        flows(packets, &mut capture)?;
     } else {
-        connections(packets, kind == Kind::Small, &mut capture)?
+        connections(packets, kind == Kind::Small, &mut capture)?;
     }
     capture.writer.flush()
 }
@@ -131,10 +130,10 @@ fn open(random: &mut Random, before: Option<&Connection>, is_small: bool) -> Con
     }
     let is_v6 = !is_small && random.of_hundred(10);
     let (namespace, app) = pod_of(random);
-    let caller = pod_number(namespace, app, random.below(REPLICAS));
+    let pod = pod_number(namespace, app, random.below(REPLICAS));
     match random.below(100) {
         0..15 if !is_small => {
-            let addresses = [pod_address(caller, false), RESOLVER];
+            let addresses = [pod_address(pod, false), RESOLVER];
             made(What::Dns((1 + 4 * app + random.below(4)) as u8), addresses, [caller_port, 53], None)
         }
         15..25 => {
@@ -144,10 +143,10 @@ fn open(random: &mut Random, before: Option<&Connection>, is_small: bool) -> Con
         }
         number => {
             let called_app = (app + [1, 3][random.below(2)]) % APPS;
-            let called = pod_number(namespace, called_app, random.below(REPLICAS));
-            let addresses = [pod_address(caller, is_v6), pod_address(called, is_v6)];
+            let other = pod_number(namespace, called_app, random.below(REPLICAS));
+            let addresses = [pod_address(pod, is_v6), pod_address(other, is_v6)];
             let overlay = (!is_small && random.of_hundred(15))
-                .then(|| [caller, called].map(|pod| node_address(pod % NODES)))
+                .then(|| [pod, other].map(|pod| node_address(pod % NODES)))
                 .filter(|[one, other]| one != other);
             let what = match number {
                 25..28 => What::Attempt,
@@ -249,10 +248,10 @@ fn flows(packets: u64, capture: &mut Capture<impl Write>) -> io::Result<()> {
         let pair = (number / PORTS) as usize;
         let (namespace, app, replicas) = (pair % NAMESPACES, pair / NAMESPACES % APPS, pair / (NAMESPACES * APPS));
         let called_app = (app + 1) % APPS;
-        let caller = pod_number(namespace, app, replicas % REPLICAS);
-        let called = pod_number(namespace, called_app, replicas / REPLICAS % REPLICAS);
+        let pod = pod_number(namespace, app, replicas % REPLICAS);
+        let other = pod_number(namespace, called_app, replicas / REPLICAS % REPLICAS);
         let connection = Connection {
-            addresses: [pod_address(caller, false), pod_address(called, false)],
+            addresses: [pod_address(pod, false), pod_address(other, false)],
             ports: [32768 + (number % PORTS) as u16, port_of(called_app)],
             sequence: [random.next() as u32, random.next() as u32],
             overlay: None,
