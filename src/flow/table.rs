@@ -23,6 +23,9 @@ const UDP_SILENCE: i64 = 120 * SECOND;
 const STREAM_SILENCE: i64 = 24 * 3600 * SECOND;
 /// How long facts of a connection that is over, or that was never answered, are waited for.
 const AFTERMATH: i64 = 300 * SECOND;
+/// Where there is no room to wait longer for facts of a connection that is over. Another node's flow file tells of it within its ten seconds;
+/// what comes later still is put together by its initial sequence numbers.
+const STRAGGLERS: i64 = 15 * SECOND;
 /// Capture time between two sweeps of the table.
 const SWEEP_EVERY: i64 = 60 * SECOND;
 /// What the table had to do to stay within its bound.
@@ -502,7 +505,7 @@ impl FlowTable {
         self.narrow.len() + self.wide.len() < self.capacity
     }
 
-    /// Makes room for at least one conversation, if there is none: unanswered ones go first, then those longest silent, a batch at
+    /// Makes room for at least one conversation, if there is none: those of least worth go first, then those longest silent, a batch at
     /// a time. Of the unanswered, those that one address makes, or gets, in great numbers are folded: a scan or a flood is one
     /// thing to tell.
     #[inline]
@@ -519,26 +522,29 @@ impl FlowTable {
             return;
         }
         self.was_full = true;
-        let order = |is_wide| move |seen: Seen<'_>| (seen.standing(), seen.last(), is_wide, seen.position);
+        let now = self.now;
+        let order = |is_wide| move |seen: Seen<'_>| (worth(seen, now), seen.last(), is_wide, seen.position);
         let candidates = self.narrow.iter().map(order(false)).chain(self.wide.iter().map(order(true)));
-        let mut candidates: Vec<(Standing, Timestamp, bool, usize)> = candidates.collect();
+        let mut candidates: Vec<(Worth, Timestamp, bool, usize)> = candidates.collect();
         let key = |is_wide: bool, position| if is_wide { self.wide.key(position) } else { self.narrow.key(position) };
-        candidates.sort_unstable_by(
-            |&(standing, last, is_wide, position), &(other_standing, other_last, is_other_wide, other)| {
+        let batch = (self.capacity / 8).max(1);
+        candidates.select_nth_unstable_by(
+            batch,
+            |&(worth, last, is_wide, position), &(other_worth, other_last, is_other_wide, other)| {
                 let by_key = || key(is_wide, position).cmp(&key(is_other_wide, other));
-                standing.cmp(&other_standing).then(last.cmp(&other_last)).then_with(by_key)
+                worth.cmp(&other_worth).then(last.cmp(&other_last)).then_with(by_key)
             },
         );
-        candidates.truncate((self.capacity / 8).max(1));
+        candidates.truncate(batch);
         // From the last place on, so that none comes into the place of another that is still to go.
         candidates.sort_unstable_by_key(|&(_, _, is_wide, position)| std::cmp::Reverse((is_wide, position)));
         let mut attempts = Vec::new();
-        for (standing, _, is_wide, position) in candidates {
+        for (worth, _, is_wide, position) in candidates {
             let (key, taken) = if is_wide { self.wide.remove(position) } else { self.narrow.remove(position) };
-            match standing {
-                Standing::Answered => self.tally.answered_evicted += 1,
-                Standing::OneSided => self.tally.unanswered_evicted += 1,
-                Standing::Attempt => {}
+            match worth {
+                Worth::Answered => self.tally.answered_evicted += 1,
+                Worth::OneSided => self.tally.unanswered_evicted += 1,
+                Worth::Attempt | Worth::Over => {}
             }
             if taken.is_attempt() { attempts.push((key, taken)) } else { self.ended.close(&key, taken) }
         }
@@ -566,6 +572,28 @@ impl FlowTable {
             }
         }
         closed
+    }
+}
+
+/// What is lost with a conversation that is closed early, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// An attempt that got no answer yet.
+    Attempt,
+    /// Nothing: it has come to its end, and no packet of it is on the way any more.
+    Over,
+    /// What one side sent may get its answer yet.
+    OneSided,
+    /// What comes later would look like another conversation.
+    Answered,
+}
+
+fn worth(seen: Seen<'_>, now: Timestamp) -> Worth {
+    match seen.standing() {
+        Standing::Attempt => Worth::Attempt,
+        _ if seen.is_over() && now.since(seen.last()) > STRAGGLERS => Worth::Over,
+        Standing::OneSided => Worth::OneSided,
+        Standing::Answered => Worth::Answered,
     }
 }
 

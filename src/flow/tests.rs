@@ -484,3 +484,23 @@ proptest! {
         prop_assert_eq!(recalled(&taps.concat()), flows(&packets));
     }
 }
+
+#[test]
+fn what_is_over_makes_room_and_nothing_is_lost() {
+    let mut table = FlowTable::new(64);
+    for packet in handshake(0, 100) {
+        table.observe(&packet);
+    }
+    // One after the other, and each is over before the next begins.
+    for number in 0..1000u16 {
+        let (at, there, back) = (i64::from(number) * SECOND / 2, (2000 + number, 80), (80, 2000 + number));
+        table.observe(&tcp(at, THERE, there, "S", (u32::from(number), 0, 0)));
+        table.observe(&tcp(at + 1, BACK, back, "SA", (900, u32::from(number) + 1, 0)));
+        table.observe(&tcp(at + 2, THERE, there, "FA", (u32::from(number) + 1, 901, 0)));
+        table.observe(&tcp(at + 3, BACK, back, "FA", (901, u32::from(number) + 2, 0)));
+    }
+    table.finish();
+    let flows = table.take_finished();
+    assert_eq!(flows.iter().filter(|flow| flow.outcome == Outcome::Answered).count(), 1001);
+    assert_eq!(table.findings().sorted(), [], "room was made of what was over; the one under way is whole");
+}
