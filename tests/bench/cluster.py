@@ -12,6 +12,7 @@ import subprocess
 
 PODS_OF_NODE = 256
 START = "2026-11-21T08:"
+TOLD_EVERY = 10_000_000_000
 
 
 def address(second: int, number: int) -> str:
@@ -132,6 +133,7 @@ def write_flows(cluster: Cluster, path: pathlib.Path, talk: list[tuple[int, int,
     line = program.stdin.write
     header = {"version": 1, "tool": "bench", "host": path.name, "interfaces": ["any"], "filter": "", "at": f"{START}01:00Z"}
     line(json.dumps({"header": header}) + "\n")
+    told = 0
     for number in range(records):
         originator, responder, port = talk[(first + number) % len(talk)]
         pods = [dice.choice(cluster.pods_of(workload)) for workload in (originator, responder)]
@@ -139,6 +141,9 @@ def write_flows(cluster: Cluster, path: pathlib.Path, talk: list[tuple[int, int,
         nanosecond = number * 3_000_000_000_000 // records
         minute, rest = divmod(nanosecond, 60_000_000_000)
         at = f"{START}{minute + 2:02}:{rest // 1_000_000_000:02}.{rest % 1_000_000_000:09}Z"
+        if nanosecond // TOLD_EVERY > told:
+            told = nanosecond // TOLD_EVERY
+            line(f'{{"checkpoint":{{"at":"{at}"}}}}\n')
         times = f'"first":"{at}","last":"{at}"'
         end = f'{times},"last_carried":"{at}","did":["carried","carried-payload","finished"]'
         line(
