@@ -13,16 +13,19 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "target" / "bench"
 PACKAGES = {
-    "tcpdump": "tcpdump", "tshark": "tshark", "softflowd": "softflowd", "argus": "argus-server", "zstd": "zstd", "gzip": "gzip",
+    "tcpdump": "tcpdump", "tshark": "tshark", "argus": "argus-server", "zstd": "zstd", "gzip": "gzip",
     "valgrind": "valgrind",
 }
 MILLION = 1_000_000
+# Seconds after which a program is not waited for any more.
+LIMIT = 300
 
 
 def arguments() -> argparse.Namespace:
@@ -58,7 +61,10 @@ class Run:
             shutil.rmtree(self.directory, ignore_errors=True)
         begin = time.monotonic()
         process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        limit = threading.Timer(LIMIT, process.kill)
+        limit.start()
         _, status, usage = os.wait4(process.pid, 0)
+        limit.cancel()
         self.wall.append(time.monotonic() - begin)
         process.returncode = os.waitstatus_to_exitcode(status)
         self.processor.append(usage.ru_utime + usage.ru_stime)
@@ -97,8 +103,6 @@ def groups(chosen: argparse.Namespace) -> list[tuple[str, list[Run]]]:
 
     def others(path: Path, packets: int, with_slow: bool) -> list[Run]:
         found = [Run("tcpdump -w /dev/null", packets, ["tcpdump", "-n", "-r", path, "-w", "/dev/null"])]
-        if with_slow and shutil.which("softflowd"):
-            found.append(Run("softflowd", packets, ["softflowd", "-r", path, "-d", "-c", FILES / "softflowd.ctl", "-p", FILES / "softflowd.pid"]))
         if with_slow and shutil.which("argus"):
             found.append(Run("argus", packets, ["argus", "-F", "/dev/null", "-r", path, "-w", "/dev/null"]))
         return found

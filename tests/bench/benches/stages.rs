@@ -1,6 +1,7 @@
 //! Each stage from bytes to flows by itself, on a hundred thousand packets that fit into the processor's cache or do not.
 
 #[path = "../../support/traffic.rs"]
+#[expect(dead_code, reason = "no inventory is needed here")]
 mod traffic;
 
 use std::hint::black_box;
