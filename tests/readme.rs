@@ -34,7 +34,10 @@ fn commands(section: &str) -> Vec<(&str, String)> {
         for line in block[..block.find("```").unwrap()].lines() {
             match (line.strip_prefix("$ netpol-gen "), commands.last_mut()) {
                 (Some(command), _) => commands.push((command, String::new())),
-                (None, Some((_, shown))) => *shown += &format!("{line}\n"),
+                (None, Some((_, shown))) => {
+                    shown.push_str(line);
+                    shown.push('\n');
+                }
                 (None, None) => panic!("{line}: printed by no command"),
             }
         }
