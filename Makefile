@@ -4,12 +4,13 @@ SHELL := /bin/bash
 CARGO ?= cargo
 FUZZ_SECONDS ?= 180
 ROUNDS ?= 5
+FILES ?= 0
 VENV := target/venv
 
-.PHONY: help demo test lint captures independent e2e fuzz conformance bench instructions stages setup clean
+.PHONY: help demo test lint captures independent e2e fuzz conformance bench bench-cluster bench-live instructions stages setup clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building needs and is missing (libpcap)
 	@if ! [ -e /usr/include/pcap/pcap.h ] && ! pkg-config --exists libpcap 2>/dev/null; then \
@@ -72,6 +73,15 @@ bench: setup ## measure learn beside cat, tcpdump and others on captures of the 
 		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 	$(CARGO) build --release --locked --bin netpol-gen --example traffic
 	python3 tests/bench/run.py --rounds $(ROUNDS)
+
+bench-cluster: setup ## measure learn in a cluster of 150,000 pods, from 1 to 100,000 edges (FILES=100: merge so many flow files too)
+	$(CARGO) build --release --locked
+	python3 tests/bench/scale.py target/release/netpol-gen target/bench/cluster --files $(FILES)
+
+bench-live: setup ## measure live captures beside tcpdump (needs root; a network namespace of its own)
+	@command -v tcpreplay tcpdump >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tcpreplay tcpdump; }
+	$(CARGO) build --release --locked
+	python3 tests/bench/live.py target/release/netpol-gen
 
 instructions: setup ## count the instructions that a packet costs (needs valgrind)
 	$(CARGO) build --release --locked --bin netpol-gen --example traffic
