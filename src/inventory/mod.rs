@@ -38,7 +38,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use crate::model::{Findings, Protocol, Timestamp};
+use crate::model::{Findings, Protocol, Timestamp, WorkloadName};
 use declared::Declarations;
 use service::ServiceIndex;
 use timeline::Timeline;
@@ -101,6 +101,18 @@ impl Inventory {
     #[must_use]
     pub fn workloads(&self) -> &[Workload] {
         &self.workloads
+    }
+
+    /// The workloads that policies can select, by namespace: not those on the networks of nodes.
+    #[must_use]
+    pub fn selectable(&self) -> BTreeMap<String, BTreeSet<WorkloadName>> {
+        let mut selectable: BTreeMap<String, BTreeSet<WorkloadName>> = BTreeMap::new();
+        for workload in &self.workloads {
+            if workload.pods.is_empty() || workload.pods.iter().any(|&pod| !self.pod(pod).is_on_host_network) {
+                selectable.entry(workload.name.namespace.clone()).or_default().insert(WorkloadName::clone(&workload.name));
+            }
+        }
+        selectable
     }
 
     /// One workload.

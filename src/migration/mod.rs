@@ -115,7 +115,7 @@ impl Migration {
         let is_wanted = |namespace: &str| wanted.namespaces.is_none_or(|names| names.contains(namespace));
         let planned: BTreeSet<&str> =
             wanted.policies.keys().map(|name| name.namespace.as_str()).filter(|name| is_wanted(name)).collect();
-        let workloads = workloads(wanted.inventory);
+        let workloads = wanted.inventory.selectable();
         let mut all = objection::general(wanted, terms);
         for (namespace, own) in &workloads {
             let is_subject =
@@ -171,16 +171,4 @@ impl Migration {
 fn nodes(namespace: &str, inventory: &Inventory) -> BTreeSet<String> {
     let own = inventory.pods().iter().filter(|pod| pod.name.namespace == namespace && !pod.is_on_host_network);
     own.filter_map(|pod| Some(inventory.node(pod.node?).name.clone())).collect()
-}
-
-/// The workloads that policies can select, by namespace.
-fn workloads(inventory: &Inventory) -> BTreeMap<String, BTreeSet<WorkloadName>> {
-    let mut workloads: BTreeMap<String, BTreeSet<WorkloadName>> = BTreeMap::new();
-    for workload in inventory.workloads() {
-        let is_selectable = workload.pods.is_empty() || workload.pods.iter().any(|&pod| !inventory.pod(pod).is_on_host_network);
-        if is_selectable {
-            workloads.entry(workload.name.namespace.clone()).or_default().insert(WorkloadName::clone(&workload.name));
-        }
-    }
-    workloads
 }

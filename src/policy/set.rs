@@ -92,7 +92,7 @@ const QUARANTINED: &str = "quarantined-";
 
 /// Makes the policies that allow what was observed, and deny all else.
 pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOptions) -> PolicySet {
-    let workloads = workloads_by_namespace(inventory);
+    let workloads = inventory.selectable();
     let subjects = wanted(&workloads, options);
     let mut set = allow(&observation.edges, &observation.dynamic, inventory, options, "");
     set.policies.extend(subjects.iter().map(|namespace| default_deny(namespace)));
@@ -137,7 +137,7 @@ fn allow(
     options: &PolicyOptions,
     prefix: &str,
 ) -> PolicySet {
-    let workloads = workloads_by_namespace(inventory);
+    let workloads = inventory.selectable();
     let subjects = wanted(&workloads, options);
     let selections = select_all(inventory);
     let mut sorter = Sorter::new(inventory, options, &subjects, &selections);
@@ -175,20 +175,9 @@ fn allow(
     set
 }
 
-fn workloads_by_namespace(inventory: &Inventory) -> BTreeMap<String, BTreeSet<WorkloadName>> {
-    let mut workloads: BTreeMap<String, BTreeSet<WorkloadName>> = BTreeMap::new();
-    for workload in inventory.workloads() {
-        let is_selectable = workload.pods.is_empty() || workload.pods.iter().any(|&pod| !inventory.pod(pod).is_on_host_network);
-        if is_selectable {
-            workloads.entry(workload.name.namespace.clone()).or_default().insert(WorkloadName::clone(&workload.name));
-        }
-    }
-    workloads
-}
-
 /// The namespaces that policies are made for.
 pub fn subjects(inventory: &Inventory, options: &PolicyOptions) -> BTreeSet<String> {
-    wanted(&workloads_by_namespace(inventory), options)
+    wanted(&inventory.selectable(), options)
 }
 
 fn wanted(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &PolicyOptions) -> BTreeSet<String> {
