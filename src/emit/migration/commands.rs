@@ -180,6 +180,15 @@ pub(super) fn record(namespace: &Namespace, step: &Step) -> Vec<String> {
     ]
 }
 
+/// The decisions that count, as options: those that the plan was made with.
+fn deciding(places: &Places) -> String {
+    match &places.decisions {
+        Some(file) => format!(" --decisions {}", word(file)),
+        None if places.has_no_decisions => " --no-decisions".to_owned(),
+        None => String::new(),
+    }
+}
+
 /// What tells how a step went.
 pub(super) fn check(namespace: &Namespace, step: &Step, places: &Places) -> Vec<String> {
     let name = &namespace.name;
@@ -187,7 +196,11 @@ pub(super) fn check(namespace: &Namespace, step: &Step, places: &Places) -> Vec<
     vec![
         format!("kubectl get pods -n {name}"),
         format!("kubectl get events -n {name} --field-selector type=Warning --sort-by .lastTimestamp"),
-        format!("netpol-gen verify --policies {} --read {flows} --inventory {inventory}", word(&places.directory)),
+        format!(
+            "netpol-gen verify --policies {} --read {flows} --inventory {inventory}{}",
+            word(&places.directory),
+            deciding(places)
+        ),
     ]
 }
 
@@ -209,12 +222,20 @@ pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Plac
     let option = |name: &str, values: &[String]| -> String {
         values.iter().flat_map(|value| [" --".to_owned(), name.to_owned(), " ".to_owned(), word(value)]).collect()
     };
+    // Without what is known of how the first were learned, the next would be others: what is in quarantine would be allowed.
+    let how = [
+        option("namespace", &places.namespaces),
+        if places.includes_system && places.namespaces.is_empty() { " --system".to_owned() } else { String::new() },
+        if places.has_quarantine { " --quarantine".to_owned() } else { String::new() },
+        deciding(places),
+    ]
+    .concat();
     let (captures, inventories) = (option("read", &places.captures), option("inventory", &places.inventories));
     lines.push(format!(
-        "netpol-gen learn{captures} --read more.flows.zst{inventories} --inventory more.inventory.zst --output {new}"
+        "netpol-gen learn{captures} --read more.flows.zst{inventories} --inventory more.inventory.zst{how} --output {new}"
     ));
     lines.push(format!("netpol-gen diff {old} {new}{inventories} --inventory more.inventory.zst"));
-    lines.push(format!("netpol-gen plan --policies {new}{inventories} --inventory more.inventory.zst"));
+    lines.push(format!("netpol-gen plan --policies {new}{inventories} --inventory more.inventory.zst{}", deciding(places)));
     lines
 }
 
