@@ -340,6 +340,31 @@ fn what_is_accepted_or_rejected_leaves_the_quarantine() {
 }
 
 #[test]
+fn what_is_rejected_is_denied_also_with_what_is_in_quarantine() {
+    let place = Place::new();
+    let mut inventory = inventory();
+    let items = inventory["items"].as_array_mut().unwrap();
+    let mut twin = items.iter().find(|item| item["metadata"]["name"] == "api-0").unwrap().clone();
+    twin["metadata"]["name"] = json!("twin-0");
+    twin["metadata"]["ownerReferences"][0]["name"] = json!("twin");
+    twin["metadata"]["ownerReferences"][0]["uid"] = json!("twin");
+    twin["status"]["podIP"] = json!("10.244.1.21");
+    items.push(twin);
+    fs::write(place.folder.path().join("inventory.json"), inventory.to_string()).unwrap();
+    let mut traffic = Traffic::ordinary();
+    traffic.call(20 * SECOND, API, CART, 6379);
+    traffic.call(21 * SECOND, "10.244.1.21", CART, 6379);
+    traffic.write(&place.folder.path().join("twins.pcap"));
+    let decisions = "version: 1\nreject:\n- {from: prod/twin, to: prod/cart, port: any, reason: not that one}\n";
+    fs::write(place.folder.path().join("netpol-gen.yaml"), decisions).unwrap();
+    let (code, _, stderr) = place.run(&["learn", "--read", "twins.pcap", "--output", "policies", "--quarantine"]);
+    assert_eq!(code, Some(2), "no label tells the two apart: {stderr}");
+    let said = "prod/twin -> prod/cart TCP 6379 would be allowed all the same, ";
+    assert!(stderr.contains(said) && stderr.contains("quarantined-allow-egress-from-api"), "{stderr}");
+    assert!(!place.folder.path().join("policies").exists());
+}
+
+#[test]
 fn a_stream_has_no_quarantine_and_says_so() {
     let place = Place::new();
     let (code, stdout, stderr) = place.run(&["learn", "--read", "all.pcap", "--output", "-", "--quarantine"]);

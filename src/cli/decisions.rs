@@ -72,19 +72,27 @@ impl Decided {
         set.obey(&mut self.decisions, rejected).map_err(|error| self.failure(error))
     }
 
-    /// Holds the policies to what is rejected, and says which others in the cluster would still allow it.
+    /// Holds the policies, also together with those in quarantine, to what is rejected, and says which others in the cluster would
+    /// still allow it.
     ///
     /// # Errors
     /// The first edge that the policies let through themselves.
-    pub(super) fn hold(&self, set: &PolicySet, inventory: &Inventory, rejected: &Rejected) -> Result<Findings, Failure> {
+    pub(super) fn hold(
+        &self,
+        (set, quarantined): (&PolicySet, &PolicySet),
+        inventory: &Inventory,
+        rejected: &Rejected,
+    ) -> Result<Findings, Failure> {
         let mut findings = Findings::default();
         if rejected.is_empty() {
             return Ok(findings);
         }
         let world = World::from_inventory(inventory);
         let mut policies: Vec<_> = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
+        let apart: Vec<_> = quarantined.policies.iter().map(|explained| emit::manifest::write(&explained.policy)).collect();
         let edges = || rejected.edges().map(|(edge, _)| edge);
-        if let Some(first) = verify::admitted(&policies, &world, edges())?.first()
+        let all = [policies.as_slice(), &apart].concat();
+        if let Some(first) = verify::admitted(&all, &world, edges())?.first()
             && let Some(rejection) = rejected.get(&first.edge)
         {
             let (line, what) = (rejection.decision.line, Box::new(rejection.decision.what.clone()));

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(reading.observation.findings.clone());
     findings.merge(found);
     findings.merge(blind_spots(&reading.observation, &inventory, &set.namespaces));
-    findings.merge(decided.hold(&set, &inventory, &rejected)?);
+    findings.merge(decided.hold((&set, &quarantined), &inventory, &rejected)?);
     decided.decisions.ignore(&mut findings);
     decided.decisions.conclude(options.namespaces.as_ref(), &mut findings);
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);

@@ -170,6 +170,9 @@ pub fn added<'e>(range: IpNet, edges: impl IntoIterator<Item = &'e Edge>) -> u12
     seen.values().map(|seen| all.saturating_sub(seen.len() as u128)).max().unwrap_or(0)
 }
 
+/// How names of policies in quarantine begin. Nothing is renamed so: applied, the one would take the place of the other.
+pub const QUARANTINED: &str = "quarantined-";
+
 /// A policy's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rename {
