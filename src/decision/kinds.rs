@@ -213,7 +213,20 @@ impl Decision {
     /// The addresses that must not call a workload on a port, where this says so of addresses.
     #[must_use]
     pub fn shuts_out(&self, workload: &WorkloadName, protocol: Protocol, port: NonZeroU16) -> Option<IpNet> {
-        let What::Reject(EdgePattern { from: PartyPattern::Addresses(range), to, ports }) = &self.what else { return None };
-        (to.means(workload) && ports.matches(protocol, port)).then_some(*range)
+        self.rejects_addresses(Way::From, workload, protocol, port)
+    }
+
+    /// The addresses outside that a workload must have nothing to do with on a port.
+    pub(super) fn rejects_addresses(
+        &self,
+        way: Way,
+        workload: &WorkloadName,
+        protocol: Protocol,
+        port: NonZeroU16,
+    ) -> Option<IpNet> {
+        let What::Reject(EdgePattern { from, to, ports }) = &self.what else { return None };
+        let (subject, outside) = if way == Way::To { (from, to) } else { (to, from) };
+        let PartyPattern::Addresses(range) = outside else { return None };
+        (subject.means(workload) && ports.matches(protocol, port)).then_some(*range)
     }
 }

@@ -357,6 +357,29 @@ fn ranges_are_outside_and_within_their_bound() {
 }
 
 #[test]
+fn no_range_takes_in_what_is_rejected_also_if_that_is_not_seen() {
+    let seen = [tcp("prod/web", "192.0.2.1", 80)];
+    let wide = ("widen", "from: prod/web, to: 192.0.2.0/24, port: any, bound: 255");
+    let rows = [
+        ("an address of it", "from: prod/web, to: 192.0.2.9, port: any", false),
+        ("a part of it, for all workloads", "from: 'prod/*', to: 192.0.2.128/25, port: TCP 80-90", false),
+        ("another port", "from: prod/web, to: 192.0.2.9, port: TCP 443", true),
+        ("another workload", "from: prod/api, to: 192.0.2.9, port: any", true),
+        ("another address", "from: prod/web, to: 198.51.100.9, port: any", true),
+        ("the other way", "from: 192.0.2.9, to: prod/web, port: any", true),
+        ("what counts no more", "from: prod/web, to: 192.0.2.9, port: any, until: 2026-11-20", true),
+    ];
+    for (message, entry, is_fine) in rows {
+        let found = apply(&[wide, ("reject", entry)], &seen).map(drop);
+        assert_eq!(found.is_ok(), is_fine, "{message}: {found:?}");
+        if let Err(error) = found {
+            let said = "contradict each other: both mean addresses of 192.0.2.0/24 with prod/web on TCP 80";
+            assert!(error.to_string().contains(said), "{message}: {error}");
+        }
+    }
+}
+
+#[test]
 fn findings_are_ignored_with_their_reasons_until_a_day() {
     let mut findings = Findings::default();
     findings.add_many(Code::Icmp, "prod/web", "echo", 3);

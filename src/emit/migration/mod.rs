@@ -296,8 +296,8 @@ impl StepValues {
             isolates: step.isolates.keys().map(|direction| isolated(*direction)).collect(),
             diff: commands::diff(namespace, step, places),
             apply: commands::apply(namespace, step, places),
-            restart: commands::restart(step),
-            not_restarted: commands::not_restarted(step),
+            restart: commands::restart(namespace, step),
+            not_restarted: commands::not_restarted(namespace, step),
             // Where nobody is isolated, nothing changes for anyone.
             record: if step.isolates.is_empty() { Vec::new() } else { commands::record(namespace, step) },
             check: if step.isolates.is_empty() { Vec::new() } else { commands::check(namespace, step, places) },
