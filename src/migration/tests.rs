@@ -318,6 +318,7 @@ fn policies_without_their_evidence_stand_against_their_namespace() {
 #[test]
 fn numbers_that_are_too_weak_stand_against_what_they_are_of() {
     hold(&[
+        ("a day but for its edges", |case| on(case, |evidence| evidence.seconds = 86_340), &[]),
         ("an hour", |case| on(case, |evidence| evidence.seconds = 3600), &[("all", "watched-too-short")]),
         ("exactly a day", |case| on(case, |evidence| evidence.seconds = 86_400), &[]),
         (
