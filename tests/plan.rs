@@ -499,6 +499,21 @@ fn a_plan_made_between_two_steps_still_knows_the_way_back() {
     let steps = plan["namespaces"][0]["steps"].as_array().unwrap();
     let done: Vec<&Value> = steps.iter().map(|step| &step["done"]).collect();
     assert_eq!(done, [&json!(true), &json!(true), &json!(false)]);
+    let (_, text, _) = run(
+        folder.path(),
+        &[
+            "plan",
+            "--policies",
+            "policies",
+            "--namespace",
+            "dev",
+            "--inventory",
+            now.to_str().unwrap(),
+            "--inventory",
+            &capture("shop-namespaces.yaml"),
+        ],
+    );
+    assert!(text.contains("\nSteps that the cluster had already when this plan was made are not among them: "), "{text}");
     let before = cluster.clone();
     for line in texts(&steps[2]["apply"]) {
         carry_out(line, folder.path(), &mut cluster);

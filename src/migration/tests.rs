@@ -416,6 +416,22 @@ fn findings_stand_against_whom_they_name_and_else_against_all() {
         ("set apart", |case| drop(case.quarantined.insert("b".into(), vec!["allow-x.yaml".into()])), &[("b", "quarantined")]),
         ("no namespaces were named", |case| case.namespaces = None, &[("c", "policies-missing")]),
         (
+            "the cluster closed it already",
+            |case| {
+                case.namespaces = None;
+                case.existing.push(deny("c"));
+            },
+            &[],
+        ),
+        (
+            "the cluster closed it by half",
+            |case| {
+                case.namespaces = None;
+                case.existing.push(policy("c", "deny", &json!({"podSelector": {}, "policyTypes": ["Ingress"]})));
+            },
+            &[("c", "policies-missing")],
+        ),
+        (
             "accepted",
             |case| {
                 on(case, |evidence| evidence.seconds = 3600);
