@@ -365,6 +365,30 @@ fn what_is_rejected_is_denied_also_with_what_is_in_quarantine() {
 }
 
 #[test]
+fn policies_of_an_earlier_run_that_allow_what_is_in_quarantine_are_told() {
+    let place = Place::new();
+    place.learn("all.pcap", "before", &[]);
+    let applied: Vec<String> =
+        place.tree("before").into_iter().filter(|(name, _)| name.starts_with("prod/allow")).map(|(_, text)| text).collect();
+    fs::write(place.folder.path().join("applied.yaml"), applied.join("---\n")).unwrap();
+    let summary = place.learn("all.pcap", "policies", &["--quarantine", "--inventory", "applied.yaml"]);
+    let findings = summary["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == "existing-policy");
+    let told: BTreeSet<(&str, &str)> =
+        findings.map(|finding| (finding["subject"].as_str().unwrap(), finding["message"].as_str().unwrap())).collect();
+    // What had a policy of its own. Of the others one side at least is in a policy that this run makes anew.
+    let expected = [
+        ("prod/allow-api-to-203-0-113-66", "would still let prod/api -> 203.0.113.66 TCP 4444 through, which is in quarantine"),
+        (
+            "prod/allow-api-to-cloud-metadata",
+            "would still let prod/api -> metadata service 169.254.169.254 TCP 80 through, which is in quarantine",
+        ),
+        ("prod/allow-db-to-8-8-8-8", "would still let prod/db -> 8.8.8.8 UDP 53 through, which is in quarantine"),
+    ];
+    let denied = summary["quarantine"]["edges"].as_array().unwrap().len();
+    assert_eq!((told, denied), (expected.into(), 6));
+}
+
+#[test]
 fn a_stream_has_no_quarantine_and_says_so() {
     let place = Place::new();
     let (code, stdout, stderr) = place.run(&["learn", "--read", "all.pcap", "--output", "-", "--quarantine"]);
