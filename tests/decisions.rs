@@ -351,8 +351,8 @@ widen:
     let place = Place::new();
     let (code, _, stderr) = place.learn(BACKUP, decisions, &[]);
     assert_eq!(code, Some(2), "{stderr}");
-    let said = "line 3: `reject 198.51.100.7 -> prod/web TCP 80`: 198.51.100.7 -> prod/web TCP 80 would be allowed all the same, \
-                by prod/allow-198-51-100-0-24-to-web ingress[0]";
+    let said = "`reject 198.51.100.7 -> prod/web TCP 80` (line 3) and `widen 198.51.100.0/24 -> prod/web TCP 80` (line 5) contradict each \
+                other: both mean addresses of 198.51.100.0/24 with prod/web on TCP 80";
     assert!(stderr.contains(said), "{stderr}");
 }
 

@@ -437,3 +437,145 @@ fn without_kustomizations_and_in_odd_places_commands_name_files() {
         assert!(commands(&stdout).contains(&line), "{line}\n{stdout}");
     }
 }
+
+const DENY: &str = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: NAME, namespace: dev}
+spec:
+  podSelector: {}
+  policyTypes: TYPES
+";
+
+/// Instead of the default deny that was learned, others of a person's making; `is_listed` by the kustomization of what is allowed.
+fn deny_by_hand(folder: &Path, denies: &[(&str, &str)], is_listed: bool) {
+    let dev = folder.join("policies/dev");
+    fs::remove_dir_all(dev.join("default-deny")).unwrap();
+    let kustomization = dev.join("kustomization.yaml");
+    for (name, types) in denies {
+        fs::write(dev.join(format!("{name}.yaml")), DENY.replace("NAME", name).replace("TYPES", types)).unwrap();
+        if is_listed {
+            let text = fs::read_to_string(&kustomization).unwrap();
+            fs::write(&kustomization, text.replace("resources:", &format!("resources:\n- {name}.yaml"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_way_back_takes_every_deny_of_a_persons_making_along() {
+    let folder = tempfile::tempdir().unwrap();
+    learn(folder.path(), "shop-namespaces");
+    deny_by_hand(folder.path(), &[("deny-egress", "[Egress]"), ("deny-ingress", "[Ingress]")], false);
+    let (_, plan) = plan_json(folder.path(), "shop-namespaces", &["--namespace", "dev", "--without-cluster"]);
+    let mut cluster = Cluster::new();
+    for step in plan["namespaces"][0]["steps"].as_array().unwrap() {
+        for line in texts(&step["apply"]) {
+            carry_out(line, folder.path(), &mut cluster);
+        }
+    }
+    assert_eq!(cluster.len(), 4);
+    for line in texts(&plan["undo"]) {
+        carry_out(line, folder.path(), &mut cluster);
+        let is_allowed = |name: &str| cluster.contains_key(&("dev".to_owned(), name.to_owned()));
+        assert!(!is_allowed("deny-egress") || is_allowed("allow-egress-from-api"), "{line}: the deny alone is left");
+    }
+    assert_eq!(cluster, Cluster::new());
+}
+
+#[test]
+fn a_plan_made_between_two_steps_still_knows_the_way_back() {
+    let folder = tempfile::tempdir().unwrap();
+    learn(folder.path(), "shop-namespaces");
+    let (_, first) = plan_json(folder.path(), "shop-namespaces", &["--namespace", "dev", "--without-cluster"]);
+    let mut cluster = Cluster::new();
+    for step in first["namespaces"][0]["steps"].as_array().unwrap().iter().take(2) {
+        for line in texts(&step["apply"]) {
+            carry_out(line, folder.path(), &mut cluster);
+        }
+    }
+    let now = folder.path().join("now.json");
+    let items: Vec<&Value> = cluster.values().collect();
+    fs::write(&now, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+    let (_, plan) = plan_json(folder.path(), "shop-namespaces", &["--namespace", "dev", "--inventory", now.to_str().unwrap()]);
+    let steps = plan["namespaces"][0]["steps"].as_array().unwrap();
+    let done: Vec<&Value> = steps.iter().map(|step| &step["done"]).collect();
+    assert_eq!(done, [&json!(true), &json!(true), &json!(false)]);
+    let (_, text, _) = run(
+        folder.path(),
+        &[
+            "plan",
+            "--policies",
+            "policies",
+            "--namespace",
+            "dev",
+            "--inventory",
+            now.to_str().unwrap(),
+            "--inventory",
+            &capture("shop-namespaces.yaml"),
+        ],
+    );
+    assert!(text.contains("\nSteps that the cluster had already when this plan was made are not among them: "), "{text}");
+    let before = cluster.clone();
+    for line in texts(&steps[2]["apply"]) {
+        carry_out(line, folder.path(), &mut cluster);
+    }
+    assert_ne!(cluster, before);
+    for line in texts(&plan["undo"]) {
+        carry_out(line, folder.path(), &mut cluster);
+    }
+    assert_eq!(cluster, before);
+}
+
+#[test]
+fn a_kustomization_that_brings_the_deny_along_is_no_step_that_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    learn(folder.path(), "shop-namespaces");
+    deny_by_hand(folder.path(), &[("deny", "[Ingress, Egress]")], true);
+    let (_, plan) = plan_json(folder.path(), "shop-namespaces", &["--namespace", "dev", "--without-cluster"]);
+    let apply = "kubectl apply -f policies/dev/allow-egress-from-api.yaml -f policies/dev/allow-ingress-to-db.yaml";
+    assert_eq!(plan["namespaces"][0]["steps"][0]["apply"], json!([apply]));
+    assert!(texts(&plan["undo"]).iter().all(|line| !line.contains("delete -k")), "{:#}", plan["undo"]);
+}
+
+#[test]
+fn commands_go_on_as_the_policies_were_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let later = "shop-staging-reads-db";
+    let (read, inventory) = (capture(&format!("{later}.pcap")), capture(&format!("{later}.yaml")));
+    fs::write(folder.path().join("our decisions.yaml"), "version: 1\n").unwrap();
+    let decisions = ["--decisions", "our decisions.yaml"];
+    let arguments = ["learn", "--read", &read, "--inventory", &inventory, "--output", "policies", "--quarantine"];
+    let scope = ["--namespace", "prod", "--namespace", "staging"];
+    let (code, _, stderr) = run(folder.path(), &[&arguments, decisions.as_slice(), &scope].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    let lines = |more: &[&str]| -> Vec<String> {
+        let (_, plan) = plan_json(folder.path(), later, more);
+        let check = &plan["namespaces"][0]["steps"][0]["check"];
+        [texts(&plan["prepare"]), texts(check)].concat().into_iter().map(str::to_owned).collect()
+    };
+    let own = |lines: &[String], command: &str| -> String {
+        lines.iter().find(|line| line.starts_with(&format!("netpol-gen {command} "))).unwrap().clone()
+    };
+    let with = lines(&decisions);
+    let how = " --namespace prod --namespace staging --quarantine --decisions 'our decisions.yaml' --output policies-next";
+    assert!(own(&with, "learn").ends_with(how), "{with:#?}");
+    for command in ["plan", "verify"] {
+        assert!(own(&with, command).ends_with(" --decisions 'our decisions.yaml'"), "{with:#?}");
+    }
+    assert!(own(&lines(&["--no-decisions"]), "verify").ends_with(" --no-decisions"));
+    assert!(!own(&lines(&[]), "verify").contains("decisions"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_review_that_is_no_file_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    learn(folder.path(), "shop-namespaces");
+    let path = folder.path().join("policies/REVIEW.json");
+    fs::write(&path, [0xff, 0xfe]).unwrap();
+    let (code, stdout, _) = plan(folder.path(), "shop-namespaces", &[]);
+    assert!(code == Some(1) && stdout.contains("evidence-missing"), "what is no text is no review: {stdout}");
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    let (code, _, stderr) = plan(folder.path(), "shop-namespaces", &[]);
+    assert!(code == Some(2) && stderr.contains("policies/REVIEW.json: it is no file"), "{stderr}");
+}

@@ -340,6 +340,55 @@ fn what_is_accepted_or_rejected_leaves_the_quarantine() {
 }
 
 #[test]
+fn what_is_rejected_is_denied_also_with_what_is_in_quarantine() {
+    let place = Place::new();
+    let mut inventory = inventory();
+    let items = inventory["items"].as_array_mut().unwrap();
+    let mut twin = items.iter().find(|item| item["metadata"]["name"] == "api-0").unwrap().clone();
+    twin["metadata"]["name"] = json!("twin-0");
+    twin["metadata"]["ownerReferences"][0]["name"] = json!("twin");
+    twin["metadata"]["ownerReferences"][0]["uid"] = json!("twin");
+    twin["status"]["podIP"] = json!("10.244.1.21");
+    items.push(twin);
+    fs::write(place.folder.path().join("inventory.json"), inventory.to_string()).unwrap();
+    let mut traffic = Traffic::ordinary();
+    traffic.call(20 * SECOND, API, CART, 6379);
+    traffic.call(21 * SECOND, "10.244.1.21", CART, 6379);
+    traffic.write(&place.folder.path().join("twins.pcap"));
+    let decisions = "version: 1\nreject:\n- {from: prod/twin, to: prod/cart, port: any, reason: not that one}\n";
+    fs::write(place.folder.path().join("netpol-gen.yaml"), decisions).unwrap();
+    let (code, _, stderr) = place.run(&["learn", "--read", "twins.pcap", "--output", "policies", "--quarantine"]);
+    assert_eq!(code, Some(2), "no label tells the two apart: {stderr}");
+    let said = "prod/twin -> prod/cart TCP 6379 would be allowed all the same, ";
+    assert!(stderr.contains(said) && stderr.contains("quarantined-allow-egress-from-api"), "{stderr}");
+    assert!(!place.folder.path().join("policies").exists());
+}
+
+#[test]
+fn policies_of_an_earlier_run_that_allow_what_is_in_quarantine_are_told() {
+    let place = Place::new();
+    place.learn("all.pcap", "before", &[]);
+    let applied: Vec<String> =
+        place.tree("before").into_iter().filter(|(name, _)| name.starts_with("prod/allow")).map(|(_, text)| text).collect();
+    fs::write(place.folder.path().join("applied.yaml"), applied.join("---\n")).unwrap();
+    let summary = place.learn("all.pcap", "policies", &["--quarantine", "--inventory", "applied.yaml"]);
+    let findings = summary["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == "existing-policy");
+    let told: BTreeSet<(&str, &str)> =
+        findings.map(|finding| (finding["subject"].as_str().unwrap(), finding["message"].as_str().unwrap())).collect();
+    // What had a policy of its own. Of the others one side at least is in a policy that this run makes anew.
+    let expected = [
+        ("prod/allow-api-to-203-0-113-66", "would still let prod/api -> 203.0.113.66 TCP 4444 through, which is in quarantine"),
+        (
+            "prod/allow-api-to-cloud-metadata",
+            "would still let prod/api -> metadata service 169.254.169.254 TCP 80 through, which is in quarantine",
+        ),
+        ("prod/allow-db-to-8-8-8-8", "would still let prod/db -> 8.8.8.8 UDP 53 through, which is in quarantine"),
+    ];
+    let denied = summary["quarantine"]["edges"].as_array().unwrap().len();
+    assert_eq!((told, denied), (expected.into(), 6));
+}
+
+#[test]
 fn a_stream_has_no_quarantine_and_says_so() {
     let place = Place::new();
     let (code, stdout, stderr) = place.run(&["learn", "--read", "all.pcap", "--output", "-", "--quarantine"]);

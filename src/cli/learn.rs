@@ -17,7 +17,7 @@ use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 
 use super::args::{Dns, Format, Learn, Public};
-use super::decisions::Decided;
+use super::decisions::{Decided, still_allowed};
 use super::exit;
 use super::failure::Failure;
 #[cfg(feature = "live")]
@@ -63,7 +63,8 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(reading.observation.findings.clone());
     findings.merge(found);
     findings.merge(blind_spots(&reading.observation, &inventory, &set.namespaces));
-    findings.merge(decided.hold(&set, &inventory, &rejected)?);
+    decided.hold((&set, &quarantined), &inventory, &rejected)?;
+    findings.merge(still_allowed(&set, &inventory, &rejected, &reasons)?);
     decided.decisions.ignore(&mut findings);
     decided.decisions.conclude(options.namespaces.as_ref(), &mut findings);
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::coverage::{Discovery, blind_spots};
@@ -15,7 +15,7 @@ use crate::emit::{self, Templates, manifest};
 use crate::inventory::Inventory;
 use crate::migration::{Evidence, Found, Given, Migration, Reason, Terms, Wanted};
 use crate::model::Code;
-use crate::policy::{self, DnsScope, PolicyOptions, Public};
+use crate::policy::{self, DnsScope, PolicyOptions, Public, SYSTEM_NAMESPACES};
 use crate::verify::{self, PolicyName, World};
 
 use super::args::Format;
@@ -43,7 +43,12 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     let inventory = known::inventory(&arguments.known)?;
     let directory = directory(&arguments.policies)?;
     let policies = Policies::load(std::slice::from_ref(&directory), None, &inventory)?;
-    let mut places = places(&directory, &policies, arguments)?;
+    let given: BTreeMap<PolicyName, Given> = policies
+        .objects
+        .iter()
+        .map(|(name, object)| (name.clone(), Given { object: object.clone(), digest: manifest::digest(object) }))
+        .collect();
+    let mut places = places(&directory, &policies, &given, arguments)?;
     // With those that the cluster has already.
     let mut all = policies.clone();
     if !arguments.without_cluster {
@@ -70,17 +75,21 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
         }
         None => BTreeMap::new(),
     };
-    let (evidence, source) = evidence(&arguments.policies, &policies, &mut reading, &inventory)?;
-    places.evidence = source;
-    places.leftover = leftover(&policies, &all, arguments);
-    places.captures = captures(&arguments.policies);
+    let quarantined = quarantined(&arguments.policies, &policies)?;
+    let path = arguments.policies.join(REVIEW_JSON);
+    let learned = learned(&path)?;
+    let learning = learned.as_ref();
+    places.captures = learning.map(captures).unwrap_or_default();
+    places.namespaces = learning.and_then(|learned| learned.scope.clone()).unwrap_or_default();
+    places.has_quarantine = !quarantined.is_empty() || learning.is_some_and(|learned| learned.quarantine.is_some());
+    places.includes_system = given.keys().any(|name| SYSTEM_NAMESPACES.contains(&name.namespace.as_str()));
     places.inventories = arguments.known.inventory.iter().map(|path| path.display().to_string()).collect();
+    places.decisions = arguments.deciding.decisions.as_ref().map(|path| path.display().to_string());
+    places.has_no_decisions = arguments.deciding.no_decisions;
+    places.leftover = leftover(&policies, &all, arguments);
+    let (evidence, source) = evidence(&path, learned, &policies, &mut reading, &inventory)?;
+    places.evidence = source;
 
-    let given: BTreeMap<PolicyName, Given> = policies
-        .objects
-        .iter()
-        .map(|(name, object)| (name.clone(), Given { object: object.clone(), digest: manifest::digest(object) }))
-        .collect();
     let namespaces: BTreeSet<String> = arguments.namespace.iter().cloned().collect();
     let migration = Migration::new(
         &Wanted {
@@ -90,7 +99,7 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
             world: &world,
             evidence: evidence.as_ref(),
             denied: &denied,
-            quarantined: &quarantined(&arguments.policies, &policies)?,
+            quarantined: &quarantined,
             namespaces: (!namespaces.is_empty()).then_some(&namespaces),
         },
         &terms,
@@ -139,7 +148,12 @@ fn leftover(policies: &Policies, all: &Policies, arguments: &Plan) -> BTreeSet<P
 }
 
 /// Where each policy is. A file that holds several cannot be applied step by step.
-fn places(directory: &str, policies: &Policies, arguments: &Plan) -> Result<Places, Failure> {
+fn places(
+    directory: &str,
+    policies: &Policies,
+    given: &BTreeMap<PolicyName, Given>,
+    arguments: &Plan,
+) -> Result<Places, Failure> {
     let mut files: BTreeMap<PolicyName, String> = BTreeMap::new();
     let mut owners: BTreeMap<&str, &PolicyName> = BTreeMap::new();
     for name in policies.objects.keys() {
@@ -153,7 +167,8 @@ fn places(directory: &str, policies: &Policies, arguments: &Plan) -> Result<Plac
     let is_kustomized = |namespace: &&str| {
         let folder = format!("{directory}/{namespace}");
         let Ok(text) = fs::read_to_string(format!("{folder}/{KUSTOMIZATION}")) else { return false };
-        let deny = |name: &PolicyName| policies.class(name) == Some("default-deny");
+        // By what it says, as the steps go: a kustomization that brings the deny along is none of what allows.
+        let deny = |name: &PolicyName| given.get(name).is_some_and(Given::is_default_deny);
         let own = files.iter().filter(|(name, _)| name.namespace == *namespace && !deny(name));
         let own: Option<BTreeSet<String>> =
             own.map(|(_, file)| Some(file.strip_prefix(&folder)?.strip_prefix('/')?.to_owned())).collect();
@@ -165,19 +180,26 @@ fn places(directory: &str, policies: &Policies, arguments: &Plan) -> Result<Plac
     Ok(Places { directory: directory.to_owned(), files, kustomized, staged, ..Places::default() })
 }
 
+/// The review beside the policies; nothing if there is none, or one that cannot be understood.
+fn learned(path: &Path) -> Result<Option<Learned>, Failure> {
+    let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        // What is no file (a pipe, a device) may have no end.
+        Ok(metadata) if !metadata.is_file() => Err(unreadable(io::Error::new(ErrorKind::InvalidInput, "it is no file"))),
+        Ok(_) => fs::read(path).map(|bytes| review::read(&String::from_utf8_lossy(&bytes))).map_err(unreadable),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(unreadable(source)),
+    }
+}
+
 /// What the policies rest on, and where that is from: the review beside them if it is theirs, else the capture, else nothing.
 fn evidence(
-    directory: &Path,
+    path: &Path,
+    learned: Option<Learned>,
     policies: &Policies,
     reading: &mut Option<Reading>,
     inventory: &Inventory,
 ) -> Result<(Option<Evidence>, String), Failure> {
-    let path = directory.join(REVIEW_JSON);
-    let learned = match fs::read_to_string(&path) {
-        Ok(text) => review::read(&text),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(source) => return Err(Failure::PoliciesUnreadable { path, source }),
-    };
     let evidence = learned.and_then(of_review);
     let digest = |name: &PolicyName| policies.objects.get(name).map(manifest::digest);
     let is_theirs = |evidence: &Evidence| {
@@ -203,10 +225,9 @@ fn evidence(
 }
 
 /// The captures that the policies were learned from, if all are still where they were.
-fn captures(directory: &Path) -> Vec<String> {
-    let learned = fs::read_to_string(directory.join(REVIEW_JSON)).ok().and_then(|text| review::read(&text));
-    let sources = learned.map(|learned| learned.captures.sources).unwrap_or_default();
-    if sources.iter().all(|source| Path::new(source).is_file()) { sources } else { Vec::new() }
+fn captures(learned: &Learned) -> Vec<String> {
+    let sources = &learned.captures.sources;
+    if sources.iter().all(|source| Path::new(source).is_file()) { sources.clone() } else { Vec::new() }
 }
 
 fn of_review(learned: Learned) -> Option<Evidence> {

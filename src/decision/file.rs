@@ -4,11 +4,11 @@
 //! never passed over, because a decision that is not obeyed looks just like one that is.
 
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::error::DecisionError;
-use super::kinds::{Decision, Ignore, Rename, What, Widen};
+use super::kinds::{Decision, Ignore, QUARANTINED, Rename, What, Widen};
 use super::pattern::{EdgePattern, PartyPattern, Ports, is_label};
 use crate::model::Code;
 
@@ -42,7 +42,9 @@ struct EdgeEntry {
     to: Text,
     port: Text,
     reason: Text,
+    #[serde(default, deserialize_with = "said")]
     by: Option<Text>,
+    #[serde(default, deserialize_with = "said")]
     until: Option<Text>,
 }
 
@@ -54,7 +56,9 @@ struct WidenEntry {
     port: Text,
     bound: u64,
     reason: Text,
+    #[serde(default, deserialize_with = "said")]
     by: Option<Text>,
+    #[serde(default, deserialize_with = "said")]
     until: Option<Text>,
 }
 
@@ -65,7 +69,9 @@ struct RenameEntry {
     from: Text,
     to: Text,
     reason: Text,
+    #[serde(default, deserialize_with = "said")]
     by: Option<Text>,
+    #[serde(default, deserialize_with = "said")]
     until: Option<Text>,
 }
 
@@ -73,11 +79,24 @@ struct RenameEntry {
 #[serde(deny_unknown_fields)]
 struct IgnoreEntry {
     code: Text,
+    #[serde(default, deserialize_with = "said")]
     subject: Option<Text>,
     reason: Text,
+    #[serde(default, deserialize_with = "said")]
     by: Option<Text>,
+    #[serde(default, deserialize_with = "said")]
     until: Option<Text>,
 }
+
+/// A field that may be left out, and if it is there says something: one left empty is no date and no subject, and neither is it every
+/// day and everybody.
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+    let said = Option::<Text>::deserialize(deserializer)?;
+    said.ok_or_else(|| serde::de::Error::custom("a field is there and says nothing")).map(Some)
+}
+
+/// What the YAML reader says beside what is wrong: to programmers.
+const FOR_PROGRAMMERS: [&str; 2] = [", set DuplicateKeyPolicy", "; use from_str_multiple"];
 
 /// Reads a file of decisions.
 ///
@@ -88,7 +107,9 @@ pub fn read(text: &str) -> Result<Vec<Decision>, DecisionError> {
         let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
         let what = error.without_snippet().to_string();
         // The reader says the place at the end as well.
-        let what = what.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&what).to_owned();
+        let what = what.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&what);
+        let end = FOR_PROGRAMMERS.iter().filter_map(|words| what.find(words)).min();
+        let what = what[..end.unwrap_or(what.len())].to_owned();
         DecisionError::Malformed { line, column, what }
     })?;
     if file.version != VERSION {
@@ -120,6 +141,9 @@ pub fn read(text: &str) -> Result<Vec<Decision>, DecisionError> {
             let what =
                 "cannot be the name of a policy: write a DNS label (RFC 1123), at most 63 small letters, digits and dashes";
             return Err(field("to", &to, what));
+        }
+        if to.value.starts_with(QUARANTINED) {
+            return Err(field("to", &to, "cannot be the name of a policy: those in quarantine are named so"));
         }
         let place = from.clone();
         let what = What::Rename(Rename { namespace: namespace.value, from: from.value, to: to.value });

@@ -170,6 +170,9 @@ pub fn added<'e>(range: IpNet, edges: impl IntoIterator<Item = &'e Edge>) -> u12
     seen.values().map(|seen| all.saturating_sub(seen.len() as u128)).max().unwrap_or(0)
 }
 
+/// How names of policies in quarantine begin. Nothing is renamed so: applied, the one would take the place of the other.
+pub const QUARANTINED: &str = "quarantined-";
+
 /// A policy's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rename {
@@ -210,7 +213,20 @@ impl Decision {
     /// The addresses that must not call a workload on a port, where this says so of addresses.
     #[must_use]
     pub fn shuts_out(&self, workload: &WorkloadName, protocol: Protocol, port: NonZeroU16) -> Option<IpNet> {
-        let What::Reject(EdgePattern { from: PartyPattern::Addresses(range), to, ports }) = &self.what else { return None };
-        (to.means(workload) && ports.matches(protocol, port)).then_some(*range)
+        self.rejects_addresses(Way::From, workload, protocol, port)
+    }
+
+    /// The addresses outside that a workload must have nothing to do with on a port.
+    pub(super) fn rejects_addresses(
+        &self,
+        way: Way,
+        workload: &WorkloadName,
+        protocol: Protocol,
+        port: NonZeroU16,
+    ) -> Option<IpNet> {
+        let What::Reject(EdgePattern { from, to, ports }) = &self.what else { return None };
+        let (subject, outside) = if way == Way::To { (from, to) } else { (to, from) };
+        let PartyPattern::Addresses(range) = outside else { return None };
+        (subject.means(workload) && ports.matches(protocol, port)).then_some(*range)
     }
 }

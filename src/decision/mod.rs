@@ -18,6 +18,6 @@ mod ruling;
 mod tests;
 
 pub use error::DecisionError;
-pub use kinds::{Decision, Ignore, Kind, Rename, What, Widen, added};
+pub use kinds::{Decision, Ignore, Kind, QUARANTINED, Rename, What, Widen, added};
 pub use pattern::{EdgePattern, PartyPattern, Ports, Way};
 pub use ruling::{Decisions, Entry, Ignored, Rejected, Rejection, State};

@@ -55,7 +55,7 @@ impl PartyPattern {
         // Neither namespaces nor kinds begin with a digit or have a colon, so a range is nothing else.
         if let Ok(range) = text.parse::<IpNet>() {
             return if range.trunc() == range {
-                Ok(Self::Addresses(range))
+                Ok(Self::Addresses(canonical(range)))
             } else {
                 Err(format!("has host bits: write {}", range.trunc()))
             };
@@ -117,6 +117,14 @@ impl PartyPattern {
             _ => None,
         }
     }
+}
+
+/// Addresses of IPv4 written as those of IPv6 (RFC 4291, section 2.5.5.2) are the former: packets have no others.
+fn canonical(range: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = range else { return range };
+    let inner = mapped.addr().to_ipv4_mapped().zip(mapped.prefix_len().checked_sub(96));
+    let inner = inner.and_then(|(address, length)| IpNet::new(address.into(), length).ok());
+    inner.unwrap_or(range)
 }
 
 /// Names come from packets, in whatever case and with or without the root's dot.

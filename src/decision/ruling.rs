@@ -356,7 +356,20 @@ impl Decisions {
             entry.matches += 1;
             known = Some(Arc::clone(&entry.decision));
         }
-        Ok(())
+        known.map_or(Ok(()), |known| self.hold_range(&known, edge))
+    }
+
+    /// Holds a range against what is rejected in it, which need not have been seen this time.
+    fn hold_range(&self, decision: &Decision, edge: &Edge) -> Result<(), DecisionError> {
+        let What::Widen(widen) = &decision.what else { return Ok(()) };
+        let Some((workload, _)) = widen.subject(edge) else { return Ok(()) };
+        let rejected = |other: &&Arc<Decision>| {
+            let range = other.rejects_addresses(widen.way, workload, edge.protocol, edge.port);
+            range.is_some_and(|range| range.contains(&widen.range) || widen.range.contains(&range))
+        };
+        let Some(other) = self.in_force().find(rejected) else { return Ok(()) };
+        let over = format!("addresses of {} with {workload} on {} {}", widen.range, edge.protocol, edge.port);
+        Err(contradiction(decision, other, over))
     }
 
     /// Holds every range to its bound, workload by workload, and says what it adds.

@@ -157,6 +157,10 @@ fn a_file_that_says_something_else_is_refused_with_its_place() {
         ("a bound below nothing", file_of(&[("widen", "from: prod/db, to: 192.0.2.0/24, port: TCP 80, bound: -1")]), "line 3"),
         ("two ranges", file_of(&[("widen", "from: 10.0.0.0/8, to: 192.0.2.0/24, port: any, bound: 9")]), "one side must"),
         ("no YAML", "version: 1\nreject: [\n".into(), "line"),
+        ("a subject left empty", file_of(&[("ignore", "code: icmp, subject: ")]), "says nothing"),
+        ("a last day left empty", file_of(&[("ignore", "code: icmp, until: ~")]), "says nothing"),
+        ("a reason left empty", "version: 1\nignore:\n- {code: icmp, reason: }\n".into(), "line 3"),
+        ("a name of the quarantine", file_of(&[("rename", "namespace: prod, from: a, to: quarantined-b")]), "in quarantine"),
         ("an alias bomb", format!("version: 1\nreject: &a [{}]\n", ["*a"; 50].join(",")), "line 2"),
     ];
     for (message, text, expected) in rows {
@@ -170,7 +174,14 @@ fn a_file_that_says_something_else_is_refused_with_its_place() {
 fn parties_and_ports_mean_what_they_say() {
     /// What it shows, the pattern, an edge, the names asked for, whether it is meant.
     type Row<'a> = (&'a str, [&'a str; 3], Edge, &'a [&'a str], bool);
-    let rows: [Row; 27] = [
+    let rows: [Row; 28] = [
+        (
+            "a range of IPv4 as IPv6 has it",
+            ["::ffff:203.0.113.0/120", "prod/web", "any"],
+            tcp("203.0.113.9", "prod/web", 80),
+            &[],
+            true,
+        ),
         ("a workload", ["prod/web", "prod/api", "TCP 80"], tcp("prod/web", "prod/api", 80), &[], true),
         ("another port", ["prod/web", "prod/api", "TCP 80"], tcp("prod/web", "prod/api", 81), &[], false),
         ("another protocol", ["prod/web", "prod/api", "UDP 80"], tcp("prod/web", "prod/api", 80), &[], false),
@@ -210,6 +221,17 @@ fn parties_and_ports_mean_what_they_say() {
         let decisions = decisions(&[("accept", &entry)]).expect(message);
         assert_eq!(decisions.accepts(&edge, &evidence(names)).is_some(), expected, "{message}: {from} -> {to} {port}");
         assert!(decisions.rejects(&edge, &evidence(names)).is_none(), "{message}: accepting rejects nothing");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_to_those_who_write_decisions() {
+    let rows = [
+        ("a field twice", "version: 1\nversion: 1\n", "line 2, column 1: duplicate mapping key: version"),
+        ("two documents", "version: 1\n---\nversion: 1\n", "line 3, column 1: multiple YAML documents detected"),
+    ];
+    for (message, text, expected) in rows {
+        assert_eq!(file::read(text).expect_err(message).to_string(), expected, "{message}");
     }
 }
 
@@ -330,6 +352,29 @@ fn ranges_are_outside_and_within_their_bound() {
             (Ok(()), Ok(())) => {}
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{message}: no {part:?} in {error}"),
             (found, _) => panic!("{message}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_range_takes_in_what_is_rejected_also_if_that_is_not_seen() {
+    let seen = [tcp("prod/web", "192.0.2.1", 80)];
+    let wide = ("widen", "from: prod/web, to: 192.0.2.0/24, port: any, bound: 255");
+    let rows = [
+        ("an address of it", "from: prod/web, to: 192.0.2.9, port: any", false),
+        ("a part of it, for all workloads", "from: 'prod/*', to: 192.0.2.128/25, port: TCP 80-90", false),
+        ("another port", "from: prod/web, to: 192.0.2.9, port: TCP 443", true),
+        ("another workload", "from: prod/api, to: 192.0.2.9, port: any", true),
+        ("another address", "from: prod/web, to: 198.51.100.9, port: any", true),
+        ("the other way", "from: 192.0.2.9, to: prod/web, port: any", true),
+        ("what counts no more", "from: prod/web, to: 192.0.2.9, port: any, until: 2026-11-20", true),
+    ];
+    for (message, entry, is_fine) in rows {
+        let found = apply(&[wide, ("reject", entry)], &seen).map(drop);
+        assert_eq!(found.is_ok(), is_fine, "{message}: {found:?}");
+        if let Err(error) = found {
+            let said = "contradict each other: both mean addresses of 192.0.2.0/24 with prod/web on TCP 80";
+            assert!(error.to_string().contains(said), "{message}: {error}");
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::coverage::Course;
 use crate::inventory::Inventory;
 use crate::model::{Edge, WorkloadName};
 use crate::policy::SYSTEM_NAMESPACES;
-use crate::verify::{Missing, PolicyName, World};
+use crate::verify::{Direction, Missing, PolicyName, World};
 
 /// What a plan is made of.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Migration {
         for (namespace, own) in &workloads {
             let is_subject =
                 if wanted.namespaces.is_some() { is_wanted(namespace) } else { !SYSTEM_NAMESPACES.contains(&namespace.as_str()) };
-            if is_subject && !planned.contains(namespace.as_str()) {
+            if is_subject && !planned.contains(namespace.as_str()) && !is_closed(namespace, wanted.existing) {
                 all.extend(objection::without_policies(namespace, own.len()));
             }
         }
@@ -165,6 +165,13 @@ impl Migration {
     pub fn may_go(&self, namespace: &Namespace) -> bool {
         namespace.objections.is_empty() && !self.objections.iter().any(|objection| objection.about == About::Everything)
     }
+}
+
+/// Whether the cluster denies by default in a namespace already, in both directions.
+fn is_closed(namespace: &str, existing: &[NetworkPolicy]) -> bool {
+    let own = existing.iter().filter(|object| object.metadata.namespace.as_deref() == Some(namespace));
+    let own: Vec<Given> = own.map(|object| Given { object: object.clone(), digest: String::new() }).collect();
+    [Direction::Ingress, Direction::Egress].into_iter().all(|direction| own.iter().any(|given| given.denies(direction)))
 }
 
 /// The nodes that pods of a namespace run on.

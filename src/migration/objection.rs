@@ -159,7 +159,8 @@ pub(super) fn general(wanted: &Wanted<'_>, terms: &Terms) -> BTreeSet<Objection>
     let mut objections = BTreeSet::new();
     let mut object = |about, reason, message| objections.insert(Objection { about, reason, message });
     if let Some(evidence) = wanted.evidence {
-        if evidence.seconds < terms.least_seconds {
+        // The first packet of a capture comes after its beginning, the last one before its end.
+        if evidence.seconds < terms.least_seconds - terms.least_seconds / 100 {
             let message = format!("{} watched; {} are asked for", length(evidence.seconds), length(terms.least_seconds));
             object(About::Everything, Reason::WatchedTooShort, message);
         }

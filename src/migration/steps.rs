@@ -37,7 +37,8 @@ impl Given {
     }
 
     /// Whether it is a default deny: it selects every pod and allows nothing.
-    fn is_default_deny(&self) -> bool {
+    #[must_use]
+    pub fn is_default_deny(&self) -> bool {
         let spec = self.spec();
         let selector = spec.pod_selector.unwrap_or_default();
         let is_everyone = selector.match_labels.is_none_or(|labels| labels.is_empty())

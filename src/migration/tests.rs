@@ -318,6 +318,7 @@ fn policies_without_their_evidence_stand_against_their_namespace() {
 #[test]
 fn numbers_that_are_too_weak_stand_against_what_they_are_of() {
     hold(&[
+        ("a day but for its edges", |case| on(case, |evidence| evidence.seconds = 86_340), &[]),
         ("an hour", |case| on(case, |evidence| evidence.seconds = 3600), &[("all", "watched-too-short")]),
         ("exactly a day", |case| on(case, |evidence| evidence.seconds = 86_400), &[]),
         (
@@ -414,6 +415,22 @@ fn findings_stand_against_whom_they_name_and_else_against_all() {
         ),
         ("set apart", |case| drop(case.quarantined.insert("b".into(), vec!["allow-x.yaml".into()])), &[("b", "quarantined")]),
         ("no namespaces were named", |case| case.namespaces = None, &[("c", "policies-missing")]),
+        (
+            "the cluster closed it already",
+            |case| {
+                case.namespaces = None;
+                case.existing.push(deny("c"));
+            },
+            &[],
+        ),
+        (
+            "the cluster closed it by half",
+            |case| {
+                case.namespaces = None;
+                case.existing.push(policy("c", "deny", &json!({"podSelector": {}, "policyTypes": ["Ingress"]})));
+            },
+            &[("c", "policies-missing")],
+        ),
         (
             "accepted",
             |case| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::decision::{Decision, What, added};
+use crate::decision::{Decision, QUARANTINED, What, added};
 use crate::edge::{DynamicPorts, Observation};
 use crate::inventory::{Due, Inventory, Schedule};
 use crate::model::{Class, Code, Edge, Evidence, Explained, Findings, Party, PodSelector, Policy, Rules, Span, WorkloadName};
@@ -86,9 +86,6 @@ pub struct PolicySet {
     /// What is to be said beside the policies.
     pub findings: Findings,
 }
-
-/// How names of policies in quarantine begin.
-const QUARANTINED: &str = "quarantined-";
 
 /// Makes the policies that allow what was observed, and deny all else.
 pub fn make(observation: &Observation, inventory: &Inventory, options: &PolicyOptions) -> PolicySet {

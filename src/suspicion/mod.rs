@@ -211,26 +211,34 @@ impl<'a> Suspicions<'a> {
     }
 
     fn is_foreign_resolution(&self, edge: &Edge) -> bool {
-        let is_foreign = match &edge.responder {
+        let is_dns = edge.protocol != Protocol::Sctp && DNS_PORTS.contains(&edge.port.get());
+        if !is_dns || !matches!(edge.originator, Party::Workload(_)) || self.is_resolver(&edge.originator) {
+            return false;
+        }
+        match &edge.responder {
             Party::Outside(_) => true,
-            Party::Node(node) => !self.inventory.resolvers().keys().any(|&id| {
-                let mut pods = self.inventory.workload(id).pods.iter().map(|&pod| self.inventory.pod(pod));
-                pods.any(|pod| pod.addresses.contains(&node.address))
-            }),
+            Party::Node(node) => !self.is_resolver_at(node.address),
             responder @ Party::Workload(_) => !self.is_resolver(responder),
             Party::ApiServer | Party::Metadata(_) | Party::NodeLocalDns(_) => false,
-        };
-        let is_dns = edge.protocol != Protocol::Sctp && DNS_PORTS.contains(&edge.port.get());
-        is_dns && is_foreign && matches!(edge.originator, Party::Workload(_)) && !self.is_resolver(&edge.originator)
+        }
+    }
+
+    /// Whether a resolver has this address of a node, in whose network it runs.
+    fn is_resolver_at(&self, address: IpAddr) -> bool {
+        let resolvers = (0..).map(WorkloadId).zip(self.inventory.workloads()).filter(|(id, _)| self.resolves(*id));
+        let mut pods = resolvers.flat_map(|(_, workload)| workload.pods.iter().map(|&pod| self.inventory.pod(pod)));
+        pods.any(|pod| pod.addresses.contains(&address))
     }
 
     /// Whether it resolves names for the cluster, or declares that it resolves names for somebody.
     fn is_resolver(&self, party: &Party) -> bool {
-        let declares = |id| {
-            let ports = [Protocol::Udp, Protocol::Tcp].into_iter().flat_map(|protocol| DNS_PORTS.map(|port| (protocol, port)));
-            ports.into_iter().any(|(protocol, port)| self.inventory.workload_declares(id, protocol, port))
-        };
-        self.id(party).is_some_and(|id| self.inventory.resolvers().contains_key(&id) || declares(id))
+        self.id(party).is_some_and(|id| self.resolves(id))
+    }
+
+    fn resolves(&self, id: WorkloadId) -> bool {
+        let ports = || [Protocol::Udp, Protocol::Tcp].into_iter().flat_map(|protocol| DNS_PORTS.map(|port| (protocol, port)));
+        let declares = || ports().any(|(protocol, port)| self.inventory.workload_declares(id, protocol, port));
+        self.inventory.resolvers().contains_key(&id) || declares()
     }
 }
 

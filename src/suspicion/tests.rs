@@ -11,7 +11,7 @@ use crate::model::{Called, DirectionEvidence, Span, Timestamp, WorkloadKind};
 
 const SECOND: i64 = 1_000_000_000;
 
-/// Workloads as `Kind namespace/name port,port`; the ports are declared.
+/// Workloads as `Kind namespace/name port,port`; the ports are declared. With a further word they run in the network of the node.
 fn inventory(workloads: &[&str]) -> Inventory {
     let mut items = vec![
         json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-2"}, "spec": {"podCIDR": "10.244.2.0/24"},
@@ -38,9 +38,12 @@ fn inventory(workloads: &[&str]) -> Inventory {
                 json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": format!("{kind}{number}"), "controller": true}])
             }
         };
-        items.push(json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "c", "ports": ports}]},
+        let is_on_host = text.split(' ').nth(3).is_some();
+        let address = if is_on_host { "10.0.0.12".to_owned() } else { format!("10.244.1.{}", number + 10) };
+        let containers = json!([{"name": "c", "ports": ports}]);
+        items.push(json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": containers, "hostNetwork": is_on_host},
             "metadata": {"namespace": namespace, "name": name, "labels": {"app": label}, "ownerReferences": owners},
-            "status": {"podIP": format!("10.244.1.{}", number + 10)}}));
+            "status": {"podIP": address}}));
     }
     let mut builder = InventoryBuilder::new();
     builder.apply_value(json!({"apiVersion": "v1", "kind": "List", "items": items}));
@@ -274,6 +277,10 @@ fn names_are_asked_for_at_the_clusters_resolver() {
         let reasons = judge(&observe(&[(asked.clone(), seen(3, 0, 9))]), &inventory, &asked);
         assert_eq!(reasons, expected.then_some(Reason::ForeignResolver).into_iter().collect(), "{message}");
     }
+    let on_nodes = self::inventory(&["DaemonSet ops/cache 53 host"]);
+    let asked = Edge { protocol: Protocol::Udp, ..edge(WEB, "node", 53) };
+    let reasons = judge(&observe(&[(asked.clone(), seen(3, 0, 9))]), &on_nodes, &asked);
+    assert_eq!(reasons, BTreeSet::new(), "a cache of names on every node, in its network");
     let upstream = Edge { protocol: Protocol::Udp, ..edge(resolver, "8.8.8.8", 53) };
     let observation = observe(&[(upstream.clone(), seen(3, 0, 9))]);
     let subjects = BTreeSet::from(["kube-system".to_owned()]);

@@ -114,17 +114,17 @@ fn concerned(step: &Step) -> impl Iterator<Item = &WorkloadName> {
 }
 
 /// What makes the workloads that a step isolates open their connections anew.
-pub(super) fn restart(step: &Step) -> Vec<String> {
+pub(super) fn restart(namespace: &Namespace, step: &Step) -> Vec<String> {
     let mut restarts = Vec::new();
     let mut waits = Vec::new();
     let mut jobs = Vec::new();
-    for workload in concerned(step).filter(|workload| is_object_name(&workload.name)) {
-        let WorkloadName { namespace, name, kind } = workload;
+    let is_restarted = |workload: &&WorkloadName| is_restarted(namespace, workload);
+    for WorkloadName { namespace, name, kind } in concerned(step).filter(is_restarted) {
         if let Some((_, word)) = RESTARTED.iter().find(|(known, _)| *known == kind.0) {
             restarts.push(format!("kubectl rollout restart -n {namespace} {word}/{name}"));
             waits.push(format!("kubectl rollout status -n {namespace} {word}/{name} --timeout 10m"));
-        } else if kind.0 == "CronJob" {
-            // A job's name takes 63 characters at most, since its pods have it as a label.
+        } else {
+            // A CronJob. A job's name takes 63 characters at most, since its pods have it as a label.
             let short = name.get(..40).unwrap_or(name).trim_end_matches(['-', '.']);
             jobs.push(format!("kubectl create job -n {namespace} --from cronjob/{name} {short}-{}", suffix(step.phase)));
         }
@@ -133,12 +133,16 @@ pub(super) fn restart(step: &Step) -> Vec<String> {
 }
 
 /// The workloads that a step isolates and no command restarts.
-pub(super) fn not_restarted(step: &Step) -> Vec<String> {
-    let is_left = |workload: &&WorkloadName| {
-        let is_known = RESTARTED.iter().any(|(known, _)| *known == workload.kind.0) || workload.kind.0 == "CronJob";
-        !is_known || !is_object_name(&workload.name)
-    };
+pub(super) fn not_restarted(namespace: &Namespace, step: &Step) -> Vec<String> {
+    let is_left = |workload: &&WorkloadName| !is_restarted(namespace, workload);
     concerned(step).filter(is_left).map(|workload| format!("{} ({})", workload.name, workload.kind.0)).collect()
+}
+
+/// Whether a command restarts it. Not a CronJob that was suspended: somebody did not want it to run.
+fn is_restarted(namespace: &Namespace, workload: &WorkloadName) -> bool {
+    let is_known = RESTARTED.iter().any(|(known, _)| *known == workload.kind.0)
+        || workload.kind.0 == "CronJob" && namespace.schedules.contains_key(workload);
+    is_known && is_object_name(&workload.name)
 }
 
 const fn suffix(phase: Phase) -> &'static str {
@@ -180,6 +184,15 @@ pub(super) fn record(namespace: &Namespace, step: &Step) -> Vec<String> {
     ]
 }
 
+/// The decisions that count, as options: those that the plan was made with.
+fn deciding(places: &Places) -> String {
+    match &places.decisions {
+        Some(file) => format!(" --decisions {}", word(file)),
+        None if places.has_no_decisions => " --no-decisions".to_owned(),
+        None => String::new(),
+    }
+}
+
 /// What tells how a step went.
 pub(super) fn check(namespace: &Namespace, step: &Step, places: &Places) -> Vec<String> {
     let name = &namespace.name;
@@ -187,7 +200,11 @@ pub(super) fn check(namespace: &Namespace, step: &Step, places: &Places) -> Vec<
     vec![
         format!("kubectl get pods -n {name}"),
         format!("kubectl get events -n {name} --field-selector type=Warning --sort-by .lastTimestamp"),
-        format!("netpol-gen verify --policies {} --read {flows} --inventory {inventory}", word(&places.directory)),
+        format!(
+            "netpol-gen verify --policies {} --read {flows} --inventory {inventory}{}",
+            word(&places.directory),
+            deciding(places)
+        ),
     ]
 }
 
@@ -209,12 +226,20 @@ pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Plac
     let option = |name: &str, values: &[String]| -> String {
         values.iter().flat_map(|value| [" --".to_owned(), name.to_owned(), " ".to_owned(), word(value)]).collect()
     };
+    // Without what is known of how the first were learned, the next would be others: what is in quarantine would be allowed.
+    let how = [
+        option("namespace", &places.namespaces),
+        if places.includes_system && places.namespaces.is_empty() { " --system".to_owned() } else { String::new() },
+        if places.has_quarantine { " --quarantine".to_owned() } else { String::new() },
+        deciding(places),
+    ]
+    .concat();
     let (captures, inventories) = (option("read", &places.captures), option("inventory", &places.inventories));
     lines.push(format!(
-        "netpol-gen learn{captures} --read more.flows.zst{inventories} --inventory more.inventory.zst --output {new}"
+        "netpol-gen learn{captures} --read more.flows.zst{inventories} --inventory more.inventory.zst{how} --output {new}"
     ));
     lines.push(format!("netpol-gen diff {old} {new}{inventories} --inventory more.inventory.zst"));
-    lines.push(format!("netpol-gen plan --policies {new}{inventories} --inventory more.inventory.zst"));
+    lines.push(format!("netpol-gen plan --policies {new}{inventories} --inventory more.inventory.zst{}", deciding(places)));
     lines
 }
 

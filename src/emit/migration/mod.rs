@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::migration::{About, Migration, Namespace, Objection, Phase, Step};
+use crate::migration::{About, Change, Migration, Namespace, Objection, Phase, Step};
 use crate::model::{WorkloadName, length};
 use crate::verify::{Direction, PolicyName};
 
@@ -43,6 +43,16 @@ pub struct Places {
     pub captures: Vec<String>,
     /// The inventories that the plan is made with; none where the cluster itself was asked.
     pub inventories: Vec<String>,
+    /// The file of decisions, where it was named.
+    pub decisions: Option<String>,
+    /// Whether decisions are left out.
+    pub has_no_decisions: bool,
+    /// Whether the policies were learned with a quarantine.
+    pub has_quarantine: bool,
+    /// The namespaces that the policies were learned for, if they were named.
+    pub namespaces: Vec<String>,
+    /// Whether policies of the system's namespaces are among them.
+    pub includes_system: bool,
     /// What the evidence comes from, as a sentence without its full stop.
     pub evidence: String,
 }
@@ -197,11 +207,13 @@ impl<'a> Values<'a> {
             remove: format!("kubectl delete -k {}", commands::word(directory)),
             directory: directory.clone(),
         });
-        // With the whole deny gone, its ingress part need not come back.
-        let is_needed = |namespace: &Namespace, step: &Step| {
-            let has_ingress = namespace.steps.iter().any(|step| step.phase == Phase::DenyIngress);
-            !(step.is_done || step.phase == Phase::DenyEgress && has_ingress)
+        // With the whole deny gone, its ingress part need not come back; that of other policies, or of one that was there before, must.
+        let is_gone_later = |namespace: &Namespace, step: &Step| {
+            let ingress = namespace.steps.iter().find(|step| step.phase == Phase::DenyIngress);
+            let goes = |ingress: &Step, name| ingress.in_part.contains(name) && ingress.changes.get(name) != Some(&Change::Same);
+            step.phase == Phase::DenyEgress && ingress.is_some_and(|ingress| step.policies.keys().all(|name| goes(ingress, name)))
         };
+        let is_needed = |namespace: &Namespace, step: &Step| !step.is_done && !is_gone_later(namespace, step);
         let back = migration.namespaces.iter().rev();
         let steps = back.flat_map(|namespace| namespace.steps.iter().rev().map(move |step| (namespace, step)));
         let undo = steps.filter(|(namespace, step)| is_needed(namespace, step));
@@ -284,8 +296,8 @@ impl StepValues {
             isolates: step.isolates.keys().map(|direction| isolated(*direction)).collect(),
             diff: commands::diff(namespace, step, places),
             apply: commands::apply(namespace, step, places),
-            restart: commands::restart(step),
-            not_restarted: commands::not_restarted(step),
+            restart: commands::restart(namespace, step),
+            not_restarted: commands::not_restarted(namespace, step),
             // Where nobody is isolated, nothing changes for anyone.
             record: if step.isolates.is_empty() { Vec::new() } else { commands::record(namespace, step) },
             check: if step.isolates.is_empty() { Vec::new() } else { commands::check(namespace, step, places) },

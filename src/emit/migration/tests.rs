@@ -78,6 +78,7 @@ fn each_kind_is_restarted_in_its_way() {
     let long = format!("every-night-{}", "x".repeat(40));
     let all = [
         workload("CronJob", &long),
+        workload("CronJob", "suspended"),
         workload("DaemonSet", "agent"),
         workload("Deployment", "web"),
         workload("Job", "migrate"),
@@ -85,8 +86,10 @@ fn each_kind_is_restarted_in_its_way() {
         workload("Deployment", "a; reboot"),
     ];
     let step = step(&all);
+    let mut own = namespace(&all);
+    own.schedules.insert(all[0].clone(), ("0 3 * * *".to_owned(), Some(86_400)));
     assert_eq!(
-        restart(&step),
+        restart(&own, &step),
         [
             "kubectl rollout restart -n prod daemonset/agent".to_owned(),
             "kubectl rollout restart -n prod deployment/web".to_owned(),
@@ -95,7 +98,10 @@ fn each_kind_is_restarted_in_its_way() {
             format!("kubectl create job -n prod --from cronjob/{long} every-night-{}-after-ingress-deny", "x".repeat(28)),
         ]
     );
-    assert_eq!(not_restarted(&step), ["a; reboot (Deployment)", "canary (Rollout)", "migrate (Job)"]);
+    assert_eq!(
+        not_restarted(&own, &step),
+        ["a; reboot (Deployment)", "canary (Rollout)", "migrate (Job)", "suspended (CronJob)"]
+    );
 }
 
 /// Names of the cluster and words of findings are whatever someone wrote: none becomes markup, and none a command.

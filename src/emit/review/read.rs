@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::coverage::Coverage;
 use crate::emit::manifest;
@@ -22,6 +23,12 @@ pub struct Learned {
     pub findings: Vec<LearnedFinding>,
     /// How long was watched, and what that says.
     pub coverage: Option<Coverage>,
+    /// The namespaces that were asked for, if not all.
+    #[serde(default)]
+    pub scope: Option<Vec<String>>,
+    /// Something, if a quarantine was asked for.
+    #[serde(default)]
+    pub quarantine: Option<IgnoredAny>,
 }
 
 /// What was read.
