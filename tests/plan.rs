@@ -67,12 +67,27 @@ fn kustomized(folder: &Path) -> Vec<Value> {
     found
 }
 
-/// What a command of the plan does to a cluster.
+/// What `kubectl apply` makes of a policy that it did not make: what the file does not speak of stays, but for items of lists.
+fn merged(there: &Value, file: &Value) -> Value {
+    let (Value::Object(there), Value::Object(file)) = (there, file) else { return file.clone() };
+    let mut all = there.clone();
+    for (key, value) in file {
+        let merged = all.get(key).map_or_else(|| value.clone(), |there| merged(there, value));
+        all.insert(key.clone(), merged);
+    }
+    Value::Object(all)
+}
+
+/// What a command of the plan does to a cluster. What has no label of this tool was made by other means than `kubectl apply`.
 fn carry_out(line: &str, folder: &Path, cluster: &mut Cluster) {
     let words: Vec<&str> = line.split(' ').collect();
     let apply = |objects: Vec<Value>, cluster: &mut Cluster| {
         assert!(!objects.is_empty(), "{line}");
-        cluster.extend(objects.into_iter().map(|object| (key(&object), object)));
+        for object in objects {
+            let others = cluster.get(&key(&object)).filter(|there| there["metadata"]["labels"].is_null());
+            let applied = others.map_or_else(|| object.clone(), |there| merged(there, &object));
+            cluster.insert(key(&object), applied);
+        }
     };
     match words[..] {
         ["kubectl", "apply", "-k", path] => apply(kustomized(&folder.join(path)), cluster),
@@ -372,9 +387,14 @@ fn a_plan_made_again_says_what_is_left() {
     let mut old = dev[0].clone();
     old["metadata"]["name"] = json!("allow-egress-from-gone");
     let mut other = kustomized(&folder.path().join("policies/staging")).remove(0);
-    let before = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]});
-    other["spec"] = before.clone();
-    let items = [dev, vec![old, other]].concat();
+    // Of a deny that somebody else made, the selector and the rule would stay: it would deny nothing.
+    let metadata = |name: &str| json!({"namespace": "staging", "name": name});
+    other["metadata"] = metadata(other["metadata"]["name"].as_str().unwrap());
+    other["spec"] = json!({"podSelector": {"matchLabels": {"generation": "old"}}, "policyTypes": ["Ingress"], "ingress": [{}]});
+    let mut deny = other.clone();
+    deny["metadata"] = metadata("default-deny-all");
+    deny["spec"] = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]});
+    let items = [dev, vec![old, other, deny]].concat();
     let later = folder.path().join("later.json");
     fs::write(&later, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
     let more = ["--inventory", later.to_str().unwrap()];
@@ -389,6 +409,13 @@ fn a_plan_made_again_says_what_is_left() {
     for step in own("staging")["steps"].as_array().unwrap() {
         for line in texts(&step["apply"]) {
             carry_out(line, folder.path(), &mut cluster);
+        }
+    }
+    let replaces: Vec<&Value> = own("staging")["steps"].as_array().unwrap().iter().map(|step| &step["replaces"]).collect();
+    assert_eq!(replaces, [&json!(["allow-egress-from-api"]), &json!(["default-deny-all"]), &json!(["default-deny-all"])]);
+    for part in ["policies/staging", "policies/staging/default-deny"] {
+        for object in kustomized(&folder.path().join(part)) {
+            assert_eq!(cluster[&key(&object)]["spec"], object["spec"], "{:?}", key(&object));
         }
     }
     let undo: Vec<&str> = texts(&plan["undo"]).into_iter().filter(|line| line.contains("staging")).collect();

@@ -4,7 +4,8 @@
 //! objects come from the cluster, and one that Kubernetes would not accept gets into no command. No line ends in a comment, which
 //! some shells take for arguments when they are pasted.
 
-use serde_json::json;
+use k8s_openapi::api::networking::v1::NetworkPolicySpec;
+use serde_json::{Value, json};
 
 use crate::emit::plan::is_namespace_name;
 use crate::migration::{Change, Namespace, Phase, Step};
@@ -49,10 +50,38 @@ pub(super) fn diff(namespace: &Namespace, step: &Step, places: &Places) -> Vec<S
 
 /// What applies a step.
 pub(super) fn apply(namespace: &Namespace, step: &Step, places: &Places) -> Vec<String> {
-    if step.phase == Phase::Allow {
-        return vec![format!("kubectl apply {}", files(namespace, step, places))];
+    let mut lines = match step.phase {
+        Phase::Allow => vec![format!("kubectl apply {}", files(namespace, step, places))],
+        _ => step.policies.keys().map(|name| apply_one(name, step.in_part.contains(name), places)).collect(),
+    };
+    // `kubectl apply` removes only what it wrote by itself. Of a namesake that was made otherwise, rules and labels of the selector
+    // would stay: a deny that denies nothing, a policy that selects nobody.
+    for (name, change) in &step.changes {
+        let spec = step.policies.get(name).and_then(|policy| policy.spec.as_ref());
+        if let (Change::Replaces(old), Some(new)) = (change, spec)
+            && has_more(&json!(old), &json!(new))
+        {
+            lines.push(set_spec(name, new));
+        }
     }
-    step.policies.keys().map(|name| apply_one(name, step.in_part.contains(name), places)).collect()
+    lines
+}
+
+/// Whether an object has a member, at any depth, that the other one lacks. Lists are replaced as a whole.
+fn has_more(old: &Value, new: &Value) -> bool {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            old.iter().any(|(key, value)| new.get(key).is_none_or(|new| has_more(value, new)))
+        }
+        _ => false,
+    }
+}
+
+/// What gives a policy that is there these rules and no others.
+fn set_spec(name: &PolicyName, spec: &NetworkPolicySpec) -> String {
+    let patch = json!([{ "op": "replace", "path": "/spec", "value": spec }]).to_string();
+    let PolicyName { namespace, name } = name;
+    format!("kubectl patch networkpolicy -n {namespace} {name} --type json -p {}", word(&patch))
 }
 
 /// What takes a step back to how it was before.
@@ -72,11 +101,7 @@ pub(super) fn undo(namespace: &Namespace, step: &Step, places: &Places) -> Vec<S
         match change {
             Change::Same => {}
             Change::New => new.push(name.name.as_str()),
-            Change::Replaces(spec) => {
-                let patch = json!([{ "op": "replace", "path": "/spec", "value": spec }]).to_string();
-                let PolicyName { namespace, name } = name;
-                lines.push(format!("kubectl patch networkpolicy -n {namespace} {name} --type json -p {}", word(&patch)));
-            }
+            Change::Replaces(spec) => lines.push(set_spec(name, spec)),
         }
     }
     if !new.is_empty() {
@@ -227,9 +252,10 @@ pub(super) fn probe() -> Vec<String> {
         "metadata": { "name": "deny", "namespace": NAMESPACE },
         "spec": { "podSelector": {}, "policyTypes": ["Ingress"] },
     });
+    // Attached without standard input: that would be the lines after it, where all are pasted at once.
     let call = |name: &str| {
         format!(
-            "kubectl run -n {NAMESPACE} {name} --image {IMAGE} --rm -i --restart Never --command -- /agnhost connect \"$listener\" --timeout 5s && echo reached"
+            "kubectl run -n {NAMESPACE} {name} --image {IMAGE} --rm --attach --restart Never --command -- /agnhost connect \"$listener\" --timeout 5s && echo reached"
         )
     };
     vec![

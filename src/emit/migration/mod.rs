@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::migration::{About, Migration, Namespace, Objection, Phase, Step};
+use crate::migration::{About, Change, Migration, Namespace, Objection, Phase, Step};
 use crate::model::{WorkloadName, length};
 use crate::verify::{Direction, PolicyName};
 
@@ -127,6 +127,8 @@ struct StepValues {
     done: bool,
     policies: Vec<String>,
     isolates: Vec<Isolated>,
+    /// Policies of the cluster that get other rules.
+    replaces: Vec<String>,
     record: Vec<String>,
     diff: Vec<String>,
     apply: Vec<String>,
@@ -273,6 +275,11 @@ impl StepValues {
             workloads: names(step.isolates.get(&direction)),
             nothing: names(step.silences.get(&direction)),
         };
+        let is_replaced = |change: &Change| matches!(change, Change::Replaces(_));
+        let replaced = step.changes.iter().filter(|(_, change)| is_replaced(change));
+        let replaces: Vec<String> = replaced.map(|(name, _)| name.name.clone()).collect();
+        // Where nobody is isolated and no rule goes, nothing changes for anyone.
+        let is_felt = !(step.isolates.is_empty() && replaces.is_empty());
         Self {
             phase: match step.phase {
                 Phase::Allow => "allow",
@@ -286,9 +293,9 @@ impl StepValues {
             apply: commands::apply(namespace, step, places),
             restart: commands::restart(step),
             not_restarted: commands::not_restarted(step),
-            // Where nobody is isolated, nothing changes for anyone.
-            record: if step.isolates.is_empty() { Vec::new() } else { commands::record(namespace, step) },
-            check: if step.isolates.is_empty() { Vec::new() } else { commands::check(namespace, step, places) },
+            record: if is_felt { commands::record(namespace, step) } else { Vec::new() },
+            check: if is_felt { commands::check(namespace, step, places) } else { Vec::new() },
+            replaces,
             undo: commands::undo(namespace, step, places),
         }
     }
