@@ -149,12 +149,21 @@ pub(super) fn restart(step: &Step) -> Vec<String> {
             restarts.push(format!("kubectl rollout restart -n {namespace} {word}/{name}"));
             waits.push(format!("kubectl rollout status -n {namespace} {word}/{name} --timeout 10m"));
         } else if kind.0 == "CronJob" {
-            // A job's name takes 63 characters at most, since its pods have it as a label.
-            let short = name.get(..40).unwrap_or(name).trim_end_matches(['-', '.']);
-            jobs.push(format!("kubectl create job -n {namespace} --from cronjob/{name} {short}-{}", suffix(step.phase)));
+            jobs.extend(run_once(namespace, name, suffix(step.phase)));
         }
     }
     [restarts, waits, jobs].concat()
+}
+
+/// What runs a CronJob once, also when the step is taken a second time.
+fn run_once(namespace: &str, name: &str, suffix: &str) -> [String; 2] {
+    // A job's name takes 63 characters at most, since its pods have it as a label.
+    let short = name.get(..40).unwrap_or(name).trim_end_matches(['-', '.']);
+    let job = format!("{short}-{suffix}");
+    [
+        format!("kubectl delete job -n {namespace} {job} --ignore-not-found"),
+        format!("kubectl create job -n {namespace} --from cronjob/{name} {job}"),
+    ]
 }
 
 /// The workloads that a step isolates and no command restarts.
@@ -226,8 +235,7 @@ pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Plac
         lines.push(format!("kubectl rollout restart -n {name} deployment,statefulset,daemonset"));
     }
     for WorkloadName { namespace, name, .. } in schedules.iter().filter(|job| is_object_name(&job.name)) {
-        let short = name.get(..40).unwrap_or(name).trim_end_matches(['-', '.']);
-        lines.push(format!("kubectl create job -n {namespace} --from cronjob/{name} {short}-watched"));
+        lines.extend(run_once(namespace, name, "watched"));
     }
     // Into a directory of its own: what a person decided in the first one stays, and is compared.
     let (old, new) = (word(&places.directory), word(&format!("{}-next", places.directory)));
