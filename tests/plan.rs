@@ -428,6 +428,42 @@ fn a_plan_made_again_says_what_is_left() {
 }
 
 #[test]
+fn looking_longer_reads_all_that_was_kept_and_writes_over_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(capture("shop-namespaces.yaml"), folder.path().join("then.yaml")).unwrap();
+    fs::copy(capture("shop-namespaces.pcap"), folder.path().join("then.pcap")).unwrap();
+    let prepare = |policies: &str| {
+        let (now, policies) = (capture("shop-namespaces.yaml"), ["plan", "--format", "json", "--policies", policies]);
+        let (_, stdout, stderr) = run(folder.path(), &[policies.as_slice(), &["--inventory", &now]].concat());
+        let plan: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"));
+        texts(&plan["prepare"]).into_iter().map(|line| line.replace(&now, "now.yaml")).collect::<Vec<_>>()
+    };
+    let learn = |arguments: &str| {
+        let (code, _, stderr) = run(folder.path(), &arguments.split(' ').skip(1).collect::<Vec<_>>());
+        assert_eq!(code, Some(0), "{stderr}");
+    };
+    learn("netpol-gen learn --read then.pcap --inventory then.yaml --output policies");
+    let lines = prepare("policies");
+    assert_eq!(lines[0], "netpol-gen inventory --watch 24h --output more.inventory.zst");
+    let line = lines.iter().find(|line| line.starts_with("netpol-gen learn")).unwrap();
+    assert_eq!(
+        line,
+        "netpol-gen learn --read then.pcap --read more.flows.zst --inventory now.yaml --inventory then.yaml \
+         --inventory more.inventory.zst --output policies-next"
+    );
+    // The plan of what came of that.
+    fs::copy(folder.path().join("then.yaml"), folder.path().join("now.yaml")).unwrap();
+    fs::copy(folder.path().join("then.yaml"), folder.path().join("more.inventory.zst")).unwrap();
+    run(folder.path(), &["capture", "--read", "then.pcap", "--output", "more.flows.zst"]);
+    learn(line);
+    let again = prepare("policies-next");
+    assert_eq!(again[0], "netpol-gen inventory --watch 24h --output more-2.inventory.zst");
+    assert_eq!(again[1], "netpol-gen capture --duration 24h --output more-2.flows.zst");
+    let line = again.iter().find(|line| line.starts_with("netpol-gen learn")).unwrap();
+    assert!(line.contains("--read more.flows.zst --read then.pcap --read more-2.flows.zst --inventory"), "{line}");
+}
+
+#[test]
 fn a_file_of_several_policies_cannot_be_applied_step_by_step() {
     let folder = tempfile::tempdir().unwrap();
     learn(folder.path(), "shop-namespaces");

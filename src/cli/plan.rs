@@ -73,8 +73,11 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     let (evidence, source) = evidence(&arguments.policies, &policies, &mut reading, &inventory)?;
     places.evidence = source;
     places.leftover = leftover(&policies, &all, arguments);
-    places.captures = captures(&arguments.policies);
-    places.inventories = arguments.known.inventory.iter().map(|path| path.display().to_string()).collect();
+    let (captures, inventories) = learned_from(&arguments.policies);
+    places.captures = captures;
+    // Of those who are gone by now, only the inventories of then tell.
+    let given = arguments.known.inventory.iter().map(|path| path.display().to_string());
+    places.inventories = inventories.into_iter().chain(given).collect::<BTreeSet<String>>().into_iter().collect();
 
     let given: BTreeMap<PolicyName, Given> = policies
         .objects
@@ -202,11 +205,14 @@ fn evidence(
     }
 }
 
-/// The captures that the policies were learned from, if all are still where they were.
-fn captures(directory: &Path) -> Vec<String> {
+/// The captures and the inventories that the policies were learned from, if all of them are still where they were.
+fn learned_from(directory: &Path) -> (Vec<String>, Vec<String>) {
     let learned = fs::read_to_string(directory.join(REVIEW_JSON)).ok().and_then(|text| review::read(&text));
-    let sources = learned.map(|learned| learned.captures.sources).unwrap_or_default();
-    if sources.iter().all(|source| Path::new(source).is_file()) { sources } else { Vec::new() }
+    let (sources, inventories) =
+        learned.map(|learned| (learned.captures.sources, learned.captures.inventories)).unwrap_or_default();
+    let are_there =
+        sources.iter().all(|path| Path::new(path).is_file()) && inventories.iter().all(|path| Path::new(path).exists());
+    if are_there { (sources, inventories) } else { (Vec::new(), Vec::new()) }
 }
 
 fn of_review(learned: Learned) -> Option<Evidence> {

@@ -227,9 +227,21 @@ pub(super) fn check(namespace: &Namespace, step: &Step, places: &Places) -> Vec<
 
 /// What gathers the evidence that is missing: one longer look, with restarts in it.
 pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Places) -> Vec<String> {
+    // A plan that was made after looking longer has these lines too, and what was kept then is kept.
+    let is_taken = |name: &str| {
+        let mut kept = places.captures.iter().chain(&places.inventories);
+        kept.any(|path| path.rsplit('/').next().is_some_and(|file| file.split('.').next() == Some(name)))
+    };
+    let mut more = "more".to_owned();
+    for number in 2.. {
+        if !is_taken(&more) {
+            break;
+        }
+        more = format!("more-{number}");
+    }
     let mut lines = vec![
-        "netpol-gen inventory --watch 24h --output more.inventory.zst".to_owned(),
-        "netpol-gen capture --duration 24h --output more.flows.zst".to_owned(),
+        format!("netpol-gen inventory --watch 24h --output {more}.inventory.zst"),
+        format!("netpol-gen capture --duration 24h --output {more}.flows.zst"),
     ];
     for name in names.iter().filter(|name| is_namespace_name(name)) {
         lines.push(format!("kubectl rollout restart -n {name} deployment,statefulset,daemonset"));
@@ -244,10 +256,10 @@ pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Plac
     };
     let (captures, inventories) = (option("read", &places.captures), option("inventory", &places.inventories));
     lines.push(format!(
-        "netpol-gen learn{captures} --read more.flows.zst{inventories} --inventory more.inventory.zst --output {new}"
+        "netpol-gen learn{captures} --read {more}.flows.zst{inventories} --inventory {more}.inventory.zst --output {new}"
     ));
-    lines.push(format!("netpol-gen diff {old} {new}{inventories} --inventory more.inventory.zst"));
-    lines.push(format!("netpol-gen plan --policies {new}{inventories} --inventory more.inventory.zst"));
+    lines.push(format!("netpol-gen diff {old} {new}{inventories} --inventory {more}.inventory.zst"));
+    lines.push(format!("netpol-gen plan --policies {new}{inventories} --inventory {more}.inventory.zst"));
     lines
 }
 

@@ -41,7 +41,7 @@ pub struct Places {
     pub leftover: BTreeSet<PolicyName>,
     /// The captures that the policies were learned from, as far as they are still there.
     pub captures: Vec<String>,
-    /// The inventories that the plan is made with; none where the cluster itself was asked.
+    /// The inventories that the plan is made with, and those of the captures; none where the cluster itself was asked.
     pub inventories: Vec<String>,
     /// What the evidence comes from, as a sentence without its full stop.
     pub evidence: String,
