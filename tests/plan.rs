@@ -67,12 +67,27 @@ fn kustomized(folder: &Path) -> Vec<Value> {
     found
 }
 
-/// What a command of the plan does to a cluster.
+/// What `kubectl apply` makes of a policy that it did not make: what the file does not speak of stays, but for items of lists.
+fn merged(there: &Value, file: &Value) -> Value {
+    let (Value::Object(there), Value::Object(file)) = (there, file) else { return file.clone() };
+    let mut all = there.clone();
+    for (key, value) in file {
+        let merged = all.get(key).map_or_else(|| value.clone(), |there| merged(there, value));
+        all.insert(key.clone(), merged);
+    }
+    Value::Object(all)
+}
+
+/// What a command of the plan does to a cluster. What has no label of this tool was made by other means than `kubectl apply`.
 fn carry_out(line: &str, folder: &Path, cluster: &mut Cluster) {
     let words: Vec<&str> = line.split(' ').collect();
     let apply = |objects: Vec<Value>, cluster: &mut Cluster| {
         assert!(!objects.is_empty(), "{line}");
-        cluster.extend(objects.into_iter().map(|object| (key(&object), object)));
+        for object in objects {
+            let others = cluster.get(&key(&object)).filter(|there| there["metadata"]["labels"].is_null());
+            let applied = others.map_or_else(|| object.clone(), |there| merged(there, &object));
+            cluster.insert(key(&object), applied);
+        }
     };
     match words[..] {
         ["kubectl", "apply", "-k", path] => apply(kustomized(&folder.join(path)), cluster),
@@ -372,9 +387,14 @@ fn a_plan_made_again_says_what_is_left() {
     let mut old = dev[0].clone();
     old["metadata"]["name"] = json!("allow-egress-from-gone");
     let mut other = kustomized(&folder.path().join("policies/staging")).remove(0);
-    let before = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]});
-    other["spec"] = before.clone();
-    let items = [dev, vec![old, other]].concat();
+    // Of a deny that somebody else made, the selector and the rule would stay: it would deny nothing.
+    let metadata = |name: &str| json!({"namespace": "staging", "name": name});
+    other["metadata"] = metadata(other["metadata"]["name"].as_str().unwrap());
+    other["spec"] = json!({"podSelector": {"matchLabels": {"generation": "old"}}, "policyTypes": ["Ingress"], "ingress": [{}]});
+    let mut deny = other.clone();
+    deny["metadata"] = metadata("default-deny-all");
+    deny["spec"] = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]});
+    let items = [dev, vec![old, other, deny]].concat();
     let later = folder.path().join("later.json");
     fs::write(&later, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
     let more = ["--inventory", later.to_str().unwrap()];
@@ -391,6 +411,13 @@ fn a_plan_made_again_says_what_is_left() {
             carry_out(line, folder.path(), &mut cluster);
         }
     }
+    let replaces: Vec<&Value> = own("staging")["steps"].as_array().unwrap().iter().map(|step| &step["replaces"]).collect();
+    assert_eq!(replaces, [&json!(["allow-egress-from-api"]), &json!(["default-deny-all"]), &json!(["default-deny-all"])]);
+    for part in ["policies/staging", "policies/staging/default-deny"] {
+        for object in kustomized(&folder.path().join(part)) {
+            assert_eq!(cluster[&key(&object)]["spec"], object["spec"], "{:?}", key(&object));
+        }
+    }
     let undo: Vec<&str> = texts(&plan["undo"]).into_iter().filter(|line| line.contains("staging")).collect();
     for line in &undo {
         carry_out(line, folder.path(), &mut cluster);
@@ -398,6 +425,42 @@ fn a_plan_made_again_says_what_is_left() {
     assert_eq!(cluster.keys().collect::<Vec<_>>(), was.keys().collect::<Vec<_>>());
     assert!(cluster.iter().all(|(name, object)| object["spec"] == was[name]["spec"]), "{undo:?}");
     assert!(undo.iter().any(|line| line.starts_with("kubectl patch networkpolicy -n staging")), "{undo:?}");
+}
+
+#[test]
+fn looking_longer_reads_all_that_was_kept_and_writes_over_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(capture("shop-namespaces.yaml"), folder.path().join("then.yaml")).unwrap();
+    fs::copy(capture("shop-namespaces.pcap"), folder.path().join("then.pcap")).unwrap();
+    let prepare = |policies: &str| {
+        let (now, policies) = (capture("shop-namespaces.yaml"), ["plan", "--format", "json", "--policies", policies]);
+        let (_, stdout, stderr) = run(folder.path(), &[policies.as_slice(), &["--inventory", &now]].concat());
+        let plan: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"));
+        texts(&plan["prepare"]).into_iter().map(|line| line.replace(&now, "now.yaml")).collect::<Vec<_>>()
+    };
+    let learn = |arguments: &str| {
+        let (code, _, stderr) = run(folder.path(), &arguments.split(' ').skip(1).collect::<Vec<_>>());
+        assert_eq!(code, Some(0), "{stderr}");
+    };
+    learn("netpol-gen learn --read then.pcap --inventory then.yaml --output policies");
+    let lines = prepare("policies");
+    assert_eq!(lines[0], "netpol-gen inventory --watch 24h --output more.inventory.zst");
+    let line = lines.iter().find(|line| line.starts_with("netpol-gen learn")).unwrap();
+    assert_eq!(
+        line,
+        "netpol-gen learn --read then.pcap --read more.flows.zst --inventory now.yaml --inventory then.yaml \
+         --inventory more.inventory.zst --output policies-next"
+    );
+    // The plan of what came of that.
+    fs::copy(folder.path().join("then.yaml"), folder.path().join("now.yaml")).unwrap();
+    fs::copy(folder.path().join("then.yaml"), folder.path().join("more.inventory.zst")).unwrap();
+    run(folder.path(), &["capture", "--read", "then.pcap", "--output", "more.flows.zst"]);
+    learn(line);
+    let again = prepare("policies-next");
+    assert_eq!(again[0], "netpol-gen inventory --watch 24h --output more-2.inventory.zst");
+    assert_eq!(again[1], "netpol-gen capture --duration 24h --output more-2.flows.zst");
+    let line = again.iter().find(|line| line.starts_with("netpol-gen learn")).unwrap();
+    assert!(line.contains("--read more.flows.zst --read then.pcap --read more-2.flows.zst --inventory"), "{line}");
 }
 
 #[test]

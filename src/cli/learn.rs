@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::capture;
 use crate::coverage::{Coverage, Discovery, blind_spots, candidates};
@@ -44,7 +44,8 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         None => Templates::embedded()?,
     };
     let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
-    let Some(Sources { captures, inventory, is_whole }) = sources(arguments, &options)? else { return Ok(exit::DONE) };
+    let Some(sources) = sources(arguments, &options)? else { return Ok(exit::DONE) };
+    let Sources { captures, inventories, inventory, is_whole } = sources;
     let inputs = capture::expand(&captures)?;
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&arguments.vxlan_port);
@@ -68,6 +69,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     decided.decisions.ignore(&mut findings);
     decided.decisions.conclude(options.namespaces.as_ref(), &mut findings);
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
+    summary.captures.inventories = inventories.iter().map(|path| path.display().to_string()).collect();
     summary.decisions = decided.summary(&rejected);
     let (proof, quarantine) = prove(&reading.observation, &inventory, (&set, &quarantined), &reasons, &rejected)?;
     summary.quarantine = arguments.quarantine.then_some(quarantine);
@@ -108,6 +110,8 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
 /// What is learned from.
 struct Sources {
     captures: Vec<String>,
+    /// The files that `inventory` is from; none where the cluster was asked for its present state alone.
+    inventories: Vec<PathBuf>,
     inventory: Inventory,
     /// Whether a live capture kept all that it saw.
     is_whole: bool,
@@ -123,7 +127,7 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
             return Ok(None);
         }
         let inventory = inventory::snapshot::load(&inventories, options)?;
-        return Ok(Some(Sources { captures, inventory, is_whole }));
+        return Ok(Some(Sources { captures, inventories, inventory, is_whole }));
     }
     let captures = arguments.read.clone();
     let inventory = match arguments.inventory.as_slice() {
@@ -133,7 +137,7 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
         [] => return Err(Failure::NoInventory),
         given => inventory::snapshot::load(given, options)?,
     };
-    Ok(Some(Sources { captures, inventory, is_whole: true }))
+    Ok(Some(Sources { captures, inventories: arguments.inventory.clone(), inventory, is_whole: true }))
 }
 
 /// Lists all codes of findings.

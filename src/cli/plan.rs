@@ -79,11 +79,14 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     let path = arguments.policies.join(REVIEW_JSON);
     let learned = learned(&path)?;
     let learning = learned.as_ref();
-    places.captures = learning.map(captures).unwrap_or_default();
+    let (captures, inventories) = learning.map(learned_from).unwrap_or_default();
+    places.captures = captures;
     places.namespaces = learning.and_then(|learned| learned.scope.clone()).unwrap_or_default();
     places.has_quarantine = !quarantined.is_empty() || learning.is_some_and(|learned| learned.quarantine.is_some());
     places.includes_system = given.keys().any(|name| SYSTEM_NAMESPACES.contains(&name.namespace.as_str()));
-    places.inventories = arguments.known.inventory.iter().map(|path| path.display().to_string()).collect();
+    // Of those who are gone by now, only the inventories of then tell.
+    let own = arguments.known.inventory.iter().map(|path| path.display().to_string());
+    places.inventories = inventories.into_iter().chain(own).collect::<BTreeSet<String>>().into_iter().collect();
     places.decisions = arguments.deciding.decisions.as_ref().map(|path| path.display().to_string());
     places.has_no_decisions = arguments.deciding.no_decisions;
     places.leftover = leftover(&policies, &all, arguments);
@@ -224,10 +227,12 @@ fn evidence(
     }
 }
 
-/// The captures that the policies were learned from, if all are still where they were.
-fn captures(learned: &Learned) -> Vec<String> {
-    let sources = &learned.captures.sources;
-    if sources.iter().all(|source| Path::new(source).is_file()) { sources.clone() } else { Vec::new() }
+/// The captures and the inventories that the policies were learned from, if all of them are still where they were.
+fn learned_from(learned: &Learned) -> (Vec<String>, Vec<String>) {
+    let (sources, inventories) = (&learned.captures.sources, &learned.captures.inventories);
+    let are_there =
+        sources.iter().all(|path| Path::new(path).is_file()) && inventories.iter().all(|path| Path::new(path).exists());
+    if are_there { (sources.clone(), inventories.clone()) } else { (Vec::new(), Vec::new()) }
 }
 
 fn of_review(learned: Learned) -> Option<Evidence> {

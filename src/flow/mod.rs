@@ -13,6 +13,7 @@ mod conversation;
 mod floods;
 mod key;
 mod names;
+mod patience;
 pub mod record;
 mod recorder;
 mod sightings;

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use crate::decode::{DnsMessage, IcmpError, Packet, Transport};
 use crate::model::{Code, Endpoint, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
 
-use super::conversation::{Conversation, Fact, Standing};
+use super::conversation::{Conversation, Fact};
 use super::floods::Floods;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
 use super::names::Names;
+use super::patience::{STREAM_SILENCE, Worth, patience, silence, worth};
 use super::record::{self, Record};
 use super::recorder::Recorder;
 use super::sightings::{Sighting, Sightings};
@@ -16,18 +17,9 @@ use super::slots::{Seen, Slots, Taken, Took};
 use super::step::{Batch, Step, What, is_for_many, is_port_zero, tcp_fact};
 use super::{REORDERING, SECOND};
 
-/// After this silence a UDP exchange is another one: the time Linux keeps a UDP stream in its connection tracking
-/// (`nf_conntrack_udp_timeout_stream`), after which a reply is no reply any more.
-const UDP_SILENCE: i64 = 120 * SECOND;
-/// A TCP connection or SCTP association without a packet for a day is given up; pools keep connections open that long.
-const STREAM_SILENCE: i64 = 24 * 3600 * SECOND;
-/// How long facts of a connection that is over, or that was never answered, are waited for.
-const AFTERMATH: i64 = 300 * SECOND;
-/// Where there is no room to wait longer for facts of a connection that is over. Another node's flow file tells of it within its ten seconds;
-/// what comes later still is put together by its initial sequence numbers.
-const STRAGGLERS: i64 = 15 * SECOND;
 /// Capture time between two sweeps of the table.
 const SWEEP_EVERY: i64 = 60 * SECOND;
+
 /// What the table had to do to stay within its bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableTally {
@@ -572,44 +564,5 @@ impl FlowTable {
             }
         }
         closed
-    }
-}
-
-/// What is lost with a conversation that is closed early, least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Worth {
-    /// An attempt that got no answer yet.
-    Attempt,
-    /// Nothing: it has come to its end, and no packet of it is on the way any more.
-    Over,
-    /// What one side sent may get its answer yet.
-    OneSided,
-    /// What comes later would look like another conversation.
-    Answered,
-}
-
-fn worth(seen: Seen<'_>, now: Timestamp) -> Worth {
-    match seen.standing() {
-        Standing::Attempt => Worth::Attempt,
-        _ if seen.is_over() && now.since(seen.last()) > STRAGGLERS => Worth::Over,
-        Standing::OneSided => Worth::OneSided,
-        Standing::Answered => Worth::Answered,
-    }
-}
-
-/// The silence after which packets between the same endpoints are another conversation.
-const fn silence(protocol: Protocol) -> i64 {
-    match protocol {
-        Protocol::Udp => UDP_SILENCE,
-        Protocol::Tcp | Protocol::Sctp => STREAM_SILENCE,
-    }
-}
-
-/// How long a conversation's silence may last before it is finished.
-fn patience(seen: Seen<'_>) -> i64 {
-    match seen.protocol {
-        Protocol::Udp => UDP_SILENCE,
-        Protocol::Tcp | Protocol::Sctp if seen.is_over() || seen.standing() != Standing::Answered => AFTERMATH,
-        Protocol::Tcp | Protocol::Sctp => STREAM_SILENCE,
     }
 }

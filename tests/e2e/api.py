@@ -4,12 +4,14 @@ In: method, path, object. Out: the answer as plain dictionaries. A refusal is an
 not there is a `ConnectionError`, so that a loop can try again and a scenario can say what it waited for.
 """
 
+import contextlib
 import ctypes
 import http.client
 import json
 import os
 import socket
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 from keys import Keys
@@ -30,13 +32,14 @@ def setns(descriptor: int) -> None:
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def connect_inside(netns: str, address: tuple[str, int], seconds: float) -> socket.socket:
-    """A connection that starts in the namespace. Only the calling thread goes there, and it comes back; the socket stays."""
+@contextlib.contextmanager
+def inside(netns: str) -> Iterator[None]:
+    """In the namespace while the body runs. Only the calling thread goes there, and it comes back; sockets made there stay."""
     home, there = os.open("/proc/thread-self/ns/net", os.O_RDONLY), os.open(f"/run/netns/{netns}", os.O_RDONLY)
     try:
         setns(there)
         try:
-            return socket.create_connection(address, timeout=seconds)
+            yield
         finally:
             setns(home)
     finally:
@@ -50,7 +53,9 @@ class Connection(http.client.HTTPSConnection):
         self.netns, self.address, self.tls = netns, address, context
 
     def connect(self) -> None:
-        self.sock = self.tls.wrap_socket(connect_inside(self.netns, self.address, 5), server_hostname=self.host)
+        with inside(self.netns):
+            plain = socket.create_connection(self.address, timeout=5)
+        self.sock = self.tls.wrap_socket(plain, server_hostname=self.host)
 
 
 class Api:

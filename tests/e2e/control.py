@@ -65,6 +65,7 @@ class ControlPlane:
             f"--tls-cert-file={keys.path('server.crt')}", f"--tls-private-key-file={keys.path('server.key')}",
             "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={keys.path('accounts.pub')}",
             f"--service-account-signing-key-file={keys.path('accounts.key')}",
+            "--kubelet-preferred-address-types=InternalIP",  # nobody resolves the nodes' names
         ])
         wait("the API server", self.is_ready)
 

@@ -22,7 +22,8 @@ def run_job(application: Application, name: str = "report", delay: int = 0, ends
     manifest = (HERE / "shop" / "report.yaml").read_text().replace("NAME", name).replace("DELAY", str(delay))
     ground.kubectl("apply", "-f", "-", given=manifest)
     ground.kubectl("wait", f"--for=condition={ends}", "--timeout=30s", "-n", "billing", f"job/{name}")
-    wait("the job to be gone", lambda: not ground.api.items("/apis/batch/v1/namespaces/billing/jobs"), 30)
+    jobs = "/apis/batch/v1/namespaces/billing/jobs"
+    wait("the job to be gone", lambda: name not in {job["metadata"]["name"] for job in ground.api.items(jobs)}, 30)
 
 
 def quiet_days(application: Application) -> None:

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import logs
 from api import Api
 from control import PODS, ControlPlane, start_enforcer, start_proxy
 from keys import make
@@ -42,6 +43,7 @@ class Ground(Network):
         self.programs, self.enforcer = programs, enforcer
         self.loops: list[Loop] = []
         self.enforcing: subprocess.Popen[bytes] | None = None
+        self.logs: logs.Listener | None = None
 
     def __enter__(self) -> "Ground":
         super().__enter__()
@@ -66,6 +68,8 @@ class Ground(Network):
         for loop in reversed(self.loops):
             loop.stop()
         self.loops.clear()
+        if self.logs:
+            self.logs.stop()
         if keep := os.environ.get("E2E_LOGS"):
             self.keep_logs(Path(keep))
         super().__exit__()
@@ -80,7 +84,8 @@ class Ground(Network):
                                                    "spec": {"podCIDR": pods, "podCIDRs": [pods]}})
             self.api.patch(f"/api/v1/nodes/{name}/status", {"status": {
                 "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
-                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]}})
+                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": logs.PORT}}}})
 
     def start_node(self) -> None:
         """What runs on the node, and the way of its pods to the outside under the node's address."""
@@ -91,6 +96,7 @@ class Ground(Network):
         self.loop("names", 0.5, Names(self.names, self.api, OUTSIDE_NAMES).step)
         self.kubelet = Kubelet(self, node, "node-1", self.api)
         self.loop("kubelet", 0.2, self.kubelet.step)
+        self.logs = logs.Listener(node.netns, NODE, self.keys, self.folder)
 
     def enforce(self) -> None:
         """Start the enforcer; it works on from here."""

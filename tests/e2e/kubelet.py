@@ -6,7 +6,7 @@ Failed when its programs ended for good, gone when it was deleted.
 
 The lowest free address is given out, so an address that was freed goes to the next pod at once: what learns from traffic has to cope.
 There are no images: a container is its command, run in a folder of its own, with `PROGRAMS` naming the folder of the application's
-programs and `NAMES` that of the name server's records.
+programs and `NAMES` that of the name server's records. A command that an image would have at its root is one of these programs.
 """
 
 import os
@@ -102,8 +102,11 @@ class Kubelet:
         folder.mkdir(exist_ok=True)
         given = {entry["name"]: entry.get("value", "") for entry in container.get("env", ())}
         with (self.network.folder / f"{name}.log").open("ab") as log:
+            program, *rest = [*container.get("command", ()), *container.get("args", ())]
+            if program.startswith("/"):
+                program = str(PROGRAMS / program[1:])
             one.programs[container["name"]] = one.host.start(
-                [*container.get("command", ()), *container.get("args", ())], stdout=log, stderr=log, cwd=folder,
+                [program, *rest], stdout=log, stderr=log, cwd=folder,
                 env={"PATH": os.environ["PATH"], "PROGRAMS": str(PROGRAMS), "NAMES": str(self.network.names), **given})
 
     def watch(self, uid: str, pod: Object) -> None:

@@ -5,10 +5,12 @@ event can be watched in every way.
 """
 
 import contextlib
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from application import Application
 from control import start, wait
@@ -47,13 +49,14 @@ def offline(application: Application, output: Path) -> Iterator[None]:
 
 
 class Program:
-    """The tool at work on the node, beside a scenario. `shell` is a script that runs it as `"$@"`."""
+    """The tool at work on the node, beside a scenario. `shell` is a script that runs it as `"$@"`; options are those of `Popen`."""
 
-    def __init__(self, application: Application, *arguments: str, name: str = "", shell: str = "") -> None:
+    def __init__(self, application: Application, *arguments: str, name: str = "", shell: str = "", **options: Any) -> None:
         self.name = name or arguments[0]
         self.log = application.ground.folder / f"netpol-gen-{self.name}.log"
         wrapped = ["sh", "-c", shell, "sh"] if shell else []
-        self.process = start(application.ground.node_1, f"netpol-gen-{self.name}", [*wrapped, str(application.tool), *arguments])
+        command = [*wrapped, str(application.tool), *arguments]
+        self.process = start(application.ground.node_1, f"netpol-gen-{self.name}", command, **options)
 
     def told(self) -> str:
         return self.log.read_text(errors="replace")
@@ -70,6 +73,11 @@ class Program:
         expect(self.process.poll() is None, f"{self.name} ended before it was killed, with {self.process.returncode}\n{self.told()}")
         self.process.kill()
         self.process.wait(10)
+
+    def interrupt(self) -> str:
+        """Ctrl-C, which ends it in order; what it told."""
+        self.process.send_signal(signal.SIGINT)
+        return self.finish(20)
 
     def finish(self, seconds: float, code: int = 0) -> str:
         """What it told, once it has ended by itself, with this exit code."""

@@ -4,7 +4,8 @@
 //! objects come from the cluster, and one that Kubernetes would not accept gets into no command. No line ends in a comment, which
 //! some shells take for arguments when they are pasted.
 
-use serde_json::json;
+use k8s_openapi::api::networking::v1::NetworkPolicySpec;
+use serde_json::{Value, json};
 
 use crate::emit::plan::is_namespace_name;
 use crate::migration::{Change, Namespace, Phase, Step};
@@ -49,10 +50,38 @@ pub(super) fn diff(namespace: &Namespace, step: &Step, places: &Places) -> Vec<S
 
 /// What applies a step.
 pub(super) fn apply(namespace: &Namespace, step: &Step, places: &Places) -> Vec<String> {
-    if step.phase == Phase::Allow {
-        return vec![format!("kubectl apply {}", files(namespace, step, places))];
+    let mut lines = match step.phase {
+        Phase::Allow => vec![format!("kubectl apply {}", files(namespace, step, places))],
+        _ => step.policies.keys().map(|name| apply_one(name, step.in_part.contains(name), places)).collect(),
+    };
+    // `kubectl apply` removes only what it wrote by itself. Of a namesake that was made otherwise, rules and labels of the selector
+    // would stay: a deny that denies nothing, a policy that selects nobody.
+    for (name, change) in &step.changes {
+        let spec = step.policies.get(name).and_then(|policy| policy.spec.as_ref());
+        if let (Change::Replaces(old), Some(new)) = (change, spec)
+            && has_more(&json!(old), &json!(new))
+        {
+            lines.push(set_spec(name, new));
+        }
     }
-    step.policies.keys().map(|name| apply_one(name, step.in_part.contains(name), places)).collect()
+    lines
+}
+
+/// Whether an object has a member, at any depth, that the other one lacks. Lists are replaced as a whole.
+fn has_more(old: &Value, new: &Value) -> bool {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            old.iter().any(|(key, value)| new.get(key).is_none_or(|new| has_more(value, new)))
+        }
+        _ => false,
+    }
+}
+
+/// What gives a policy that is there these rules and no others.
+fn set_spec(name: &PolicyName, spec: &NetworkPolicySpec) -> String {
+    let patch = json!([{ "op": "replace", "path": "/spec", "value": spec }]).to_string();
+    let PolicyName { namespace, name } = name;
+    format!("kubectl patch networkpolicy -n {namespace} {name} --type json -p {}", word(&patch))
 }
 
 /// What takes a step back to how it was before.
@@ -72,11 +101,7 @@ pub(super) fn undo(namespace: &Namespace, step: &Step, places: &Places) -> Vec<S
         match change {
             Change::Same => {}
             Change::New => new.push(name.name.as_str()),
-            Change::Replaces(spec) => {
-                let patch = json!([{ "op": "replace", "path": "/spec", "value": spec }]).to_string();
-                let PolicyName { namespace, name } = name;
-                lines.push(format!("kubectl patch networkpolicy -n {namespace} {name} --type json -p {}", word(&patch)));
-            }
+            Change::Replaces(spec) => lines.push(set_spec(name, spec)),
         }
     }
     if !new.is_empty() {
@@ -124,12 +149,21 @@ pub(super) fn restart(namespace: &Namespace, step: &Step) -> Vec<String> {
             restarts.push(format!("kubectl rollout restart -n {namespace} {word}/{name}"));
             waits.push(format!("kubectl rollout status -n {namespace} {word}/{name} --timeout 10m"));
         } else {
-            // A CronJob. A job's name takes 63 characters at most, since its pods have it as a label.
-            let short = name.get(..40).unwrap_or(name).trim_end_matches(['-', '.']);
-            jobs.push(format!("kubectl create job -n {namespace} --from cronjob/{name} {short}-{}", suffix(step.phase)));
+            jobs.extend(run_once(namespace, name, suffix(step.phase)));
         }
     }
     [restarts, waits, jobs].concat()
+}
+
+/// What runs a CronJob once, also when the step is taken a second time.
+fn run_once(namespace: &str, name: &str, suffix: &str) -> [String; 2] {
+    // A job's name takes 63 characters at most, since its pods have it as a label.
+    let short = name.get(..40).unwrap_or(name).trim_end_matches(['-', '.']);
+    let job = format!("{short}-{suffix}");
+    [
+        format!("kubectl delete job -n {namespace} {job} --ignore-not-found"),
+        format!("kubectl create job -n {namespace} --from cronjob/{name} {job}"),
+    ]
 }
 
 /// The workloads that a step isolates and no command restarts.
@@ -210,16 +244,27 @@ pub(super) fn check(namespace: &Namespace, step: &Step, places: &Places) -> Vec<
 
 /// What gathers the evidence that is missing: one longer look, with restarts in it.
 pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Places) -> Vec<String> {
+    // A plan that was made after looking longer has these lines too, and what was kept then is kept.
+    let is_taken = |name: &str| {
+        let mut kept = places.captures.iter().chain(&places.inventories);
+        kept.any(|path| path.rsplit('/').next().is_some_and(|file| file.split('.').next() == Some(name)))
+    };
+    let mut more = "more".to_owned();
+    for number in 2.. {
+        if !is_taken(&more) {
+            break;
+        }
+        more = format!("more-{number}");
+    }
     let mut lines = vec![
-        "netpol-gen inventory --watch 24h --output more.inventory.zst".to_owned(),
-        "netpol-gen capture --duration 24h --output more.flows.zst".to_owned(),
+        format!("netpol-gen inventory --watch 24h --output {more}.inventory.zst"),
+        format!("netpol-gen capture --duration 24h --output {more}.flows.zst"),
     ];
     for name in names.iter().filter(|name| is_namespace_name(name)) {
         lines.push(format!("kubectl rollout restart -n {name} deployment,statefulset,daemonset"));
     }
     for WorkloadName { namespace, name, .. } in schedules.iter().filter(|job| is_object_name(&job.name)) {
-        let short = name.get(..40).unwrap_or(name).trim_end_matches(['-', '.']);
-        lines.push(format!("kubectl create job -n {namespace} --from cronjob/{name} {short}-watched"));
+        lines.extend(run_once(namespace, name, "watched"));
     }
     // Into a directory of its own: what a person decided in the first one stays, and is compared.
     let (old, new) = (word(&places.directory), word(&format!("{}-next", places.directory)));
@@ -236,10 +281,10 @@ pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Plac
     .concat();
     let (captures, inventories) = (option("read", &places.captures), option("inventory", &places.inventories));
     lines.push(format!(
-        "netpol-gen learn{captures} --read more.flows.zst{inventories} --inventory more.inventory.zst{how} --output {new}"
+        "netpol-gen learn{captures} --read {more}.flows.zst{inventories} --inventory {more}.inventory.zst{how} --output {new}"
     ));
-    lines.push(format!("netpol-gen diff {old} {new}{inventories} --inventory more.inventory.zst"));
-    lines.push(format!("netpol-gen plan --policies {new}{inventories} --inventory more.inventory.zst{}", deciding(places)));
+    lines.push(format!("netpol-gen diff {old} {new}{inventories} --inventory {more}.inventory.zst"));
+    lines.push(format!("netpol-gen plan --policies {new}{inventories} --inventory {more}.inventory.zst{}", deciding(places)));
     lines
 }
 
@@ -252,9 +297,10 @@ pub(super) fn probe() -> Vec<String> {
         "metadata": { "name": "deny", "namespace": NAMESPACE },
         "spec": { "podSelector": {}, "policyTypes": ["Ingress"] },
     });
+    // Attached without standard input: that would be the lines after it, where all are pasted at once.
     let call = |name: &str| {
         format!(
-            "kubectl run -n {NAMESPACE} {name} --image {IMAGE} --rm -i --restart Never --command -- /agnhost connect \"$listener\" --timeout 5s && echo reached"
+            "kubectl run -n {NAMESPACE} {name} --image {IMAGE} --rm --attach --restart Never --command -- /agnhost connect \"$listener\" --timeout 5s && echo reached"
         )
     };
     vec![

@@ -41,7 +41,7 @@ pub struct Places {
     pub leftover: BTreeSet<PolicyName>,
     /// The captures that the policies were learned from, as far as they are still there.
     pub captures: Vec<String>,
-    /// The inventories that the plan is made with; none where the cluster itself was asked.
+    /// The inventories that the plan is made with, and those of the captures; none where the cluster itself was asked.
     pub inventories: Vec<String>,
     /// The file of decisions, where it was named.
     pub decisions: Option<String>,
@@ -137,6 +137,8 @@ struct StepValues {
     done: bool,
     policies: Vec<String>,
     isolates: Vec<Isolated>,
+    /// Policies of the cluster that get other rules.
+    replaces: Vec<String>,
     record: Vec<String>,
     diff: Vec<String>,
     apply: Vec<String>,
@@ -285,6 +287,11 @@ impl StepValues {
             workloads: names(step.isolates.get(&direction)),
             nothing: names(step.silences.get(&direction)),
         };
+        let is_replaced = |change: &Change| matches!(change, Change::Replaces(_));
+        let replaced = step.changes.iter().filter(|(_, change)| is_replaced(change));
+        let replaces: Vec<String> = replaced.map(|(name, _)| name.name.clone()).collect();
+        // Where nobody is isolated and no rule goes, nothing changes for anyone.
+        let is_felt = !(step.isolates.is_empty() && replaces.is_empty());
         Self {
             phase: match step.phase {
                 Phase::Allow => "allow",
@@ -298,9 +305,9 @@ impl StepValues {
             apply: commands::apply(namespace, step, places),
             restart: commands::restart(namespace, step),
             not_restarted: commands::not_restarted(namespace, step),
-            // Where nobody is isolated, nothing changes for anyone.
-            record: if step.isolates.is_empty() { Vec::new() } else { commands::record(namespace, step) },
-            check: if step.isolates.is_empty() { Vec::new() } else { commands::check(namespace, step, places) },
+            record: if is_felt { commands::record(namespace, step) } else { Vec::new() },
+            check: if is_felt { commands::check(namespace, step, places) } else { Vec::new() },
+            replaces,
             undo: commands::undo(namespace, step, places),
         }
     }

@@ -95,6 +95,7 @@ fn each_kind_is_restarted_in_its_way() {
             "kubectl rollout restart -n prod deployment/web".to_owned(),
             "kubectl rollout status -n prod daemonset/agent --timeout 10m".to_owned(),
             "kubectl rollout status -n prod deployment/web --timeout 10m".to_owned(),
+            format!("kubectl delete job -n prod every-night-{}-after-ingress-deny --ignore-not-found", "x".repeat(28)),
             format!("kubectl create job -n prod --from cronjob/{long} every-night-{}-after-ingress-deny", "x".repeat(28)),
         ]
     );

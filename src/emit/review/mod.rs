@@ -68,6 +68,9 @@ pub struct Summary {
 pub struct Captures {
     /// Files or interfaces, in order.
     pub sources: Vec<String>,
+    /// The files that said who is who; none where the cluster was asked, or nobody is to ask them again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inventories: Vec<String>,
     /// When the first frame was captured, in RFC 3339; `null` without frames.
     pub first: Option<String>,
     /// When the last one was.
@@ -83,6 +86,7 @@ impl Captures {
         sources.sort();
         Self {
             sources,
+            inventories: Vec::new(),
             first: span.map(|span| span.first().to_string()),
             last: span.map(|span| span.last().to_string()),
             seconds: span.map_or(0, |span| u64::try_from(span.length() / 1_000_000_000).unwrap_or(0)),

@@ -36,6 +36,9 @@ pub struct Learned {
 pub struct LearnedCaptures {
     /// Files or interfaces.
     pub sources: Vec<String>,
+    /// Files that said who is who.
+    #[serde(default)]
+    pub inventories: Vec<String>,
 }
 
 /// One namespace.

@@ -3,6 +3,6 @@
 from collections.abc import Callable
 
 from application import Application
-from scenarios import broken, circle
+from scenarios import broken, circle, planned
 
-SCENARIOS: dict[str, Callable[[Application], None]] = {**circle.SCENARIOS, **broken.SCENARIOS}
+SCENARIOS: dict[str, Callable[[Application], None]] = {**circle.SCENARIOS, **broken.SCENARIOS, **planned.SCENARIOS}
