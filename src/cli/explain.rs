@@ -190,7 +190,7 @@ impl Asked<'_> {
 
     /// The rules in quarantine that would allow it; none where they are not enough.
     fn in_quarantine(&self, with: &Policies) -> Result<BTreeSet<RuleName>, Failure> {
-        let evaluator = Evaluator::new(&with.list(), self.world)?;
+        let evaluator = Evaluator::new(with.list(), self.world)?;
         let cases = verify::explain(&evaluator, &self.from.places, &self.to.places, self.protocol, self.port.get());
         if cases.iter().any(|case| case.verdict.answer() != Answer::Allowed) {
             return Ok(BTreeSet::new());
