@@ -287,9 +287,8 @@ impl StepValues {
             workloads: names(step.isolates.get(&direction)),
             nothing: names(step.silences.get(&direction)),
         };
-        let is_replaced = |change: &Change| matches!(change, Change::Replaces(_));
-        let replaced = step.changes.iter().filter(|(_, change)| is_replaced(change));
-        let replaces: Vec<String> = replaced.map(|(name, _)| name.name.clone()).collect();
+        let namesakes = step.changes.iter().filter(|(_, change)| matches!(change, Change::Replaces(_)));
+        let replaces: Vec<String> = namesakes.map(|(name, _)| name.name.clone()).collect();
         // Where nobody is isolated and no rule goes, nothing changes for anyone.
         let is_felt = !(step.isolates.is_empty() && replaces.is_empty());
         Self {
