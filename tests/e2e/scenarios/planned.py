@@ -239,7 +239,7 @@ def circle(application: Application) -> None:
             shell.paste([line for line in one.block("Have connections opened anew") if " job " in line])
         wait("the jobs", lambda: settled(application, "billing"), 40)
         in_force(application, LEARNED)
-        shell.paste(next(one for one in sections if one.heading == "The way back").block("All of it, last step first"))
+        shell.paste(next(one for one in sections if one.heading == "The way back").block("All steps that are left, last step first"))
         expect_specs(application, before[0], "on the way back")
         in_force(application, OPEN)
 
