@@ -113,7 +113,7 @@ impl CaptureFile {
             return Self::read_from(path, file, is_ahead);
         }
         let file = Arc::new(file);
-        let mut capture = Self::read_from(path, FileAt { file: Arc::clone(&file), offset: 0 }, is_ahead)?;
+        let mut capture = Self::read_from(path, FileAt { file: Arc::clone(&file), offset: 0, until: u64::MAX }, is_ahead)?;
         capture.file = Some(file);
         Ok(capture)
     }
@@ -274,7 +274,7 @@ impl CaptureFile {
         let Some(file) = &self.file else { return };
         self.position.set(offset);
         self.base = offset;
-        let inner = FileAt { file: Arc::clone(file), offset };
+        let inner = FileAt { file: Arc::clone(file), offset, until: u64::MAX };
         self.window = Window::new(Box::new(Source { inner, position: self.position.clone() }));
     }
 
@@ -306,8 +306,7 @@ impl CaptureFile {
     }
 
     fn in_window(&self, record: &Record) -> Frame<'_> {
-        let data = self.window.behind(record.distance, record.captured);
-        Frame { at: record.at, link: record.link, wire_length: record.wire_length, data }
+        record.frame(self.window.behind(record.distance, record.captured))
     }
 
     fn give(&mut self, current: Current) -> Timestamp {

@@ -36,6 +36,30 @@ impl Pcap {
         Some(Self { order, nanoseconds_per_fraction, record_header, link, frame_limit })
     }
 
+    /// The record at the beginning of these bytes, and its length, if it is whole and there is nothing to be said of it.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what it returns is used at once and never put together in memory")]
+    pub(super) fn here(&self, bytes: &[u8]) -> Option<(Record, usize)> {
+        let header = bytes.first_chunk::<16>()?;
+        let captured = self.order.u32(header, 8);
+        let length = self.record_header + captured as usize;
+        let is_usual = captured > 0 && captured <= self.frame_limit && length <= bytes.len();
+        is_usual.then(|| (self.record(header), length))
+    }
+
+    /// The record with this header.
+    #[inline]
+    fn record(&self, header: &[u8; 16]) -> Record {
+        let seconds = self.order.u32(header, 0);
+        let fraction = self.order.u32(header, 4);
+        let captured_length = self.order.u32(header, 8);
+        let wire_length = self.order.u32(header, 12).max(captured_length);
+        // Both fit: 2^32 s are less than 2^63 ns by half, and a fraction beyond its second moves on at most 4295 s.
+        let at = Timestamp::from_seconds(i64::from(seconds)).plus(i64::from(fraction) * i64::from(self.nanoseconds_per_fraction));
+        let captured = captured_length as usize;
+        Record { at, link: self.link, wire_length, distance: captured, captured }
+    }
+
     /// The next record. The window stands behind it then.
     #[inline]
     pub(super) fn advance<R: Read>(&self, window: &mut Window<R>) -> Next<Record> {
@@ -47,10 +71,8 @@ impl Pcap {
                 }
             };
         };
-        let seconds = self.order.u32(header, 0);
-        let fraction = self.order.u32(header, 4);
         let captured_length = self.order.u32(header, 8);
-        let wire_length = self.order.u32(header, 12);
+        let record = self.record(header);
         if *header == [0; 16] {
             return Next::Cut("ends in zeros: it was not written to its end".into());
         }
@@ -64,10 +86,7 @@ impl Pcap {
             return Next::Cut(format!("ends inside a packet, of which {there} of {captured} bytes are there"));
         }
         window.step(whole);
-        // Both fit: 2^32 s are less than 2^63 ns by half, and a fraction beyond its second moves on at most 4295 s.
-        let at = Timestamp::from_seconds(i64::from(seconds)).plus(i64::from(fraction) * i64::from(self.nanoseconds_per_fraction));
-        let wire_length = wire_length.max(captured_length);
-        Next::Is(Record { at, link: self.link, wire_length, distance: captured, captured })
+        Next::Is(record)
     }
 }
 

@@ -96,6 +96,25 @@ impl Pcapng {
         Some(Self { order, interfaces: Vec::new(), last: Timestamp::default(), left_out: 0, changes: 0 })
     }
 
+    /// The packet of the block at the beginning of these bytes, and the block's length, if it is whole and there is nothing to be
+    /// said of it.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what it returns is used at once and never put together in memory")]
+    pub(super) fn here(&self, bytes: &[u8]) -> Option<(Record, usize)> {
+        let head = bytes.first_chunk::<8>()?;
+        let (kind, claimed) = (self.order.u32(head, 0), self.order.u32(head, 4));
+        if kind != ENHANCED_PACKET || !(32..BLOCK_LIMIT).contains(&claimed) || claimed % 4 != 0 {
+            return None;
+        }
+        let length = claimed as usize;
+        let block = bytes.get(..length)?;
+        if self.order.u32(block.last_chunk::<4>()?, 0) != claimed {
+            return None;
+        }
+        let record = self.packet(kind, &block[8..length - 4])?;
+        Some((Record { distance: length - 8 - record.distance, ..record }, length))
+    }
+
     /// The next packet. The window stands behind its block then.
     pub(super) fn advance<R: Read>(&mut self, window: &mut Window<R>) -> Next<Record> {
         loop {
@@ -226,6 +245,7 @@ impl Pcapng {
     }
 
     /// A packet in the body of its block, with its place there as `distance`; `None` if it cannot be.
+    #[inline]
     fn packet(&self, kind: u32, body: &[u8]) -> Option<Record> {
         let order = self.order;
         if kind == SIMPLE_PACKET {

@@ -1,6 +1,6 @@
 //! What the readers of both file formats share.
 
-use crate::decode::LinkType;
+use crate::decode::{Frame, LinkType};
 use crate::model::Timestamp;
 
 /// Captured bytes of a frame that are always accepted: libpcap's own `MAXIMUM_SNAPLEN`.
@@ -32,11 +32,8 @@ impl ByteOrder {
 
     #[inline]
     pub(super) fn u32<const N: usize>(self, bytes: &[u8; N], at: usize) -> u32 {
-        let bytes = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-        match self {
-            Self::Little => u32::from_le_bytes(bytes),
-            Self::Big => u32::from_be_bytes(bytes),
-        }
+        let number = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        if self == Self::Little { number } else { number.swap_bytes() }
     }
 }
 
@@ -49,6 +46,14 @@ pub(super) struct Record {
     /// From the frame's first byte to the window's position.
     pub(super) distance: usize,
     pub(super) captured: usize,
+}
+
+impl Record {
+    /// The frame, of which these are the bytes.
+    #[inline]
+    pub(super) const fn frame<'a>(&self, data: &'a [u8]) -> Frame<'a> {
+        Frame { at: self.at, link: self.link, wire_length: self.wire_length, data }
+    }
 }
 
 /// What a reader of records came to.

@@ -23,9 +23,11 @@ use crate::flow::Batch;
 use crate::model::Timestamp;
 
 /// Bytes of a piece: what a processor's own cache holds together with what becomes of it.
-const PIECE: u64 = 512 * 1024;
+const PIECE: u64 = 256 * 1024;
 /// Files with less left than that are not worth threads.
-const WORTH: u64 = 8 * PIECE;
+const WORTH: u64 = 16 * PIECE;
+/// Bytes that are read at once of the next piece, for the record that reaches into it.
+const OVERLAP: usize = 2048;
 /// Bytes in which the beginning of a record is searched.
 const SEARCHED: usize = 128 * 1024;
 /// How long a piece is waited for before it is asked whether anybody reads it.
@@ -77,11 +79,15 @@ impl Records {
 pub(super) struct FileAt {
     pub(super) file: Arc<File>,
     pub(super) offset: u64,
+    /// From there on little is wanted: it is another piece's.
+    pub(super) until: u64,
 }
 
 impl Read for FileAt {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = read_at(&self.file, buffer, self.offset)?;
+        let wanted = usize::try_from(self.until.saturating_sub(self.offset)).unwrap_or(usize::MAX).max(OVERLAP);
+        let wanted = buffer.len().min(wanted);
+        let count = read_at(&self.file, &mut buffer[..wanted], self.offset)?;
         self.offset += count as u64;
         Ok(count)
     }
@@ -290,7 +296,7 @@ struct Reader {
 
 impl Reader {
     fn new(plan: &Plan) -> Self {
-        Self { window: Window::new(FileAt { file: Arc::clone(&plan.file), offset: 0 }) }
+        Self { window: Window::new(FileAt { file: Arc::clone(&plan.file), offset: 0, until: 0 }) }
     }
 
     /// Reads a piece, from where it is known to begin or seems to.
@@ -299,7 +305,7 @@ impl Reader {
         let (from, until) = (boundary(number), boundary(number + 1));
         let start = start.or((number == 0).then_some(plan.begin));
         let base = start.unwrap_or(from);
-        self.window.restart(FileAt { file: Arc::clone(&plan.file), offset: base });
+        self.window.restart(FileAt { file: Arc::clone(&plan.file), offset: base, until: until + OVERLAP as u64 });
         let mut piece = Piece::empty(batch, start.unwrap_or(u64::MAX));
         if start.is_none() {
             self.window.has(SEARCHED);
@@ -311,30 +317,37 @@ impl Reader {
             self.window.step(guess);
             piece.start = base + guess as u64;
         }
+        piece.end = base + self.window.offset();
+        match &plan.records {
+            Records::Pcap(pcap) => self.fill(plan, base, until, &mut piece, |bytes| pcap.here(bytes)),
+            Records::Pcapng(pcapng) => self.fill(plan, base, until, &mut piece, |bytes| pcapng.here(bytes)),
+        }
+        piece
+    }
+
+    /// Puts the frames up to a place into a piece. `here` finds usual records in bytes.
+    fn fill(&mut self, plan: &Plan, base: u64, until: u64, piece: &mut Piece, here: impl Fn(&[u8]) -> Option<(Record, usize)>) {
         let mut records = plan.records.clone();
         let mut decoder = plan.splitting.decoder.clone();
-        piece.end = base + self.window.offset();
         while piece.end < until {
+            let stepped = piece.take_usual(self.window.ready(), until, &mut decoder, &here);
+            self.window.step(stepped);
+            if piece.end >= until {
+                break;
+            }
             let Next::Is(record) = records.advance(&mut self.window) else {
                 piece.is_broken_off = true;
                 break;
             };
-            let Record { at, link, wire_length, distance, captured } = record;
-            if records.changes() != plan.records.changes() || piece.frames > 0 && !is_near(piece.last, at) {
+            if records.changes() != plan.records.changes() || !piece.is_next(record.at) {
                 piece.is_broken_off = true;
                 break;
             }
-            let frame = Frame { at, link, wire_length, data: self.window.behind(distance, captured) };
-            match decoder.decode(&frame) {
-                Some(packet) => piece.batch.push(packet),
-                None => piece.batch.push_nothing(at),
-            }
-            piece.saw(at);
+            piece.take(&record.frame(self.window.behind(record.distance, record.captured)), &mut decoder);
             piece.left_out = records.left_out() - plan.records.left_out();
             piece.end = base + self.window.offset();
         }
         piece.tally = decoder.into_tally();
-        piece
     }
 }
 
@@ -354,6 +367,50 @@ impl Piece {
             backwards: 0,
             left_out: 0,
         }
+    }
+
+    /// Takes the records at the beginning of these bytes, one after the other, until there is one that is not usual or the piece has
+    /// what it is to have. Returns how many bytes they are.
+    #[inline]
+    fn take_usual(
+        &mut self,
+        bytes: &[u8],
+        until: u64,
+        decoder: &mut Decoder,
+        here: impl Fn(&[u8]) -> Option<(Record, usize)>,
+    ) -> usize {
+        let wanted = usize::try_from(until - self.end).unwrap_or(usize::MAX);
+        let mut taken = 0;
+        while taken < wanted
+            && let Some((record, length)) = here(&bytes[taken..])
+            && self.is_next(record.at)
+        {
+            taken += length;
+            let from = taken - record.distance;
+            self.take(&record.frame(&bytes[from..from + record.captured]), decoder);
+        }
+        self.end += taken as u64;
+        taken
+    }
+
+    /// Whether a frame at that time may follow.
+    #[inline]
+    const fn is_next(&self, at: Timestamp) -> bool {
+        self.frames == 0 || is_near(self.last, at)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is done for every frame")]
+    fn take(&mut self, frame: &Frame<'_>, decoder: &mut Decoder) {
+        if let Some(usual) = decoder.decode_usual(frame) {
+            self.batch.push_usual(frame.at, &usual);
+        } else {
+            match decoder.decode_any(frame) {
+                Some(packet) => self.batch.push(packet),
+                None => self.batch.push_nothing(frame.at),
+            }
+        }
+        self.saw(frame.at);
     }
 
     #[inline]

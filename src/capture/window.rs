@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 /// How much is asked of the source at once, and the size that a window does not leave unless one record is larger.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 272 * 1024;
 
 /// Bytes of a stream, looked at in place. Reading never fails: an error is an end of the stream that [`Window::failure`] tells.
 pub(super) struct Window<R> {

@@ -7,7 +7,7 @@ use super::ip::{self, Datagram, Part, number};
 use super::quick::{self, Ports};
 use super::tally::{Skipped, Tally};
 use super::tunnel::{self, Content};
-use super::{Frame, Packet, Transport, dns, icmp, link, transport};
+use super::{Frame, Packet, Transport, Usual, dns, icmp, link, transport};
 
 /// What cannot be read from the frames themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub struct Decoder {
     options: DecodeOptions,
     /// UDP ports that the short way does not know.
     special: Ports,
+    vxlan: Ports,
     tally: Tally,
     /// For DNS messages; kept so that it is allocated once.
     scratch: Vec<u8>,
@@ -39,25 +40,43 @@ impl Decoder {
     #[must_use]
     pub fn new(options: DecodeOptions) -> Self {
         let special = options.vxlan_ports.iter().copied().chain(tunnel::UDP_PORTS).chain(dns::PORTS);
-        Self { special: Ports::new(special), options, tally: Tally::default(), scratch: Vec::new() }
+        let vxlan = Ports::new(options.vxlan_ports.iter().copied());
+        Self { special: Ports::new(special), vxlan, options, tally: Tally::default(), scratch: Vec::new() }
     }
 
     /// The datagram in `frame`; `None` if there is none, or if it was left out, which the [tally](Self::tally) tells.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "where it is used at once, the packet never is put together in memory")]
     pub fn decode(&mut self, frame: &Frame<'_>) -> Option<Packet> {
-        if let Some(packet) = quick::read(frame, &self.special) {
-            self.tally.frames += 1;
-            self.tally.decoded += 1;
-            return Some(packet);
+        match self.decode_usual(frame) {
+            Some(usual) => Some(usual.packet(frame.at)),
+            None => self.decode_any(frame),
         }
-        self.decode_any(frame)
     }
 
-    /// The same, the long way.
-    #[inline(never)]
-    fn decode_any(&mut self, frame: &Frame<'_>) -> Option<Packet> {
+    /// The same for a usual frame. For any other there is nothing, nothing is counted, and [`decode_any`](Self::decode_any) must
+    /// be asked.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what it returns is used at once and never put together in memory")]
+    pub fn decode_usual(&mut self, frame: &Frame<'_>) -> Option<Usual> {
+        let usual = quick::read(frame, &self.special)?;
         self.tally.frames += 1;
+        self.tally.decoded += 1;
+        Some(usual)
+    }
+
+    /// The same as [`decode`](Self::decode), for a frame that is not usual.
+    #[inline(never)]
+    pub fn decode_any(&mut self, frame: &Frame<'_>) -> Option<Packet> {
+        self.tally.frames += 1;
+        if let Some(usual) = quick::read_in_vxlan(frame, &self.special, &self.vxlan) {
+            self.tally.decapsulated += 1;
+            self.tally.decoded += 1;
+            return Some(usual.packet(frame.at));
+        }
+        self.decode_long(frame)
+    }
+
+    /// The datagram in a frame that has been counted, the long way.
+    fn decode_long(&mut self, frame: &Frame<'_>) -> Option<Packet> {
         match self.read(frame) {
             Ok(packet) => {
                 self.tally.decoded += 1;
@@ -124,6 +143,8 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -160,6 +181,50 @@ mod tests {
         )
     }
 
+    /// The same in VXLAN, mostly with lengths that are right.
+    fn any_frame_in_vxlan() -> impl Strategy<Value = (Vec<u8>, u32)> {
+        let port = prop_oneof![6 => Just(4789u16), 1 => Just(8472), 1 => any::<u16>()];
+        let flags = prop_oneof![6 => Just(0x08u8), 1 => any::<u8>()];
+        let reserved = prop_oneof![6 => Just(0u8), 1 => any::<u8>()];
+        let off = prop_oneof![4 => Just(0i32), 1 => -60i32..60];
+        (any_frame(), port, flags, (reserved.clone(), reserved), (off.clone(), off), 0usize..200).prop_map(
+            |((inner, more), port, flags, reserved, off, captured)| {
+                let length = |of: usize, off: i32| {
+                    u16::try_from(i32::try_from(of).expect("short") + off).unwrap_or_default().to_be_bytes()
+                };
+                let mut frame = vec![2; 12];
+                frame.extend([0x08, 0x00, 0x45, 0]);
+                frame.extend(length(inner.len() + 36, off.0));
+                frame.extend([0, 0, 0x40, 0, 64, 17, 0, 0, 172, 18, 0, 1, 172, 18, 0, 2, 0x9c, 0x40]);
+                frame.extend(port.to_be_bytes());
+                frame.extend(length(inner.len() + 16, off.1));
+                frame.extend([0, 0, flags, 0, reserved.0, 0, 0, 0, 1, reserved.1]);
+                frame.extend(&inner);
+                frame.truncate(captured.max(60));
+                let wire_length = u32::try_from(frame.len()).expect("short") + more;
+                (frame, wire_length)
+            },
+        )
+    }
+
+    #[test]
+    fn a_usual_frame_in_vxlan_takes_the_short_way() {
+        let mut inner = vec![2; 12];
+        inner.extend([
+            0x08, 0x00, 0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x9c, 0x40, 0x1f, 0x90, 0, 8, 0, 0,
+        ]);
+        let mut data = vec![2; 12];
+        data.extend([0x08, 0x00, 0x45, 0, 0, 78, 0, 0, 0x40, 0, 64, 17, 0, 0, 172, 18, 0, 1, 172, 18, 0, 2]);
+        data.extend([0x9c, 0x40, 0x12, 0xb5, 0, 58, 0, 0, 0x08, 0, 0, 0, 0, 0, 1, 0]);
+        data.extend(&inner);
+        let wire_length = u32::try_from(data.len()).expect("short");
+        let frame = Frame { at: Timestamp(1), link: LinkType::Ethernet, wire_length, data: &data };
+        let decoder = Decoder::new(DecodeOptions::default());
+        let usual = quick::read_in_vxlan(&frame, &decoder.special, &decoder.vxlan).expect("the short way");
+        assert_eq!(usual.source, (Ipv4Addr::new(10, 0, 0, 1), 40000));
+        assert_eq!((usual.destination, usual.segment), ((Ipv4Addr::new(10, 0, 0, 2), 8080), None));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
@@ -167,9 +232,19 @@ mod tests {
         fn the_short_way_leads_where_the_long_way_does((data, wire_length) in any_frame()) {
             let frame = Frame { at: Timestamp(1), link: LinkType::Ethernet, wire_length, data: &data };
             let mut decoder = Decoder::new(DecodeOptions::default());
-            if let Some(packet) = quick::read(&frame, &decoder.special) {
-                prop_assert_eq!(decoder.decode_any(&frame), Some(packet));
-                prop_assert_eq!(decoder.tally(), &Tally { frames: 1, decoded: 1, ..Tally::default() });
+            if let Some(usual) = quick::read(&frame, &decoder.special) {
+                prop_assert_eq!(decoder.decode_long(&frame), Some(usual.packet(frame.at)));
+                prop_assert_eq!(decoder.tally(), &Tally { decoded: 1, ..Tally::default() });
+            }
+        }
+
+        #[test]
+        fn so_does_the_short_way_through_vxlan((data, wire_length) in any_frame_in_vxlan()) {
+            let frame = Frame { at: Timestamp(1), link: LinkType::Ethernet, wire_length, data: &data };
+            let mut decoder = Decoder::new(DecodeOptions::default());
+            if let Some(usual) = quick::read_in_vxlan(&frame, &decoder.special, &decoder.vxlan) {
+                prop_assert_eq!(decoder.decode_long(&frame), Some(usual.packet(frame.at)));
+                prop_assert_eq!(decoder.tally(), &Tally { decoded: 1, decapsulated: 1, ..Tally::default() });
             }
         }
     }

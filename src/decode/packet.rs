@@ -88,6 +88,15 @@ pub struct TcpFlags {
     pub fin: bool,
 }
 
+impl TcpFlags {
+    /// Of the byte in which the header has them.
+    #[must_use]
+    #[inline]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self { syn: bits & 0x02 != 0, ack: bits & 0x10 != 0, rst: bits & 0x04 != 0, fin: bits & 0x01 != 0 }
+    }
+}
+
 /// The first chunk of an SCTP packet (RFC 9260, section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chunk {

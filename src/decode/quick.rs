@@ -1,23 +1,66 @@
-//! The short way through the usual frames: TCP and UDP over IPv4 without tunnels, fragments or DNS, of which nearly all traffic is.
+//! The short way through the usual frames: TCP and UDP over IPv4 without fragments or DNS, of which nearly all traffic is.
 //!
 //! What it reads it reads as the long way does; whatever is unusual in the least it leaves to that.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use super::bytes::{u16_at, u32_at};
 use super::ip::number;
 use super::{Frame, LinkType, Packet, TcpFlags, Transport, dns};
+use crate::model::Timestamp;
 
-/// UDP ports behind which there may be more than a datagram.
+/// What nearly every frame holds: a TCP segment or a UDP datagram between two IPv4 addresses, and no DNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usual {
+    /// Address and port of the sender.
+    pub source: (Ipv4Addr, u16),
+    /// Address and port of the receiver.
+    pub destination: (Ipv4Addr, u16),
+    /// Nothing of UDP.
+    pub segment: Option<Segment>,
+}
+
+/// What matters of a TCP header (RFC 9293, section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The control bits, as they are in the header.
+    pub flags: u8,
+    /// Sequence number.
+    pub sequence: u32,
+    /// Acknowledgement number; meaningful with the ACK flag.
+    pub acknowledgment: u32,
+    /// Bytes of payload on the wire.
+    pub payload_length: u32,
+}
+
+impl Usual {
+    /// The same as any other packet.
+    #[must_use]
+    pub fn packet(self, at: Timestamp) -> Packet {
+        let Self { source: (source, source_port), destination: (destination, destination_port), segment } = self;
+        let transport = match segment {
+            Some(Segment { flags, sequence, acknowledgment, payload_length }) => {
+                let flags = TcpFlags::from_bits(flags);
+                Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns: None }
+            }
+            None => Transport::Udp { source_port, destination_port, dns: None },
+        };
+        Packet { at, source: source.into(), destination: destination.into(), transport }
+    }
+}
+
+/// A set of UDP ports.
 #[derive(Clone, Debug)]
-pub(super) struct Ports(Box<[u64; 1024]>);
+pub(super) struct Ports(Arc<[u64; 1024]>);
 
 impl Ports {
     pub(super) fn new(ports: impl IntoIterator<Item = u16>) -> Self {
-        let mut bits = Box::new([0; 1024]);
+        let mut bits = [0; 1024];
         for port in ports {
             bits[usize::from(port / 64)] |= 1 << (port % 64);
         }
-        Self(bits)
+        Self(Arc::new(bits))
     }
 
     #[inline]
@@ -26,62 +69,73 @@ impl Ports {
     }
 }
 
-/// The packet of a usual frame.
+/// Ethernet and IPv4 without options.
+const TO_TRANSPORT: usize = 34;
+const TO_UDP_PAYLOAD: usize = TO_TRANSPORT + 8;
+
+/// What is in a usual frame. `special` are the UDP ports behind which there may be more than a datagram.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "where it is used at once, the packet never is put together in memory")]
-pub(super) fn read(frame: &Frame<'_>, special: &Ports) -> Option<Packet> {
-    let header: &[u8; 34] = frame.data.first_chunk()?;
-    let (link, ip) = header.split_first_chunk::<14>()?;
-    let (ip, rest): (&[u8; 20], _) = (ip.first_chunk()?, &frame.data[14..]);
-    let total_length = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
-    // IPv4 without options, and neither a later fragment nor one that has such.
-    let is_ipv4 = frame.link == LinkType::Ethernet && u16::from_be_bytes([link[12], link[13]]) == 0x0800;
-    if !is_ipv4 || ip[0] != 0x45 || ip[6] & 0x3f != 0 || ip[7] != 0 {
+#[expect(clippy::inline_always, reason = "what it returns is used at once and never put together in memory")]
+pub(super) fn read(frame: &Frame<'_>, special: &Ports) -> Option<Usual> {
+    if frame.link == LinkType::Ethernet { ethernet(frame.data, special) } else { None }
+}
+
+/// What is in a usual frame that is in VXLAN itself (RFC 7348, section 5), without the group policy extension.
+pub(super) fn read_in_vxlan(frame: &Frame<'_>, special: &Ports, vxlan: &Ports) -> Option<Usual> {
+    let header: &[u8; TO_UDP_PAYLOAD + 8] = frame.data.first_chunk()?;
+    let (total_length, udp_length) = (usize::from(u16_at(header, 16)), usize::from(u16_at(header, TO_TRANSPORT + 4)));
+    let is_vxlan = frame.link == LinkType::Ethernet
+        && is_plain_ipv4(header)
+        && header[23] == number::UDP
+        && (16..=total_length.checked_sub(20)?).contains(&udp_length)
+        && vxlan.has(u16_at(header, TO_TRANSPORT + 2))
+        && header[TO_UDP_PAYLOAD] & 0x88 == 0x08
+        && header[TO_UDP_PAYLOAD + 1..TO_UDP_PAYLOAD + 4] == [0; 3]
+        && header[TO_UDP_PAYLOAD + 7] == 0;
+    let end = frame.data.len().min(TO_TRANSPORT + udp_length);
+    if is_vxlan { ethernet(&frame.data[TO_UDP_PAYLOAD + 8..end], special) } else { None }
+}
+
+/// Whether an Ethernet frame holds IPv4 without options that is neither a later fragment nor one that has such.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is a part of reading a frame")]
+fn is_plain_ipv4<const N: usize>(header: &[u8; N]) -> bool {
+    let is_fragment = header[20] & 0x3f != 0 || header[21] != 0;
+    u16_at(header, 12) == 0x0800 && header[14] == 0x45 && !is_fragment
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it is a part of reading a frame")]
+fn ethernet(data: &[u8], special: &Ports) -> Option<Usual> {
+    let header: &[u8; TO_UDP_PAYLOAD] = data.first_chunk()?;
+    if !is_plain_ipv4(header) {
         return None;
     }
-    let there = &rest[20..rest.len().min(total_length).max(20)];
-    let on_the_wire = total_length.checked_sub(20)?;
-    let transport = match ip[9] {
+    let total_length = usize::from(u16_at(header, 16));
+    let (source_port, destination_port) = (u16_at(header, TO_TRANSPORT), u16_at(header, TO_TRANSPORT + 2));
+    let segment = match header[23] {
         number::TCP => {
-            let header: &[u8; 20] = there.first_chunk()?;
-            let header_length = usize::from(header[12] >> 4) * 4;
-            let (source_port, destination_port) = ports([header[0], header[1], header[2], header[3]]);
+            let header: &[u8; TO_TRANSPORT + 20] = data.first_chunk()?;
+            let header_length = usize::from(header[TO_TRANSPORT + 12] >> 4) * 4;
             if header_length < 20 || dns::PORTS.contains(&source_port) || dns::PORTS.contains(&destination_port) {
                 return None;
             }
-            let flags = header[13];
-            Transport::Tcp {
-                source_port,
-                destination_port,
-                flags: TcpFlags {
-                    syn: flags & 0x02 != 0,
-                    ack: flags & 0x10 != 0,
-                    rst: flags & 0x04 != 0,
-                    fin: flags & 0x01 != 0,
-                },
-                sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-                acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
-                payload_length: u32::try_from(on_the_wire.checked_sub(header_length)?).ok()?,
-                dns: None,
-            }
+            Some(Segment {
+                flags: header[TO_TRANSPORT + 13],
+                sequence: u32_at(header, TO_TRANSPORT + 4),
+                acknowledgment: u32_at(header, TO_TRANSPORT + 8),
+                payload_length: u32::try_from(total_length.checked_sub(20 + header_length)?).ok()?,
+            })
         }
         number::UDP => {
-            let header: &[u8; 8] = there.first_chunk()?;
-            let (source_port, destination_port) = ports([header[0], header[1], header[2], header[3]]);
-            let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-            if !(8..=on_the_wire).contains(&length) || special.has(source_port) || special.has(destination_port) {
+            let length = usize::from(u16_at(header, TO_TRANSPORT + 4));
+            if length < 8 || length + 20 > total_length || special.has(source_port) || special.has(destination_port) {
                 return None;
             }
-            Transport::Udp { source_port, destination_port, dns: None }
+            None
         }
         _ => return None,
     };
-    let source = Ipv4Addr::new(ip[12], ip[13], ip[14], ip[15]).into();
-    let destination = Ipv4Addr::new(ip[16], ip[17], ip[18], ip[19]).into();
-    Some(Packet { at: frame.at, source, destination, transport })
-}
-
-#[inline]
-const fn ports([a, b, c, d]: [u8; 4]) -> (u16, u16) {
-    (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+    let address = |at| Ipv4Addr::from_bits(u32_at(header, at));
+    Some(Usual { source: (address(26), source_port), destination: (address(30), destination_port), segment })
 }

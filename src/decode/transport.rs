@@ -18,7 +18,6 @@ pub(super) fn tcp(datagram: &Datagram<'_>, scratch: &mut Vec<u8>) -> Result<Tran
         return Err(Skipped::Malformed);
     }
     let payload = bytes.after(header_length)?;
-    let flags = header[13];
     let (source_port, destination_port) = (u16_at(header, 0), u16_at(header, 2));
     let dns = if dns::is_expected(source_port, destination_port, datagram.destination) {
         dns::read_segment(payload.captured(), scratch)
@@ -28,7 +27,7 @@ pub(super) fn tcp(datagram: &Datagram<'_>, scratch: &mut Vec<u8>) -> Result<Tran
     Ok(Transport::Tcp {
         source_port,
         destination_port,
-        flags: TcpFlags { syn: flags & 0x02 != 0, ack: flags & 0x10 != 0, rst: flags & 0x04 != 0, fin: flags & 0x01 != 0 },
+        flags: TcpFlags::from_bits(header[13]),
         sequence: u32_at(header, 4),
         acknowledgment: u32_at(header, 8),
         payload_length: u32::try_from(payload.wire_length()).unwrap_or(u32::MAX),

@@ -5,9 +5,8 @@
 
 use crate::model::{Protocol, Span, Timestamp};
 
-use super::SECOND;
 use super::conversation::{
-    CARRIED, Conversation, Deeds, Fact, Opening, RESET, Standing, WAS_UNDELIVERABLE, is_over, is_repetition, standing,
+    CARRIED, Conversation, Deeds, Fact, Opening, RESET, Standing, WAS_UNDELIVERABLE, is_over, is_repetition, standing, tenth,
 };
 use super::key::End;
 
@@ -91,6 +90,26 @@ impl Brief {
         self.take(protocol, at, end, fact)
     }
 
+    /// Adds deeds that come after all else and before a silence is long. False if they do not, and nothing has changed then.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
+    pub(super) fn go_on(&mut self, protocol: Protocol, silence: i64, at: Timestamp, end: End, deeds: u8) -> bool {
+        let last = self.last();
+        if at < last || at.since(last) > silence {
+            return false;
+        }
+        let part = &mut self.parts[end as usize];
+        part.first = part.first.min(at);
+        part.last = at;
+        if protocol == Protocol::Udp {
+            part.third |= tenth(at).cast_signed();
+        } else if deeds & CARRIED != 0 {
+            part.third = at.0;
+        }
+        self.bits[end as usize] |= deeds;
+        true
+    }
+
     #[inline]
     fn take(&mut self, protocol: Protocol, at: Timestamp, end: End, fact: Fact) -> Option<bool> {
         let here = end as usize;
@@ -122,11 +141,11 @@ impl Brief {
                 self.bits[here] |= WAS_UNDELIVERABLE;
                 return Some(is_news);
             }
-            other => other.bits(),
+            Fact::Did(bits) => bits,
         };
         is_news |= bits & !self.bits[here] != 0;
         if protocol == Protocol::Udp {
-            let tenths = 1 << at.0.div_euclid(SECOND / 10).rem_euclid(64);
+            let tenths = tenth(at);
             let is_repetition = is_repetition(bits, tenths, &self.deeds(protocol, end));
             self.parts[here].third |= tenths.cast_signed();
             self.mark(here, at, bits);
@@ -246,21 +265,23 @@ impl Brief {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::SECOND;
     use super::*;
 
     fn any_fact(protocol: Protocol) -> BoxedStrategy<Fact> {
         let number = 0u32..3;
         if protocol == Protocol::Udp {
-            prop_oneof![4 => Just(Fact::Datagram), 1 => Just(Fact::Asks), 1 => Just(Fact::Responds), 1 => Just(Fact::Undeliverable)]
+            prop_oneof![4 => Just(Fact::DATAGRAM), 1 => Just(Fact::ASKS), 1 => Just(Fact::RESPONDS), 1 => Just(Fact::Undeliverable)]
                 .boxed()
         } else {
             prop_oneof![
                 number.clone().prop_map(Fact::Opens),
                 number.clone().prop_map(Fact::Accepts),
                 number.prop_map(Fact::Rejects),
-                Just(Fact::Resets),
-                any::<bool>().prop_map(Fact::Carries),
-                Just(Fact::Finishes),
+                Just(Fact::RESETS),
+                Just(Fact::CARRIES),
+                Just(Fact::CARRIES_PAYLOAD),
+                Just(Fact::FINISHES),
                 Just(Fact::Undeliverable),
             ]
             .boxed()
@@ -311,6 +332,11 @@ mod tests {
                 let before = brief;
                 let is_news = whole.add(Timestamp(*at), *end, *fact);
                 let told = brief.as_mut().and_then(|brief| brief.add(protocol, 120 * SECOND, Timestamp(*at), *end, *fact));
+                if let (Some(mut short), Fact::Did(deeds)) = (before, *fact) {
+                    let has_gone_on = short.go_on(protocol, 120 * SECOND, Timestamp(*at), *end, deeds);
+                    prop_assert_eq!(Some(short), if has_gone_on { brief } else { before });
+                    prop_assert!(!has_gone_on || told.is_some(), "the short way leads where the long one does");
+                }
                 if let Some(told) = told {
                     prop_assert_eq!(told, is_news);
                 } else {

@@ -15,37 +15,27 @@ pub(super) enum Fact {
     Accepts(u32),
     /// A TCP reset in answer to the receiver's SYN with this number (RFC 9293, section 3.5.2: sequence 0).
     Rejects(u32),
-    /// A reset or ABORT of the sender that does not say what it answers.
-    Resets,
-    /// A segment that only an established connection carries; `true` if it carries payload.
-    Carries(bool),
-    /// A UDP datagram that is no DNS message.
-    Datagram,
-    /// A DNS query by the sender.
-    Asks,
-    /// A DNS response by the sender.
-    Responds,
     /// An ICMP error says that a packet of the "sender" could not be delivered.
     Undeliverable,
-    /// The sender will send no more (TCP FIN).
-    Finishes,
+    /// Anything else that the sender did, as its [deeds](Deeds) have it.
+    Did(u8),
 }
 
 impl Fact {
-    /// The deeds that it is, but for openings and what befell a packet.
-    #[inline]
-    pub(super) const fn bits(self) -> u8 {
-        match self {
-            Self::Opens(_) | Self::Accepts(_) | Self::Rejects(_) | Self::Undeliverable => 0,
-            Self::Resets => RESET,
-            Self::Carries(false) => CARRIED,
-            Self::Carries(true) => CARRIED | CARRIED_PAYLOAD,
-            Self::Finishes => CARRIED | FINISHED,
-            Self::Datagram => SENT_DATAGRAM,
-            Self::Asks => SENT_DATAGRAM | ASKED,
-            Self::Responds => SENT_DATAGRAM | RESPONDED,
-        }
-    }
+    /// A reset or ABORT of the sender that does not say what it answers.
+    pub(super) const RESETS: Self = Self::Did(RESET);
+    /// A segment without payload that only an established connection carries.
+    pub(super) const CARRIES: Self = Self::Did(CARRIED);
+    /// The same with payload.
+    pub(super) const CARRIES_PAYLOAD: Self = Self::Did(CARRIED | CARRIED_PAYLOAD);
+    /// A UDP datagram that is no DNS message.
+    pub(super) const DATAGRAM: Self = Self::Did(SENT_DATAGRAM);
+    /// A DNS query by the sender.
+    pub(super) const ASKS: Self = Self::Did(SENT_DATAGRAM | ASKED);
+    /// A DNS response by the sender.
+    pub(super) const RESPONDS: Self = Self::Did(SENT_DATAGRAM | RESPONDED);
+    /// The sender will send no more (TCP FIN).
+    pub(super) const FINISHES: Self = Self::Did(CARRIED | FINISHED);
 }
 
 /// One try to open a TCP connection or SCTP association; several where a port pair is used again.
@@ -92,6 +82,12 @@ impl Deeds {
         self.tenths |= other.tenths;
         self.bits |= other.bits;
     }
+}
+
+/// The tenth of a second, modulo 64, as [`Deeds`] count it.
+#[inline]
+pub(super) const fn tenth(at: Timestamp) -> u64 {
+    1 << at.0.div_euclid(SECOND / 10).rem_euclid(64)
 }
 
 /// What may come of a conversation.
@@ -150,10 +146,10 @@ impl Conversation {
                 deeds.bits |= WAS_UNDELIVERABLE;
                 return is_news;
             }
-            other => other.bits(),
+            Fact::Did(bits) => bits,
         };
         let last_carried = if bits & CARRIED != 0 { at } else { Timestamp::MIN };
-        let tenths = 1 << at.0.div_euclid(SECOND / 10).rem_euclid(64);
+        let tenths = tenth(at);
         let deeds = &mut self.deeds[end as usize];
         is_news |= bits & !deeds.bits != 0;
         let is_repetition = is_repetition(bits, tenths, deeds);

@@ -56,16 +56,17 @@ impl FlowKey {
     /// The same in few bytes, where both ends are IPv4.
     pub(super) const fn narrow(&self) -> Result<Narrow, Wide> {
         let [low, high] = self.ends;
-        let rest = rest(low.port, high.port, self.protocol);
-        if let (IpAddr::V4(low), IpAddr::V4(high)) = (low.address, high.address) {
-            return Ok(Narrow([(low.to_bits() as u64) << 32 | high.to_bits() as u64, rest]));
+        if let (IpAddr::V4(lesser), IpAddr::V4(greater)) = (low.address, high.address) {
+            let [low, high] = [narrow_end(lesser, low.port), narrow_end(greater, high.port)];
+            return Ok(Narrow([(self.protocol as u64) << 48 | low, high]));
         }
+        let rest = rest(low.port, high.port, self.protocol);
         let [(a, b), (c, d)] = [halves(low.address), halves(high.address)];
         Err(Wide([a, b, c, d, rest]))
     }
 }
 
-/// A key between two IPv4 endpoints: the addresses, then the ports and the protocol.
+/// A key between two IPv4 endpoints: address and port of each, and before the lesser the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Narrow([u64; 2]);
 
@@ -87,31 +88,34 @@ impl Narrow {
     /// The key of a packet between these two IPv4 endpoints, and which of its ends is the sender: as [`FlowKey::of`].
     #[inline]
     pub(super) fn of(sender: (Ipv4Addr, u16), receiver: (Ipv4Addr, u16), protocol: Protocol) -> (Self, End) {
-        let (end, low, high) = if sender <= receiver { (End::Low, sender, receiver) } else { (End::High, receiver, sender) };
-        let addresses = u64::from(low.0.to_bits()) << 32 | u64::from(high.0.to_bits());
-        (Self([addresses, rest(low.1, high.1, protocol)]), end)
+        let (sender, receiver) = (narrow_end(sender.0, sender.1), narrow_end(receiver.0, receiver.1));
+        let end = if sender <= receiver { End::Low } else { End::High };
+        (Self([(protocol as u64) << 48 | sender.min(receiver), sender.max(receiver)]), end)
     }
 }
 
 impl Packed for Narrow {
     fn key(self) -> FlowKey {
-        let Self([addresses, rest]) = self;
-        let [_, _, _, protocol, ports @ ..] = rest.to_be_bytes();
-        let address = |bits: u64| Ipv4Addr::from_bits((bits & 0xffff_ffff) as u32).into();
-        let low = Endpoint { address: address(addresses >> 32), port: u16::from_be_bytes([ports[0], ports[1]]) };
-        let high = Endpoint { address: address(addresses), port: u16::from_be_bytes([ports[2], ports[3]]) };
-        FlowKey { ends: [low, high], protocol: Protocol::ALL[usize::from(protocol)] }
+        let ends = self.0.map(|end| {
+            let [_, _, address @ .., high, low] = end.to_be_bytes();
+            Endpoint { address: Ipv4Addr::from(address).into(), port: u16::from_be_bytes([high, low]) }
+        });
+        FlowKey { ends, protocol: self.protocol() }
     }
 
     #[inline]
     fn protocol(self) -> Protocol {
-        Protocol::ALL[(self.0[1] >> 32) as usize]
+        match self.0[0] >> 48 {
+            0 => Protocol::ALL[0],
+            1 => Protocol::ALL[1],
+            _ => Protocol::ALL[2],
+        }
     }
 
     #[inline]
     fn hash(self, seeds: &Seeds) -> u32 {
-        let Self([addresses, rest]) = self;
-        seeds.finish(fold(addresses ^ seeds.0[0], rest ^ seeds.0[1]))
+        let Self([low, high]) = self;
+        seeds.finish(fold(low ^ seeds.0[0], high ^ seeds.0[1]))
     }
 }
 
@@ -165,6 +169,12 @@ impl Seeds {
 const fn fold(one: u64, other: u64) -> u64 {
     let product = (one as u128).wrapping_mul(other as u128);
     (product >> 64) as u64 ^ product as u64
+}
+
+/// An IPv4 endpoint as a number of 48 bits; numbers are ordered as endpoints are.
+#[inline]
+const fn narrow_end(address: Ipv4Addr, port: u16) -> u64 {
+    (address.to_bits() as u64) << 16 | port as u64
 }
 
 #[inline]

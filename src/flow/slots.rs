@@ -42,6 +42,10 @@ pub(super) struct Slots<K> {
     told: Option<Vec<Timestamp>>,
 }
 
+/// The position plus one of what may be the conversation that is sought; 0 if there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Candidate(u32);
+
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Took {
@@ -84,15 +88,25 @@ impl<K: Packed> Slots<K> {
         self.index.get(hash as usize & self.index.len().wrapping_sub(1)).copied().unwrap_or_default()
     }
 
-    /// Where the key's conversation is, of which the search begins with this entry.
+    /// The first position that the index has for this hash, where the search begins with this entry. Nothing but the index is
+    /// looked at.
     #[inline]
-    pub(super) fn find_from(&self, entry: u64, key: K, hash: u32) -> Option<usize> {
-        if entry == 0 {
-            return None;
+    pub(super) fn candidate(&self, mut entry: u64, hash: u32) -> Candidate {
+        let mask = self.index.len().wrapping_sub(1);
+        let mut place = hash as usize & mask;
+        while entry != 0 && (entry >> 32) as u32 != hash {
+            place = (place + 1) & mask;
+            entry = self.index[place];
         }
-        let position = (entry & 0xffff_ffff) as usize - 1;
+        Candidate((entry & 0xffff_ffff) as u32)
+    }
+
+    /// Where the key's conversation is, of which the index has this candidate.
+    #[inline]
+    pub(super) fn confirm(&self, Candidate(candidate): Candidate, key: K, hash: u32) -> Option<usize> {
+        let position = candidate.checked_sub(1)? as usize;
         let slot = &self.kept[position];
-        if (entry >> 32) as u32 != hash || slot.key != key {
+        if slot.key != key {
             return self.find(key, hash);
         }
         // Its end is in another cache line, which is asked for at once.
@@ -120,6 +134,16 @@ impl<K: Packed> Slots<K> {
             }
             place = (place + 1) & mask;
         }
+    }
+
+    /// Adds deeds to the conversation that was found, if that is all there is to do: they come after all else, and nobody waits
+    /// for news of it.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
+    pub(super) fn go_on(&mut self, position: usize, silence: i64, at: Timestamp, end: End, deeds: u8) -> bool {
+        let slot = &mut self.kept[position];
+        let is_plain = slot.brief.state & (IS_WHOLE | IS_NEWS | IS_TOUCHED) == IS_NEWS | IS_TOUCHED;
+        is_plain && slot.brief.go_on(slot.key.protocol(), silence, at, end, deeds)
     }
 
     /// Adds what a packet says to the conversation that was found, or begins one if there is room.
@@ -183,7 +207,7 @@ impl<K: Packed> Slots<K> {
     /// A new conversation, of a key that is not there; returns its place.
     #[inline]
     fn insert_brief(&mut self, key: K, hash: u32, brief: Brief) -> usize {
-        if (self.kept.len() + 1) * 4 > self.index.len() * 3 {
+        if (self.kept.len() + 1) * 2 > self.index.len() {
             self.grow();
         }
         let position = self.kept.len();
@@ -431,7 +455,8 @@ mod tests {
                     let hash = key(port).hash(&slots.seeds);
                     let found = slots.find(key(port), hash).map(|position| slots.seen(position).last().0);
                     prop_assert_eq!(found, model.get(&port).copied());
-                    prop_assert_eq!(slots.find_from(slots.entry(hash), key(port), hash), slots.find(key(port), hash));
+                    let candidate = slots.candidate(slots.entry(hash), hash);
+                    prop_assert_eq!(slots.confirm(candidate, key(port), hash), slots.find(key(port), hash));
                 }
             }
         }

@@ -2,26 +2,28 @@
 
 use std::net::IpAddr;
 
-use crate::decode::{Chunk, Packet, TcpFlags, Transport};
+use crate::decode::{Chunk, Packet, Segment, TcpFlags, Transport, Usual};
 use crate::model::{Endpoint, Protocol, Timestamp};
 
 use super::conversation::Fact;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
 
-/// One frame's part in a [`Batch`].
+const _: () = assert!(size_of::<Step<u32>>() == 48, "thousands of them wait in a processor's own cache");
+
+/// One frame's part in a [`Batch`], with the long keys in it or beside it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
+pub(super) struct Step<L> {
     pub(super) at: Timestamp,
     pub(super) hash: u32,
-    pub(super) what: What,
+    pub(super) what: What<L>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum What {
+pub(super) enum What<L> {
     /// A fact of a conversation between two IPv4 endpoints.
     Narrow(Narrow, End, Fact),
     /// A fact of any other conversation.
-    Wide(Wide, End, Fact),
+    Wide(L, End, Fact),
     /// Something else, for which the whole packet is needed.
     Whole,
     /// Nothing but that it was there.
@@ -30,9 +32,7 @@ pub(super) enum What {
     NoPacket,
 }
 
-impl Step {
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "where the packet is made just before, it never is put together in memory")]
+impl Step<Wide> {
     pub(super) fn of(packet: &Packet, seeds: &Seeds) -> Self {
         let whole = Self { at: packet.at, hash: 0, what: What::Whole };
         let silent = Self { what: What::Silent, ..whole };
@@ -44,14 +44,14 @@ impl Step {
                 }
             }
             Transport::Udp { source_port, destination_port, dns: None } if !is_for_many(packet.destination) => {
-                (Protocol::Udp, *source_port, *destination_port, Fact::Datagram)
+                (Protocol::Udp, *source_port, *destination_port, Fact::DATAGRAM)
             }
             Transport::Sctp { source_port, destination_port, verification_tag, chunk } => {
                 let fact = match *chunk {
                     Chunk::Init { tag } => Fact::Opens(tag),
                     Chunk::InitAck { .. } => Fact::Accepts(*verification_tag),
-                    Chunk::Abort => Fact::Resets,
-                    Chunk::Other => Fact::Carries(true),
+                    Chunk::Abort => Fact::RESETS,
+                    Chunk::Other => Fact::CARRIES_PAYLOAD,
                 };
                 (Protocol::Sctp, *source_port, *destination_port, fact)
             }
@@ -71,12 +71,59 @@ impl Step {
         Self::wide(packet.at, &key, end, fact, seeds)
     }
 
+    /// Of any conversation.
     pub(super) fn wide(at: Timestamp, key: &FlowKey, end: End, fact: Fact, seeds: &Seeds) -> Self {
         match key.narrow() {
             Ok(key) => Self { at, hash: key.hash(seeds), what: What::Narrow(key, end, fact) },
             Err(key) => Self { at, hash: key.hash(seeds), what: What::Wide(key, end, fact) },
         }
     }
+
+    /// The same, with the long key put among others.
+    fn beside(self, wide: &mut Vec<Wide>) -> Step<u32> {
+        let what = match self.what {
+            What::Narrow(key, end, fact) => What::Narrow(key, end, fact),
+            What::Wide(key, end, fact) => {
+                wide.push(key);
+                What::Wide(number(wide.len() - 1), end, fact)
+            }
+            What::Whole => What::Whole,
+            What::Silent => What::Silent,
+            What::NoPacket => What::NoPacket,
+        };
+        Step { at: self.at, hash: self.hash, what }
+    }
+}
+
+impl Step<u32> {
+    /// Of a usual packet, unless the whole packet is needed.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what it gets and returns is used at once and never put together in memory")]
+    fn usual(at: Timestamp, usual: &Usual, seeds: &Seeds) -> Option<Self> {
+        let &Usual { source, destination, segment } = usual;
+        let (protocol, fact) = match segment {
+            // Neither SYN, RST nor FIN.
+            Some(Segment { flags, payload_length, .. }) if flags & 0x17 == 0x10 => (Protocol::Tcp, carries(payload_length)),
+            Some(Segment { flags, sequence, acknowledgment, payload_length }) => {
+                match tcp_fact(TcpFlags::from_bits(flags), sequence, acknowledgment, payload_length) {
+                    Some(fact) => (Protocol::Tcp, fact),
+                    None => return Some(Self { at, hash: 0, what: What::Silent }),
+                }
+            }
+            None if destination.0.is_multicast() || destination.0.is_broadcast() => return None,
+            None => (Protocol::Udp, Fact::DATAGRAM),
+        };
+        if is_port_zero(protocol, source.1, destination.1) {
+            return None;
+        }
+        let (key, end) = Narrow::of(source, destination, protocol);
+        Some(Self { at, hash: key.hash(seeds), what: What::Narrow(key, end, fact) })
+    }
+}
+
+/// A batch has less than 2^32 packets.
+fn number(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 /// Packets on their way to a table, in their order. It is made by the [table](super::FlowTable::batch) that is to take it, perhaps
@@ -84,7 +131,9 @@ impl Step {
 #[derive(Clone, Debug)]
 pub struct Batch {
     pub(super) seeds: Seeds,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<Step<u32>>,
+    /// The keys of [`What::Wide`].
+    pub(super) wide: Vec<Wide>,
     /// Those of [`What::Whole`], in their order.
     pub(super) packets: Vec<Packet>,
     /// How many steps, and how many of the packets, have been taken.
@@ -93,14 +142,22 @@ pub struct Batch {
 
 impl Batch {
     pub(super) const fn new(seeds: Seeds) -> Self {
-        Self { seeds, steps: Vec::new(), packets: Vec::new(), taken: (0, 0) }
+        Self { seeds, steps: Vec::new(), wide: Vec::new(), packets: Vec::new(), taken: (0, 0) }
+    }
+
+    /// Adds a usual frame's packet.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what it gets is made just before and never put together in memory")]
+    pub fn push_usual(&mut self, at: Timestamp, usual: &Usual) {
+        match Step::usual(at, usual, &self.seeds) {
+            Some(step) => self.steps.push(step),
+            None => self.push(usual.packet(at)),
+        }
     }
 
     /// Adds a frame's packet.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "where the packet is made just before, it never is put together in memory")]
     pub fn push(&mut self, packet: Packet) {
-        let step = Step::of(&packet, &self.seeds);
+        let step = Step::of(&packet, &self.seeds).beside(&mut self.wide);
         self.steps.push(step);
         if let What::Whole = step.what {
             self.packets.push(packet);
@@ -126,6 +183,7 @@ impl Batch {
     /// Forgets all of them.
     pub fn clear(&mut self) {
         self.steps.clear();
+        self.wide.clear();
         self.packets.clear();
         self.taken = (0, 0);
     }
@@ -142,15 +200,20 @@ pub(super) fn is_port_zero(protocol: Protocol, source_port: u16, destination_por
 pub(super) fn tcp_fact(flags: TcpFlags, sequence: u32, acknowledgment: u32, payload_length: u32) -> Option<Fact> {
     match flags {
         TcpFlags { rst: true, ack: true, .. } if sequence == 0 => Some(Fact::Rejects(acknowledgment.wrapping_sub(1))),
-        TcpFlags { rst: true, .. } => Some(Fact::Resets),
+        TcpFlags { rst: true, .. } => Some(Fact::RESETS),
         TcpFlags { syn: true, fin: true, .. } => None,
         TcpFlags { syn: true, ack: true, .. } => Some(Fact::Accepts(acknowledgment.wrapping_sub(1))),
         TcpFlags { syn: true, .. } => Some(Fact::Opens(sequence)),
-        TcpFlags { ack: true, fin: true, .. } => Some(Fact::Finishes),
-        TcpFlags { ack: true, .. } => Some(Fact::Carries(payload_length > 0)),
+        TcpFlags { ack: true, fin: true, .. } => Some(Fact::FINISHES),
+        TcpFlags { ack: true, .. } => Some(carries(payload_length)),
         // Neither SYN, RST nor ACK: no TCP stack sends it (null and Xmas scans do).
         TcpFlags { .. } => None,
     }
+}
+
+#[inline]
+const fn carries(payload_length: u32) -> Fact {
+    if payload_length > 0 { Fact::CARRIES_PAYLOAD } else { Fact::CARRIES }
 }
 
 /// Whether a datagram goes to a group rather than to one address.

@@ -13,7 +13,7 @@ use super::patience::{STREAM_SILENCE, Worth, patience, silence, worth};
 use super::record::{self, Record};
 use super::recorder::Recorder;
 use super::sightings::{Sighting, Sightings};
-use super::slots::{Seen, Slots, Taken, Took};
+use super::slots::{Candidate, Seen, Slots, Taken, Took};
 use super::step::{Batch, Step, What, is_for_many, is_port_zero, tcp_fact};
 use super::{REORDERING, SECOND};
 
@@ -144,6 +144,7 @@ impl FlowTable {
         }
     }
 
+    #[inline]
     fn advance(&mut self, at: Timestamp) {
         if at <= self.now {
             if self.now.since(at) > STREAM_SILENCE + REORDERING {
@@ -153,9 +154,7 @@ impl FlowTable {
             return;
         }
         self.now = at;
-        if self.swept == Timestamp::MIN {
-            self.swept = self.now;
-        } else if self.now.since(self.swept) >= SWEEP_EVERY {
+        if self.now.since(self.swept) >= SWEEP_EVERY {
             self.sweep();
         }
     }
@@ -191,6 +190,7 @@ impl FlowTable {
         let count = batch.len().min(most);
         let mut packets = batch.packets[first_packet..].iter();
         let mut entries = [0; TOGETHER];
+        let mut candidates = [Candidate::default(); TOGETHER];
         let mut found = [None; TOGETHER];
         for steps in batch.steps[from..from + count].chunks(TOGETHER) {
             for (entry, step) in entries.iter_mut().zip(steps) {
@@ -199,10 +199,17 @@ impl FlowTable {
                     _ => self.wide.entry(step.hash),
                 };
             }
-            for ((found, entry), step) in found.iter_mut().zip(entries).zip(steps) {
+            for ((candidate, entry), step) in candidates.iter_mut().zip(entries).zip(steps) {
+                *candidate = match step.what {
+                    What::Narrow(..) => self.narrow.candidate(entry, step.hash),
+                    What::Wide(..) => self.wide.candidate(entry, step.hash),
+                    What::Whole | What::Silent | What::NoPacket => Candidate::default(),
+                };
+            }
+            for ((found, candidate), step) in found.iter_mut().zip(candidates).zip(steps) {
                 *found = match step.what {
-                    What::Narrow(key, ..) => self.narrow.find_from(entry, key, step.hash),
-                    What::Wide(key, ..) => self.wide.find_from(entry, key, step.hash),
+                    What::Narrow(key, ..) => self.narrow.confirm(candidate, key, step.hash),
+                    What::Wide(key, ..) => self.wide.confirm(candidate, batch.wide[key as usize], step.hash),
                     What::Whole | What::Silent | What::NoPacket => None,
                 };
             }
@@ -214,12 +221,18 @@ impl FlowTable {
                 self.advance(at);
                 // Where one was taken out, another may be.
                 let known = found.filter(|_| self.removals == removals);
+                if let (What::Narrow(key, end, Fact::Did(deeds)), Some(position)) = (what, known)
+                    && self.narrow.go_on(position, silence(key.protocol()), at, end, deeds)
+                {
+                    continue;
+                }
                 match what {
                     What::Narrow(key, end, fact) => {
                         let found = known.or_else(|| self.narrow.find(key, hash));
                         self.narrow(found, key, hash, at, end, fact);
                     }
                     What::Wide(key, end, fact) => {
+                        let key = batch.wide[key as usize];
                         let found = known.or_else(|| self.wide.find(key, hash));
                         self.wide(found, key, hash, at, end, fact);
                     }
@@ -277,9 +290,9 @@ impl FlowTable {
             }
             Transport::Udp { source_port, destination_port, dns } => {
                 let fact = match dns {
-                    None => Fact::Datagram,
-                    Some(message) if message.is_response => Fact::Responds,
-                    Some(_) => Fact::Asks,
+                    None => Fact::DATAGRAM,
+                    Some(message) if message.is_response => Fact::RESPONDS,
+                    Some(_) => Fact::ASKS,
                 };
                 if is_for_many(packet.destination) {
                     self.sight(Sighting::Multicast(*destination_port), packet);
@@ -483,7 +496,11 @@ impl FlowTable {
 
     /// Finishes what has been silent for long enough that no packet can belong to it any more.
     fn sweep(&mut self) {
+        let is_first = self.swept == Timestamp::MIN;
         self.swept = self.now;
+        if is_first {
+            return;
+        }
         self.removals += 1;
         let now = self.now;
         let is_over = |seen: Seen<'_>| now.since(seen.last()) > patience(seen) + REORDERING;
