@@ -13,7 +13,7 @@ pub(super) const HEADER: usize = 24;
 /// What the file's header says of its records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pcap {
-    order: ByteOrder,
+    pub(super) order: ByteOrder,
     nanoseconds_per_fraction: u32,
     record_header: usize,
     link: LinkType,
@@ -36,26 +36,27 @@ impl Pcap {
         Some(Self { order, nanoseconds_per_fraction, record_header, link, frame_limit })
     }
 
-    /// The record at the beginning of these bytes, and its length, if it is whole and there is nothing to be said of it.
+    /// The record at the beginning of these bytes, which have this order, and its length, if it is whole and there is nothing to be
+    /// said of it.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "what it returns is used at once and never put together in memory")]
-    pub(super) fn here(&self, bytes: &[u8]) -> Option<(Record, usize)> {
+    pub(super) fn here(&self, order: ByteOrder, bytes: &[u8]) -> Option<(Record, usize)> {
         let header = bytes.first_chunk::<16>()?;
-        let captured = self.order.u32(header, 8);
+        let captured = order.u32(header, 8);
         let length = self.record_header + captured as usize;
         let is_usual = captured > 0 && captured <= self.frame_limit && length <= bytes.len();
-        is_usual.then(|| (self.record(header), length))
+        is_usual.then(|| (self.record(order, header), length))
     }
 
     /// The record with this header.
     #[inline]
-    fn record(&self, header: &[u8; 16]) -> Record {
-        let seconds = self.order.u32(header, 0);
-        let fraction = self.order.u32(header, 4);
-        let captured_length = self.order.u32(header, 8);
-        let wire_length = self.order.u32(header, 12).max(captured_length);
-        // Both fit: 2^32 s are less than 2^63 ns by half, and a fraction beyond its second moves on at most 4295 s.
-        let at = Timestamp::from_seconds(i64::from(seconds)).plus(i64::from(fraction) * i64::from(self.nanoseconds_per_fraction));
+    fn record(&self, order: ByteOrder, header: &[u8; 16]) -> Record {
+        let seconds = order.u32(header, 0);
+        let fraction = order.u32(header, 4);
+        let captured_length = order.u32(header, 8);
+        let wire_length = order.u32(header, 12).max(captured_length);
+        // It fits: 2^32 s are less than 2^63 ns by half, and a fraction beyond its second moves on at most 4295 s.
+        let at = Timestamp(i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * i64::from(self.nanoseconds_per_fraction));
         let captured = captured_length as usize;
         Record { at, link: self.link, wire_length, distance: captured, captured }
     }
@@ -72,7 +73,7 @@ impl Pcap {
             };
         };
         let captured_length = self.order.u32(header, 8);
-        let record = self.record(header);
+        let record = self.record(self.order, header);
         if *header == [0; 16] {
             return Next::Cut("ends in zeros: it was not written to its end".into());
         }

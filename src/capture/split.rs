@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::clock::is_near;
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
-use super::record::{Next, Record};
+use super::record::{ByteOrder, Next, Record};
 use super::window::Window;
 use crate::decode::{Decoder, Frame, Tally};
 use crate::flow::Batch;
@@ -319,7 +319,11 @@ impl Reader {
         }
         piece.end = base + self.window.offset();
         match &plan.records {
-            Records::Pcap(pcap) => self.fill(plan, base, until, &mut piece, |bytes| pcap.here(bytes)),
+            // Compiled by itself, the usual order costs nothing.
+            Records::Pcap(pcap) if pcap.order == ByteOrder::Little => {
+                self.fill(plan, base, until, &mut piece, |bytes| pcap.here(ByteOrder::Little, bytes));
+            }
+            Records::Pcap(pcap) => self.fill(plan, base, until, &mut piece, |bytes| pcap.here(pcap.order, bytes)),
             Records::Pcapng(pcapng) => self.fill(plan, base, until, &mut piece, |bytes| pcapng.here(bytes)),
         }
         piece

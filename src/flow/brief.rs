@@ -6,9 +6,11 @@
 use crate::model::{Protocol, Span, Timestamp};
 
 use super::conversation::{
-    CARRIED, Conversation, Deeds, Fact, Opening, RESET, Standing, WAS_UNDELIVERABLE, is_over, is_repetition, standing, tenth,
+    CARRIED, Conversation, Deeds, Fact, Opening, RESET, SENT_DATAGRAM, Standing, WAS_UNDELIVERABLE, is_over, is_repetition,
+    standing, tenth,
 };
 use super::key::End;
+use super::patience::LEAST_SILENCE;
 
 /// What one end did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,18 +92,18 @@ impl Brief {
         self.take(protocol, at, end, fact)
     }
 
-    /// Adds deeds that come after all else and before a silence is long. False if they do not, and nothing has changed then.
+    /// Adds deeds that come after all else and before any silence is long. False if they do not, and nothing has changed then.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
-    pub(super) fn go_on(&mut self, protocol: Protocol, silence: i64, at: Timestamp, end: End, deeds: u8) -> bool {
+    pub(super) fn go_on(&mut self, at: Timestamp, end: End, deeds: u8) -> bool {
         let last = self.last();
-        if at < last || at.since(last) > silence {
+        if at < last || at.after(last) > LEAST_SILENCE {
             return false;
         }
         let part = &mut self.parts[end as usize];
         part.first = part.first.min(at);
         part.last = at;
-        if protocol == Protocol::Udp {
+        if deeds & SENT_DATAGRAM != 0 {
             part.third |= tenth(at).cast_signed();
         } else if deeds & CARRIED != 0 {
             part.third = at.0;
@@ -333,7 +335,7 @@ mod tests {
                 let is_news = whole.add(Timestamp(*at), *end, *fact);
                 let told = brief.as_mut().and_then(|brief| brief.add(protocol, 120 * SECOND, Timestamp(*at), *end, *fact));
                 if let (Some(mut short), Fact::Did(deeds)) = (before, *fact) {
-                    let has_gone_on = short.go_on(protocol, 120 * SECOND, Timestamp(*at), *end, deeds);
+                    let has_gone_on = short.go_on(Timestamp(*at), *end, deeds);
                     prop_assert_eq!(Some(short), if has_gone_on { brief } else { before });
                     prop_assert!(!has_gone_on || told.is_some(), "the short way leads where the long one does");
                 }

@@ -14,6 +14,7 @@ mod floods;
 mod key;
 mod names;
 mod patience;
+mod prefetch;
 pub mod record;
 mod recorder;
 mod sightings;

@@ -8,6 +8,8 @@ use crate::model::{Protocol, Timestamp};
 /// After this silence a UDP exchange is another one: the time Linux keeps a UDP stream in its connection tracking
 /// (`nf_conntrack_udp_timeout_stream`), after which a reply is no reply any more.
 const UDP_SILENCE: i64 = 120 * SECOND;
+/// A shorter silence is borne by all protocols.
+pub(super) const LEAST_SILENCE: u64 = UDP_SILENCE.unsigned_abs();
 /// A TCP connection or SCTP association without a packet for a day is given up; pools keep connections open that long.
 pub(super) const STREAM_SILENCE: i64 = 24 * 3600 * SECOND;
 /// How long facts of a connection that is over, or that was never answered, are waited for.

@@ -1,7 +1,7 @@
 //! Where conversations under way are kept: one after the other in memory, found through an index of eight bytes each.
 //!
-//! A million look-ups in a table that no cache holds wait for memory a million times. So the index can be asked for many keys at
-//! once, and what is found is near each other: the processor then waits for many at a time.
+//! A million look-ups in a table that no cache holds wait for memory a million times. So what many keys will need is asked for first,
+//! and looked at when it has come: the processor then waits for many at a time.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use super::brief::Brief;
 use super::chain::Chain;
 use super::conversation::{Conversation, Fact, Standing};
 use super::key::{End, FlowKey, Packed, Seeds};
+use super::prefetch::prefetch;
 
 const _: () = assert!(size_of::<Slot<super::key::Narrow>>() == 72, "a million of them are kept");
 
@@ -82,36 +83,37 @@ impl<K: Packed> Slots<K> {
         self.kept.len()
     }
 
-    /// What the index has at the place where a search for this hash begins.
+    /// Asks for the place in the index where a search for this hash begins.
     #[inline]
-    pub(super) fn entry(&self, hash: u32) -> u64 {
-        self.index.get(hash as usize & self.index.len().wrapping_sub(1)).copied().unwrap_or_default()
+    pub(super) fn expect(&self, hash: u32) {
+        prefetch(&self.index, hash as usize & self.index.len().wrapping_sub(1));
     }
 
-    /// The first position that the index has for this hash, where the search begins with this entry. Nothing but the index is
-    /// looked at.
+    /// The first position that the index has for this hash, if there is one; asks for what is kept there.
     #[inline]
-    pub(super) fn candidate(&self, mut entry: u64, hash: u32) -> Candidate {
+    pub(super) fn candidate(&self, hash: u32) -> Candidate {
         let mask = self.index.len().wrapping_sub(1);
         let mut place = hash as usize & mask;
+        let mut entry = self.index.get(place).copied().unwrap_or_default();
         while entry != 0 && (entry >> 32) as u32 != hash {
             place = (place + 1) & mask;
             entry = self.index[place];
         }
-        Candidate((entry & 0xffff_ffff) as u32)
+        let candidate = (entry & 0xffff_ffff) as u32;
+        let position = (candidate as usize).wrapping_sub(1);
+        prefetch(&self.kept, position);
+        Candidate(candidate)
     }
 
-    /// Where the key's conversation is, of which the index has this candidate.
+    /// Where the key's conversation is, for which the index had this candidate.
     #[inline]
     pub(super) fn confirm(&self, Candidate(candidate): Candidate, key: K, hash: u32) -> Option<usize> {
-        let position = candidate.checked_sub(1)? as usize;
-        let slot = &self.kept[position];
-        if slot.key != key {
-            return self.find(key, hash);
+        let position = (candidate as usize).wrapping_sub(1);
+        match self.kept.get(position) {
+            Some(slot) if slot.key == key => Some(position),
+            // It is another one's, or there was none then, or it has been moved since.
+            _ => self.find(key, hash),
         }
-        // Its end is in another cache line, which is asked for at once.
-        std::hint::black_box(slot.brief.state);
-        Some(position)
     }
 
     /// Where the key's conversation is.
@@ -140,10 +142,9 @@ impl<K: Packed> Slots<K> {
     /// for news of it.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
-    pub(super) fn go_on(&mut self, position: usize, silence: i64, at: Timestamp, end: End, deeds: u8) -> bool {
-        let slot = &mut self.kept[position];
-        let is_plain = slot.brief.state & (IS_WHOLE | IS_NEWS | IS_TOUCHED) == IS_NEWS | IS_TOUCHED;
-        is_plain && slot.brief.go_on(slot.key.protocol(), silence, at, end, deeds)
+    pub(super) fn go_on(&mut self, position: usize, at: Timestamp, end: End, deeds: u8) -> bool {
+        let brief = &mut self.kept[position].brief;
+        brief.state & (IS_WHOLE | IS_NEWS | IS_TOUCHED) == IS_NEWS | IS_TOUCHED && brief.go_on(at, end, deeds)
     }
 
     /// Adds what a packet says to the conversation that was found, or begins one if there is room.
@@ -455,7 +456,7 @@ mod tests {
                     let hash = key(port).hash(&slots.seeds);
                     let found = slots.find(key(port), hash).map(|position| slots.seen(position).last().0);
                     prop_assert_eq!(found, model.get(&port).copied());
-                    let candidate = slots.candidate(slots.entry(hash), hash);
+                    let candidate = slots.candidate(hash);
                     prop_assert_eq!(slots.confirm(candidate, key(port), hash), slots.find(key(port), hash));
                 }
             }

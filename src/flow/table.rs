@@ -18,7 +18,9 @@ use super::step::{Batch, Step, What, is_for_many, is_port_zero, tcp_fact};
 use super::{REORDERING, SECOND};
 
 /// Capture time between two sweeps of the table.
-const SWEEP_EVERY: i64 = 60 * SECOND;
+const SWEEP_EVERY: u64 = 60 * SECOND.unsigned_abs();
+/// What is earlier than the latest by more than this was not delayed.
+const MOST_DISORDER: u64 = (STREAM_SILENCE + REORDERING).unsigned_abs();
 
 /// What the table had to do to stay within its bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,8 +48,6 @@ pub struct FlowTable {
     tally: TableTally,
     was_full: bool,
     opened: u64,
-    /// How often conversations have been taken out.
-    removals: u64,
 }
 
 /// What no packet can reach any more.
@@ -105,7 +105,6 @@ impl FlowTable {
             tally: TableTally::default(),
             was_full: false,
             opened: 0,
-            removals: 0,
         }
     }
 
@@ -147,14 +146,14 @@ impl FlowTable {
     #[inline]
     fn advance(&mut self, at: Timestamp) {
         if at <= self.now {
-            if self.now.since(at) > STREAM_SILENCE + REORDERING {
+            if self.now.after(at) > MOST_DISORDER {
                 // That is no disorder: the clock was set back, and all that follows would be taken for long silent.
                 (self.now, self.swept) = (at, at);
             }
             return;
         }
         self.now = at;
-        if self.now.since(self.swept) >= SWEEP_EVERY {
+        if self.now.after(self.swept) >= SWEEP_EVERY {
             self.sweep();
         }
     }
@@ -189,51 +188,40 @@ impl FlowTable {
         let (from, first_packet) = batch.taken;
         let count = batch.len().min(most);
         let mut packets = batch.packets[first_packet..].iter();
-        let mut entries = [0; TOGETHER];
         let mut candidates = [Candidate::default(); TOGETHER];
-        let mut found = [None; TOGETHER];
         for steps in batch.steps[from..from + count].chunks(TOGETHER) {
-            for (entry, step) in entries.iter_mut().zip(steps) {
-                *entry = match step.what {
-                    What::Narrow(..) => self.narrow.entry(step.hash),
-                    _ => self.wide.entry(step.hash),
-                };
+            for step in steps {
+                match step.what {
+                    What::Narrow(..) => self.narrow.expect(step.hash),
+                    What::Wide(..) => self.wide.expect(step.hash),
+                    What::Whole | What::Silent | What::NoPacket => {}
+                }
             }
-            for ((candidate, entry), step) in candidates.iter_mut().zip(entries).zip(steps) {
+            for (candidate, step) in candidates.iter_mut().zip(steps) {
                 *candidate = match step.what {
-                    What::Narrow(..) => self.narrow.candidate(entry, step.hash),
-                    What::Wide(..) => self.wide.candidate(entry, step.hash),
+                    What::Narrow(..) => self.narrow.candidate(step.hash),
+                    What::Wide(..) => self.wide.candidate(step.hash),
                     What::Whole | What::Silent | What::NoPacket => Candidate::default(),
                 };
             }
-            for ((found, candidate), step) in found.iter_mut().zip(candidates).zip(steps) {
-                *found = match step.what {
-                    What::Narrow(key, ..) => self.narrow.confirm(candidate, key, step.hash),
-                    What::Wide(key, ..) => self.wide.confirm(candidate, batch.wide[key as usize], step.hash),
-                    What::Whole | What::Silent | What::NoPacket => None,
-                };
-            }
-            let removals = self.removals;
-            for (found, &Step { at, hash, what }) in found.iter().zip(steps) {
+            for (candidate, &Step { at, hash, what }) in candidates.into_iter().zip(steps) {
                 if let What::NoPacket = what {
                     continue;
                 }
                 self.advance(at);
-                // Where one was taken out, another may be.
-                let known = found.filter(|_| self.removals == removals);
-                if let (What::Narrow(key, end, Fact::Did(deeds)), Some(position)) = (what, known)
-                    && self.narrow.go_on(position, silence(key.protocol()), at, end, deeds)
-                {
-                    continue;
-                }
                 match what {
                     What::Narrow(key, end, fact) => {
-                        let found = known.or_else(|| self.narrow.find(key, hash));
+                        let found = self.narrow.confirm(candidate, key, hash);
+                        if let (Some(position), Fact::Did(deeds)) = (found, fact)
+                            && self.narrow.go_on(position, at, end, deeds)
+                        {
+                            continue;
+                        }
                         self.narrow(found, key, hash, at, end, fact);
                     }
                     What::Wide(key, end, fact) => {
                         let key = batch.wide[key as usize];
-                        let found = known.or_else(|| self.wide.find(key, hash));
+                        let found = self.wide.confirm(candidate, key, hash);
                         self.wide(found, key, hash, at, end, fact);
                     }
                     What::Whole => {
@@ -368,7 +356,6 @@ impl FlowTable {
         if self.was_full {
             self.fold_all();
         }
-        self.removals += 1;
         let ended = &mut self.ended;
         self.narrow.drain(|key, taken| ended.close(key, taken));
         self.wide.drain(|key, taken| ended.close(key, taken));
@@ -501,7 +488,6 @@ impl FlowTable {
         if is_first {
             return;
         }
-        self.removals += 1;
         let now = self.now;
         let is_over = |seen: Seen<'_>| now.since(seen.last()) > patience(seen) + REORDERING;
         let ended = &mut self.ended;
@@ -563,7 +549,6 @@ impl FlowTable {
     /// Of a table that was full, the attempts that are left belong to the same scans and floods.
     fn fold_all(&mut self) {
         let mut attempts = Vec::new();
-        self.removals += 1;
         self.narrow.extract(|seen| seen.is_attempt(), |key, taken| attempts.push((*key, taken)));
         self.wide.extract(|seen| seen.is_attempt(), |key, taken| attempts.push((*key, taken)));
         self.give_up(attempts);

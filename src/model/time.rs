@@ -25,6 +25,13 @@ impl Timestamp {
         Self(self.0.saturating_add(nanoseconds))
     }
 
+    /// Nanoseconds from `earlier`, which is not later, to this instant.
+    #[inline]
+    pub const fn after(self, earlier: Self) -> u64 {
+        debug_assert!(earlier.0 <= self.0, "it is not later");
+        self.0.wrapping_sub(earlier.0).cast_unsigned()
+    }
+
     /// Nanoseconds from `earlier` to this instant; negative when it is later.
     #[inline]
     pub const fn since(self, earlier: Self) -> i64 {
