@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use super::conversation::Conversation;
 use super::floods::Floods;
 use super::key::FlowKey;
-use super::record::{FloodRecord, Name, Record, SightingRecord};
+use super::record::{self, FloodRecord, Name, Record, SightingRecord};
 use super::sightings::{Sighting, Sightings};
 use crate::model::{NameAnswer, Span, Timestamp};
 
 /// Records that wait to be taken.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
-    conversations: Vec<Record>,
+    conversations: Vec<record::Conversation>,
     others: Vec<Record>,
     lost: u64,
 }
@@ -26,7 +26,7 @@ impl Recorder {
             self.lost += 1;
             return;
         }
-        self.conversations.push(Record::Conversation(conversation.record(key)));
+        self.conversations.push(conversation.record(key));
     }
 
     pub(super) fn name(&mut self, answer: NameAnswer) {
@@ -63,23 +63,28 @@ impl Recorder {
 
     /// Everything that waits, behind a checkpoint of this time.
     pub(super) fn take(&mut self, at: Timestamp) -> Vec<Record> {
-        let mut conversations = std::mem::take(&mut self.conversations);
-        let mut others = std::mem::take(&mut self.others);
-        if conversations.is_empty() && others.is_empty() {
+        if self.waiting() == 0 {
             return Vec::new();
         }
-        conversations.sort_by_key(order);
-        let mut records = vec![Record::Checkpoint { at }];
+        let conversations = std::mem::take(&mut self.conversations);
+        // They are large, so their places are sorted, and each is moved once.
+        let mut places: Vec<_> = conversations.iter().map(|told| told.first).zip(0..).collect();
+        places.sort_unstable_by(|&(first, place), &(other_first, other)| {
+            let rest = || order(&conversations[place]).cmp(&order(&conversations[other]));
+            first.cmp(&other_first).then_with(rest).then(place.cmp(&other))
+        });
+        let mut conversations: Vec<_> = conversations.into_iter().map(Some).collect();
+        let mut records = Vec::with_capacity(1 + self.others.len() + conversations.len());
+        records.push(Record::Checkpoint { at });
         // Names first: whoever reads on knows them when the conversations come.
-        records.append(&mut others);
-        records.append(&mut conversations);
+        records.append(&mut self.others);
+        records.extend(places.into_iter().filter_map(|(_, place)| conversations[place].take()).map(Record::Conversation));
         records
     }
 }
 
-/// By time, then by anything else that is the same in every run.
-fn order(record: &Record) -> Option<(Timestamp, Timestamp, IpAddr, u16, IpAddr, u16)> {
-    let Record::Conversation(conversation) = record else { return None };
+/// Of those that begin at the same time: by anything that is the same in every run.
+fn order(conversation: &record::Conversation) -> (Timestamp, IpAddr, u16, IpAddr, u16) {
     let [one, other] = &conversation.ends;
-    Some((conversation.first, conversation.last, one.address, one.port, other.address, other.port))
+    (conversation.last, one.address, one.port, other.address, other.port)
 }
