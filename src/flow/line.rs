@@ -1,26 +1,38 @@
 //! Records in, lines of a flow file out.
 //!
 //! What comes out is the JSON that serde writes of a [`Record`], to the byte. Conversations, of which a busy node may have tens of
-//! thousands a second, are written without it: most of their line are times, and those of one moment share all but their last digits.
+//! thousands a second, are written without it, in pieces whose lengths the compiler knows: most of their line are times, and those
+//! of one second share all but their last digits.
 
 use std::io::Write;
 use std::net::IpAddr;
 
-use super::record::{Conversation, DEEDS, Deeds, End, Opening, Record};
+use super::record::{Conversation, DEEDS, End, Opening, Record};
 use crate::model::Timestamp;
 
 /// Seconds that are remembered, each in the place of its last digits.
-const SECONDS: usize = 64;
+const SECONDS: u8 = 64;
+/// Bytes of room for a line, or a piece of one.
+const ROOM: usize = 4096;
+/// More than an opening takes, or all of a line but its openings.
+const PIECE: usize = 1024;
 
-/// Writes records as lines, and remembers how seconds are written.
+/// Writes records as lines, and remembers how seconds and deeds are written.
 #[derive(Clone, Debug)]
 pub struct Lines {
-    seconds: [(i64, [u8; 19]); SECONDS],
+    text: Text,
+    seconds: [(i64, [u8; 19]); SECONDS as usize],
+    /// By their bits.
+    deeds: Vec<String>,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { seconds: [(i64::MIN, [0; 19]); SECONDS] }
+        let deeds = (0..=u8::MAX).map(|bits| {
+            let words: Vec<_> = (0..).zip(DEEDS).filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, word)| word).collect();
+            if words.is_empty() { String::new() } else { format!(r#","did":["{}"]"#, words.join(r#"",""#)) }
+        });
+        Self { text: Text::default(), seconds: [(i64::MIN, [0; 19]); SECONDS as usize], deeds: deeds.collect() }
     }
 }
 
@@ -32,101 +44,176 @@ impl Lines {
     pub fn write(&mut self, record: &Record, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         match record {
             Record::Conversation(conversation) => self.conversation(conversation, out),
-            other => serde_json::to_writer(&mut *out, other)?,
+            other => {
+                serde_json::to_writer(&mut *out, other)?;
+                out.push(b'\n');
+            }
         }
-        out.push(b'\n');
         Ok(())
     }
 
     fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) {
-        /// Longer than nearly all lines.
-        const USUAL: usize = 1024;
         let Conversation { protocol, first, last, ends: [one, other], openings } = conversation;
-        out.reserve(USUAL);
-        out.extend_from_slice(br#"{"conversation":{"protocol":""#);
-        out.extend_from_slice(protocol.name().as_bytes());
-        self.time(br#"","first":""#, *first, out);
-        self.time(br#"","last":""#, *last, out);
-        out.extend_from_slice(br#"","ends":["#);
-        self.end(one, out);
-        out.push(b',');
-        self.end(other, out);
-        out.push(b']');
-        let mut before: &[u8] = br#","openings":["#;
-        for opening in openings {
-            out.extend_from_slice(before);
-            self.opening(opening, out);
-            before = b",";
-        }
-        out.extend_from_slice(if openings.is_empty() { b"}}" } else { b"]}}" });
-    }
-
-    fn end(&mut self, end: &End, out: &mut Vec<u8>) {
-        let End { address: at, port, first, last, last_carried, did: Deeds(deeds), tenths } = end;
-        out.extend_from_slice(br#"{"address":""#);
-        address(*at, out);
-        out.extend_from_slice(br#"","port":"#);
-        number((*port).into(), out);
-        let names: [&[u8]; 3] = [br#","first":""#, br#","last":""#, br#","last_carried":""#];
-        for (name, at) in names.into_iter().zip([first, last, last_carried]) {
-            if let Some(at) = at {
-                self.time(name, *at, out);
-                out.push(b'"');
+        self.text.put(br#"{"conversation":{"protocol":""#);
+        self.text.put_any(protocol.name().as_bytes());
+        self.text.put(br#"","first":""#);
+        self.time(*first);
+        self.text.put(br#","last":""#);
+        self.time(*last);
+        self.text.put(br#","ends":["#);
+        self.end(one);
+        self.text.put(b",");
+        self.end(other);
+        self.text.put(b"]");
+        if let [first, rest @ ..] = openings.as_slice() {
+            self.text.put(br#","openings":["#);
+            self.opening(first);
+            for opening in rest {
+                self.text.put(b",");
+                self.opening(opening);
+                if self.text.length > ROOM - PIECE {
+                    self.text.flush(out);
+                }
             }
+            self.text.put(b"]");
         }
-        let mut before: &[u8] = br#","did":[""#;
-        for (_, deed) in DEEDS.iter().enumerate().filter(|(bit, _)| deeds >> bit & 1 == 1) {
-            out.extend_from_slice(before);
-            out.extend_from_slice(deed.as_bytes());
-            before = br#"",""#;
-        }
-        if *deeds != 0 {
-            out.extend_from_slice(br#""]"#);
-        }
-        if *tenths != 0 {
-            print(out, format_args!(r#","tenths":"{tenths:x}""#));
-        }
-        out.push(b'}');
+        self.text.put(b"}}\n");
+        self.text.flush(out);
     }
 
-    fn opening(&mut self, opening: &Opening, out: &mut Vec<u8>) {
-        let Opening { by, number: sent, first, accepted, rejected } = opening;
-        out.extend_from_slice(br#"{"by":"#);
-        number((*by).into(), out);
-        out.extend_from_slice(br#","number":"#);
-        number(*sent, out);
-        self.time(br#","first":""#, *first, out);
-        out.push(b'"');
+    fn end(&mut self, end: &End) {
+        let End { address, port, first, last, last_carried, did, tenths } = end;
+        self.text.put(br#"{"address":""#);
+        self.text.address(*address);
+        self.text.put(br#"","port":"#);
+        self.text.number((*port).into());
+        if let Some(first) = first {
+            self.text.put(br#","first":""#);
+            self.time(*first);
+        }
+        if let Some(last) = last {
+            self.text.put(br#","last":""#);
+            self.time(*last);
+        }
+        if let Some(last_carried) = last_carried {
+            self.text.put(br#","last_carried":""#);
+            self.time(*last_carried);
+        }
+        self.text.put_any(self.deeds[usize::from(did.0)].as_bytes());
+        if *tenths != 0 {
+            self.text.print(format_args!(r#","tenths":"{tenths:x}""#));
+        }
+        self.text.put(b"}");
+    }
+
+    fn opening(&mut self, opening: &Opening) {
+        let Opening { by, number, first, accepted, rejected } = opening;
+        self.text.put(br#"{"by":"#);
+        self.text.number((*by).into());
+        self.text.put(br#","number":"#);
+        self.text.number(*number);
+        self.text.put(br#","first":""#);
+        self.time(*first);
         if *accepted {
-            out.extend_from_slice(br#","accepted":true"#);
+            self.text.put(br#","accepted":true"#);
         }
         if *rejected {
-            out.extend_from_slice(br#","rejected":true"#);
+            self.text.put(br#","rejected":true"#);
         }
-        out.push(b'}');
+        self.text.put(b"}");
     }
 
-    /// RFC 3339 in UTC, with as many digits as are needed.
-    fn time(&mut self, before: &[u8], at: Timestamp, out: &mut Vec<u8>) {
+    /// RFC 3339 in UTC, with as many digits as are needed, and the quotation mark behind it.
+    #[inline]
+    fn time(&mut self, at: Timestamp) {
         const SECOND: i64 = 1_000_000_000;
-        let (second, mut fraction) = (at.0.div_euclid(SECOND), at.0.rem_euclid(SECOND).unsigned_abs());
-        let known = &mut self.seconds[second.rem_euclid(SECONDS as i64).unsigned_abs() as usize];
+        let second = at.0.div_euclid(SECOND);
+        let mut fraction = u32::try_from(at.0.rem_euclid(SECOND)).unwrap_or_default();
+        let place = usize::try_from(second.rem_euclid(SECONDS.into())).unwrap_or_default();
+        let known = &mut self.seconds[place];
         if known.0 != second {
             *known = (second, written(second));
         }
-        out.extend_from_slice(before);
-        out.extend_from_slice(&known.1);
+        self.text.put(&known.1);
         let mut digits = *b".000000000";
-        for pair in digits[2..].rchunks_exact_mut(2) {
-            pair.copy_from_slice(&PAIRS[(fraction % 100) as usize]);
+        for pair in digits[2..].as_chunks_mut().0.iter_mut().rev() {
+            *pair = PAIRS[fraction as usize % 100];
             fraction /= 100;
         }
-        digits[1] += fraction as u8;
-        let needed = digits.iter().rposition(|digit| *digit != b'0').unwrap_or_default();
-        if needed > 0 {
-            out.extend_from_slice(&digits[..=needed]);
+        digits[1] = PAIRS[fraction as usize % 100][1];
+        self.text.put(&digits);
+        if digits[9] == b'0' {
+            let needed = digits.iter().rposition(|digit| *digit != b'0').unwrap_or_default();
+            self.text.length -= digits.len() - if needed == 0 { 0 } else { needed + 1 };
         }
-        out.push(b'Z');
+        self.text.put(b"Z\"");
+    }
+}
+
+/// Room that is written to by place.
+#[derive(Clone, Debug)]
+struct Text {
+    bytes: Box<[u8; ROOM]>,
+    length: usize,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { bytes: Box::new([0; ROOM]), length: 0 }
+    }
+}
+
+impl Text {
+    #[inline]
+    fn put<const N: usize>(&mut self, piece: &[u8; N]) {
+        if let Some(room) = self.bytes[self.length..].first_chunk_mut() {
+            *room = *piece;
+            self.length += N;
+        }
+    }
+
+    fn put_any(&mut self, piece: &[u8]) {
+        self.bytes[self.length..][..piece.len()].copy_from_slice(piece);
+        self.length += piece.len();
+    }
+
+    #[inline]
+    fn number(&mut self, mut number: u32) {
+        let length = number.checked_ilog10().unwrap_or_default() as usize + 1;
+        for digit in self.bytes[self.length..][..length].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        self.length += length;
+    }
+
+    #[inline]
+    fn address(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(address) => {
+                let [first, second, third, fourth] = address.octets();
+                self.number(first.into());
+                for octet in [second, third, fourth] {
+                    self.put(b".");
+                    self.number(octet.into());
+                }
+            }
+            IpAddr::V6(address) => self.print(format_args!("{address}")),
+        }
+    }
+
+    fn print(&mut self, text: std::fmt::Arguments<'_>) {
+        let room = &mut self.bytes[self.length..];
+        let before = room.len();
+        let mut rest: &mut [u8] = room;
+        // What is printed here is far shorter than the room.
+        let _ = rest.write_fmt(text);
+        self.length += before - rest.len();
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes[..self.length]);
+        self.length = 0;
     }
 }
 
@@ -134,9 +221,9 @@ impl Lines {
 const PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[b'0'; 2]; 100];
     let mut number = 0;
-    while number < pairs.len() {
-        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-        number += 1;
+    while number < 100 {
+        pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        number += 1u8;
     }
     pairs
 };
@@ -147,43 +234,11 @@ fn written(second: i64) -> [u8; 19] {
     text.as_bytes().first_chunk().copied().unwrap_or([b'0'; 19])
 }
 
-fn address(address: IpAddr, out: &mut Vec<u8>) {
-    match address {
-        IpAddr::V4(address) => {
-            let [first, rest @ ..] = address.octets();
-            number(first.into(), out);
-            for octet in rest {
-                out.push(b'.');
-                number(octet.into(), out);
-            }
-        }
-        IpAddr::V6(address) => print(out, format_args!("{address}")),
-    }
-}
-
-fn number(mut number: u32, out: &mut Vec<u8>) {
-    let mut digits = [0; 10];
-    let mut from = digits.len();
-    loop {
-        from -= 1;
-        digits[from] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[from..]);
-}
-
-fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    // Memory takes everything.
-    let _ = out.write_fmt(text);
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::record::Deeds;
     use super::*;
     use crate::model::Protocol;
 
@@ -218,7 +273,13 @@ mod tests {
         let opening = (0u8..2, any::<u32>(), any_time(), any::<bool>(), any::<bool>())
             .prop_map(|(by, number, first, accepted, rejected)| Opening { by, number, first, accepted, rejected });
         let protocol = proptest::sample::select(&Protocol::ALL);
-        (protocol, any_time(), any_time(), [any_end(), any_end()], proptest::collection::vec(opening, 0..3))
+        (
+            protocol,
+            any_time(),
+            any_time(),
+            [any_end(), any_end()],
+            prop_oneof![4 => proptest::collection::vec(opening.clone(), 0..3), 1 => proptest::collection::vec(opening, 60..70)],
+        )
             .prop_map(|(protocol, first, last, ends, openings)| Conversation { protocol, first, last, ends, openings })
     }
 

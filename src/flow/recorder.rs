@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use super::conversation::Conversation;
 use super::floods::Floods;
 use super::key::FlowKey;
-use super::record::{self, FloodRecord, Name, Record, SightingRecord};
+use super::record::{FloodRecord, Name, Record, SightingRecord};
 use super::sightings::{Sighting, Sightings};
 use crate::model::{NameAnswer, Span, Timestamp};
 
 /// Records that wait to be taken.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
-    conversations: Vec<record::Conversation>,
+    conversations: Vec<Record>,
     others: Vec<Record>,
     lost: u64,
 }
@@ -26,7 +26,7 @@ impl Recorder {
             self.lost += 1;
             return;
         }
-        self.conversations.push(conversation.record(key));
+        self.conversations.push(Record::Conversation(conversation.record(key)));
     }
 
     pub(super) fn name(&mut self, answer: NameAnswer) {
@@ -66,25 +66,77 @@ impl Recorder {
         if self.waiting() == 0 {
             return Vec::new();
         }
-        let conversations = std::mem::take(&mut self.conversations);
-        // They are large, so their places are sorted, and each is moved once.
-        let mut places: Vec<_> = conversations.iter().map(|told| told.first).zip(0..).collect();
-        places.sort_unstable_by(|&(first, place), &(other_first, other)| {
-            let rest = || order(&conversations[place]).cmp(&order(&conversations[other]));
-            first.cmp(&other_first).then_with(rest).then(place.cmp(&other))
-        });
-        let mut conversations: Vec<_> = conversations.into_iter().map(Some).collect();
-        let mut records = Vec::with_capacity(1 + self.others.len() + conversations.len());
-        records.push(Record::Checkpoint { at });
+        let mut records = std::mem::take(&mut self.conversations);
+        sort(&mut records);
         // Names first: whoever reads on knows them when the conversations come.
-        records.append(&mut self.others);
-        records.extend(places.into_iter().filter_map(|(_, place)| conversations[place].take()).map(Record::Conversation));
+        records.splice(..0, std::iter::once(Record::Checkpoint { at }).chain(self.others.drain(..)));
         records
     }
 }
 
+/// Sorts by time. Records are large, so their places are sorted, and then each is moved once, within the memory they have.
+fn sort(records: &mut [Record]) {
+    let mut places: Vec<_> = records.iter().map(first).zip(0..).collect();
+    places.sort_unstable_by(|&(first, place), &(other_first, other)| {
+        let rest = || order(&records[place]).cmp(&order(&records[other]));
+        first.cmp(&other_first).then_with(rest).then(place.cmp(&other))
+    });
+    let mut places: Vec<usize> = places.into_iter().map(|(_, place)| place).collect();
+    for start in 0..places.len() {
+        // A circle of places: into each comes what is at the next one.
+        let mut place = start;
+        while places[place] != start {
+            let next = std::mem::replace(&mut places[place], place);
+            records.swap(place, next);
+            place = next;
+        }
+        places[place] = place;
+    }
+}
+
+const fn first(record: &Record) -> Timestamp {
+    match record {
+        Record::Conversation(conversation) => conversation.first,
+        _ => Timestamp::MIN,
+    }
+}
+
 /// Of those that begin at the same time: by anything that is the same in every run.
-fn order(conversation: &record::Conversation) -> (Timestamp, IpAddr, u16, IpAddr, u16) {
+fn order(record: &Record) -> Option<(Timestamp, IpAddr, u16, IpAddr, u16)> {
+    let Record::Conversation(conversation) = record else { return None };
     let [one, other] = &conversation.ends;
-    (conversation.last, one.address, one.port, other.address, other.port)
+    Some((conversation.last, one.address, one.port, other.address, other.port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record;
+    use super::*;
+    use crate::model::Protocol;
+
+    #[test]
+    fn what_is_told_is_in_the_order_of_time() {
+        let conversation = |first: i64, port: u16| {
+            let address = IpAddr::from([10, 0, 0, 1]);
+            let end = record::End {
+                address,
+                port,
+                first: None,
+                last: None,
+                last_carried: None,
+                did: record::Deeds::default(),
+                tenths: 0,
+            };
+            let (first, last) = (Timestamp(first), Timestamp(9));
+            let ends = [end.clone(), end];
+            Record::Conversation(record::Conversation { protocol: Protocol::Tcp, first, last, ends, openings: Vec::new() })
+        };
+        let told = [(5, 1), (3, 2), (4, 3), (3, 1), (1, 1), (5, 1), (2, 1)].map(|(first, port)| conversation(first, port));
+        let others = vec![Record::End { at: Timestamp(0) }];
+        let mut recorder = Recorder { conversations: told.into(), others, lost: 0 };
+        let mut expected = vec![Record::Checkpoint { at: Timestamp(7) }, Record::End { at: Timestamp(0) }];
+        expected.extend([(1, 1), (2, 1), (3, 1), (3, 2), (4, 3), (5, 1), (5, 1)].map(|(first, port)| conversation(first, port)));
+        assert_eq!(recorder.take(Timestamp(7)), expected);
+        assert!(recorder.take(Timestamp(8)).is_empty(), "all was taken");
+    }
 }
