@@ -158,6 +158,25 @@ mod tests {
         assert!(Journal::create(&path).is_err(), "what is there is not overwritten");
     }
 
+    #[test]
+    fn lines_of_many_frames_are_one_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.zst");
+        let mut journal = Journal::create(&path).expect("a journal");
+        let numbers: Vec<String> = (0..50_000).map(|number| (number * 7919).to_string()).collect();
+        for number in &numbers {
+            journal.add_line(|lines| writeln!(lines, "{number}").map_err(serde_json::Error::io)).expect("a line");
+        }
+        assert!(journal.waiting.len() > journal.lines.len(), "frames are made as lines come");
+        let unwritten = |lines: &mut Vec<u8>| {
+            lines.push(b'{');
+            Err(serde_json::Error::io(io::ErrorKind::Other.into()))
+        };
+        assert!(journal.add_line(unwritten).is_err());
+        journal.checkpoint().expect("room");
+        assert_eq!(lines(&path), numbers, "half a line is no line");
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_disk_that_takes_nothing_costs_nothing_but_time() {
