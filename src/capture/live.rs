@@ -17,12 +17,18 @@ use super::rights::Needed;
 use super::tap::{self, Tap};
 use super::{CaptureError, interfaces};
 use crate::decode::{DecodeOptions, Decoder, Tally};
-use crate::flow::FlowTable;
 use crate::flow::record::{Frames, Record};
+use crate::flow::{self, FlowTable};
 use crate::model::{Code, Findings};
 
-/// How long a thread sleeps when no frame is there: the kernel holds frames back for as long anyway.
+/// How long a thread waits for frames before it looks whether it is time to hand on, or to end.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long frames are left to come together in the kernel's buffer, which holds a tenth of a second of a fast network.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long is read on at the end: what is in the kernel's buffer was seen as well; but it fills again.
+const LAST: Duration = Duration::from_millis(200);
+/// How often the kernel is asked what it dropped: libpcap reads files for the answer.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// How often an interface that went away is looked for.
 const RETRY: Duration = Duration::from_millis(500);
 /// Hand-overs that may wait for whoever writes them.
@@ -295,7 +301,11 @@ struct Follower {
     /// As many as have been counted.
     conversations: u64,
     dropped: u64,
+    /// When it is time to ask for that again.
+    count_at: Instant,
     table: FlowTable,
+    /// On their way to the table.
+    packets: flow::Batch,
     findings: Findings,
     /// Whether it came during the capture and has not been opened yet.
     is_late: bool,
@@ -305,15 +315,18 @@ struct Follower {
 
 impl Follower {
     fn new(name: String, is_late: bool, shared: Arc<Shared>, sender: SyncSender<Batch>) -> Self {
+        let table = FlowTable::recording(shared.options.capacity);
         Self {
             decoder: Decoder::new(shared.options.decoding.clone()),
-            table: FlowTable::recording(shared.options.capacity),
+            packets: table.batch(),
+            table,
             name,
             shared,
             sender,
             told: Tally::default(),
             conversations: 0,
             dropped: 0,
+            count_at: Instant::now(),
             findings: Findings::default(),
             is_late,
             unsent: None,
@@ -323,6 +336,7 @@ impl Follower {
     fn run(mut self, mut tap: Option<Tap>) {
         let mut next = Instant::now() + self.shared.options.every;
         let mut lost_at = None;
+        let mut is_busy = false;
         if let Some(open) = &mut tap {
             // The capture begins now, not when the interface was opened.
             let _ = open.discard();
@@ -335,43 +349,61 @@ impl Follower {
                 continue;
             };
             match self.take(open) {
-                Ok(0) => thread::sleep(PAUSE),
-                Ok(_) => {}
+                // Where frames come all the time, many are taken at each look; where none come, nobody looks.
+                Ok(0) if std::mem::take(&mut is_busy) => thread::sleep(PAUSE),
+                Ok(0) => open.wait(PATIENCE),
+                Ok(_) => is_busy = true,
                 Err(_) => {
+                    self.count(open);
                     tap = None;
                     lost_at = Some(Instant::now());
                 }
             }
             let now = Instant::now();
+            if now >= self.count_at
+                && let Some(open) = &mut tap
+            {
+                self.count(open);
+                self.count_at = now + COUNT_EVERY;
+            }
             if now >= next || self.table.waiting() >= EARLY {
                 next = now + self.shared.options.every;
                 self.hand_on();
             }
         }
-        // What is in the kernel's buffer was seen as well; but it fills again, so this has an end.
-        let end = Instant::now() + PAUSE * 10;
+        let end = Instant::now() + LAST;
         while let Some(open) = &mut tap
             && Instant::now() < end
             && self.take(open).is_ok_and(|count| count > 0)
         {}
+        if let Some(open) = &mut tap {
+            self.count(open);
+        }
         self.conclude();
     }
 
     fn take(&mut self, tap: &mut Tap) -> Result<usize, ::pcap::Error> {
-        let (decoder, table) = (&mut self.decoder, &mut self.table);
-        let count = tap.take(|frame| {
+        let (decoder, packets) = (&mut self.decoder, &mut self.packets);
+        let taken = tap.take(|frame| {
             if let Some(packet) = decoder.decode(frame) {
-                table.observe(&packet);
+                packets.push(packet);
             }
-        })?;
+        });
+        // What came before an error was seen too.
+        self.table.observe_all(packets);
+        let count = taken?;
         self.shared.frames.fetch_add(count as u64, Ordering::Relaxed);
         let conversations = self.table.opened() - self.conversations;
         self.conversations += conversations;
         self.shared.conversations.fetch_add(conversations, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    /// Counts what the kernel has dropped.
+    fn count(&mut self, tap: &mut Tap) {
         let dropped = u64::from(tap.dropped());
         self.dropped += dropped;
         self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);
-        Ok(count)
     }
 
     /// Waits for an interface that is not there. False if it is not to be waited for: those of a pattern come and go.

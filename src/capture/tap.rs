@@ -1,6 +1,10 @@
 //! One interface, opened.
 
+use std::thread;
+use std::time::Duration;
+
 use ::pcap::{Active, Capture, Device, Linktype, Precision};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::CaptureError;
 use crate::decode::{Frame, LinkType};
@@ -11,8 +15,11 @@ use crate::model::Timestamp;
 const SNAPLEN: i32 = 1600;
 /// The kernel's buffer: a tenth of a second of a fast network, in frames cut to the snaplen.
 const BUFFER: i32 = 64 << 20;
-/// Milliseconds for which the kernel may hold back frames to hand them on together.
+/// Milliseconds for which the kernel may hold back frames to hand them on together: on Linux by TPACKET_V3 in blocks of 256 KB,
+/// so whoever waits wakes once a block.
 const HOLD_BACK: i32 = 50;
+/// How long is slept where waiting fails.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Frames that are handed on in one call.
 const BATCH: usize = 4096;
 /// Other systems' libpcap may not have nanoseconds, and does not tell.
@@ -84,13 +91,28 @@ impl Tap {
         })
     }
 
+    /// Waits until there are frames, or an error to be taken, but no longer than that.
+    pub(super) fn wait(&self, patience: Duration) {
+        let mut events = [PollFd::new(&self.handle, PollFlags::IN)];
+        let patience = Timespec::try_from(patience).ok();
+        let is_quiet = match poll(&mut events, patience.as_ref()) {
+            Ok(count) => count == 0 || events[0].revents() == PollFlags::IN,
+            Err(_) => false,
+        };
+        // An error that stays would be told again at once.
+        if !is_quiet {
+            thread::sleep(PAUSE);
+        }
+    }
+
     /// Frames that came and found no room since this was asked last.
     pub(super) fn dropped(&mut self) -> u32 {
         let Ok(stat) = self.handle.stats() else { return 0 };
         let total = stat.dropped.wrapping_add(stat.if_dropped);
         let new = total.wrapping_sub(self.dropped);
         self.dropped = total;
-        new
+        // An interface that is no longer there has no counters, so its part is taken back.
+        if new > u32::MAX / 2 { 0 } else { new }
     }
 }
 

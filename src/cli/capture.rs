@@ -1,19 +1,20 @@
 //! `netpol-gen capture`: interfaces in, a flow file out; and what `learn` does while it captures.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::capture::{self, Batch, Counts, Live, LiveOptions, Opened};
 use crate::decode::DecodeOptions;
 use crate::emit::text::counted;
-use crate::flow::{FlowTable, Record};
-use crate::model::{Findings, Outcome, Timestamp};
+use crate::flow::record::{self, Record};
+use crate::model::{Endpoint, Findings, Flow, Outcome, Protocol, Timestamp};
 
 use super::args::{Capture, Tapping};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::recording::{FlowFile, header, say};
-use super::view::{View, length};
+use super::view::{self, View, length};
 use super::{convert, exit};
 
 /// How long is waited for records before time and signals are looked at.
@@ -32,8 +33,9 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     let mut file = flow_file(&opened, arguments)?;
     announce(&opened, arguments.tapping.duration);
     let mut view = View::new(arguments.tapping.duration);
+    let mut addresses = Addresses::default();
     let counts = follow(opened, arguments.tapping.duration, &interrupt, &mut file, &mut view, |records, view| {
-        view.see(addresses(records));
+        view.see(addresses.unknown(records));
         Ok(())
     })?;
     let edges = view.edges();
@@ -137,13 +139,35 @@ fn step(
 }
 
 /// Who was answered by whom, in addresses: what can be told without an inventory.
-fn addresses(records: &[Record]) -> BTreeSet<String> {
-    let mut table = FlowTable::new(records.len());
-    for record in records {
-        table.recall(record);
+#[derive(Default)]
+struct Addresses(HashSet<(IpAddr, Endpoint, Protocol)>);
+
+impl Addresses {
+    /// Those that were not known before. After so many, all are.
+    fn unknown(&mut self, records: &[Record]) -> Vec<String> {
+        let mut unknown = Vec::new();
+        for record in records {
+            let Record::Conversation(conversation) = record else { continue };
+            if self.knows(conversation) {
+                continue;
+            }
+            for flow in conversation.flows().into_iter().filter(|flow| flow.outcome == Outcome::Answered) {
+                let Flow { originator, responder, protocol, .. } = flow;
+                if self.0.len() < view::MOST_EDGES && self.0.insert((originator.address, responder, protocol)) {
+                    unknown.push(format!("{} -> {responder} {protocol}", originator.address));
+                }
+            }
+        }
+        unknown
     }
-    table.finish();
-    let flows = table.take_finished();
-    let answered = flows.iter().filter(|flow| flow.outcome == Outcome::Answered);
-    answered.map(|flow| format!("{} -> {} {}", flow.originator.address, flow.responder, flow.protocol)).collect()
+
+    /// Whether nothing new can come of it: told by its openings, quicker than by its flows.
+    fn knows(&self, conversation: &record::Conversation) -> bool {
+        let record::Conversation { ends: [one, other], protocol, openings, .. } = conversation;
+        let is_known = |opening: &record::Opening| {
+            let (by, of) = if opening.by == 0 { (one, other) } else { (other, one) };
+            self.0.contains(&(by.address, of.endpoint(), *protocol))
+        };
+        !openings.is_empty() && openings.iter().all(is_known)
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::capture::CaptureError;
+use crate::flow::Lines;
 use crate::flow::record::{Header, Record, VERSION};
 use crate::model::{Code, Findings, Timestamp};
 
@@ -22,6 +23,7 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct FlowFile {
     path: PathBuf,
     journal: Journal,
+    lines: Lines,
     every: Duration,
     next: Instant,
     /// Whether the last checkpoint failed; that is told once, not every time.
@@ -47,13 +49,14 @@ impl FlowFile {
             failed(source)
         })?;
         let next = Instant::now() + every;
-        Ok(Self { path: path.to_owned(), journal, every, next, is_stuck: false, records: 0 })
+        Ok(Self { path: path.to_owned(), journal, lines: Lines::default(), every, next, is_stuck: false, records: 0 })
     }
 
     /// Adds records; they are on the disk after the next checkpoint.
     pub(super) fn add(&mut self, records: &[Record]) -> Result<(), Failure> {
         for record in records {
-            self.journal.add(record).map_err(|source| Failure::Unwritable { path: self.path.clone(), source })?;
+            let written = self.journal.add_line(|line| self.lines.write(record, line));
+            written.map_err(|source| Failure::Unwritable { path: self.path.clone(), source })?;
             if self.journal.is_heavy() && !self.is_stuck {
                 self.write();
             }

@@ -218,7 +218,7 @@ impl Conversation {
             protocol: key.protocol(),
             first: self.span.first(),
             last: self.span.last(),
-            ends: [End::Low, End::High].map(end),
+            ends: [end(End::Low), end(End::High)],
             openings: self.openings.iter().map(opening).collect(),
         }
     }

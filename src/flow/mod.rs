@@ -12,6 +12,7 @@ mod chain;
 mod conversation;
 mod floods;
 mod key;
+mod line;
 mod names;
 mod patience;
 mod prefetch;
@@ -25,6 +26,7 @@ mod table;
 mod tests;
 
 pub use floods::Floods;
+pub use line::Lines;
 pub use names::Names;
 pub use record::Record;
 pub use sightings::{Sighting, Sightings};

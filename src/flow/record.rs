@@ -14,8 +14,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Sighting;
+use super::conversation as facts;
 use crate::decode::opaque_tunnel;
-use crate::model::{Endpoint, Protocol, Timestamp};
+use crate::model::{Endpoint, Flow, Protocol, Timestamp};
 
 /// The version of the form that is written.
 pub const VERSION: u32 = 1;
@@ -233,7 +234,7 @@ pub struct Deeds(pub(super) u8);
 const KINDS: [&str; 9] = ["header", "checkpoint", "conversation", "name", "sighting", "flood", "frames", "finding", "end"];
 
 /// The words, by position of their bit.
-const DEEDS: [&str; 8] =
+pub(super) const DEEDS: [&str; 8] =
     ["carried", "carried-payload", "asked", "responded", "was-undeliverable", "reset", "finished", "sent-datagram"];
 
 impl Record {
@@ -295,6 +296,17 @@ impl Kind {
             Self::Protocol(number) => Sighting::Protocol(*number),
             Self::PortZero => Sighting::PortZero,
         })
+    }
+}
+
+impl Conversation {
+    /// The flows that these facts alone add up to.
+    #[must_use]
+    pub fn flows(&self) -> Vec<Flow> {
+        let mut flows = Vec::new();
+        let (key, facts) = facts::Conversation::from_record(self);
+        facts.flows(&key, &mut flows);
+        flows
     }
 }
 

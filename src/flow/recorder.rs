@@ -63,23 +63,80 @@ impl Recorder {
 
     /// Everything that waits, behind a checkpoint of this time.
     pub(super) fn take(&mut self, at: Timestamp) -> Vec<Record> {
-        let mut conversations = std::mem::take(&mut self.conversations);
-        let mut others = std::mem::take(&mut self.others);
-        if conversations.is_empty() && others.is_empty() {
+        if self.waiting() == 0 {
             return Vec::new();
         }
-        conversations.sort_by_key(order);
-        let mut records = vec![Record::Checkpoint { at }];
+        let mut records = std::mem::take(&mut self.conversations);
+        sort(&mut records);
         // Names first: whoever reads on knows them when the conversations come.
-        records.append(&mut others);
-        records.append(&mut conversations);
+        records.splice(..0, std::iter::once(Record::Checkpoint { at }).chain(self.others.drain(..)));
         records
     }
 }
 
-/// By time, then by anything else that is the same in every run.
-fn order(record: &Record) -> Option<(Timestamp, Timestamp, IpAddr, u16, IpAddr, u16)> {
+/// Sorts by time. Records are large, so their places are sorted, and then each is moved once, within the memory they have.
+fn sort(records: &mut [Record]) {
+    let mut places: Vec<_> = records.iter().map(first).zip(0..).collect();
+    places.sort_unstable_by(|&(first, place), &(other_first, other)| {
+        let rest = || order(&records[place]).cmp(&order(&records[other]));
+        first.cmp(&other_first).then_with(rest).then(place.cmp(&other))
+    });
+    let mut places: Vec<usize> = places.into_iter().map(|(_, place)| place).collect();
+    for start in 0..places.len() {
+        // A circle of places: into each comes what is at the next one.
+        let mut place = start;
+        while places[place] != start {
+            let next = std::mem::replace(&mut places[place], place);
+            records.swap(place, next);
+            place = next;
+        }
+        places[place] = place;
+    }
+}
+
+const fn first(record: &Record) -> Timestamp {
+    match record {
+        Record::Conversation(conversation) => conversation.first,
+        _ => Timestamp::MIN,
+    }
+}
+
+/// Of those that begin at the same time: by anything that is the same in every run.
+fn order(record: &Record) -> Option<(Timestamp, IpAddr, u16, IpAddr, u16)> {
     let Record::Conversation(conversation) = record else { return None };
     let [one, other] = &conversation.ends;
-    Some((conversation.first, conversation.last, one.address, one.port, other.address, other.port))
+    Some((conversation.last, one.address, one.port, other.address, other.port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record;
+    use super::*;
+    use crate::model::Protocol;
+
+    #[test]
+    fn what_is_told_is_in_the_order_of_time() {
+        let conversation = |first: i64, port: u16| {
+            let address = IpAddr::from([10, 0, 0, 1]);
+            let end = record::End {
+                address,
+                port,
+                first: None,
+                last: None,
+                last_carried: None,
+                did: record::Deeds::default(),
+                tenths: 0,
+            };
+            let (first, last) = (Timestamp(first), Timestamp(9));
+            let ends = [end.clone(), end];
+            Record::Conversation(record::Conversation { protocol: Protocol::Tcp, first, last, ends, openings: Vec::new() })
+        };
+        let told = [(5, 1), (3, 2), (4, 3), (3, 1), (1, 1), (5, 1), (2, 1)].map(|(first, port)| conversation(first, port));
+        let others = vec![Record::End { at: Timestamp(0) }];
+        let mut recorder = Recorder { conversations: told.into(), others, lost: 0 };
+        let mut expected = vec![Record::Checkpoint { at: Timestamp(7) }, Record::End { at: Timestamp(0) }];
+        expected.extend([(1, 1), (2, 1), (3, 1), (3, 2), (4, 3), (5, 1), (5, 1)].map(|(first, port)| conversation(first, port)));
+        assert_eq!(recorder.take(Timestamp(7)), expected);
+        assert!(recorder.take(Timestamp(8)).is_empty(), "all was taken");
+    }
 }
