@@ -167,6 +167,16 @@ fn nothing_prints_or_asks_the_clock_below_the_command_line() {
 }
 
 #[test]
+fn one_module_is_unsafe() {
+    let mut users = BTreeSet::new();
+    for module in ORDER {
+        let code = sources(module).into_iter();
+        users.extend(code.filter(|(_, code)| names(code, "unsafe")).map(|(path, _)| path.file_name().unwrap().to_owned()));
+    }
+    assert_eq!(users, BTreeSet::from(["prefetch.rs".into()]));
+}
+
+#[test]
 fn files_have_one_subject() {
     for module in ORDER {
         for (path, code) in sources(module) {

@@ -3,7 +3,7 @@
 /// Asks the processor to bring an element near, of one or two cache lines. Nothing else happens, also where there is no such
 /// element or the processor is none that can be asked.
 #[inline]
-#[expect(unsafe_code, reason = "the processor's own instruction has no safe form")]
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "the processor's own instruction has no safe form"))]
 pub(super) fn prefetch<T>(slice: &[T], position: usize) {
     #[cfg(target_arch = "x86_64")]
     {
