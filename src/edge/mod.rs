@@ -7,10 +7,13 @@ mod arrivals;
 mod book;
 mod failures;
 mod handover;
+mod identified;
 mod ledger;
+mod link;
 mod observer;
 mod place;
 mod ports;
+mod repeated;
 mod roles;
 #[cfg(test)]
 mod tests;
