@@ -12,6 +12,7 @@ mod chain;
 mod conversation;
 mod floods;
 mod key;
+mod line;
 mod names;
 mod patience;
 pub mod record;

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Sighting;
+use super::{Sighting, line};
 use crate::decode::opaque_tunnel;
 use crate::model::{Endpoint, Protocol, Timestamp};
 
@@ -233,7 +233,7 @@ pub struct Deeds(pub(super) u8);
 const KINDS: [&str; 9] = ["header", "checkpoint", "conversation", "name", "sighting", "flood", "frames", "finding", "end"];
 
 /// The words, by position of their bit.
-const DEEDS: [&str; 8] =
+pub(super) const DEEDS: [&str; 8] =
     ["carried", "carried-payload", "asked", "responded", "was-undeliverable", "reset", "finished", "sent-datagram"];
 
 impl Record {
@@ -242,6 +242,9 @@ impl Record {
     /// # Errors
     /// When it is no record.
     pub fn parse(line: &[u8]) -> Result<Option<Self>, serde_json::Error> {
+        if let Some(conversation) = line::conversation(line) {
+            return Ok(Some(Self::Conversation(conversation)));
+        }
         serde_json::from_slice(line).map(Some).or_else(|error| {
             match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) {
                 Ok(fields) if fields.len() == 1 && !fields.keys().any(|name| KINDS.contains(&name.as_str())) => Ok(None),
