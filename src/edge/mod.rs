@@ -12,9 +12,11 @@ mod ledger;
 mod link;
 mod observer;
 mod place;
+mod portless;
 mod ports;
 mod repeated;
 mod roles;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod views;

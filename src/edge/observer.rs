@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::flow::{Floods, Names, Sighting, Sightings};
+use crate::flow::{Floods, Names, Sightings};
 use crate::inventory::{Inventory, NodeId, PodId, WorkloadId};
 use crate::model::{
     Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp, WorkloadName,
@@ -19,9 +19,11 @@ use super::identified::Identified;
 use super::ledger::{Group, Ledger};
 use super::link::{Link, Side};
 use super::place::Place;
+use super::portless;
 use super::ports::{DynamicPorts, take_dynamic};
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
+use super::tenants::Tenants;
 use super::views::{Call, Connection, Joined, Views};
 
 /// What was observed, in terms of the cluster.
@@ -70,8 +72,7 @@ pub struct Observer<'a> {
     namespaces: Vec<u32>,
     /// Of each Service, its name.
     services: Vec<Arc<str>>,
-    /// Pods by the addresses they ever had.
-    tenants: BTreeMap<IpAddr, Vec<PodId>>,
+    tenants: Tenants,
     views: Views,
     /// The names asked for up to the last flows.
     book: NameBook,
@@ -107,12 +108,6 @@ impl<'a> Observer<'a> {
     /// An observer of the cluster that `inventory` describes, which keeps at most so many edges; of the others it only says
     /// whose they are.
     pub fn new(inventory: &'a Inventory, edges: usize) -> Self {
-        let mut tenants: BTreeMap<IpAddr, Vec<PodId>> = BTreeMap::new();
-        for (pod, id) in inventory.pods().iter().zip(0..).filter(|(pod, _)| !pod.is_on_host_network) {
-            for &address in &pod.addresses {
-                tenants.entry(address).or_default().push(PodId(id));
-            }
-        }
         let mut arrivals = Arrivals::default();
         let namespaces = inventory.workloads().iter().map(|workload| arrivals.namespace(&workload.name.namespace));
         Self {
@@ -122,7 +117,7 @@ impl<'a> Observer<'a> {
                 .iter()
                 .map(|service| format!("{}/{}", service.namespace, service.name).into())
                 .collect(),
-            tenants,
+            tenants: Tenants::new(inventory),
             inventory,
             views: Views::default(),
             book: NameBook::default(),
@@ -180,43 +175,7 @@ impl<'a> Observer<'a> {
 
     /// Takes in traffic without ports.
     pub fn sight(&mut self, sightings: &Sightings) {
-        for (sighting, source, destination, span) in sightings.iter() {
-            let at = span.first();
-            let from = Place::calling(source, at, self.inventory);
-            let to = Place::calling(destination, at, self.inventory);
-            let pair = format!("{} -> {}", from.describe(self.inventory), to.describe(self.inventory));
-            let is_between_pods = from.pod().is_some() || to.pod().is_some();
-            let is_same = from.pod().is_some() && from == to;
-            match sighting {
-                Sighting::Multicast(port) if from.pod().is_some() => {
-                    let group =
-                        if port == 0 { destination.to_string() } else { Endpoint { address: destination, port }.to_string() };
-                    self.findings.add(Code::Multicast, from.describe(self.inventory), format!("sent to {group}"));
-                }
-                Sighting::Echo if is_between_pods && !is_same => {
-                    let is_own_node =
-                        |pod: Option<PodId>, other: Place| pod.is_some_and(|pod| other.is_own_node_of(pod, self.inventory));
-                    if is_own_node(from.pod(), to) || is_own_node(to.pod(), from) {
-                        self.findings.add(Code::OwnNodeTraffic, pair, "ICMP echo");
-                    } else {
-                        self.findings.add(Code::Icmp, pair, "echo (ping)");
-                    }
-                }
-                Sighting::OpaqueTunnel(name) => {
-                    let subject = format!("{source} -> {destination}");
-                    self.findings.add(Code::OpaqueTunnel, subject, format!("{name} traffic, unreadable"));
-                }
-                Sighting::Protocol(number) if is_between_pods && !is_same => {
-                    self.findings.add(
-                        Code::NotExpressible,
-                        pair,
-                        format!("IP protocol {number}: NetworkPolicy knows TCP, UDP and SCTP"),
-                    );
-                }
-                Sighting::PortZero if is_between_pods => self.findings.add(Code::MalformedFrame, pair, "packets with port 0"),
-                _ => {}
-            }
-        }
+        self.findings.merge(portless::findings(sightings, self.inventory));
     }
 
     /// Takes in attempts that were too many to be kept apart.
@@ -422,7 +381,7 @@ impl<'a> Observer<'a> {
                 let message = format!("{did} {} on {protocol} {port} ({})", other.describe(inventory), outcome_name(outcome));
                 let candidates = inventory.candidates(address, at);
                 if candidates.is_empty() {
-                    self.findings.add(Code::UnattributedAddress, self.unattributed(address), message);
+                    self.findings.add(Code::UnattributedAddress, self.tenants.describe(address, inventory), message);
                 } else if !candidates.iter().all(|&pod| other.is_own_node_of(pod, inventory)) {
                     let links = candidates.iter().filter_map(|&pod| {
                         let (from, to) = if did == "called" { (Place::Pod(pod), other) } else { (other, Place::Pod(pod)) };
@@ -587,19 +546,6 @@ impl<'a> Observer<'a> {
             called: None,
         };
         (evidence, name, service)
-    }
-
-    /// An address nobody owned at the time, with who owns it at other times: that tells a stale inventory from a missing one.
-    fn unattributed(&self, address: IpAddr) -> String {
-        let pods = self.tenants.get(&address).into_iter().flatten().map(|&id| self.inventory.pod(id));
-        let owners: BTreeSet<String> = pods
-            .map(|pod| {
-                let since = if pod.from == Timestamp::MIN { "ever".into() } else { pod.from.to_string() };
-                format!("{} from {since}", pod.name)
-            })
-            .collect();
-        let owners: Vec<String> = owners.into_iter().collect();
-        if owners.is_empty() { address.to_string() } else { format!("{address} ({})", owners.join("; ")) }
     }
 
     /// One-way UDP is an edge when it was repeated: at two moments to a port somebody declares, at three from several sockets,
