@@ -19,6 +19,8 @@ const HEAVY: usize = 8 << 20;
 const BLOCK: usize = 16 << 10;
 /// The quickest: lines this much alike become no smaller with more work.
 const LEVEL: i32 = 1;
+/// How far back a line may refer (a power of two of bytes): whoever reads the files of hundreds of nodes holds so much of each.
+const WINDOW_LOG: u32 = 17;
 
 /// An append-only file of records.
 #[derive(Debug)]
@@ -94,6 +96,7 @@ impl Journal {
 /// One frame, in blocks that can be read one by one: what is torn in the middle is readable up to there.
 fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
+    encoder.window_log(WINDOW_LOG)?;
     for block in lines.chunks(BLOCK) {
         encoder.write_all(block)?;
         encoder.flush()?;
