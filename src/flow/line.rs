@@ -43,8 +43,9 @@ struct Rest<'a>(&'a [u8]);
 impl<'a> Rest<'a> {
     /// Steps over exactly that.
     #[inline]
-    fn take(&mut self, text: &[u8]) -> Option<()> {
-        self.0 = self.0.strip_prefix(text)?;
+    fn take<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        self.0 = if head == text { rest } else { return None };
         Some(())
     }
 
@@ -71,8 +72,8 @@ impl<'a> Rest<'a> {
 
     /// Digits, exactly so many.
     #[inline]
-    fn digits(&mut self, count: usize) -> Option<i64> {
-        let (digits, rest) = self.0.split_at_checked(count)?;
+    fn digits<const N: usize>(&mut self) -> Option<i64> {
+        let (digits, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
     }
@@ -80,25 +81,39 @@ impl<'a> Rest<'a> {
     /// RFC 3339 in UTC, as [`Timestamp`] is written, of years that fit it.
     fn time(&mut self) -> Option<Timestamp> {
         self.take(b"\"")?;
-        let year = self.digits(4).filter(|year| (1970..2200).contains(year))?;
+        let year = self.digits::<4>().filter(|year| (1970..2200).contains(year))?;
         self.take(b"-")?;
-        let month = self.digits(2).filter(|month| (1..=12).contains(month))?;
+        let month = self.digits::<2>().filter(|month| (1..=12).contains(month))?;
         self.take(b"-")?;
-        let day = self.digits(2).filter(|day| (1..=length_of_month(year, month)).contains(day))?;
+        let day = self.digits::<2>().filter(|day| (1..=length_of_month(year, month)).contains(day))?;
         self.take(b"T")?;
-        let hour = self.digits(2).filter(|hour| *hour < 24)?;
+        let hour = self.digits::<2>().filter(|hour| *hour < 24)?;
         self.take(b":")?;
-        let minute = self.digits(2).filter(|minute| *minute < 60)?;
+        let minute = self.digits::<2>().filter(|minute| *minute < 60)?;
         self.take(b":")?;
-        let second = self.digits(2).filter(|second| *second < 60)?;
+        let second = self.digits::<2>().filter(|second| *second < 60)?;
         let mut nanosecond = 0;
         if self.take(b".").is_some() {
-            let length = self.0.iter().position(|byte| !byte.is_ascii_digit()).filter(|length| (1..=9).contains(length))?;
-            nanosecond = self.digits(length)? * 10i64.pow(9 - u32::try_from(length).ok()?);
+            let mut unit = SECOND;
+            while let Some((digit @ b'0'..=b'9', rest)) = self.0.split_first() {
+                unit /= 10;
+                nanosecond += i64::from(digit - b'0') * unit;
+                self.0 = rest;
+            }
+            // The general reader takes one to nine digits.
+            if unit == SECOND || unit == 0 {
+                return None;
+            }
         }
         self.take(b"Z\"")?;
         let seconds = ((day_of(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
         Some(Timestamp(seconds * SECOND + nanosecond))
+    }
+
+    /// A time that may be absent, behind that.
+    #[expect(clippy::option_option, reason = "it is wrong, absent or there")]
+    fn optional_time<const N: usize>(&mut self, name: &[u8; N]) -> Option<Option<Timestamp>> {
+        if self.take(name).is_none() { Some(None) } else { self.time().map(Some) }
     }
 
     fn end(&mut self) -> Option<End> {
@@ -106,10 +121,9 @@ impl<'a> Rest<'a> {
         let address: IpAddr = self.word()?.parse().ok()?;
         self.take(b",\"port\":")?;
         let port = u16::try_from(self.number()?).ok()?;
-        let mut optional = |name: &[u8]| self.take(name).map_or(Some(None), |()| self.time().map(Some));
-        let first = optional(b",\"first\":")?;
-        let last = optional(b",\"last\":")?;
-        let last_carried = optional(b",\"last_carried\":")?;
+        let first = self.optional_time(b",\"first\":")?;
+        let last = self.optional_time(b",\"last\":")?;
+        let last_carried = self.optional_time(b",\"last_carried\":")?;
         let mut did = Deeds::default();
         if self.take(b",\"did\":[").is_some() {
             loop {
