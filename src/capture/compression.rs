@@ -107,12 +107,24 @@ pub(super) struct Decompressed {
     pub(super) position: Position,
 }
 
+/// With how much memory a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Means {
+    /// Another thread decompresses, ahead of the reader.
+    Ahead,
+    /// The usual buffers.
+    Usual,
+    /// Little, for there are hundreds of files.
+    Sparing,
+}
+
+/// The buffer of a decompressor that is to be sparing; zstd's own choice is 128 KB.
+const SPARING: usize = 16 * 1024;
+
 /// Looks at the first bytes of `reader` and takes off what compression there is. A failure comes with the outermost compression.
-///
-/// With `is_ahead`, another thread decompresses.
 pub(super) fn decompress(
     reader: impl Read + Send + 'static,
-    is_ahead: bool,
+    means: Means,
 ) -> Result<Decompressed, (Option<Compression>, Failure)> {
     let position = Position::default();
     let mut reader: Box<dyn Read + Send> = Box::new(Source { inner: reader, position: position.clone() });
@@ -128,18 +140,20 @@ pub(super) fn decompress(
                 break;
             }
             Some(Compression::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, whole))),
-            Some(Compression::Zstd) => Box::new(unzstd(whole).map_err(|error| (recognised, error.into()))?),
+            Some(Compression::Zstd) => Box::new(unzstd(whole, means).map_err(|error| (recognised, error.into()))?),
         };
         compression = compression.or(recognised);
     }
-    if is_ahead && compression.is_some() {
+    if means == Means::Ahead && compression.is_some() {
         reader = ahead(reader);
     }
     Ok(Decompressed { reader, compression, position })
 }
 
-fn unzstd<R: Read>(reader: R) -> io::Result<zstd::stream::read::Decoder<'static, BufReader<R>>> {
-    let mut decoder = zstd::stream::read::Decoder::new(reader)?;
+fn unzstd<R: Read>(reader: R, means: Means) -> io::Result<zstd::stream::read::Decoder<'static, BufReader<R>>> {
+    let usual = zstd::zstd_safe::DCtx::in_size();
+    let buffer = BufReader::with_capacity(if means == Means::Sparing { SPARING } else { usual }, reader);
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(buffer)?;
     decoder.window_log_max(ZSTD_WINDOW_LOG)?;
     Ok(decoder)
 }

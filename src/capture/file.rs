@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::clock::Clock;
-use super::compression::{Compression, Decompressed, Failure, Position, Source, decompress};
+use super::compression::{Compression, Decompressed, Failure, Means, Position, Source, decompress};
 use super::flows::{Flows, NoHeader};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
@@ -102,18 +102,18 @@ impl CaptureFile {
     /// # Errors
     /// When it cannot be opened, or is no capture.
     pub fn open(input: &Input) -> Result<Self, CaptureError> {
-        Self::open_with(input, false)
+        Self::open_with(input, Means::Usual)
     }
 
-    /// The same; with `is_ahead`, another thread decompresses.
-    pub(super) fn open_with(input: &Input, is_ahead: bool) -> Result<Self, CaptureError> {
-        let Input::File(path) = input else { return Self::read_from(Path::new("-"), io::stdin(), is_ahead) };
+    /// The same, with so much memory.
+    pub(super) fn open_with(input: &Input, means: Means) -> Result<Self, CaptureError> {
+        let Input::File(path) = input else { return Self::read_from(Path::new("-"), io::stdin(), means) };
         let file = File::open(path).map_err(|source| CaptureError::Open { path: path.clone(), source })?;
         if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return Self::read_from(path, file, is_ahead);
+            return Self::read_from(path, file, means);
         }
         let file = Arc::new(file);
-        let mut capture = Self::read_from(path, FileAt { file: Arc::clone(&file), offset: 0, until: u64::MAX }, is_ahead)?;
+        let mut capture = Self::read_from(path, FileAt { file: Arc::clone(&file), offset: 0, until: u64::MAX }, means)?;
         capture.file = Some(file);
         Ok(capture)
     }
@@ -123,14 +123,14 @@ impl CaptureFile {
     /// # Errors
     /// When it cannot be read, or is no capture.
     pub fn from_reader(path: impl AsRef<Path>, reader: impl Read + Send + 'static) -> Result<Self, CaptureError> {
-        Self::read_from(path.as_ref(), reader, false)
+        Self::read_from(path.as_ref(), reader, Means::Usual)
     }
 
-    fn read_from(path: &Path, reader: impl Read + Send + 'static, is_ahead: bool) -> Result<Self, CaptureError> {
+    fn read_from(path: &Path, reader: impl Read + Send + 'static, means: Means) -> Result<Self, CaptureError> {
         let path = path.to_path_buf();
         let Decompressed { reader, compression, position } =
-            decompress(reader, is_ahead).map_err(|(compression, failure)| before_frames(&path, compression, failure))?;
-        let mut window = Window::new(reader);
+            decompress(reader, means).map_err(|(compression, failure)| before_frames(&path, compression, failure))?;
+        let mut window = if means == Means::Sparing { Window::sparing(reader) } else { Window::new(reader) };
         let format = match recognise(&mut window) {
             Ok(format) => format,
             Err(problem) => {

@@ -3,12 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::compression::Means;
 use super::split::{Piece, Splitting};
 use super::{CaptureError, CaptureFile, Input, Observed};
 use crate::flow::Batch;
 use crate::model::{Findings, Timestamp};
 
-/// Files that stay open between the look at their first frame and their turn.
+/// Files that stay open between the look at their first frame and their turn. Where there are more, each is read with little memory:
+/// all may have to be open at a time.
 const KEPT_OPEN: usize = 16;
 
 /// The frames of many inputs, merged by time. Frames of one input keep their order; of frames at the same time, those of the
@@ -29,6 +31,7 @@ pub struct Merged {
     total_bytes: Option<u64>,
     /// How files are split, if they are.
     splitting: Option<Splitting>,
+    means: Means,
 }
 
 /// What comes next of many captures.
@@ -70,6 +73,12 @@ impl Merged {
     }
 
     fn with(inputs: Vec<Input>, splitting: Option<Splitting>) -> Self {
+        let is_ahead = splitting.as_ref().is_some_and(|splitting| splitting.threads.get() > 1);
+        let means = match inputs.len() {
+            ..=KEPT_OPEN if is_ahead => Means::Ahead,
+            ..=KEPT_OPEN => Means::Usual,
+            _ => Means::Sparing,
+        };
         let mut merged = Self {
             inputs: Vec::with_capacity(inputs.len()),
             waiting: BinaryHeap::with_capacity(inputs.len()),
@@ -79,6 +88,7 @@ impl Merged {
             bytes_of_ended: 0,
             total_bytes: Some(0),
             splitting,
+            means,
         };
         for input in inputs {
             let index = merged.inputs.len();
@@ -162,8 +172,7 @@ impl Merged {
     }
 
     fn open(&self, index: usize) -> Result<CaptureFile, CaptureError> {
-        let is_ahead = self.splitting.as_ref().is_some_and(|splitting| splitting.threads.get() > 1);
-        CaptureFile::open_with(&self.inputs[index].input, is_ahead)
+        CaptureFile::open_with(&self.inputs[index].input, self.means)
     }
 
     /// Opens an input and puts it in the queue at its first frame. False if it has none.

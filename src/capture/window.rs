@@ -4,10 +4,13 @@ use std::io::{self, Read};
 
 /// How much is asked of the source at once, and the size that a window does not leave unless one record is larger.
 const CHUNK: usize = 272 * 1024;
+/// The same where hundreds of streams are open.
+const SPARING: usize = 32 * 1024;
 
 /// Bytes of a stream, looked at in place. Reading never fails: an error is an end of the stream that [`Window::failure`] tells.
 pub(super) struct Window<R> {
     source: R,
+    chunk: usize,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -19,13 +22,18 @@ pub(super) struct Window<R> {
 
 impl<R: Read> Window<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, buffer: Vec::new(), start: 0, end: 0, taken: 0, is_ended: false, failure: None }
+        Self { source, chunk: CHUNK, buffer: Vec::new(), start: 0, end: 0, taken: 0, is_ended: false, failure: None }
+    }
+
+    /// A window with little memory.
+    pub(super) fn sparing(source: R) -> Self {
+        Self { chunk: SPARING, ..Self::new(source) }
     }
 
     /// Begins again, with another source and the same buffer.
     pub(super) fn restart(&mut self, source: R) {
         let buffer = std::mem::take(&mut self.buffer);
-        *self = Self { buffer, ..Self::new(source) };
+        *self = Self { buffer, chunk: self.chunk, ..Self::new(source) };
     }
 
     /// How far into the stream the window is.
@@ -98,7 +106,7 @@ impl<R: Read> Window<R> {
         while self.end < length && !self.is_ended {
             if self.end == self.buffer.len() {
                 // Doubling as the bytes come: a claim of 16 MB in a file of 100 bytes costs nothing.
-                self.buffer.resize((self.buffer.len() * 2).max(CHUNK), 0);
+                self.buffer.resize((self.buffer.len() * 2).max(self.chunk), 0);
             }
             match self.source.read(&mut self.buffer[self.end..]) {
                 Ok(0) => self.is_ended = true,

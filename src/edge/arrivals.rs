@@ -5,19 +5,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Edge, Party, Timestamp};
+use crate::model::{Edge, Party, SeededMap, Timestamp};
 
 /// Counts of connections over time.
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals {
     /// How many nanoseconds a stretch lasts, as a power of two.
     shift: u32,
-    counts: BTreeMap<(i64, Sides), u64>,
+    counts: SeededMap<(i64, Sides), u64>,
+    /// The first stretch and the last one.
+    ends: Option<(i64, i64)>,
     namespaces: BTreeMap<String, u32>,
 }
 
 /// Namespaces of originator and responder; nothing for what is no workload.
-type Sides = (Option<u32>, Option<u32>);
+pub(super) type Sides = (Option<u32>, Option<u32>);
 
 impl Arrivals {
     /// The most stretches of time.
@@ -25,11 +27,21 @@ impl Arrivals {
 
     /// Counts a connection of an edge that began at `at`.
     pub fn add(&mut self, edge: &Edge, at: Timestamp) {
-        let sides = (self.namespace(&edge.originator), self.namespace(&edge.responder));
-        *self.counts.entry((at.0 >> self.shift, sides)).or_default() += 1;
-        while self.is_too_long() {
+        let sides = (self.side(&edge.originator), self.side(&edge.responder));
+        self.count(sides, at);
+    }
+
+    /// Counts a connection between namespaces that began at `at`.
+    pub(super) fn count(&mut self, sides: Sides, at: Timestamp) {
+        let stretch = at.0 >> self.shift;
+        *self.counts.entry((stretch, sides)).or_default() += 1;
+        let (first, last) = self.ends.unwrap_or((stretch, stretch));
+        self.ends = Some((first.min(stretch), last.max(stretch)));
+        while let Some((first, last)) = self.ends.filter(|(first, last)| last.saturating_sub(*first) >= Self::STRETCHES) {
             self.shift += 1;
-            for ((stretch, sides), count) in std::mem::take(&mut self.counts) {
+            self.ends = Some((first >> 1, last >> 1));
+            let counts: Vec<_> = std::mem::take(&mut self.counts).into_iter().collect();
+            for ((stretch, sides), count) in counts {
                 *self.counts.entry((stretch >> 1, sides)).or_default() += count;
             }
         }
@@ -37,7 +49,7 @@ impl Arrivals {
 
     /// Takes connections back that were counted before.
     pub(super) fn remove(&mut self, edge: &Edge, at: Timestamp, connections: u64) {
-        let sides = (self.namespace(&edge.originator), self.namespace(&edge.responder));
+        let sides = (self.side(&edge.originator), self.side(&edge.responder));
         if let Some(count) = self.counts.get_mut(&(at.0 >> self.shift, sides)) {
             *count = count.saturating_sub(connections);
         }
@@ -55,24 +67,24 @@ impl Arrivals {
         let named = self.namespaces.iter().filter(|(name, _)| is_meant(name));
         let meant: BTreeSet<u32> = named.map(|(_, id)| *id).collect();
         let is_meant = |side: Option<u32>| side.is_some_and(|side| meant.contains(&side));
-        let later = self.counts.range((boundary.0 >> self.shift, (None, None))..);
+        let first = boundary.0 >> self.shift;
+        let later = self.counts.iter().filter(|((stretch, _), _)| *stretch >= first);
         later.filter(|((_, (one, other)), _)| is_meant(*one) || is_meant(*other)).map(|(_, count)| count).sum()
     }
 
-    fn is_too_long(&self) -> bool {
-        let first = self.counts.first_key_value().map_or(0, |((stretch, _), _)| *stretch);
-        let last = self.counts.last_key_value().map_or(0, |((stretch, _), _)| *stretch);
-        last.saturating_sub(first) >= Self::STRETCHES
+    fn side(&mut self, party: &Party) -> Option<u32> {
+        let Party::Workload(workload) = party else { return None };
+        Some(self.namespace(&workload.namespace))
     }
 
-    fn namespace(&mut self, party: &Party) -> Option<u32> {
-        let Party::Workload(workload) = party else { return None };
-        if let Some(&known) = self.namespaces.get(&workload.namespace) {
-            return Some(known);
+    /// The number by which a namespace is counted here.
+    pub(super) fn namespace(&mut self, namespace: &str) -> u32 {
+        if let Some(&known) = self.namespaces.get(namespace) {
+            return known;
         }
         let id = u32::try_from(self.namespaces.len()).unwrap_or(u32::MAX);
-        self.namespaces.insert(workload.namespace.clone(), id);
-        Some(id)
+        self.namespaces.insert(namespace.to_owned(), id);
+        id
     }
 }
 

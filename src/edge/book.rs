@@ -1,12 +1,12 @@
 //! Names that pods asked for, by pod instead of by address.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::flow::Names;
 use crate::inventory::{Identity, Inventory, PodId};
-use crate::model::Timestamp;
+use crate::model::{SeededMap, Timestamp};
 
 /// Resolvers on the pod may keep an answer longer than it says; this much longer (nanoseconds) is believed without doubt.
 const GRACE: i64 = 60 * 1_000_000_000;
@@ -17,7 +17,7 @@ const GRACE: i64 = 60 * 1_000_000_000;
 /// to another pod.
 #[derive(Debug, Default)]
 pub(super) struct NameBook {
-    answers: HashMap<(PodId, IpAddr), BTreeSet<Answer>>,
+    answers: SeededMap<(PodId, IpAddr), BTreeSet<Answer>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +29,7 @@ struct Answer {
 
 impl NameBook {
     pub(super) fn new(names: &Names, inventory: &Inventory) -> Self {
-        let mut answers: HashMap<(PodId, IpAddr), BTreeSet<Answer>> = HashMap::new();
+        let mut answers: SeededMap<(PodId, IpAddr), BTreeSet<Answer>> = SeededMap::default();
         for answer in names.iter() {
             if let Identity::Pod(asker) = inventory.identify(answer.asker, answer.at) {
                 let until = answer.at.plus(i64::from(answer.time_to_live) * 1_000_000_000 + GRACE);

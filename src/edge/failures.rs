@@ -4,22 +4,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, Edge, Findings, Outcome, Party, Protocol, Timestamp};
+use crate::model::{Code, Findings, Outcome, Protocol, Timestamp};
+
+use super::link::{Link, Side};
 
 /// What was tried.
 pub(super) struct Attempt {
-    pub(super) at: Timestamp,
+    pub(super) count: u64,
+    /// When first.
+    pub(super) since: Timestamp,
     /// Who tried, as findings call it.
     pub(super) from: String,
     /// Who may have been looking around, if it can be a party of an edge.
-    pub(super) originator: Option<Party>,
+    pub(super) originator: Option<Side>,
     /// Whom, as findings call it.
     pub(super) to: String,
     pub(super) protocol: Protocol,
     pub(super) port: u16,
     pub(super) outcome: Outcome,
     /// The edges that it would have been.
-    pub(super) edges: BTreeSet<Edge>,
+    pub(super) links: Vec<Link>,
 }
 
 /// What one party tried in vain, and never with success.
@@ -52,7 +56,7 @@ type Port = (Code, Protocol, u16);
 /// One and another.
 #[derive(Debug)]
 struct Pair {
-    originator: Option<Party>,
+    originator: Option<Side>,
     tries: Tries,
 }
 
@@ -62,7 +66,7 @@ struct AtPort {
     count: u64,
     since: Timestamp,
     /// The edges it would have been.
-    edges: BTreeSet<Edge>,
+    links: BTreeSet<Link>,
 }
 
 /// What one tried at another.
@@ -83,7 +87,7 @@ impl Failures {
     const MANY_OTHERS: usize = 256;
 
     pub(super) fn add(&mut self, attempt: Attempt) {
-        let Attempt { at, from, originator, to, protocol, port, outcome, edges } = attempt;
+        let Attempt { count, since, from, originator, to, protocol, port, outcome, links } = attempt;
         let code = if outcome == Outcome::Refused { Code::RefusedConnection } else { Code::UnansweredConnection };
         let new = || Pair { originator: None, tries: Tries::Apart(BTreeMap::new()) };
         let Pair { originator: known, tries } = self.pairs.entry((from, to)).or_insert_with(new);
@@ -91,19 +95,19 @@ impl Failures {
             *known = originator;
         }
         match tries {
-            Tries::Scan { attempts, since } => {
-                *attempts += 1;
-                *since = at.min(*since);
+            Tries::Scan { attempts, since: known } => {
+                *attempts += count;
+                *known = since.min(*known);
             }
             Tries::Apart(ports) => {
-                let new = || AtPort { count: 0, since: at, edges: BTreeSet::new() };
+                let new = || AtPort { count: 0, since, links: BTreeSet::new() };
                 let known = ports.entry((code, protocol, port)).or_insert_with(new);
-                known.count += 1;
-                known.since = at.min(known.since);
-                known.edges.extend(edges);
+                known.count += count;
+                known.since = since.min(known.since);
+                known.links.extend(links);
                 if ports.len() > Self::MANY_PORTS {
                     let attempts = ports.values().map(|port| port.count).sum();
-                    let since = ports.values().map(|port| port.since).min().unwrap_or(at);
+                    let since = ports.values().map(|port| port.since).min().unwrap_or(since);
                     *tries = Tries::Scan { attempts, since };
                 }
             }
@@ -123,26 +127,26 @@ impl Failures {
     }
 
     /// Who tried what in vain. What `worked` at other times does not count.
-    pub(super) fn in_vain(&self, worked: impl Fn(&Edge) -> bool) -> BTreeMap<Party, Vain> {
-        let mut in_vain: BTreeMap<Party, Vain> = BTreeMap::new();
+    pub(super) fn in_vain(&self, worked: impl Fn(Link) -> bool) -> BTreeMap<Side, Vain> {
+        let mut in_vain: BTreeMap<Side, Vain> = BTreeMap::new();
         for Pair { originator, tries } in self.pairs.values() {
-            let Some(originator) = originator else { continue };
+            let Some(originator) = *originator else { continue };
             let found = match tries {
                 Tries::Scan { since, .. } => vec![Vain { targets: Self::MANY_PORTS as u64 + 1, since: *since }],
                 Tries::Apart(ports) => {
-                    let failed = ports.values().filter(|port| port.edges.is_empty() || !port.edges.iter().all(&worked));
+                    let failed = ports.values().filter(|port| port.links.is_empty() || !port.links.iter().copied().all(&worked));
                     failed.map(|port| Vain { targets: 1, since: port.since }).collect()
                 }
             };
             for vain in found {
-                in_vain.entry(originator.clone()).and_modify(|known| known.merge(vain)).or_insert(vain);
+                in_vain.entry(originator).and_modify(|known| known.merge(vain)).or_insert(vain);
             }
         }
         in_vain
     }
 
     /// What is to be said of them. An attempt that `worked` at other times needs no mention: a rule allows it.
-    pub(super) fn findings(self, worked: impl Fn(&Edge) -> bool) -> Findings {
+    pub(super) fn findings(self, worked: impl Fn(Link) -> bool) -> Findings {
         let mut findings = Findings::default();
         let from = Self::many(self.pairs.keys().map(|(from, _)| from.clone()));
         let to = Self::many(self.pairs.keys().map(|(_, to)| to.clone()));
@@ -152,8 +156,8 @@ impl Failures {
                     findings.add_many(Code::Flood, format!("{one} -> {other}"), "tried very many ports, in vain", attempts);
                 }
                 Tries::Apart(ports) => {
-                    for ((code, protocol, port), AtPort { count, edges, .. }) in ports {
-                        if !edges.is_empty() && edges.iter().all(&worked) {
+                    for ((code, protocol, port), AtPort { count, links, .. }) in ports {
+                        if !links.is_empty() && links.into_iter().all(&worked) {
                             continue;
                         }
                         let message = if code == Code::RefusedConnection { "was refused" } else { "was not answered" };
@@ -191,14 +195,15 @@ mod tests {
 
     fn attempt(from: &str, to: &str, port: u16, outcome: Outcome) -> Attempt {
         Attempt {
-            at: Timestamp(i64::from(port)),
+            count: 1,
+            since: Timestamp(i64::from(port)),
             from: from.into(),
-            originator: from.parse().ok().map(Party::Outside),
+            originator: from.parse().ok().map(Side::Outside),
             to: to.into(),
             protocol: Protocol::Tcp,
             port,
             outcome,
-            edges: BTreeSet::new(),
+            links: Vec::new(),
         }
     }
 
@@ -240,7 +245,7 @@ mod tests {
         (1..=5000).for_each(|port| failures.add(attempt("10.9.9.8", "prod/db", port, Outcome::Refused)));
         failures.add(attempt("its own node", "prod/db", 80, Outcome::Refused));
         let in_vain = failures.in_vain(|_| false);
-        let vain = |address: &str| in_vain.get(&Party::Outside(address.parse().unwrap())).copied();
+        let vain = |address: &str| in_vain.get(&Side::Outside(address.parse().unwrap())).copied();
         assert_eq!(vain("10.9.9.9"), Some(Vain { targets: 4, since: Timestamp(22) }), "a retry is no target more");
         assert_eq!(vain("10.9.9.8"), Some(Vain { targets: 65, since: Timestamp(1) }), "at least so many");
         assert_eq!(in_vain.len(), 2, "who can be no party of an edge is left out");

@@ -4,13 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, Edge, Findings};
+use crate::model::{Code, Findings};
+
+use super::link::Link;
 
 /// Connections of which it cannot be told whose they were.
 #[derive(Debug, Default)]
 pub(super) struct PassedOn {
     /// By address and what was done: how often, and the edges that it would have been of either.
-    doubtful: BTreeMap<(String, String), (u64, BTreeSet<Edge>)>,
+    doubtful: BTreeMap<(String, String), (u64, BTreeSet<Link>)>,
     /// Those that found no room.
     beyond: u64,
 }
@@ -19,10 +21,10 @@ impl PassedOn {
     /// Kept apart.
     const MOST: usize = 20_000;
 
-    pub(super) fn add(&mut self, subject: String, message: String, edges: BTreeSet<Edge>) {
+    pub(super) fn add(&mut self, subject: String, message: String, links: impl Iterator<Item = Link>) {
         let (count, known) = self.doubtful.entry((subject, message)).or_default();
         *count += 1;
-        known.extend(edges);
+        known.extend(links);
         if self.doubtful.len() > Self::MOST
             && let Some((_, (count, _))) = self.doubtful.pop_last()
         {
@@ -31,10 +33,10 @@ impl PassedOn {
     }
 
     /// What is to be said of them. Whose it was does not matter where both did what `worked` at other times: a rule allows it.
-    pub(super) fn findings(self, worked: impl Fn(&Edge) -> bool) -> Findings {
+    pub(super) fn findings(self, worked: impl Fn(Link) -> bool) -> Findings {
         let mut findings = Findings::default();
-        for ((subject, message), (count, edges)) in self.doubtful {
-            if edges.is_empty() || !edges.iter().all(&worked) {
+        for ((subject, message), (count, links)) in self.doubtful {
+            if links.is_empty() || !links.into_iter().all(&worked) {
                 findings.add_many(Code::AddressPassedOn, subject, message, count);
             }
         }
@@ -52,7 +54,7 @@ mod tests {
     fn whatever_comes_first_the_same_is_kept() {
         let told = |numbers: &mut dyn Iterator<Item = u32>| {
             let mut passed_on = PassedOn::default();
-            numbers.for_each(|number| passed_on.add(format!("{number:06}"), "called".to_owned(), BTreeSet::new()));
+            numbers.for_each(|number| passed_on.add(format!("{number:06}"), "called".to_owned(), std::iter::empty()));
             passed_on.findings(|_| true)
         };
         let forward = told(&mut (0..25_000));

@@ -1,11 +1,13 @@
 //! Edges under a bound: outside addresses are as many as there are callers in the world.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-use crate::model::{Edge, Party, Protocol};
+use crate::inventory::Inventory;
+use crate::model::{Protocol, SeededMap};
+
+use super::link::{Link, Side};
 
 /// What is known of each edge, of at most so many edges.
 ///
@@ -14,18 +16,25 @@ use crate::model::{Edge, Party, Protocol};
 /// the addresses of a group go from the last on, and a group from which some went never grows again.
 #[derive(Debug)]
 pub(super) struct Ledger<V> {
-    within: BTreeMap<Edge, V>,
-    outside: BTreeMap<Group, BTreeMap<IpAddr, V>>,
-    /// The groups by how many addresses each has.
-    sizes: BTreeSet<(usize, Group)>,
-    length: usize,
+    known: SeededMap<Link, V>,
+    /// Who gives way; from when on there was no room for all.
+    order: Option<Order>,
     capacity: usize,
 }
 
+/// Edges in the order in which they give way.
+#[derive(Debug, Default)]
+struct Order {
+    within: BTreeSet<Link>,
+    outside: BTreeMap<Group, BTreeSet<IpAddr>>,
+    /// The groups by how many addresses each has.
+    sizes: BTreeSet<(usize, Group)>,
+}
+
 /// The edges of a workload with outside addresses, in one direction and on one port.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Group {
-    workload: Party,
+    workload: Side,
     is_called: bool,
     protocol: Protocol,
     port: NonZeroU16,
@@ -33,97 +42,99 @@ pub(super) struct Group {
 
 impl Group {
     /// The group of an edge and its outside address, if it has one.
-    pub(super) fn of(edge: &Edge) -> Option<(Self, IpAddr)> {
-        let (workload, address, is_called) = match (&edge.originator, &edge.responder) {
-            (Party::Outside(address), workload) => (workload, *address, true),
-            (workload, Party::Outside(address)) => (workload, *address, false),
+    pub(super) const fn of(link: Link) -> Option<(Self, IpAddr)> {
+        let (workload, address, is_called) = match (link.originator, link.responder) {
+            (Side::Outside(address), workload) => (workload, address, true),
+            (workload, Side::Outside(address)) => (workload, address, false),
             _ => return None,
         };
-        Some((Self { workload: workload.clone(), is_called, protocol: edge.protocol, port: edge.port }, address))
+        Some((Self { workload, is_called, protocol: link.protocol, port: link.port }, address))
     }
 
-    fn edge(&self, address: IpAddr) -> Edge {
-        let (workload, outside) = (self.workload.clone(), Party::Outside(address));
+    const fn link(self, address: IpAddr) -> Link {
+        let (workload, outside) = (self.workload, Side::Outside(address));
         let (originator, responder) = if self.is_called { (outside, workload) } else { (workload, outside) };
-        Edge { originator, responder, protocol: self.protocol, port: self.port }
+        Link { originator, responder, protocol: self.protocol, port: self.port }
     }
-}
 
-impl fmt::Display for Group {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { workload, protocol, port, .. } = self;
+    /// For people.
+    pub(super) fn describe(self, inventory: &Inventory) -> String {
+        let Self { protocol, port, .. } = self;
+        let workload = self.workload.party(inventory);
         if self.is_called {
-            write!(formatter, "outside addresses -> {workload} {protocol} {port}")
+            format!("outside addresses -> {workload} {protocol} {port}")
         } else {
-            write!(formatter, "{workload} -> outside addresses {protocol} {port}")
+            format!("{workload} -> outside addresses {protocol} {port}")
         }
     }
 }
 
 impl<V> Ledger<V> {
-    pub(super) const fn new(capacity: usize) -> Self {
-        Self { within: BTreeMap::new(), outside: BTreeMap::new(), sizes: BTreeSet::new(), length: 0, capacity }
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { known: SeededMap::default(), order: None, capacity }
     }
 
-    /// Adds to what is known of an edge; gives back what had to make room.
-    pub(super) fn add(&mut self, edge: Edge, value: V, merge: impl FnOnce(&mut V, V)) -> Option<(Edge, V)> {
-        if let Some(known) = self.get_mut(&edge) {
-            merge(known, value);
+    /// What is known of an edge.
+    pub(super) fn get_mut(&mut self, link: Link) -> Option<&mut V> {
+        self.known.get_mut(&link)
+    }
+
+    /// Adds an edge of which nothing is known; gives back what had to make room.
+    pub(super) fn insert(&mut self, link: Link, value: V) -> Option<(Link, V)> {
+        self.known.insert(link, value);
+        if let Some(order) = &mut self.order {
+            order.insert(link);
+        }
+        if self.known.len() <= self.capacity {
             return None;
         }
-        self.length += 1;
-        match Group::of(&edge) {
+        let order = self.order.get_or_insert_with(|| {
+            let mut order = Order::default();
+            self.known.keys().for_each(|link| order.insert(*link));
+            order
+        });
+        let evicted = order.make_room()?;
+        self.known.remove_entry(&evicted)
+    }
+
+    pub(super) fn contains(&self, link: Link) -> bool {
+        self.known.contains_key(&link)
+    }
+
+    /// All edges in output order; none are left.
+    pub(super) fn take(&mut self) -> Vec<(Link, V)> {
+        self.order = None;
+        let mut all: Vec<(Link, V)> = std::mem::take(&mut self.known).into_iter().collect();
+        all.sort_unstable_by_key(|(link, _)| *link);
+        all
+    }
+}
+
+impl Order {
+    fn insert(&mut self, link: Link) {
+        match Group::of(link) {
             None => {
-                self.within.insert(edge, value);
+                self.within.insert(link);
             }
             Some((group, address)) => {
-                let addresses = self.outside.entry(group.clone()).or_default();
-                addresses.insert(address, value);
+                let addresses = self.outside.entry(group).or_default();
+                addresses.insert(address);
                 let length = addresses.len();
                 self.resize(group, length - 1, length);
             }
         }
-        if self.length > self.capacity { self.make_room() } else { None }
-    }
-
-    pub(super) fn contains(&self, edge: &Edge) -> bool {
-        match Group::of(edge) {
-            None => self.within.contains_key(edge),
-            Some((group, address)) => self.outside.get(&group).is_some_and(|addresses| addresses.contains_key(&address)),
-        }
-    }
-
-    /// All edges in output order; none are left.
-    pub(super) fn take(&mut self) -> BTreeMap<Edge, V> {
-        self.sizes.clear();
-        self.length = 0;
-        let outside = std::mem::take(&mut self.outside).into_iter();
-        let outside = outside
-            .flat_map(|(group, addresses)| addresses.into_iter().map(move |(address, value)| (group.edge(address), value)));
-        let mut all = std::mem::take(&mut self.within);
-        all.extend(outside);
-        all
-    }
-
-    fn get_mut(&mut self, edge: &Edge) -> Option<&mut V> {
-        match Group::of(edge) {
-            None => self.within.get_mut(edge),
-            Some((group, address)) => self.outside.get_mut(&group)?.get_mut(&address),
-        }
     }
 
     /// The last address of the largest group; without any, the last edge within the cluster.
-    fn make_room(&mut self) -> Option<(Edge, V)> {
-        self.length -= 1;
-        let Some((length, group)) = self.sizes.last().cloned() else { return self.within.pop_last() };
-        let (address, value) = self.outside.get_mut(&group)?.pop_last()?;
-        let edge = group.edge(address);
+    fn make_room(&mut self) -> Option<Link> {
+        let Some(&(length, group)) = self.sizes.last() else { return self.within.pop_last() };
+        let address = self.outside.get_mut(&group)?.pop_last()?;
         self.resize(group, length, length - 1);
-        Some((edge, value))
+        Some(group.link(address))
     }
 
     fn resize(&mut self, group: Group, from: usize, to: usize) {
-        self.sizes.remove(&(from, group.clone()));
+        self.sizes.remove(&(from, group));
         if to > 0 {
             self.sizes.insert((to, group));
         } else {
@@ -137,59 +148,63 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{WorkloadKind, WorkloadName};
+    use crate::inventory::WorkloadId;
 
-    fn workload(name: &str) -> Party {
-        let kind = WorkloadKind("Deployment".into());
-        Party::Workload(WorkloadName { namespace: "n".into(), name: name.into(), kind }.into())
+    const A: Side = Side::Workload(WorkloadId(0));
+    const B: Side = Side::Workload(WorkloadId(1));
+    const C: Side = Side::Workload(WorkloadId(2));
+
+    fn link(originator: Side, responder: Side) -> Link {
+        Link { originator, responder, protocol: Protocol::Tcp, port: NonZeroU16::MIN }
     }
 
-    fn edge(originator: Party, responder: Party) -> Edge {
-        Edge { originator, responder, protocol: Protocol::Tcp, port: NonZeroU16::MIN }
-    }
-
-    fn outside(last: u8) -> Party {
-        Party::Outside([203, 0, 113, last].into())
+    fn outside(last: u8) -> Side {
+        Side::Outside([203, 0, 113, last].into())
     }
 
     /// The edges kept with their counts, and how many additions went with those that were not.
-    fn fill(edges: &[Edge], capacity: usize) -> (BTreeMap<Edge, u64>, u64) {
+    fn fill(links: &[Link], capacity: usize) -> (BTreeMap<Link, u64>, u64) {
         let mut ledger = Ledger::new(capacity);
-        let evicted = edges.iter().filter_map(|edge| ledger.add(edge.clone(), 1, |known, more| *known += more));
-        let left_out = evicted.map(|(_, count): (Edge, u64)| count).sum();
-        (ledger.take(), left_out)
+        let mut left_out = 0;
+        for link in links {
+            match ledger.get_mut(*link) {
+                Some(count) => *count += 1,
+                None => left_out += ledger.insert(*link, 1).map_or(0, |(_, count): (Link, u64)| count),
+            }
+        }
+        (ledger.take().into_iter().collect(), left_out)
     }
 
     #[test]
     fn who_takes_most_makes_room() {
-        let mut edges: Vec<Edge> = (0..100).map(|last| edge(workload("a"), outside(last))).collect();
-        edges.extend([edge(outside(200), workload("b")), edge(workload("b"), workload("c"))]);
-        edges.extend((0..100).map(|last| edge(workload("a"), outside(last))));
-        let (kept, left_out) = fill(&edges, 10);
-        let expected: BTreeMap<Edge, u64> =
-            (0..8usize).map(|last| (edges[last].clone(), 2)).chain([(edges[100].clone(), 1), (edges[101].clone(), 1)]).collect();
+        let mut links: Vec<Link> = (0..100).map(|last| link(A, outside(last))).collect();
+        links.extend([link(outside(200), B), link(B, C)]);
+        links.extend((0..100).map(|last| link(A, outside(last))));
+        let (kept, left_out) = fill(&links, 10);
+        let expected: BTreeMap<Link, u64> =
+            (0..8usize).map(|last| (links[last], 2)).chain([(links[100], 1), (links[101], 1)]).collect();
         assert_eq!(kept, expected);
         assert_eq!(left_out, 184, "everything that was not kept is counted");
     }
 
-    fn any_edge() -> impl Strategy<Value = Edge> {
-        let name = || prop_oneof![Just("a"), Just("b"), Just("c")];
+    fn any_link() -> impl Strategy<Value = Link> {
+        let side = || prop_oneof![Just(A), Just(B), Just(C)];
         prop_oneof![
-            (name(), 0u8..12).prop_map(|(name, last)| edge(workload(name), outside(last))),
-            (name(), 0u8..12).prop_map(|(name, last)| edge(outside(last), workload(name))),
-            (name(), name()).prop_map(|(one, other)| edge(workload(one), workload(other))),
+            (side(), 0u8..12).prop_map(|(side, last)| link(side, outside(last))),
+            (side(), 0u8..12).prop_map(|(side, last)| link(outside(last), side)),
+            (side(), side()).prop_map(|(one, other)| link(one, other)),
         ]
     }
 
     proptest! {
         #[test]
         fn order_decides_nothing(
-            (edges, shuffled) in proptest::collection::vec(any_edge(), 0..80).prop_flat_map(|edges| (Just(edges.clone()), Just(edges).prop_shuffle())),
+            (links, shuffled) in proptest::collection::vec(any_link(), 0..80).prop_flat_map(|links| (Just(links.clone()), Just(links).prop_shuffle())),
             capacity in 1usize..40,
         ) {
-            let (kept, left_out) = fill(&edges, capacity);
+            let (kept, left_out) = fill(&links, capacity);
             prop_assert!(kept.len() <= capacity);
-            prop_assert_eq!(kept.values().sum::<u64>() + left_out, edges.len() as u64);
+            prop_assert_eq!(kept.values().sum::<u64>() + left_out, links.len() as u64);
             prop_assert_eq!((kept, left_out), fill(&shuffled, capacity));
         }
     }

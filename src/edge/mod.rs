@@ -7,11 +7,16 @@ mod arrivals;
 mod book;
 mod failures;
 mod handover;
+mod identified;
 mod ledger;
+mod link;
 mod observer;
 mod place;
+mod portless;
 mod ports;
+mod repeated;
 mod roles;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod views;

@@ -5,21 +5,25 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::flow::{Floods, Names, Sighting, Sightings};
+use crate::flow::{Floods, Names, Sightings};
 use crate::inventory::{Inventory, NodeId, PodId, WorkloadId};
 use crate::model::{
-    Called, Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp,
-    WorkloadName,
+    Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp, WorkloadName,
 };
 
 use super::arrivals::Arrivals;
 use super::book::NameBook;
 use super::failures::{Attempt, Failures, Vain};
 use super::handover::PassedOn;
+use super::identified::Identified;
 use super::ledger::{Group, Ledger};
+use super::link::{Link, Side};
 use super::place::Place;
+use super::portless;
 use super::ports::{DynamicPorts, take_dynamic};
+use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
+use super::tenants::Tenants;
 use super::views::{Call, Connection, Joined, Views};
 
 /// What was observed, in terms of the cluster.
@@ -60,36 +64,35 @@ struct OneWay {
     evidence: Evidence,
 }
 
-impl OneWay {
-    fn merge(&mut self, other: Self) {
-        self.flows += other.flows;
-        self.moments += other.moments;
-        self.evidence.merge(other.evidence);
-    }
-}
-
 /// Takes in flows, gives out an [`Observation`].
 #[derive(Debug)]
 pub struct Observer<'a> {
     inventory: &'a Inventory,
-    ids: BTreeMap<&'a WorkloadName, WorkloadId>,
-    /// Pods by the addresses they ever had.
-    tenants: BTreeMap<IpAddr, Vec<PodId>>,
+    /// Of each workload, the number of its namespace among the arrivals.
+    namespaces: Vec<u32>,
+    /// Of each Service, its name.
+    services: Vec<Arc<str>>,
+    tenants: Tenants,
     views: Views,
     /// The names asked for up to the last flows.
     book: NameBook,
     edges: Ledger<Evidence>,
     one_way: Ledger<OneWay>,
+    /// Attempts that are not among the failures yet.
+    tried: Repeated<Tried, Tries>,
     failures: Failures,
+    /// What is not among the findings yet.
+    own_node: Repeated<OwnNode, u64>,
     /// What one of two pods did, with what each of them would have done.
     passed_on: PassedOn,
     masked: BTreeMap<(NodeId, String, String), u64>,
     seen_through: BTreeSet<NodeId>,
-    active: BTreeSet<WorkloadId>,
-    seen: BTreeSet<PodId>,
+    /// Of each workload and of each pod, as in an [`Observation`].
+    active: Vec<bool>,
+    seen: Vec<bool>,
     answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     /// Scans that were too many attempts to be kept apart.
-    scans: BTreeMap<Party, Vain>,
+    scans: BTreeMap<Side, Vain>,
     asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
     flows: BTreeMap<&'static str, u64>,
     span: Option<Span>,
@@ -98,36 +101,42 @@ pub struct Observer<'a> {
     findings: Findings,
 }
 
+/// The outcomes that are counted, as [`kind`] numbers them.
+const OUTCOMES: [&str; 5] = ["unanswered", "refused", "one-way", "mid-stream", "answered"];
+
 impl<'a> Observer<'a> {
     /// An observer of the cluster that `inventory` describes, which keeps at most so many edges; of the others it only says
     /// whose they are.
     pub fn new(inventory: &'a Inventory, edges: usize) -> Self {
-        let mut tenants: BTreeMap<IpAddr, Vec<PodId>> = BTreeMap::new();
-        for (pod, id) in inventory.pods().iter().zip(0..).filter(|(pod, _)| !pod.is_on_host_network) {
-            for &address in &pod.addresses {
-                tenants.entry(address).or_default().push(PodId(id));
-            }
-        }
+        let mut arrivals = Arrivals::default();
+        let namespaces = inventory.workloads().iter().map(|workload| arrivals.namespace(&workload.name.namespace));
         Self {
-            tenants,
+            namespaces: namespaces.collect(),
+            services: inventory
+                .services()
+                .iter()
+                .map(|service| format!("{}/{}", service.namespace, service.name).into())
+                .collect(),
+            tenants: Tenants::new(inventory),
             inventory,
-            ids: inventory.workloads().iter().zip(0..).map(|(workload, id)| (&*workload.name, WorkloadId(id))).collect(),
             views: Views::default(),
             book: NameBook::default(),
             edges: Ledger::new(edges),
             one_way: Ledger::new(edges),
+            tried: Repeated::default(),
             failures: Failures::default(),
+            own_node: Repeated::default(),
             passed_on: PassedOn::default(),
             masked: BTreeMap::new(),
             seen_through: BTreeSet::new(),
-            active: BTreeSet::new(),
-            seen: BTreeSet::new(),
+            active: vec![false; inventory.workloads().len()],
+            seen: vec![false; inventory.pods().len()],
             answered_own_node: BTreeSet::new(),
             scans: BTreeMap::new(),
             asked: BTreeMap::new(),
             flows: BTreeMap::new(),
             span: None,
-            arrivals: Arrivals::default(),
+            arrivals,
             left_out: 0,
             findings: Findings::default(),
         }
@@ -140,17 +149,15 @@ impl<'a> Observer<'a> {
         for (pod, address) in self.book.asked() {
             self.asked.entry(self.inventory.pod(pod).workload).or_default().insert(address);
         }
+        let mut counts = [0; OUTCOMES.len()];
         for flow in &flows {
-            let outcome = match flow.outcome {
-                Outcome::Unanswered => "unanswered",
-                Outcome::Refused => "refused",
-                Outcome::OneWay { .. } => "one-way",
-                Outcome::Answered if flow.is_mid_stream() => "mid-stream",
-                Outcome::Answered => "answered",
-            };
-            *self.flows.entry(outcome).or_default() += 1;
+            counts[kind(flow)] += 1;
             self.span = Some(self.span.map_or(flow.span, |span| span.merge(flow.span)));
         }
+        for (outcome, count) in OUTCOMES.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+            *self.flows.entry(outcome).or_default() += count;
+        }
+        let flows = Identified::all(flows, self.inventory);
         let listeners = roles::Listeners::new(&flows, self.inventory);
         let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory, &listeners, &self.book)).collect();
         let joined = self.views.join(settled, self.inventory);
@@ -168,43 +175,7 @@ impl<'a> Observer<'a> {
 
     /// Takes in traffic without ports.
     pub fn sight(&mut self, sightings: &Sightings) {
-        for (sighting, source, destination, span) in sightings.iter() {
-            let at = span.first();
-            let from = Place::calling(source, at, self.inventory);
-            let to = Place::calling(destination, at, self.inventory);
-            let pair = format!("{} -> {}", from.describe(self.inventory), to.describe(self.inventory));
-            let is_between_pods = from.pod().is_some() || to.pod().is_some();
-            let is_same = from.pod().is_some() && from == to;
-            match sighting {
-                Sighting::Multicast(port) if from.pod().is_some() => {
-                    let group =
-                        if port == 0 { destination.to_string() } else { Endpoint { address: destination, port }.to_string() };
-                    self.findings.add(Code::Multicast, from.describe(self.inventory), format!("sent to {group}"));
-                }
-                Sighting::Echo if is_between_pods && !is_same => {
-                    let is_own_node =
-                        |pod: Option<PodId>, other: Place| pod.is_some_and(|pod| other.is_own_node_of(pod, self.inventory));
-                    if is_own_node(from.pod(), to) || is_own_node(to.pod(), from) {
-                        self.findings.add(Code::OwnNodeTraffic, pair, "ICMP echo");
-                    } else {
-                        self.findings.add(Code::Icmp, pair, "echo (ping)");
-                    }
-                }
-                Sighting::OpaqueTunnel(name) => {
-                    let subject = format!("{source} -> {destination}");
-                    self.findings.add(Code::OpaqueTunnel, subject, format!("{name} traffic, unreadable"));
-                }
-                Sighting::Protocol(number) if is_between_pods && !is_same => {
-                    self.findings.add(
-                        Code::NotExpressible,
-                        pair,
-                        format!("IP protocol {number}: NetworkPolicy knows TCP, UDP and SCTP"),
-                    );
-                }
-                Sighting::PortZero if is_between_pods => self.findings.add(Code::MalformedFrame, pair, "packets with port 0"),
-                _ => {}
-            }
-        }
+        self.findings.merge(portless::findings(sightings, self.inventory));
     }
 
     /// Takes in attempts that were too many to be kept apart.
@@ -216,10 +187,10 @@ impl<'a> Observer<'a> {
             };
             // At one other it may as well be a program that tries without end.
             if let (Some(address), None) = (originator, responder)
-                && let Some(party) = Place::calling(address, span.first(), self.inventory).party(self.inventory)
+                && let Some(side) = Place::calling(address, span.first(), self.inventory).side(self.inventory)
             {
                 let vain = Vain { targets: attempts, since: span.first() };
-                self.scans.entry(party).and_modify(|known| known.merge(vain)).or_insert(vain);
+                self.scans.entry(side).and_modify(|known| known.merge(vain)).or_insert(vain);
             }
             let message = "attempts without an answer, too many to be kept apart";
             self.findings.add_many(Code::Flood, format!("{} -> {}", name(originator), name(responder)), message, attempts);
@@ -231,20 +202,28 @@ impl<'a> Observer<'a> {
         let waiting = self.views.finish(self.inventory);
         self.connections(waiting);
         self.judge_one_way();
-        let edges = &self.edges;
-        let mut in_vain = self.failures.in_vain(|edge| edges.contains(edge));
-        for (party, vain) in std::mem::take(&mut self.scans) {
-            in_vain.entry(party).and_modify(|known| known.merge(vain)).or_insert(vain);
-        }
-        self.findings.merge(std::mem::take(&mut self.failures).findings(|edge| edges.contains(edge)));
-        self.findings.merge(std::mem::take(&mut self.passed_on).findings(|edge| edges.contains(edge)));
-        self.judge_masked();
+        self.tell_tried();
+        self.tell_own_node();
         let inventory = self.inventory;
-        let mut edges = self.edges.take();
+        let known = &self.edges;
+        let mut in_vain = self.failures.in_vain(|link| known.contains(link));
+        for (side, vain) in std::mem::take(&mut self.scans) {
+            in_vain.entry(side).and_modify(|known| known.merge(vain)).or_insert(vain);
+        }
+        self.findings.merge(std::mem::take(&mut self.failures).findings(|link| known.contains(link)));
+        self.findings.merge(std::mem::take(&mut self.passed_on).findings(|link| known.contains(link)));
+        self.judge_masked();
+        let edges = self.edges.take().into_iter().map(|(link, evidence)| (link.edge(inventory), evidence));
+        let mut edges: BTreeMap<Edge, Evidence> = edges.collect();
         let mut arrivals = std::mem::take(&mut self.arrivals);
+        let workloads = inventory.workloads().iter().zip(0..).map(|(workload, id)| (&*workload.name, WorkloadId(id)));
+        let ids: BTreeMap<&WorkloadName, WorkloadId> = workloads.collect();
         let dynamic = take_dynamic(
             &mut edges,
-            |edge| self.declares(edge),
+            |edge| {
+                let Party::Workload(name) = &edge.responder else { return false };
+                ids.get(&**name).is_some_and(|&id| inventory.workload_declares(id, edge.protocol, edge.port.get()))
+            },
             // Each was called once, so its evidence knows when.
             |edge, evidence| arrivals.remove(edge, evidence.span.first(), evidence.connections - evidence.one_way),
         );
@@ -254,7 +233,9 @@ impl<'a> Observer<'a> {
                 self.findings.add_many(Code::WeakDirection, edge.to_string(), message, evidence.mid_stream.max(1));
             }
         }
-        for &workload in &self.active {
+        let numbered = |is_there: &[bool]| -> Vec<u32> { (0..).zip(is_there).filter(|(_, is)| **is).map(|(id, _)| id).collect() };
+        let active: BTreeSet<WorkloadId> = numbered(&self.active).into_iter().map(WorkloadId).collect();
+        for &workload in &active {
             if let Some(proxy) = inventory.sidecar(workload) {
                 let message = format!("talks through its side-car {proxy}");
                 self.findings.add(Code::ProxyPeer, inventory.workload(workload).name.to_string(), message);
@@ -263,10 +244,10 @@ impl<'a> Observer<'a> {
         Observation {
             edges,
             dynamic,
-            active: self.active,
-            seen: self.seen,
+            active,
+            seen: numbered(&self.seen).into_iter().map(PodId).collect(),
             answered_own_node: self.answered_own_node,
-            in_vain,
+            in_vain: in_vain.into_iter().map(|(side, vain)| (side.party(inventory), vain)).collect(),
             asked: self.asked,
             flows: self.flows,
             span: self.span,
@@ -277,19 +258,22 @@ impl<'a> Observer<'a> {
     }
 
     fn connection(&mut self, connection: &Connection, book: &NameBook) {
-        let Connection { flow, hidden_originator, call, backends } = connection;
+        let Connection { known, hidden_originator, call, backends } = connection;
+        let Identified { flow, originator, responder, .. } = known;
         let at = flow.span.first();
-        let delivered = Place::calling(flow.originator.address, at, self.inventory);
+        let delivered = Place::of(*originator, flow.originator.address);
         let originator = hidden_originator.map_or(delivered, |hidden| Place::calling(hidden.address, at, self.inventory));
-        self.seen.extend(originator.pod());
+        self.see(originator);
         if let (Some(backends), Some(call)) = (backends, call) {
             let responders: Vec<Endpoint> =
                 backends.iter().map(|backend| Endpoint { address: backend.address, port: backend.port }).collect();
             self.called(connection, originator, *call, &responders, book);
             return;
         }
-        let responder = Place::called(flow.responder, at, self.inventory);
-        self.seen.extend(responder.pod().filter(|_| connection.is_answered()));
+        let responder = Place::called_as(*responder, flow.responder, self.inventory);
+        if connection.is_answered() {
+            self.see(responder);
+        }
         self.pair(connection, originator, responder, flow.responder.port, book);
         if hidden_originator.is_some() {
             // The responder's side sees the node that forwarded the call.
@@ -297,52 +281,92 @@ impl<'a> Observer<'a> {
         }
     }
 
+    fn see(&mut self, place: Place) {
+        if let Place::Pod(pod) = place {
+            self.seen[pod.0 as usize] = true;
+        }
+    }
+
+    fn activate(&mut self, sides: [Side; 2]) {
+        for workload in sides.into_iter().filter_map(Side::workload) {
+            self.active[workload.0 as usize] = true;
+        }
+    }
+
     /// A call to a Service whose delivery was not captured: every backend may have been meant.
     fn called(&mut self, connection: &Connection, originator: Place, call: Call, backends: &[Endpoint], book: &NameBook) {
-        let at = connection.flow.span.first();
-        let service = self.call_name(call);
-        let places: Vec<(Place, u16)> =
-            backends.iter().map(|backend| (Place::called(*backend, at, self.inventory), backend.port)).collect();
-        let others: Vec<(Place, u16)> = places.iter().copied().filter(|(place, _)| *place != originator).collect();
-        if !connection.is_answered() && !matches!(connection.flow.outcome, Outcome::OneWay { .. }) {
-            if originator.pod().is_some() || places.iter().any(|(place, _)| place.pod().is_some()) {
-                let Endpoint { port, .. } = connection.flow.responder;
-                let edges = others.iter().filter_map(|&(place, port)| self.edge(connection, originator, place, port)).collect();
-                let Flow { protocol, outcome, .. } = connection.flow;
-                let from = originator.describe(self.inventory);
-                let originator = originator.party(self.inventory);
-                self.failures.add(Attempt { at, from, originator, to: service, protocol, port, outcome, edges });
+        let inventory = self.inventory;
+        let flow = &connection.known.flow;
+        let at = flow.span.first();
+        // Once for each workload behind the Service, not once for each of its pods.
+        let mut others: Vec<(Who, Place, u16)> = Vec::new();
+        let (mut is_empty, mut has_pod) = (true, originator.pod().is_some());
+        for backend in backends {
+            let place = Place::called(*backend, at, inventory);
+            is_empty = false;
+            has_pod |= place.pod().is_some();
+            let who = Who::at(place, inventory);
+            if place != originator && !others.iter().any(|(known, _, port)| (*known, *port) == (who, backend.port)) {
+                others.push((who, place, backend.port));
+            }
+        }
+        if !connection.is_answered() && !matches!(flow.outcome, Outcome::OneWay { .. }) {
+            if has_pod {
+                let Flow { protocol, outcome, responder: Endpoint { port, .. }, .. } = *flow;
+                let links = others.iter().filter_map(|&(_, place, port)| self.link(protocol, originator, place, port));
+                let links: Vec<Link> = links.collect();
+                let tried = Tried { from: Who::at(originator, inventory), to: Who::called(call), protocol, port, outcome };
+                self.try_in_vain(tried, at, originator.side(inventory), links.into_iter());
             }
             return;
         }
-        if places.is_empty() {
-            let message = format!("called by {}", originator.describe(self.inventory));
-            self.findings.add(Code::ServiceWithoutBackends, service, message);
+        if is_empty {
+            let message = format!("called by {}", originator.describe(inventory));
+            self.findings.add(Code::ServiceWithoutBackends, Who::called(call).describe(inventory), message);
             return;
         }
         if others.is_empty() {
-            self.findings.add(Code::Hairpin, originator.describe(self.inventory), format!("called itself through {service}"));
+            let message = format!("called itself through {}", Who::called(call).describe(inventory));
+            self.findings.add(Code::Hairpin, originator.describe(inventory), message);
             return;
         }
-        let workloads: BTreeSet<String> = others.iter().map(|(place, _)| place.describe(self.inventory)).collect();
-        if workloads.len() > 1 && others.iter().all(|(place, _)| place.pod().is_some()) {
+        let is_one = others.iter().all(|(who, ..)| *who == others[0].0);
+        if !is_one && others.iter().all(|(_, place, _)| place.pod().is_some()) {
+            let workloads: BTreeSet<String> = others.iter().map(|(who, ..)| who.describe(inventory)).collect();
             let names: Vec<&str> = workloads.iter().map(String::as_str).collect();
-            let subject = format!("{} -> {service}", originator.describe(self.inventory));
+            let subject = format!("{} -> {}", originator.describe(inventory), Who::called(call).describe(inventory));
             self.findings.add(Code::ServiceBackendNotSeen, subject, format!("may have reached any of {}", names.join(", ")));
         }
-        let mut noted = BTreeSet::new();
-        for (place, port) in others {
-            // Once for each workload behind the Service, not once for each of its pods.
-            if noted.insert((place.describe(self.inventory), port)) {
-                self.pair(connection, originator, place, port, book);
-            }
+        for (_, place, port) in others {
+            self.pair(connection, originator, place, port, book);
+        }
+    }
+
+    fn try_in_vain(&mut self, tried: Tried, at: Timestamp, originator: Option<Side>, links: impl Iterator<Item = Link>) {
+        self.tried.get(tried, || Tries::none(at)).add(at, originator, links);
+        if self.tried.is_full() {
+            self.tell_tried();
+        }
+    }
+
+    fn tell_tried(&mut self) {
+        for (Tried { from, to, protocol, port, outcome }, Tries { count, since, originator, links }) in self.tried.take() {
+            let (from, to) = (from.describe(self.inventory), to.describe(self.inventory));
+            self.failures.add(Attempt { count, since, from, originator, to, protocol, port, outcome, links });
+        }
+    }
+
+    fn tell_own_node(&mut self) {
+        for (OwnNode { from, to, protocol, port, outcome }, count) in self.own_node.take() {
+            let subject = format!("{} -> {}", from.describe(self.inventory), to.describe(self.inventory));
+            self.findings.add_many(Code::OwnNodeTraffic, subject, format!("{protocol} {port} ({outcome})"), count);
         }
     }
 
     fn pair(&mut self, connection: &Connection, from: Place, to: Place, port: u16, book: &NameBook) {
         let inventory = self.inventory;
-        let outcome = connection.flow.outcome;
-        let protocol = connection.flow.protocol;
+        let Flow { outcome, protocol, span, .. } = connection.known.flow;
+        let at = span.first();
         if from == Place::Nowhere || to == Place::Nowhere {
             return;
         }
@@ -355,17 +379,17 @@ impl<'a> Observer<'a> {
         for (unknown, other, did) in [(from, to, "called"), (to, from, "was called by")] {
             if let Place::Unknown(address) = unknown {
                 let message = format!("{did} {} on {protocol} {port} ({})", other.describe(inventory), outcome_name(outcome));
-                let candidates = inventory.candidates(address, connection.flow.span.first());
+                let candidates = inventory.candidates(address, at);
                 if candidates.is_empty() {
-                    self.findings.add(Code::UnattributedAddress, self.unattributed(address), message);
+                    self.findings.add(Code::UnattributedAddress, self.tenants.describe(address, inventory), message);
                 } else if !candidates.iter().all(|&pod| other.is_own_node_of(pod, inventory)) {
-                    let edges = candidates.iter().filter_map(|&pod| {
+                    let links = candidates.iter().filter_map(|&pod| {
                         let (from, to) = if did == "called" { (Place::Pod(pod), other) } else { (other, Place::Pod(pod)) };
-                        self.edge(connection, from, to, port)
+                        self.link(protocol, from, to, port)
                     });
-                    let edges = edges.collect();
+                    let links: Vec<Link> = links.collect();
                     let names: Vec<String> = candidates.iter().map(|id| inventory.pod(*id).name.to_string()).collect();
-                    self.passed_on.add(format!("{address} ({})", names.join(" or ")), message, edges);
+                    self.passed_on.add(format!("{address} ({})", names.join(" or ")), message, links.into_iter());
                 }
             }
         }
@@ -376,57 +400,81 @@ impl<'a> Observer<'a> {
             self.own_node(connection, from, to, port);
             return;
         }
-        let Some(edge) = self.edge(connection, from, to, port) else {
+        let Some(link) = self.link(protocol, from, to, port) else {
             return;
         };
         match outcome {
             Outcome::Unanswered | Outcome::Refused => {
-                let at = connection.flow.span.first();
                 // Who scans does not ask for names, and of a name's addresses outside some may be out of reach (IPv6).
                 let is_named = |address| from.pod().is_some_and(|pod| book.has_asked(pod, address));
                 let is_looking = !matches!(to, Place::Outside(address) if is_named(address));
-                let originator = is_looking.then(|| edge.originator.clone());
-                let (from, to) = (edge.originator.to_string(), edge.responder.to_string());
-                let edges = BTreeSet::from([edge]);
-                self.failures.add(Attempt { at, from, originator, to, protocol, port, outcome, edges });
+                let originator = is_looking.then_some(link.originator);
+                let (from, to) = (Who::Side(link.originator), Who::Side(link.responder));
+                self.try_in_vain(Tried { from, to, protocol, port, outcome }, at, originator, std::iter::once(link));
             }
             Outcome::OneWay { moments } => {
-                let evidence = self.evidence(connection, from, book);
-                let one_way = OneWay { flows: 1, moments: u64::from(moments), evidence };
-                let evicted = self.one_way.add(edge, one_way, OneWay::merge);
-                self.leave_out(evicted.map(|(edge, one_way)| (edge, one_way.evidence)));
+                let (evidence, name, service) = self.evidence(connection, from, book);
+                let moments = u64::from(moments);
+                if let Some(known) = self.one_way.get_mut(link) {
+                    known.flows += 1;
+                    known.moments += moments;
+                    known.evidence.merge(evidence);
+                    known.evidence.call(name, service.as_ref());
+                    return;
+                }
+                let mut evidence = evidence;
+                evidence.call(name, service.as_ref());
+                let evicted = self.one_way.insert(link, OneWay { flows: 1, moments, evidence });
+                self.leave_out(evicted.map(|(link, one_way)| (link, one_way.evidence)));
             }
             Outcome::Answered => {
                 self.snat(connection, from, to, port);
-                let evidence = self.evidence(connection, from, book);
-                self.active.extend([from, to].into_iter().filter_map(Place::pod).map(|pod| inventory.pod(pod).workload));
-                if let Some(reverse) = self.peer_edge(connection, &edge) {
-                    self.arrivals.add(&reverse, connection.flow.span.first());
-                    self.add(reverse, evidence.clone());
+                self.activate([link.originator, link.responder]);
+                if let Some(reverse) = self.peer_link(connection, link) {
+                    self.count(reverse, connection, from, book);
                 }
-                self.arrivals.add(&edge, connection.flow.span.first());
-                self.add(edge, evidence);
+                self.count(link, connection, from, book);
             }
+        }
+    }
+
+    /// Counts an answered connection for an edge.
+    fn count(&mut self, link: Link, connection: &Connection, from: Place, book: &NameBook) {
+        let namespace = |side: Side| Some(self.namespaces[side.workload()?.0 as usize]);
+        let sides = (namespace(link.originator), namespace(link.responder));
+        self.arrivals.count(sides, connection.known.flow.span.first());
+        let (mut evidence, name, service) = self.evidence(connection, from, book);
+        if let Some(known) = self.edges.get_mut(link) {
+            known.merge(evidence);
+            known.call(name, service.as_ref());
+        } else {
+            evidence.call(name, service.as_ref());
+            let evicted = self.edges.insert(link, evidence);
+            self.leave_out(evicted);
         }
     }
 
     /// The edge the other way, where two peers talk from listener to listener (gossip, UDP 7946 on both sides): which of them
     /// speaks first is chance, and after a pause it is the other.
-    fn peer_edge(&self, connection: &Connection, edge: &Edge) -> Option<Edge> {
-        let Flow { originator, responder, direction, protocol, .. } = connection.flow;
+    fn peer_link(&self, connection: &Connection, link: Link) -> Option<Link> {
+        let Flow { originator, responder, direction, protocol, .. } = connection.known.flow;
         let is_between_listeners = protocol == Protocol::Udp
             && originator.port == responder.port
             && direction < DirectionEvidence::DnsHeader
             && connection.call.is_none();
-        let reverse = Edge { originator: edge.responder.clone(), responder: edge.originator.clone(), ..edge.clone() };
-        (is_between_listeners && self.declares(edge) && self.declares(&reverse)).then_some(reverse)
+        let reverse = Link { originator: link.responder, responder: link.originator, ..link };
+        let is_declared = |link: Link| link.is_declared(self.inventory);
+        (is_between_listeners && is_declared(link) && is_declared(reverse)).then_some(reverse)
     }
 
     fn own_node(&mut self, connection: &Connection, from: Place, to: Place, port: u16) {
-        let protocol = connection.flow.protocol;
-        let subject = format!("{} -> {}", from.describe(self.inventory), to.describe(self.inventory));
-        let message = format!("{protocol} {port} ({})", outcome_name(connection.flow.outcome));
-        self.findings.add(Code::OwnNodeTraffic, subject, message);
+        let Flow { protocol, outcome, .. } = connection.known.flow;
+        let [who_calls, who_is_called] = [from, to].map(|place| Who::at(place, self.inventory));
+        let said = OwnNode { from: who_calls, to: who_is_called, protocol, port, outcome: outcome_name(outcome) };
+        *self.own_node.get(said, || 0) += 1;
+        if self.own_node.is_full() {
+            self.tell_own_node();
+        }
         if connection.is_answered() {
             self.answered_own_node.extend(to.pod().map(|pod| (self.inventory.pod(pod).workload, protocol, port)));
             self.snat(connection, from, to, port);
@@ -441,13 +489,10 @@ impl<'a> Observer<'a> {
             return;
         }
         let Some(pod) = to.pod() else { return };
-        let exposed = self.inventory.exposed_ports(self.inventory.pod(pod).workload);
-        if exposed.contains(&(connection.flow.protocol, port)) {
-            let message = format!(
-                "is exposed on {} {port} and was called from the address of {}",
-                connection.flow.protocol,
-                from.describe(self.inventory)
-            );
+        let protocol = connection.known.flow.protocol;
+        if self.inventory.is_exposed(self.inventory.pod(pod).workload, protocol, port) {
+            let caller = from.describe(self.inventory);
+            let message = format!("is exposed on {protocol} {port} and was called from the address of {caller}");
             *self.masked.entry((node, to.describe(self.inventory), message)).or_default() += 1;
         }
     }
@@ -462,96 +507,77 @@ impl<'a> Observer<'a> {
         }
     }
 
-    fn add(&mut self, edge: Edge, evidence: Evidence) {
-        let evicted = self.edges.add(edge, evidence, Evidence::merge);
-        self.leave_out(evicted);
-    }
-
     /// Says whose edge was not kept.
-    fn leave_out(&mut self, evicted: Option<(Edge, Evidence)>) {
-        let Some((edge, evidence)) = evicted else { return };
-        let subject = Group::of(&edge).map_or_else(|| edge.to_string(), |(group, _)| group.to_string());
+    fn leave_out(&mut self, evicted: Option<(Link, Evidence)>) {
+        let Some((link, evidence)) = evicted else { return };
+        let edge = || link.edge(self.inventory).to_string();
+        let subject = Group::of(link).map_or_else(edge, |(group, _)| group.describe(self.inventory));
         self.left_out += evidence.connections;
         self.findings.add_many(Code::TooManyEdges, subject, "connections have no rule", evidence.connections);
     }
 
-    fn edge(&self, connection: &Connection, from: Place, to: Place, port: u16) -> Option<Edge> {
+    fn link(&self, protocol: Protocol, from: Place, to: Place, port: u16) -> Option<Link> {
         if from.pod().is_none() && to.pod().is_none() {
             return None;
         }
-        Some(Edge {
-            originator: from.party(self.inventory)?,
-            responder: to.party(self.inventory)?,
-            protocol: connection.flow.protocol,
-            port: NonZeroU16::new(port)?,
-        })
+        let (originator, responder) = (from.side(self.inventory)?, to.side(self.inventory)?);
+        Some(Link { originator, responder, protocol, port: NonZeroU16::new(port)? })
     }
 
-    fn evidence(&self, connection: &Connection, from: Place, book: &NameBook) -> Evidence {
-        let flow = &connection.flow;
+    /// What one connection shows, by which name its originator had asked for the responder's address, and the Service it called.
+    fn evidence<'b>(
+        &self,
+        connection: &Connection,
+        from: Place,
+        book: &'b NameBook,
+    ) -> (Evidence, Option<&'b Arc<str>>, Option<Arc<str>>) {
+        let flow = &connection.known.flow;
         let name = from.pod().and_then(|pod| book.name(pod, flow.responder.address, flow.span.first()));
-        Evidence {
+        let service = match connection.call {
+            Some(Call::Service(call)) => Some(Arc::clone(&self.services[call.service.0 as usize])),
+            _ => None,
+        };
+        let evidence = Evidence {
             connections: 1,
             span: flow.span,
             direction: flow.direction,
             mid_stream: u64::from(flow.is_mid_stream()),
             one_way: u64::from(matches!(flow.outcome, Outcome::OneWay { .. })),
-            called: Called::of(
-                name.into_iter().map(|name| (Arc::clone(name), 1)).collect(),
-                connection.call.into_iter().filter_map(|call| self.service_name(call)).map(Arc::from).collect(),
-            ),
-        }
-    }
-
-    /// Whether the edge's responder is a workload that declares the port.
-    fn declares(&self, edge: &Edge) -> bool {
-        let Party::Workload(name) = &edge.responder else { return false };
-        self.ids.get(&**name).is_some_and(|&id| self.inventory.workload_declares(id, edge.protocol, edge.port.get()))
-    }
-
-    fn service_name(&self, call: Call) -> Option<String> {
-        let Call::Service(call) = call else { return None };
-        let service = self.inventory.service(call.service);
-        Some(format!("{}/{}", service.namespace, service.name))
-    }
-
-    fn call_name(&self, call: Call) -> String {
-        self.service_name(call).map_or_else(|| "a host port".to_owned(), |name| format!("Service {name}"))
-    }
-
-    /// An address nobody owned at the time, with who owns it at other times: that tells a stale inventory from a missing one.
-    fn unattributed(&self, address: IpAddr) -> String {
-        let pods = self.tenants.get(&address).into_iter().flatten().map(|&id| self.inventory.pod(id));
-        let owners: BTreeSet<String> = pods
-            .map(|pod| {
-                let since = if pod.from == Timestamp::MIN { "ever".into() } else { pod.from.to_string() };
-                format!("{} from {since}", pod.name)
-            })
-            .collect();
-        let owners: Vec<String> = owners.into_iter().collect();
-        if owners.is_empty() { address.to_string() } else { format!("{address} ({})", owners.join("; ")) }
+            called: None,
+        };
+        (evidence, name, service)
     }
 
     /// One-way UDP is an edge when it was repeated: at two moments to a port somebody declares, at three from several sockets,
     /// or at five to any. Wrong for a caller that tries a dead address again and again; therefore always a finding.
     fn judge_one_way(&mut self) {
-        for (edge, OneWay { flows, moments, evidence }) in self.one_way.take() {
-            let is_known = self.edges.contains(&edge);
-            let is_declared = self.declares(&edge);
-            if is_known || moments >= 2 && is_declared || moments >= 3 && flows >= 2 || moments >= 5 {
-                if !is_known {
-                    self.findings.add_many(Code::OneWayUdp, edge.to_string(), "nobody answers", flows);
+        for (link, OneWay { flows, moments, evidence }) in self.one_way.take() {
+            let known = self.edges.get_mut(link);
+            let is_known = known.is_some();
+            if is_known || moments >= 2 && link.is_declared(self.inventory) || moments >= 3 && flows >= 2 || moments >= 5 {
+                if let Some(known) = known {
+                    known.merge(evidence);
+                } else {
+                    self.findings.add_many(Code::OneWayUdp, link.edge(self.inventory).to_string(), "nobody answers", flows);
+                    let evicted = self.edges.insert(link, evidence);
+                    self.leave_out(evicted);
                 }
-                for party in [&edge.originator, &edge.responder] {
-                    if let Party::Workload(name) = party {
-                        self.active.extend(self.ids.get(&**name));
-                    }
-                }
-                self.add(edge, evidence);
+                self.activate([link.originator, link.responder]);
             } else {
-                self.findings.add_many(Code::UnrepeatedUdp, edge.to_string(), "nobody answered", flows);
+                self.findings.add_many(Code::UnrepeatedUdp, link.edge(self.inventory).to_string(), "nobody answered", flows);
             }
         }
+    }
+}
+
+/// Which of [`OUTCOMES`] it is.
+fn kind(flow: &Flow) -> usize {
+    match flow.outcome {
+        Outcome::Unanswered => 0,
+        Outcome::Refused => 1,
+        Outcome::OneWay { .. } => 2,
+        Outcome::Answered if flow.is_mid_stream() => 3,
+        Outcome::Answered => 4,
     }
 }
 

@@ -1,13 +1,15 @@
 //! Who is meant by an endpoint, as far as policies care.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::inventory::{Backend, Identity, Inventory, NodeId, PodId};
-use crate::model::{Endpoint, NodeAddress, Party, Timestamp};
+use crate::model::{Endpoint, Timestamp};
+
+use super::link::Side;
+use super::repeated::Who;
 
 /// One side of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Place {
     /// A pod on the pod network.
     Pod(PodId),
@@ -32,11 +34,16 @@ pub(super) enum Place {
 impl Place {
     /// Who is called at this endpoint at that time.
     pub(super) fn called(endpoint: Endpoint, at: Timestamp, inventory: &Inventory) -> Self {
+        Self::called_as(inventory.identify(endpoint.address, at), endpoint, inventory)
+    }
+
+    /// Who is called at this endpoint, whose address stood for that.
+    pub(super) fn called_as(identity: Identity, endpoint: Endpoint, inventory: &Inventory) -> Self {
         let Endpoint { address, port } = endpoint;
         if inventory.api_server().contains(&Backend { address, port }) {
             return Self::ApiServer;
         }
-        match (inventory.identify(address, at), address) {
+        match (identity, address) {
             (Identity::LinkLocal, IpAddr::V4(_)) if port == 53 => Self::NodeLocalDns(address),
             (Identity::Metadata, _) => Self::Metadata(address),
             (identity, _) => Self::of(identity, address),
@@ -48,7 +55,8 @@ impl Place {
         Self::of(inventory.identify(address, at), address)
     }
 
-    const fn of(identity: Identity, address: IpAddr) -> Self {
+    /// Who calls from an address that stood for that.
+    pub(super) const fn of(identity: Identity, address: IpAddr) -> Self {
         match (identity, address) {
             (Identity::Pod(pod), _) => Self::Pod(pod),
             (Identity::Node(node), _) => Self::Node(node, address),
@@ -59,18 +67,15 @@ impl Place {
         }
     }
 
-    /// The party of an edge, where this place can be one.
-    pub(super) fn party(self, inventory: &Inventory) -> Option<Party> {
+    /// The side of a link, where this place can be one.
+    pub(super) fn side(self, inventory: &Inventory) -> Option<Side> {
         Some(match self {
-            Self::Pod(pod) => Party::Workload(Arc::clone(&inventory.workload(inventory.pod(pod).workload).name)),
-            Self::Node(node, address) => {
-                let name = inventory.node(node).name.clone();
-                Party::Node(Arc::new(NodeAddress { name, address }))
-            }
-            Self::ApiServer => Party::ApiServer,
-            Self::Metadata(address) => Party::Metadata(address),
-            Self::NodeLocalDns(address) => Party::NodeLocalDns(address),
-            Self::Outside(address) => Party::Outside(address),
+            Self::Pod(pod) => Side::Workload(inventory.pod(pod).workload),
+            Self::Node(node, address) => Side::Node(node, address),
+            Self::ApiServer => Side::ApiServer,
+            Self::Metadata(address) => Side::Metadata(address),
+            Self::NodeLocalDns(address) => Side::NodeLocalDns(address),
+            Self::Outside(address) => Side::Outside(address),
             Self::OwnNode | Self::Unknown(_) | Self::Nowhere => return None,
         })
     }
@@ -91,11 +96,6 @@ impl Place {
 
     /// For people.
     pub(super) fn describe(self, inventory: &Inventory) -> String {
-        match self {
-            Self::Unknown(address) => address.to_string(),
-            Self::OwnNode => "its own node".into(),
-            Self::Nowhere => "nowhere".into(),
-            _ => self.party(inventory).map_or_else(String::new, |party| party.to_string()),
-        }
+        Who::at(self, inventory).describe(inventory)
     }
 }

@@ -1,12 +1,12 @@
 //! Who called whom, where the packets alone do not settle it.
 
-use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::inventory::{Identity, Inventory, WorkloadId};
-use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Timestamp};
+use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Protocol, SeededMap, SeededSet};
 
 use super::book::NameBook;
+use super::identified::Identified;
 
 /// The first port that Linux hands out to callers (`net.ipv4.ip_local_port_range`).
 pub(super) const EPHEMERAL: u16 = 32768;
@@ -19,9 +19,9 @@ const CUSTOMARY: [u16; 9] = [33060, 37017, 50000, 50051, 50052, 61613, 61614, 61
 /// callers hold connections to. By workload, so that one replica speaks for the others.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
-    proven: HashSet<(Owner, Protocol, u16)>,
+    proven: SeededSet<(Owner, Protocol, u16)>,
     /// The first other end seen, or `None` when there were several.
-    others: HashMap<(Owner, Protocol, u16), Option<Endpoint>>,
+    others: SeededMap<(Owner, Protocol, u16), Option<Endpoint>>,
 }
 
 /// Whose port: all replicas of a workload together.
@@ -32,8 +32,8 @@ enum Owner {
 }
 
 impl Owner {
-    fn of(endpoint: Endpoint, at: Timestamp, inventory: &Inventory) -> Self {
-        match inventory.identify(endpoint.address, at) {
+    fn of(endpoint: Endpoint, identity: Identity, inventory: &Inventory) -> Self {
+        match identity {
             Identity::Pod(pod) => Self::Workload(inventory.pod(pod).workload),
             _ => Self::Address(endpoint.address),
         }
@@ -41,17 +41,21 @@ impl Owner {
 }
 
 impl Listeners {
-    pub(super) fn new(flows: &[Flow], inventory: &Inventory) -> Self {
+    pub(super) fn new(flows: &[Identified], inventory: &Inventory) -> Self {
         let mut listeners = Self::default();
-        for flow in flows.iter().filter(|flow| flow.outcome == Outcome::Answered) {
-            let at = flow.span.first();
-            let key = |end: Endpoint| (Owner::of(end, at, inventory), flow.protocol, end.port);
+        if !flows.iter().any(|known| is_open(&known.flow)) {
+            return listeners;
+        }
+        for Identified { flow, originator, responder, .. } in flows.iter().filter(|known| known.flow.outcome == Outcome::Answered)
+        {
+            let key = |end, identity| (Owner::of(end, identity, inventory), flow.protocol, end.port);
             if flow.direction >= DirectionEvidence::DnsHeader {
-                listeners.proven.insert(key(flow.responder));
+                listeners.proven.insert(key(flow.responder, *responder));
             } else if flow.protocol != Protocol::Udp && !is_translated(flow, inventory) {
                 // A TCP socket that calls has one other end. Not so UDP, where one socket may call many.
-                for (end, other) in [(flow.originator, flow.responder), (flow.responder, flow.originator)] {
-                    let known = listeners.others.entry(key(end)).or_insert(Some(other));
+                let ends = [(flow.originator, *originator, flow.responder), (flow.responder, *responder, flow.originator)];
+                for (end, identity, other) in ends {
+                    let known = listeners.others.entry(key(end, identity)).or_insert(Some(other));
                     if *known != Some(other) {
                         *known = None;
                     }
@@ -61,10 +65,15 @@ impl Listeners {
         listeners
     }
 
-    fn listens(&self, flow: &Flow, end: Endpoint, inventory: &Inventory) -> bool {
-        let key = (Owner::of(end, flow.span.first(), inventory), flow.protocol, end.port);
+    fn listens(&self, protocol: Protocol, end: Endpoint, identity: Identity, inventory: &Inventory) -> bool {
+        let key = (Owner::of(end, identity, inventory), protocol, end.port);
         self.proven.contains(&key) || self.others.get(&key).is_some_and(Option::is_none)
     }
+}
+
+/// Whether the packets say nothing of who called whom, so that other flows may be asked.
+fn is_open(flow: &Flow) -> bool {
+    flow.direction < DirectionEvidence::FirstPacket
 }
 
 /// Whether a Service's address is an end of it: then the same connection is there a second time, as delivered.
@@ -74,70 +83,67 @@ fn is_translated(flow: &Flow, inventory: &Inventory) -> bool {
 }
 
 /// The flow with its roles as the declared listeners and the other flows have them, where the packets do not prove them.
-pub(super) fn settle(flow: Flow, inventory: &Inventory, listeners: &Listeners, book: &NameBook) -> Flow {
-    if flow.direction >= DirectionEvidence::DnsHeader {
-        return flow;
+pub(super) fn settle(mut known: Identified, inventory: &Inventory, listeners: &Listeners, book: &NameBook) -> Identified {
+    if known.flow.direction < DirectionEvidence::DnsHeader {
+        assign(&mut known, inventory, listeners, book);
     }
-    let at = flow.span.first();
-    let calls = listens(inventory, &flow, flow.responder, at);
-    let is_called = listens(inventory, &flow, flow.originator, at);
+    known.settled(inventory)
+}
+
+fn assign(known: &mut Identified, inventory: &Inventory, listeners: &Listeners, book: &NameBook) {
+    let Identified { ref flow, originator, responder, .. } = *known;
+    let listens =
+        |end: Endpoint, identity| inventory.declares_as(identity, end.address, flow.protocol, end.port, flow.span.first());
+    let calls = listens(flow.responder, responder);
+    let is_called = listens(flow.originator, originator);
     let is_high = |end: Endpoint| end.port >= EPHEMERAL;
-    if flow.direction == DirectionEvidence::FirstPacket {
+    if !is_open(flow) {
         // The first packet is believed unless it plainly is a reply: to an ephemeral port that nobody declares, from a declared
         // listener, or from below the ephemeral range in an exchange. Capturing then began between question and answer. Wrong
         // for a caller that binds a low port to call an undeclared high one.
         let is_exchange = flow.outcome == Outcome::Answered;
         let is_reply = !calls && is_high(flow.responder) && (is_called || is_exchange && !is_high(flow.originator));
-        let evidence = if is_called { DirectionEvidence::DeclaredListener } else { DirectionEvidence::EphemeralRange };
-        return if is_reply { turned(flow, evidence) } else { flow };
+        if is_reply {
+            known.turn(if is_called { DirectionEvidence::DeclaredListener } else { DirectionEvidence::EphemeralRange });
+        }
+        return;
     }
     match (calls, is_called) {
-        (true, false) => return Flow { direction: DirectionEvidence::DeclaredListener, ..flow },
-        (false, true) => return turned(flow, DirectionEvidence::DeclaredListener),
+        (true, false) => return known.flow.direction = DirectionEvidence::DeclaredListener,
+        (false, true) => return known.turn(DirectionEvidence::DeclaredListener),
         _ => {}
     }
-    match (listeners.listens(&flow, flow.responder, inventory), listeners.listens(&flow, flow.originator, inventory)) {
-        (true, false) => return Flow { direction: DirectionEvidence::OtherTraffic, ..flow },
-        (false, true) => return turned(flow, DirectionEvidence::OtherTraffic),
+    let listens = |end, identity| listeners.listens(flow.protocol, end, identity, inventory);
+    match (listens(flow.responder, responder), listens(flow.originator, originator)) {
+        (true, false) => return known.flow.direction = DirectionEvidence::OtherTraffic,
+        (false, true) => return known.turn(DirectionEvidence::OtherTraffic),
         _ => {}
     }
     if is_high(flow.originator) != is_high(flow.responder) {
-        return by_port(flow);
+        return by_port(known);
     }
-    let has_asked = |caller: Endpoint, called: Endpoint| match inventory.identify(caller.address, at) {
+    let has_asked = |caller: Identity, called: Endpoint| match caller {
         Identity::Pod(pod) => book.has_asked(pod, called.address),
         _ => false,
     };
-    match (has_asked(flow.originator, flow.responder), has_asked(flow.responder, flow.originator)) {
-        (true, false) => Flow { direction: DirectionEvidence::OtherTraffic, ..flow },
-        (false, true) => turned(flow, DirectionEvidence::OtherTraffic),
-        _ => by_port(flow),
+    match (has_asked(originator, flow.responder), has_asked(responder, flow.originator)) {
+        (true, false) => known.flow.direction = DirectionEvidence::OtherTraffic,
+        (false, true) => known.turn(DirectionEvidence::OtherTraffic),
+        _ => by_port(known),
     }
 }
 
-fn by_port(flow: Flow) -> Flow {
-    let (originator, responder) = (flow.originator.port, flow.responder.port);
-    let settled = |flow, direction| Flow { direction, ..flow };
+fn by_port(known: &mut Identified) {
+    let (originator, responder) = (known.flow.originator.port, known.flow.responder.port);
     match (originator >= EPHEMERAL, responder >= EPHEMERAL) {
-        (true, false) => return settled(flow, DirectionEvidence::EphemeralRange),
-        (false, true) => return turned(flow, DirectionEvidence::EphemeralRange),
+        (true, false) => return known.flow.direction = DirectionEvidence::EphemeralRange,
+        (false, true) => return known.turn(DirectionEvidence::EphemeralRange),
         _ => {}
     }
     match (CUSTOMARY.contains(&originator), CUSTOMARY.contains(&responder)) {
-        (false, true) => settled(flow, DirectionEvidence::CustomaryPort),
-        (true, false) => turned(flow, DirectionEvidence::CustomaryPort),
-        _ if originator < responder => turned(flow, DirectionEvidence::LowerPort),
-        _ => settled(flow, DirectionEvidence::LowerPort),
+        (false, true) => known.flow.direction = DirectionEvidence::CustomaryPort,
+        (true, false) => known.turn(DirectionEvidence::CustomaryPort),
+        _ if originator < responder => known.turn(DirectionEvidence::LowerPort),
+        _ => known.flow.direction = DirectionEvidence::LowerPort,
     }
-}
-
-fn turned(mut flow: Flow, direction: DirectionEvidence) -> Flow {
-    std::mem::swap(&mut flow.originator, &mut flow.responder);
-    flow.direction = direction;
-    flow
-}
-
-fn listens(inventory: &Inventory, flow: &Flow, endpoint: Endpoint, at: Timestamp) -> bool {
-    inventory.service_call(endpoint.address, flow.protocol, endpoint.port).is_some()
-        || inventory.declares(endpoint.address, flow.protocol, endpoint.port, at)
 }

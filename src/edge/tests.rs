@@ -426,3 +426,25 @@ fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
         observation.asked.iter().map(|(&id, addresses)| (inventory.workload(id).name.to_string(), addresses)).collect();
     assert_eq!(answered, [("n/second".to_owned(), &BTreeSet::from([address]))]);
 }
+
+#[test]
+fn all_workloads_behind_a_service_may_have_been_meant_also_those_of_one_name() {
+    let mut builder = InventoryBuilder::new();
+    builder.apply_value(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "n", "name": "server"},
+        "spec": {"clusterIP": SERVICE, "clusterIPs": [SERVICE], "selector": {"app": "server"}, "ports": [{"port": 80, "targetPort": 8080}]}}));
+    builder.apply_value(pod("caller", CALLER, &[]));
+    builder.apply_value(pod("server", SERVER, &[]));
+    let owner = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "server", "uid": "s", "controller": true}]);
+    builder.apply_value(json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"namespace": "n", "name": "server-0", "labels": {"app": "server"}, "ownerReferences": owner},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "c", "image": "i"}]}, "status": {"podIP": "10.244.1.21"}}));
+    let inventory = builder.build(&InventoryOptions::default());
+    let mut observer = Observer::new(&inventory, 1000);
+    observer.observe(vec![syn((CALLER, 40000), (SERVICE, 80))], &Names::default());
+    let edges = observer.conclude().edges;
+    let kinds: Vec<&str> = edges
+        .keys()
+        .filter_map(|edge| if let Party::Workload(name) = &edge.responder { Some(&*name.kind.0) } else { None })
+        .collect();
+    assert_eq!(kinds, ["Pod", "StatefulSet"], "the pod and its namesake");
+}

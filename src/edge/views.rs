@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::inventory::{Backend, Identity, Inventory, ServiceCall};
-use crate::model::{Endpoint, Flow, Outcome, Protocol, Span, Timestamp};
+use crate::model::{Endpoint, Flow, Outcome, Protocol, SeededSet, Span, Timestamp};
+
+use super::identified::Identified;
 
 /// How far apart (nanoseconds) two taps may see the same packet: delay and clocks of nodes.
 const SKEW: i64 = 5_000_000_000;
@@ -25,13 +28,13 @@ pub(super) enum Call {
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     /// The flow as delivered; where no tap saw that, as called.
-    pub(super) flow: Flow,
+    pub(super) known: Identified,
     /// Who really opened it, where the delivered view shows a node's address instead.
     pub(super) hidden_originator: Option<Endpoint>,
     /// What was called, if not the pod itself.
     pub(super) call: Option<Call>,
     /// Where the call may have been delivered, if no tap saw it delivered.
-    pub(super) backends: Option<BTreeSet<Backend>>,
+    pub(super) backends: Option<Arc<BTreeSet<Backend>>>,
 }
 
 /// Joins views that come together, or in two batches that follow one another: views see the same packets, so they end at nearly
@@ -39,55 +42,53 @@ pub(super) struct Connection {
 #[derive(Debug, Default)]
 pub(super) struct Views {
     /// Flows of the last batch that found no other view of theirs; no more than a batch has.
-    waiting: Vec<Flow>,
+    waiting: Vec<Identified>,
 }
 
 impl Views {
     /// Takes in the next flows, whose roles are settled; gives out the connections that wait for no other view.
-    pub(super) fn join(&mut self, mut flows: Vec<Flow>, inventory: &Inventory) -> Joined {
+    pub(super) fn join(&mut self, mut flows: Vec<Identified>, inventory: &Inventory) -> Joined {
         let mut alone = std::mem::take(&mut self.waiting);
-        flows.sort_unstable();
-        alone.sort_unstable();
-        let related = Related::new(&flows, &alone, inventory);
+        let related = Related::new(&flows, &alone);
         // Most have nothing to do with any other, and take no part in the rest.
-        let new = flows.extract_if(.., |flow| related.has(flow, inventory)).map(|flow| (flow, true));
-        let mut others: Vec<(Flow, bool)> = new.collect();
-        others.extend(alone.extract_if(.., |flow| related.has(flow, inventory)).map(|flow| (flow, false)));
-        others.sort_unstable();
+        let new = flows.extract_if(.., |known| related.has(known)).map(|known| (known, true));
+        let mut others: Vec<(Identified, bool)> = new.collect();
+        others.extend(alone.extract_if(.., |known| related.has(known)).map(|known| (known, false)));
+        others.sort_unstable_by(|(one, is_new), (other, is_other_new)| (&one.flow, is_new).cmp(&(&other.flow, is_other_new)));
         self.waiting = flows;
         Joined { connections: self.join_related(others, inventory), alone }
     }
 
-    fn join_related(&mut self, flows: Vec<(Flow, bool)>, inventory: &Inventory) -> Vec<Connection> {
+    fn join_related(&mut self, flows: Vec<(Identified, bool)>, inventory: &Inventory) -> Vec<Connection> {
         let mut delivered = Vec::new();
         let mut called = Vec::new();
         let mut cache = Backends::default();
-        for (flow, is_new) in flows {
-            match translated(&flow, inventory, &mut cache) {
-                Some((call, backends)) => called.push((flow, is_new, call, backends)),
-                None => delivered.push(View { flow, is_new, is_joined: false, hidden_originator: None, call: None }),
+        for (known, is_new) in flows {
+            match translated(&known, inventory, &mut cache) {
+                Some((call, backends)) => called.push((known, is_new, call, backends)),
+                None => delivered.push(View { known, is_new, is_joined: false, hidden_originator: None, call: None }),
             }
         }
         let index = Index::new(&delivered, !called.is_empty());
         let mut connections = Vec::new();
-        for (flow, is_new, call, backends) in called {
-            let found = index.candidates(&flow).find(|&position| is_same(&flow, &delivered[position].flow, &backends, inventory));
-            match found {
-                Some(position) => delivered[position].take_in_call(&flow, call, inventory),
-                None if is_new => self.waiting.push(flow),
+        for (known, is_new, call, backends) in called {
+            let is_view = |&position: &usize| is_same(&known.flow, &delivered[position].known, &backends);
+            match index.candidates(&known.flow).find(is_view) {
+                Some(position) => delivered[position].take_in_call(&known, call, inventory),
+                None if is_new => self.waiting.push(known),
                 None => {
                     let backends = Some(backends);
-                    connections.push(Connection { flow, hidden_originator: None, call: Some(call), backends });
+                    connections.push(Connection { known, hidden_originator: None, call: Some(call), backends });
                 }
             }
         }
         let is_superseded = supersede(&mut delivered, &index, inventory);
         for (view, is_superseded) in delivered.into_iter().zip(is_superseded) {
-            let View { flow, is_new, is_joined, hidden_originator, call } = view;
+            let View { known, is_new, is_joined, hidden_originator, call } = view;
             if is_new && !is_joined && !is_superseded {
-                self.waiting.push(flow);
+                self.waiting.push(known);
             } else if !is_superseded {
-                connections.push(Connection { flow, hidden_originator, call, backends: None });
+                connections.push(Connection { known, hidden_originator, call, backends: None });
             }
         }
         connections
@@ -103,41 +104,45 @@ impl Views {
 pub(super) struct Joined {
     pub(super) connections: Vec<Connection>,
     /// Connections that have one view, as delivered.
-    pub(super) alone: Vec<Flow>,
+    pub(super) alone: Vec<Identified>,
 }
 
 /// What flows that may be views of one connection have in common.
 struct Related {
     /// Openings that there are more than once. Sorted.
-    openings: Vec<(Protocol, u32)>,
-    /// Who called a Service's address. Sorted.
-    callers: Vec<(Protocol, Endpoint)>,
+    openings: Vec<u64>,
+    /// Who called a Service's address.
+    callers: SeededSet<(Protocol, Endpoint)>,
 }
 
 impl Related {
-    fn new(flows: &[Flow], others: &[Flow], inventory: &Inventory) -> Self {
+    fn new(flows: &[Identified], others: &[Identified]) -> Self {
         let all = || flows.iter().chain(others);
-        let mut openings: Vec<_> = all().filter_map(|flow| Some((flow.protocol, flow.opening?))).collect();
+        let mut openings: Vec<u64> = all().filter_map(|known| opening(&known.flow)).collect();
         openings.sort_unstable();
         let repeated = openings.chunk_by(|one, other| one == other).filter(|same| same.len() > 1);
         let openings = repeated.map(|same| same[0]).collect();
-        let calls = all().filter(|flow| is_translated(flow, inventory));
-        let mut callers: Vec<_> = calls.map(|flow| (flow.protocol, flow.originator)).collect();
-        callers.sort_unstable();
-        callers.dedup();
+        let calls = all().filter(|known| known.is_translated).map(|known| &known.flow);
+        let callers = calls.map(|flow| (flow.protocol, flow.originator)).collect();
         Self { openings, callers }
     }
 
-    fn has(&self, flow: &Flow, inventory: &Inventory) -> bool {
-        flow.opening.is_some_and(|opening| self.openings.binary_search(&(flow.protocol, opening)).is_ok())
-            || !self.callers.is_empty()
-                && (self.callers.binary_search(&(flow.protocol, flow.originator)).is_ok() || is_translated(flow, inventory))
+    fn has(&self, known: &Identified) -> bool {
+        let flow = &known.flow;
+        known.is_translated
+            || !self.callers.is_empty() && self.callers.contains(&(flow.protocol, flow.originator))
+            || !self.openings.is_empty() && opening(flow).is_some_and(|opening| self.openings.binary_search(&opening).is_ok())
     }
+}
+
+/// The opening in one number, with its protocol.
+fn opening(flow: &Flow) -> Option<u64> {
+    Some((flow.protocol as u64) << 32 | u64::from(flow.opening?))
 }
 
 /// A flow as delivered, as far as is known yet.
 struct View {
-    flow: Flow,
+    known: Identified,
     /// Whether it came with this batch; the other views of older ones have had their time.
     is_new: bool,
     is_joined: bool,
@@ -146,21 +151,19 @@ struct View {
 }
 
 impl View {
-    fn take_in(&mut self, other: &Flow) {
+    fn take_in(&mut self, other: &Flow, inventory: &Inventory) {
         self.is_joined = true;
-        self.flow.outcome = self.flow.outcome.max(other.outcome);
-        self.flow.direction = self.flow.direction.max(other.direction);
-        self.flow.span = self.flow.span.merge(other.span);
+        self.known.merge(other, inventory);
     }
 
-    fn take_in_call(&mut self, called: &Flow, call: Call, inventory: &Inventory) {
-        let is_translated = self.flow.originator.address != called.originator.address;
-        let knows_better = !matches!(inventory.identify(called.originator.address, called.span.first()), Identity::Node(_));
+    fn take_in_call(&mut self, called: &Identified, call: Call, inventory: &Inventory) {
+        let is_translated = self.known.flow.originator.address != called.flow.originator.address;
+        let knows_better = !matches!(called.originator, Identity::Node(_));
         if is_translated && knows_better {
-            self.hidden_originator = Some(called.originator);
+            self.hidden_originator = Some(called.flow.originator);
         }
         self.call = Some(self.call.map_or(call, |known| known.min(call)));
-        self.take_in(called);
+        self.take_in(&called.flow, inventory);
     }
 }
 
@@ -170,19 +173,20 @@ impl View {
 fn supersede(views: &mut [View], index: &Index, inventory: &Inventory) -> Vec<bool> {
     let mut is_superseded = vec![false; views.len()];
     for (position, same) in index.same_openings() {
-        let flow = &views[position].flow;
-        let Some(known) = standing(flow, inventory) else { continue };
+        let known = &views[position].known;
+        let Some(standing_of_known) = standing(known) else { continue };
+        let flow = &known.flow;
         let is_delivered = |&other: &usize| {
-            let other = &views[other].flow;
-            other.originator == flow.originator
-                && other.span.first().since(flow.span.first()).abs() <= SKEW
-                && standing(other, inventory) > Some(known)
+            let other = &views[other].known;
+            other.flow.originator == flow.originator
+                && other.flow.span.first().since(flow.span.first()).abs() <= SKEW
+                && standing(other) > Some(standing_of_known)
         };
         // Of several (load balancer, node port, pod) the last on the way.
-        let delivered = positions_of(same).filter(is_delivered).max_by_key(|&other| standing(&views[other].flow, inventory));
+        let delivered = positions_of(same).filter(is_delivered).max_by_key(|&other| standing(&views[other].known));
         if let Some(delivered) = delivered {
             let flow = flow.clone();
-            views[delivered].take_in(&flow);
+            views[delivered].take_in(&flow, inventory);
             is_superseded[position] = true;
         }
     }
@@ -191,9 +195,9 @@ fn supersede(views: &mut [View], index: &Index, inventory: &Inventory) -> Vec<bo
 
 /// How far on its way a connection is at its responder: anything may be translated to a node's address or a pod's, and a
 /// node's to a pod's.
-fn standing(flow: &Flow, inventory: &Inventory) -> Option<u8> {
-    flow.opening?;
-    match inventory.identify(flow.responder.address, flow.span.first()) {
+fn standing(known: &Identified) -> Option<u8> {
+    known.flow.opening?;
+    match known.responder {
         Identity::Service(_) | Identity::UnknownInCluster | Identity::Outside => Some(0),
         Identity::Node(_) => Some(1),
         Identity::Pod(_) => Some(2),
@@ -201,34 +205,27 @@ fn standing(flow: &Flow, inventory: &Inventory) -> Option<u8> {
     }
 }
 
-/// Whether the flow's responder address stands for something else.
-fn is_translated(flow: &Flow, inventory: &Inventory) -> bool {
-    let Endpoint { address, port } = flow.responder;
-    let at = flow.span.first();
-    !matches!(inventory.identify(address, at), Identity::Pod(_))
-        && (inventory.service_call(address, flow.protocol, port).is_some()
-            || inventory.host_port(address, flow.protocol, port, at).is_some())
-}
-
 /// What the flow's responder address stands for and where that leads; nothing if it is the end of the way itself.
-fn translated(flow: &Flow, inventory: &Inventory, cache: &mut Backends) -> Option<(Call, BTreeSet<Backend>)> {
-    let Endpoint { address, port } = flow.responder;
-    let at = flow.span.first();
-    if matches!(inventory.identify(address, at), Identity::Pod(_)) {
+fn translated(known: &Identified, inventory: &Inventory, cache: &mut Backends) -> Option<(Call, Arc<BTreeSet<Backend>>)> {
+    if !known.is_translated {
         return None;
     }
+    let flow = &known.flow;
+    let Endpoint { address, port } = flow.responder;
+    let at = flow.span.first();
     if let Some(call) = inventory.service_call(address, flow.protocol, port) {
         return Some((Call::Service(call), cache.of(inventory, call, at)));
     }
     let (pod, port) = inventory.host_port(address, flow.protocol, port, at)?;
     let same_family = |own: &&IpAddr| own.is_ipv4() == address.is_ipv4();
     let backends = inventory.pod(pod).addresses.iter().filter(same_family).map(|&address| Backend { address, port }).collect();
-    Some((Call::HostPort, backends))
+    Some((Call::HostPort, Arc::new(backends)))
 }
 
 /// Whether the view of a call and a delivered view are one connection. The delivered one must lead to one of the Service's
 /// backends; equal initial sequence numbers alone prove nothing (forged and replayed traffic repeats them).
-fn is_same(view: &Flow, delivered: &Flow, backends: &BTreeSet<Backend>, inventory: &Inventory) -> bool {
+fn is_same(view: &Flow, known: &Identified, backends: &BTreeSet<Backend>) -> bool {
+    let delivered = &known.flow;
     let Endpoint { address, port } = delivered.responder;
     if !backends.contains(&Backend { address, port }) {
         return false;
@@ -237,9 +234,8 @@ fn is_same(view: &Flow, delivered: &Flow, backends: &BTreeSet<Backend>, inventor
     match (view.opening, delivered.opening) {
         (Some(one), Some(other)) => {
             let is_near = view.span.first().since(delivered.span.first()).abs() <= SKEW;
-            let is_masqueraded =
-                || matches!(inventory.identify(delivered.originator.address, delivered.span.first()), Identity::Node(_));
-            one == other && is_near && (has_same_originator || is_masqueraded())
+            let is_masqueraded = matches!(known.originator, Identity::Node(_));
+            one == other && is_near && (has_same_originator || is_masqueraded)
         }
         _ => has_same_originator && overlap(view.span, delivered.span),
     }
@@ -264,7 +260,7 @@ impl Index {
 
     /// Without calls, nobody asks for originators.
     fn new(delivered: &[View], has_calls: bool) -> Self {
-        let flows = || delivered.iter().map(|view| &view.flow).zip(0..);
+        let flows = || delivered.iter().map(|view| &view.known.flow).zip(0..);
         let opened = flows().filter_map(|(flow, position)| Some(((flow.protocol, flow.opening?), position)));
         let mut by_opening: Vec<_> = opened.collect();
         let flows = flows().filter(|_| has_calls);
@@ -304,22 +300,23 @@ fn positions_of<K>(entries: &[(K, u32)]) -> impl Iterator<Item = usize> + '_ {
 
 /// Backends by call and time, because asking is dear and calls are many.
 #[derive(Default)]
-struct Backends(BTreeMap<(ServiceCall, usize), BTreeSet<Backend>>);
+struct Backends(BTreeMap<(ServiceCall, usize), Arc<BTreeSet<Backend>>>);
 
 impl Backends {
-    fn of(&mut self, inventory: &Inventory, call: ServiceCall, at: Timestamp) -> BTreeSet<Backend> {
-        self.0.entry((call, inventory.moment(at))).or_insert_with(|| inventory.backends(call, at)).clone()
+    fn of(&mut self, inventory: &Inventory, call: ServiceCall, at: Timestamp) -> Arc<BTreeSet<Backend>> {
+        let known = self.0.entry((call, inventory.moment(at))).or_insert_with(|| Arc::new(inventory.backends(call, at)));
+        Arc::clone(known)
     }
 }
 
 impl Connection {
     /// One of which there is one view, as delivered.
-    pub(super) const fn alone(flow: Flow) -> Self {
-        Self { flow, hidden_originator: None, call: None, backends: None }
+    pub(super) const fn alone(known: Identified) -> Self {
+        Self { known, hidden_originator: None, call: None, backends: None }
     }
 
     /// Whether anything came of it.
     pub(super) const fn is_answered(&self) -> bool {
-        matches!(self.flow.outcome, Outcome::Answered)
+        matches!(self.known.flow.outcome, Outcome::Answered)
     }
 }

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Sighting;
 use super::conversation as facts;
+use super::{Sighting, line};
 use crate::decode::opaque_tunnel;
 use crate::model::{Endpoint, Flow, Protocol, Timestamp};
 
@@ -243,6 +243,9 @@ impl Record {
     /// # Errors
     /// When it is no record.
     pub fn parse(line: &[u8]) -> Result<Option<Self>, serde_json::Error> {
+        if let Some(conversation) = line::conversation(line) {
+            return Ok(Some(Self::Conversation(conversation)));
+        }
         serde_json::from_slice(line).map(Some).or_else(|error| {
             match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) {
                 Ok(fields) if fields.len() == 1 && !fields.keys().any(|name| KINDS.contains(&name.as_str())) => Ok(None),

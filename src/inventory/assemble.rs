@@ -264,7 +264,7 @@ impl Parts {
         let timeline = &self.inventory.timeline;
         for node in &mut self.inventory.nodes {
             let devices = node.pod_ranges.iter().filter_map(|range| range::first_two(*range)).flatten();
-            node.addresses.extend(devices.filter(|address| !timeline.has(*address)));
+            node.addresses.extend(devices.filter(|address| timeline.owners(*address).is_none()));
             node.addresses.extend(self.devices.remove(&node.name).unwrap_or_default());
         }
         for (position, node) in self.inventory.nodes.iter().enumerate() {

@@ -32,13 +32,13 @@ pub use schedule::{Due, Schedule};
 pub use snapshot::InventoryError;
 pub use watched::{Gap, History, Record, VERSION};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use crate::model::{Findings, Protocol, Timestamp, WorkloadName};
+use crate::model::{Findings, Protocol, SeededMap, Timestamp, WorkloadName};
 use declared::Declarations;
 use service::ServiceIndex;
 use timeline::Timeline;
@@ -64,7 +64,7 @@ pub struct Inventory {
     /// Of each workload, its proxy container.
     side_cars: Vec<Option<&'static str>>,
     nodes: Vec<Node>,
-    node_addresses: HashMap<IpAddr, NodeId>,
+    node_addresses: SeededMap<IpAddr, NodeId>,
     /// Pods on the network of each node.
     host_pods: BTreeMap<NodeId, Vec<PodId>>,
     services: Vec<Service>,
@@ -172,12 +172,17 @@ impl Inventory {
     pub fn identify(&self, address: IpAddr, at: Timestamp) -> Identity {
         let address = address.to_canonical();
         if let Some(identity) = special::fixed(address) {
-            identity
-        } else if self.timeline.is_contested(address, at) {
-            Identity::UnknownInCluster
-        } else if let Some(pod) = self.timeline.owner(address, at) {
-            Identity::Pod(pod)
-        } else if let Some(&node) = self.node_addresses.get(&address) {
+            return identity;
+        }
+        if let Some(owners) = self.timeline.owners(address) {
+            if owners.is_contested(at) {
+                return Identity::UnknownInCluster;
+            }
+            if let Some(pod) = owners.at(at) {
+                return Identity::Pod(pod);
+            }
+        }
+        if let Some(&node) = self.node_addresses.get(&address) {
             Identity::Node(node)
         } else if let Some(service) = self.service_index.at(address) {
             Identity::Service(service)
@@ -194,7 +199,7 @@ impl Inventory {
     /// which; otherwise none. Such an address is [`Identity::UnknownInCluster`].
     #[must_use]
     pub fn candidates(&self, address: IpAddr, at: Timestamp) -> BTreeSet<PodId> {
-        self.timeline.candidates(address.to_canonical(), at).collect()
+        self.timeline.owners(address.to_canonical()).into_iter().flat_map(|owners| owners.candidates(at)).collect()
     }
 
     /// A number that is the same for all times between which no pod came or went: then [`Inventory::backends`] are the same too.
@@ -237,7 +242,7 @@ impl Inventory {
                     (Some(owner), Some(named)) => self.pod(owner).name == *named,
                     (Some(_), None) => true,
                     // A pod's address at a time when it was nobody's.
-                    (None, _) => !self.timeline.has(address),
+                    (None, _) => self.timeline.owners(address).is_none(),
                 }
             });
             backends.extend(current.map(|endpoint| endpoint.backend));
@@ -252,31 +257,34 @@ impl Inventory {
         if pod.is_on_host_network {
             pod.from.plus(-timeline::SLACK_BEFORE) <= at && at <= pod.until.plus(timeline::SLACK_AFTER)
         } else {
-            self.timeline.owner(address, at) == Some(id) || self.timeline.candidates(address, at).any(|candidate| candidate == id)
+            let owners = self.timeline.owners(address);
+            owners.is_some_and(|owners| owners.at(at) == Some(id) || owners.candidates(at).any(|candidate| candidate == id))
         }
     }
 
     /// Whether something at this address declares that it listens there: a container port, an EndpointSlice port, a Service port.
     #[must_use]
     pub fn declares(&self, address: IpAddr, protocol: Protocol, port: u16, at: Timestamp) -> bool {
+        self.declares_as(self.identify(address, at), address, protocol, port, at)
+    }
+
+    /// The same, for whoever knows already whom the address stood for.
+    #[must_use]
+    pub fn declares_as(&self, identity: Identity, address: IpAddr, protocol: Protocol, port: u16, at: Timestamp) -> bool {
         let address = address.to_canonical();
-        if self.service_call(address, protocol, port).is_some()
-            || self.host_port(address, protocol, port, at).is_some()
-            || self.service_index.declares_endpoint(address, protocol, port)
-        {
-            return true;
-        }
-        if protocol == Protocol::Tcp && self.api_server.contains(&Backend { address, port }) {
-            return true;
-        }
-        match self.identify(address, at) {
+        let is_own = match identity {
             Identity::Pod(pod) => self.workload_declares(self.pod(pod).workload, protocol, port),
             Identity::Node(node) => {
                 let mut own = self.host_pods.get(&node).into_iter().flatten().filter(|id| self.holds(**id, address, at));
                 own.any(|id| self.workload_declares(self.pod(*id).workload, protocol, port))
             }
             _ => false,
-        }
+        };
+        is_own
+            || self.service_call(address, protocol, port).is_some()
+            || self.host_port(address, protocol, port, at).is_some()
+            || self.service_index.declares_endpoint(address, protocol, port)
+            || protocol == Protocol::Tcp && self.api_server.contains(&Backend { address, port })
     }
 
     /// Whether a workload declares the port as containerPort or as a Service's target.
@@ -314,6 +322,12 @@ impl Inventory {
     #[must_use]
     pub fn exposed_ports(&self, workload: WorkloadId) -> BTreeSet<(Protocol, u16)> {
         self.service_index.exposed(workload).cloned().unwrap_or_default()
+    }
+
+    /// Whether this is one of the workload's [exposed ports](Self::exposed_ports).
+    #[must_use]
+    pub fn is_exposed(&self, workload: WorkloadId, protocol: Protocol, port: u16) -> bool {
+        self.service_index.exposed(workload).is_some_and(|ports| ports.contains(&(protocol, port)))
     }
 
     /// The proxy container that speaks for the others in the workload's pods, if there is one (`istio-proxy`).

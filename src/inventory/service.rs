@@ -1,6 +1,6 @@
 //! Services, what is behind them and what they open.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::object::{PortName, Subset};
@@ -8,7 +8,7 @@ use super::{
     Backend, Family, NodeId, Pod, PodId, Service, ServiceAddress, ServiceCall, ServiceId, ServicePort, ServiceType, TargetPort,
     Workload, WorkloadId, index,
 };
-use crate::model::{Labels, Protocol};
+use crate::model::{Labels, Protocol, SeededMap, SeededSet};
 
 /// A set of ports.
 pub(super) type Ports = BTreeSet<(Protocol, u16)>;
@@ -16,16 +16,16 @@ pub(super) type Ports = BTreeSet<(Protocol, u16)>;
 /// What is asked of Services, prepared.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServiceIndex {
-    by_address: HashMap<IpAddr, ServiceId>,
-    calls: HashMap<(IpAddr, Protocol, u16), ServiceCall>,
-    node_ports: HashMap<(Protocol, u16), (ServiceId, usize)>,
+    by_address: SeededMap<IpAddr, ServiceId>,
+    calls: SeededMap<(IpAddr, Protocol, u16), ServiceCall>,
+    node_ports: SeededMap<(Protocol, u16), (ServiceId, usize)>,
     /// Ports that nodes forward to pods.
-    host_ports: HashMap<(NodeId, Protocol, u16), Vec<(PodId, u16)>>,
+    host_ports: SeededMap<(NodeId, Protocol, u16), Vec<(PodId, u16)>>,
     /// Of each Service, the pods that its selector matches, at any time.
     members: Vec<Vec<PodId>>,
     /// Of each Service, its endpoints.
     endpoints: Vec<Vec<Subset>>,
-    declared_endpoints: HashSet<(IpAddr, Protocol, u16)>,
+    declared_endpoints: SeededSet<(IpAddr, Protocol, u16)>,
     /// Of each workload, the ports that it or a Service declares.
     declared: Vec<Ports>,
     /// Of each workload, the ports that are open to the outside on purpose.

@@ -27,11 +27,11 @@
 //! Where two workloads have one address and none of them is known to have gone, it is nobody's too: a guess would open one and
 //! close the other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{PodId, WorkloadId};
-use crate::model::{Span, Timestamp};
+use crate::model::{SeededMap, Span, Timestamp};
 
 /// How long before its start a pod may be seen: clocks of nodes differ.
 pub(super) const SLACK_BEFORE: i64 = 2_000_000_000;
@@ -75,13 +75,19 @@ pub(super) struct Tenure {
 /// Owners of addresses over time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
-    tenures: HashMap<IpAddr, Vec<Tenure>>,
-    /// When an address had more than one owner. There are few.
-    contests: BTreeMap<IpAddr, Vec<Span>>,
-    /// When an address went from one workload to another, and between which pods. There are few of these too.
-    handovers: BTreeMap<IpAddr, Vec<Handover>>,
+    addresses: SeededMap<IpAddr, Owners>,
     /// All times at which an owner may have changed, in order.
     changes: Vec<Timestamp>,
+}
+
+/// Who owned one address when.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owners {
+    tenures: Vec<Tenure>,
+    /// When there was more than one owner. Mostly never.
+    contests: Vec<Span>,
+    /// When it went from one workload to another, and between which pods. Mostly never, too.
+    handovers: Vec<Handover>,
 }
 
 /// A time in which an address had one owner and then another.
@@ -94,7 +100,7 @@ struct Handover {
 impl Timeline {
     /// Adds a tenure; [`Timeline::settle`] must follow before anything is asked.
     pub(super) fn add(&mut self, address: IpAddr, tenure: Tenure) {
-        self.tenures.entry(address).or_default().push(tenure);
+        self.addresses.entry(address).or_default().tenures.push(tenure);
     }
 
     /// Adds a life that has no address of its own.
@@ -106,20 +112,17 @@ impl Timeline {
     /// once, and who.
     pub(super) fn settle(&mut self) -> BTreeMap<IpAddr, BTreeSet<PodId>> {
         let mut claimants: BTreeMap<IpAddr, BTreeSet<PodId>> = BTreeMap::new();
-        let (contests, handovers) = (&mut self.contests, &mut self.handovers);
         // Each address by itself: the order of the map decides nothing.
-        self.tenures.iter_mut().filter(|(_, tenures)| tenures.len() > 1).for_each(|(address, tenures)| {
+        self.addresses.iter_mut().filter(|(_, owners)| owners.tenures.len() > 1).for_each(|(address, owners)| {
+            let Owners { tenures, contests, handovers } = owners;
             // Of those that begin at once, the one that has not ended comes last and so wins.
             tenures.sort_by_key(|tenure| (tenure.from, tenure.until, !tenure.is_over, tenure.rank, tenure.pod));
             mark_simultaneous(tenures);
             for (pods, span) in contested(tenures) {
                 claimants.entry(*address).or_default().extend(pods);
-                contests.entry(*address).or_default().push(span);
+                contests.push(span);
             }
-            let passed_on = handed_over(tenures);
-            if !passed_on.is_empty() {
-                handovers.insert(*address, passed_on);
-            }
+            *handovers = handed_over(tenures);
             let mut next = None;
             for tenure in tenures.iter_mut().rev() {
                 if let Some(next) = next {
@@ -133,10 +136,11 @@ impl Timeline {
     }
 
     fn settle_changes(&mut self) {
-        let tenures = self.tenures.values().flatten();
+        let owners = || self.addresses.values();
+        let tenures = owners().flat_map(|owners| &owners.tenures);
         let of_tenures = tenures.flat_map(|own| [own.since.plus(-SLACK_BEFORE), own.from, after(own.until.plus(SLACK_AFTER))]);
-        let contests = self.contests.values().flatten().copied();
-        let handovers = self.handovers.values().flatten().map(|handover| handover.span);
+        let contests = owners().flat_map(|owners| &owners.contests).copied();
+        let handovers = owners().flat_map(|owners| &owners.handovers).map(|handover| handover.span);
         let of_spans = contests.chain(handovers).flat_map(|span| [span.first(), after(span.last())]);
         self.changes.extend(of_tenures.chain(of_spans));
         self.changes.sort_unstable();
@@ -144,31 +148,15 @@ impl Timeline {
         self.changes.shrink_to_fit();
     }
 
+    /// All owners of `address`; nothing if no pod ever owned it.
+    #[inline]
+    pub(super) fn owners(&self, address: IpAddr) -> Option<&Owners> {
+        self.addresses.get(&address)
+    }
+
     /// The pod that owned `address` at `at`; nobody where several did.
     pub(super) fn owner(&self, address: IpAddr, at: Timestamp) -> Option<PodId> {
-        let tenures = self.tenures.get(&address)?;
-        if self.is_contested(address, at) || self.candidates(address, at).next().is_some() {
-            return None;
-        }
-        let following = tenures.partition_point(|tenure| tenure.from <= at);
-        let last = following.checked_sub(1).and_then(|position| tenures.get(position));
-        if let Some(last) = last
-            && at <= last.until.plus(SLACK_AFTER)
-        {
-            return Some(last.pod);
-        }
-        tenures.get(following).filter(|next| next.since.plus(-SLACK_BEFORE) <= at).map(|next| next.pod)
-    }
-
-    /// Whether more than one workload owned `address` at `at`.
-    pub(super) fn is_contested(&self, address: IpAddr, at: Timestamp) -> bool {
-        self.contests.get(&address).is_some_and(|spans| spans.iter().any(|span| span.first() <= at && at <= span.last()))
-    }
-
-    /// The pods of different workloads of which one owned `address` at `at`, where it cannot be told which.
-    pub(super) fn candidates(&self, address: IpAddr, at: Timestamp) -> impl Iterator<Item = PodId> + '_ {
-        let handovers = self.handovers.get(&address).into_iter().flatten();
-        handovers.filter(move |handover| handover.span.first() <= at && at <= handover.span.last()).flat_map(|known| known.pods)
+        self.owners(address)?.at(at)
     }
 
     /// Which of the spans between changes of owners `at` is in: in one span, everybody owns what he owns.
@@ -176,14 +164,37 @@ impl Timeline {
         self.changes.partition_point(|change| *change <= at)
     }
 
-    /// Whether any pod ever owned `address`.
-    pub(super) fn has(&self, address: IpAddr) -> bool {
-        self.tenures.contains_key(&address)
-    }
-
     /// When the tenure of `pod` at `address` ended, also by another's start.
     pub(super) fn end(&self, address: IpAddr, pod: PodId) -> Option<Timestamp> {
-        self.tenures.get(&address)?.iter().find(|tenure| tenure.pod == pod).map(|tenure| tenure.until)
+        self.owners(address)?.tenures.iter().find(|tenure| tenure.pod == pod).map(|tenure| tenure.until)
+    }
+}
+
+impl Owners {
+    /// The pod that owned the address at `at`; nobody where several did.
+    pub(super) fn at(&self, at: Timestamp) -> Option<PodId> {
+        if self.is_contested(at) || self.candidates(at).next().is_some() {
+            return None;
+        }
+        let following = self.tenures.partition_point(|tenure| tenure.from <= at);
+        let last = following.checked_sub(1).and_then(|position| self.tenures.get(position));
+        if let Some(last) = last
+            && at <= last.until.plus(SLACK_AFTER)
+        {
+            return Some(last.pod);
+        }
+        self.tenures.get(following).filter(|next| next.since.plus(-SLACK_BEFORE) <= at).map(|next| next.pod)
+    }
+
+    /// Whether more than one workload owned the address at `at`.
+    pub(super) fn is_contested(&self, at: Timestamp) -> bool {
+        self.contests.iter().any(|span| span.first() <= at && at <= span.last())
+    }
+
+    /// The pods of different workloads of which one owned the address at `at`, where it cannot be told which.
+    pub(super) fn candidates(&self, at: Timestamp) -> impl Iterator<Item = PodId> + '_ {
+        let doubtful = move |handover: &&Handover| handover.span.first() <= at && at <= handover.span.last();
+        self.handovers.iter().filter(doubtful).flat_map(|known| known.pods)
     }
 }
 

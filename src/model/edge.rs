@@ -111,6 +111,25 @@ impl Evidence {
         self.called.iter().flat_map(|called| &called.services)
     }
 
+    /// Takes over by what one connection called the responder.
+    pub fn call(&mut self, name: Option<&Arc<str>>, service: Option<&Arc<str>>) {
+        if name.is_none() && service.is_none() {
+            return;
+        }
+        let called = Arc::make_mut(self.called.get_or_insert_default());
+        if let Some(name) = name {
+            match called.names.get_mut(name) {
+                Some(connections) => *connections += 1,
+                None => _ = called.names.insert(Arc::clone(name), 1),
+            }
+        }
+        if let Some(service) = service
+            && !called.services.contains(service)
+        {
+            called.services.insert(Arc::clone(service));
+        }
+    }
+
     /// Takes over other evidence. Commutative and associative.
     pub fn merge(&mut self, other: Self) {
         self.connections = self.connections.saturating_add(other.connections);

@@ -12,6 +12,7 @@ mod identity;
 mod labels;
 mod non_empty;
 mod policy;
+mod seeded;
 mod time;
 
 pub use edge::{Called, Edge, Evidence, NodeAddress, Party};
@@ -22,4 +23,5 @@ pub use identity::{PodName, WorkloadKind, WorkloadName};
 pub use labels::{Labels, PodSelector, Requirement};
 pub use non_empty::NonEmpty;
 pub use policy::{Block, Class, Explained, Peer, Policy, PolicyPort, Rule, Rules};
+pub use seeded::{Seeded, SeededMap, SeededSet};
 pub use time::{Span, Timestamp, length};

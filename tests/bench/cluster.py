@@ -128,7 +128,8 @@ def edges(cluster: Cluster, count: int) -> list[tuple[int, int, int]]:
 
 def write_flows(cluster: Cluster, path: pathlib.Path, talk: list[tuple[int, int, int]], records: int, first: int, dice: random.Random) -> None:
     """One flow file: `records` connections within an hour, on edges in turn from number `first` on."""
-    program = subprocess.Popen(["zstd", "-q", "-1", "-f", "-o", path], stdin=subprocess.PIPE, text=True)
+    # As netpol-gen writes them.
+    program = subprocess.Popen(["zstd", "-q", "-1", "--zstd=wlog=17", "-f", "-o", path], stdin=subprocess.PIPE, text=True)
     assert program.stdin
     line = program.stdin.write
     header = {"version": 1, "tool": "bench", "host": path.name, "interfaces": ["any"], "filter": "", "at": f"{START}01:00Z"}

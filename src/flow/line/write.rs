@@ -238,8 +238,8 @@ fn written(second: i64) -> [u8; 19] {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::record::Deeds;
     use super::*;
+    use crate::flow::record::Deeds;
     use crate::model::Protocol;
 
     fn any_time() -> impl Strategy<Value = Timestamp> + Clone {

@@ -1,0 +1,66 @@
+//! A flow and who its ends were, asked once.
+
+use crate::inventory::{Identity, Inventory};
+use crate::model::{DirectionEvidence, Endpoint, Flow};
+
+/// A flow with the identities of its ends when it began.
+#[derive(Clone, Debug)]
+pub(super) struct Identified {
+    pub(super) flow: Flow,
+    pub(super) originator: Identity,
+    pub(super) responder: Identity,
+    /// Whether the responder's address stands for something else. Told of flows whose roles are settled.
+    pub(super) is_translated: bool,
+}
+
+impl Identified {
+    /// All of them, in another order. Memory is given back on the way, for they need more of it than flows.
+    pub(super) fn all(mut flows: Vec<Flow>, inventory: &Inventory) -> Vec<Self> {
+        const AT_ONCE: usize = 32 * 1024;
+        let mut identified = Vec::with_capacity(flows.len());
+        while let Some(flow) = flows.pop() {
+            identified.push(Self::new(flow, inventory));
+            if flows.len().is_multiple_of(AT_ONCE) {
+                flows.shrink_to_fit();
+            }
+        }
+        identified
+    }
+
+    fn new(flow: Flow, inventory: &Inventory) -> Self {
+        let at = flow.span.first();
+        let [originator, responder] = [flow.originator, flow.responder].map(|end| inventory.identify(end.address, at));
+        Self { flow, originator, responder, is_translated: false }
+    }
+
+    /// The other way round, for that reason.
+    pub(super) const fn turn(&mut self, direction: DirectionEvidence) {
+        std::mem::swap(&mut self.flow.originator, &mut self.flow.responder);
+        std::mem::swap(&mut self.originator, &mut self.responder);
+        self.flow.direction = direction;
+    }
+
+    /// With the roles that it has now.
+    pub(super) fn settled(mut self, inventory: &Inventory) -> Self {
+        let Endpoint { address, port } = self.flow.responder;
+        let (protocol, at) = (self.flow.protocol, self.flow.span.first());
+        self.is_translated = !matches!(self.responder, Identity::Pod(_))
+            && (inventory.service_call(address, protocol, port).is_some()
+                || inventory.host_port(address, protocol, port, at).is_some());
+        self
+    }
+
+    /// Takes over what another view of the same connection says.
+    pub(super) fn merge(&mut self, other: &Flow, inventory: &Inventory) {
+        let flow = &mut self.flow;
+        flow.outcome = flow.outcome.max(other.outcome);
+        flow.direction = flow.direction.max(other.direction);
+        let began = flow.span.first();
+        flow.span = flow.span.merge(other.span);
+        if flow.span.first() != began {
+            let at = flow.span.first();
+            self.originator = inventory.identify(flow.originator.address, at);
+            self.responder = inventory.identify(flow.responder.address, at);
+        }
+    }
+}

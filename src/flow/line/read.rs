@@ -1,0 +1,242 @@
+//! Lines of conversations just as this program writes them, which are nearly all of a flow file.
+//!
+//! A file of an hour has millions of them, and reading JSON in general costs more than all that is made of it. What is not
+//! exactly so, down to the order of fields, is left to the general reader; what is read here, that one reads alike.
+
+use std::net::IpAddr;
+
+use super::SECOND;
+use super::record::{Conversation, DEEDS, Deeds, End, Opening};
+use crate::model::{Protocol, Timestamp};
+
+/// The conversation that a line tells of, if it does so in the usual form.
+pub(in crate::flow) fn conversation(line: &[u8]) -> Option<Conversation> {
+    let mut rest = Rest(line);
+    rest.take(b"{\"conversation\":{\"protocol\":")?;
+    let protocol = Protocol::from_name(rest.word()?)?;
+    rest.take(b",\"first\":")?;
+    let first = rest.time()?;
+    rest.take(b",\"last\":")?;
+    let last = rest.time()?;
+    rest.take(b",\"ends\":[")?;
+    let one = rest.end()?;
+    rest.take(b",")?;
+    let other = rest.end()?;
+    rest.take(b"]")?;
+    let mut openings = Vec::new();
+    if rest.take(b",\"openings\":[").is_some() {
+        // Mostly there is one.
+        openings.reserve_exact(1);
+        openings.push(rest.opening()?);
+        while rest.take(b",").is_some() {
+            openings.push(rest.opening()?);
+        }
+        rest.take(b"]")?;
+    }
+    rest.take(b"}}")?;
+    rest.0.is_empty().then_some(Conversation { protocol, first, last, ends: [one, other], openings })
+}
+
+/// What is still to be read of a line.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    /// Steps over exactly that.
+    #[inline]
+    fn take<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        self.0 = if head == text { rest } else { return None };
+        Some(())
+    }
+
+    /// A string without anything escaped.
+    fn word(&mut self) -> Option<&'a str> {
+        self.take(b"\"")?;
+        let length = self.0.iter().position(|byte| *byte == b'"')?;
+        let (word, rest) = self.0.split_at(length);
+        self.0 = &rest[1..];
+        let is_plain = word.iter().all(|byte| (b' '..=b'~').contains(byte) && *byte != b'\\');
+        std::str::from_utf8(word).ok().filter(|_| is_plain)
+    }
+
+    /// A whole number. The general reader takes no zeros in front.
+    fn number(&mut self) -> Option<u32> {
+        let length = self.0.iter().position(|byte| !byte.is_ascii_digit())?;
+        let (digits, rest) = self.0.split_at(length);
+        if digits.is_empty() || digits.len() > 1 && digits[0] == b'0' || digits.len() > 10 {
+            return None;
+        }
+        self.0 = rest;
+        u32::try_from(digits.iter().fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0'))).ok()
+    }
+
+    /// Digits, exactly so many.
+    #[inline]
+    fn digits<const N: usize>(&mut self) -> Option<i64> {
+        let (digits, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+    }
+
+    /// RFC 3339 in UTC, as [`Timestamp`] is written, of years that fit it.
+    fn time(&mut self) -> Option<Timestamp> {
+        self.take(b"\"")?;
+        let year = self.digits::<4>().filter(|year| (1970..2200).contains(year))?;
+        self.take(b"-")?;
+        let month = self.digits::<2>().filter(|month| (1..=12).contains(month))?;
+        self.take(b"-")?;
+        let day = self.digits::<2>().filter(|day| (1..=length_of_month(year, month)).contains(day))?;
+        self.take(b"T")?;
+        let hour = self.digits::<2>().filter(|hour| *hour < 24)?;
+        self.take(b":")?;
+        let minute = self.digits::<2>().filter(|minute| *minute < 60)?;
+        self.take(b":")?;
+        let second = self.digits::<2>().filter(|second| *second < 60)?;
+        let mut nanosecond = 0;
+        if self.take(b".").is_some() {
+            let mut unit = SECOND;
+            while let Some((digit @ b'0'..=b'9', rest)) = self.0.split_first() {
+                unit /= 10;
+                nanosecond += i64::from(digit - b'0') * unit;
+                self.0 = rest;
+            }
+            // The general reader takes one to nine digits.
+            if unit == SECOND || unit == 0 {
+                return None;
+            }
+        }
+        self.take(b"Z\"")?;
+        let seconds = ((day_of(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
+        Some(Timestamp(seconds * SECOND + nanosecond))
+    }
+
+    /// A time that may be absent, behind that.
+    #[expect(clippy::option_option, reason = "it is wrong, absent or there")]
+    fn optional_time<const N: usize>(&mut self, name: &[u8; N]) -> Option<Option<Timestamp>> {
+        if self.take(name).is_none() { Some(None) } else { self.time().map(Some) }
+    }
+
+    fn end(&mut self) -> Option<End> {
+        self.take(b"{\"address\":")?;
+        let address: IpAddr = self.word()?.parse().ok()?;
+        self.take(b",\"port\":")?;
+        let port = u16::try_from(self.number()?).ok()?;
+        let first = self.optional_time(b",\"first\":")?;
+        let last = self.optional_time(b",\"last\":")?;
+        let last_carried = self.optional_time(b",\"last_carried\":")?;
+        let mut did = Deeds::default();
+        if self.take(b",\"did\":[").is_some() {
+            loop {
+                let word = self.word()?;
+                did.0 |= 1 << DEEDS.iter().position(|known| *known == word)?;
+                if self.take(b",").is_none() {
+                    break;
+                }
+            }
+            self.take(b"]")?;
+        }
+        let mut tenths = 0;
+        if self.take(b",\"tenths\":").is_some() {
+            tenths = u64::from_str_radix(self.word()?, 16).ok()?;
+        }
+        self.take(b"}")?;
+        Some(End { address, port, first, last, last_carried, did, tenths })
+    }
+
+    fn opening(&mut self) -> Option<Opening> {
+        self.take(b"{\"by\":")?;
+        let by = u8::try_from(self.number()?).ok().filter(|by| *by <= 1)?;
+        self.take(b",\"number\":")?;
+        let number = self.number()?;
+        self.take(b",\"first\":")?;
+        let first = self.time()?;
+        let accepted = self.take(b",\"accepted\":true").is_some();
+        let rejected = self.take(b",\"rejected\":true").is_some();
+        self.take(b"}")?;
+        Some(Opening { by, number, first, accepted, rejected })
+    }
+}
+
+const fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+const fn length_of_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if is_leap(year) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970, in the Gregorian calendar. Years are counted from March, so that a leap day is their last.
+const fn day_of(year: i64, month: i64, day: i64) -> i64 {
+    /// The days from 1 March of the year 0 to 1 January 1970.
+    const BEFORE: i64 = 719_468;
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - BEFORE
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::flow::record::Record;
+
+    fn any_time() -> impl Strategy<Value = Timestamp> {
+        let last = 7_258_118_400_000_000_000;
+        prop_oneof![3 => 0i64..last, 1 => (0i64..7_258_118_400).prop_map(|seconds| seconds * SECOND), 1 => Just(0), 1 => Just(last - 1)]
+            .prop_map(Timestamp)
+    }
+
+    fn any_end() -> impl Strategy<Value = End> {
+        let address = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
+        let times = || proptest::option::of(any_time());
+        let tenths = prop_oneof![Just(0), any::<u64>()];
+        (address, any::<u16>(), times(), times(), times(), any::<u8>(), tenths).prop_map(
+            |(address, port, first, last, last_carried, did, tenths)| End {
+                address,
+                port,
+                first,
+                last,
+                last_carried,
+                did: Deeds(did),
+                tenths,
+            },
+        )
+    }
+
+    fn any_conversation() -> impl Strategy<Value = Conversation> {
+        let opening = (0u8..2, any::<u32>(), any_time(), any::<bool>(), any::<bool>())
+            .prop_map(|(by, number, first, accepted, rejected)| Opening { by, number, first, accepted, rejected });
+        let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
+        (protocol, any_time(), any_time(), [any_end(), any_end()], proptest::collection::vec(opening, 0..3))
+            .prop_map(|(protocol, first, last, ends, openings)| Conversation { protocol, first, last, ends, openings })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(conversation in any_conversation()) {
+            let line = serde_json::to_vec(&Record::Conversation(conversation.clone())).expect("a line");
+            prop_assert_eq!(super::conversation(&line), Some(conversation));
+        }
+
+        /// One byte is another one, and so times, numbers and words are wrong in every way.
+        #[test]
+        fn the_general_reader_reads_alike(
+            conversation in any_conversation(),
+            place in any::<proptest::sample::Index>(),
+            byte in prop_oneof![3 => proptest::sample::select(&b"0123456789.\"\\ Zz:+-eE\n,"[..]), 1 => any::<u8>()],
+        ) {
+            let mut line = serde_json::to_vec(&Record::Conversation(conversation)).expect("a line");
+            let place = place.index(line.len());
+            line[place] = byte;
+            if let Some(read) = super::conversation(&line) {
+                let general: Record = serde_json::from_slice(&line).expect("the general reader reads it");
+                prop_assert_eq!(Record::Conversation(read), general);
+            }
+        }
+    }
+}
