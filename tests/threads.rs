@@ -122,7 +122,7 @@ fn pieces_add_up_to_the_whole() {
     let mut stranger = pcapng[60..60 + u32::from_le_bytes(pcapng[64..68].try_into().unwrap()) as usize].to_vec();
     stranger[8] = 9;
     let sections = [&pcapng[..], &stranger, &pcapng[..]].concat();
-    let rows: Vec<(&str, Vec<u8>, bool)> = vec![
+    let rows: Vec<(&'static str, Vec<u8>, bool)> = vec![
         ("as it should be", mixed.clone(), true),
         ("of pcapng", pcapng.clone(), true),
         ("of small frames", capture(Kind::Small, 100_000, false), true),
@@ -136,9 +136,15 @@ fn pieces_add_up_to_the_whole() {
         ("damaged in the middle", change(middle + 8, &[0xff; 8]), true),
         ("zeros in the middle", change(middle, &[0; 16]), true),
         ("two sections", sections, true),
-        ("a short one", mixed[..bounds[3000].0].to_vec(), false),
+        ("a short one", mixed[..bounds[3000].0].to_vec(), true),
+        ("a few frames", mixed[..bounds[5].0].to_vec(), false),
     ];
-    for (what, bytes, is_split) in rows {
+    let compressed = |(what, bytes, _): &(&'static str, Vec<u8>, bool)| {
+        // What is cut or damaged inside is a whole stream outside.
+        (*what, zstd::encode_all(&bytes[..], 1).unwrap(), true)
+    };
+    let compressed: Vec<_> = rows.iter().filter(|(.., is_split)| *is_split).map(compressed).collect();
+    for (what, bytes, is_split) in rows.into_iter().chain(compressed) {
         let path = directory.path().join("capture");
         fs::write(&path, &bytes).unwrap();
         let (expected, _) = read(std::slice::from_ref(&path), None, |_| {});

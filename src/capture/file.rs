@@ -19,6 +19,11 @@ use crate::decode::{Frame, LinkType};
 use crate::flow::{self, Batch};
 use crate::model::{Code, Findings, Timestamp};
 
+/// Bytes of the window that are looked at together.
+const AT_ONCE: usize = 16 * 1024;
+/// Nanoseconds until another file's next frame that are worth taking what comes before it together.
+const WORTH_A_PIECE: i64 = 1_000_000;
+
 /// What a capture holds.
 #[derive(Clone, Copy, Debug)]
 pub enum Observed<'a> {
@@ -41,6 +46,8 @@ pub struct CaptureFile {
     split: Option<Split>,
     /// How often that may still be begun.
     splits: u8,
+    /// For the next piece of what is in the window.
+    spare: Option<Batch>,
     format: Format,
     compression: Option<Compression>,
     position: Position,
@@ -91,6 +98,19 @@ enum Format {
     Pcap(Pcap),
     Pcapng(Pcapng),
     Flows(Box<Flows>),
+}
+
+impl Format {
+    /// The frame at the beginning of these bytes, and the length of its record, if there is nothing else to it.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what it returns is used at once and never put together in memory")]
+    fn here(&self, bytes: &[u8]) -> Option<(Record, usize)> {
+        match self {
+            Self::Pcap(pcap) => pcap.here(pcap.order, bytes),
+            Self::Pcapng(pcapng) => pcapng.here(bytes),
+            Self::Flows(_) => None,
+        }
+    }
 }
 
 impl CaptureFile {
@@ -147,6 +167,7 @@ impl CaptureFile {
             file: None,
             split: None,
             splits: Self::SPLITS,
+            spare: None,
             format,
             compression,
             position,
@@ -217,12 +238,13 @@ impl CaptureFile {
             });
         }
         loop {
-            let split = self.split.as_mut()?;
+            let Some(split) = self.split.as_mut() else { return self.advance_in_window(splitting, may_come) };
             let offset = split.offset();
             match split.next() {
                 Some(piece) if piece.frames == 0 && !piece.is_broken_off => split.recycle(piece.batch),
                 Some(piece) if piece.frames > 0 && self.clock.is_steady(piece.first) && may_come(piece.latest) => {
                     self.adopt(&piece);
+                    self.position.set(piece.end);
                     if piece.is_broken_off {
                         self.go_on(piece.end);
                     }
@@ -236,11 +258,36 @@ impl CaptureFile {
         }
     }
 
-    /// Takes back what can be filled again.
-    pub(super) fn recycle(&self, batch: Batch) {
-        if let Some(split) = &self.split {
-            split.recycle(batch);
+    /// The same with the frames that are in the window, up to the first that must be looked at by itself.
+    fn advance_in_window(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Option<Piece> {
+        if !self.is_between_frames() || !self.window.has(AT_ONCE) {
+            return None;
         }
+        let bytes = self.window.ready();
+        let (first, _) = self.format.here(bytes)?;
+        if !self.clock.is_steady(first.at) || !may_come(first.at.plus(WORTH_A_PIECE)) {
+            return None;
+        }
+        let mut piece = Piece::empty(self.spare.take().unwrap_or_else(|| splitting.batch.clone()), 0);
+        let mut decoder = splitting.decoder.clone();
+        let next = |bytes: &[u8]| self.format.here(bytes).filter(|(record, _)| may_come(record.at));
+        let taken = piece.take_usual(bytes, &mut decoder, next);
+        self.window.step(taken);
+        piece.tally = decoder.into_tally();
+        self.adopt(&piece);
+        Some(piece)
+    }
+
+    /// Takes back what can be filled again.
+    pub(super) fn recycle(&mut self, batch: Batch) {
+        match &self.split {
+            Some(split) => split.recycle(batch),
+            None => self.spare = Some(batch),
+        }
+    }
+
+    fn is_between_frames(&self) -> bool {
+        self.held.is_empty() && self.pending.is_none() && self.frames > 0 && !self.is_ended
     }
 
     /// The file, what is in it and the last frame's time, if it can be read in pieces from the window's place on.
@@ -250,8 +297,7 @@ impl CaptureFile {
             Format::Pcapng(pcapng) => Records::Pcapng(pcapng.clone()),
             Format::Flows(_) => return None,
         };
-        let is_between_frames = self.held.is_empty() && self.pending.is_none() && self.frames > 0 && !self.is_ended;
-        let file = self.file.as_ref().filter(|_| is_between_frames && self.compression.is_none() && self.splits > 0)?;
+        let file = self.file.as_ref().filter(|_| self.is_between_frames() && self.compression.is_none() && self.splits > 0)?;
         Some((Arc::clone(file), records, self.latest))
     }
 
@@ -261,7 +307,6 @@ impl CaptureFile {
         self.backwards += piece.backwards + u64::from(piece.first < self.latest);
         self.latest = piece.last;
         self.clock.gave(piece.last);
-        self.position.set(piece.end);
         if let Format::Pcapng(pcapng) = &mut self.format {
             pcapng.left_out += piece.left_out;
             pcapng.last = piece.last;

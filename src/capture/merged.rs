@@ -128,9 +128,9 @@ impl Merged {
     }
 
     /// Takes back what can be filled again.
-    pub fn recycle(&self, batch: Batch) {
+    pub fn recycle(&mut self, batch: Batch) {
         if let Some(index) = self.active
-            && let State::Open(file) = &self.inputs[index].state
+            && let State::Open(file) = &mut self.inputs[index].state
         {
             file.recycle(batch);
         }

@@ -26,8 +26,10 @@ use crate::model::Timestamp;
 const PIECE: u64 = 256 * 1024;
 /// Files with less left than that are not worth threads.
 const WORTH: u64 = 16 * PIECE;
-/// Bytes that are read at once of the next piece, for the record that reaches into it.
+/// Bytes that are read of the next piece at first, for the record that reaches into it,
 const OVERLAP: usize = 2048;
+/// and at once if that is longer.
+const BEYOND: usize = 128 * 1024;
 /// Bytes in which the beginning of a record is searched.
 const SEARCHED: usize = 128 * 1024;
 /// How long a piece is waited for before it is asked whether anybody reads it.
@@ -85,7 +87,8 @@ pub(super) struct FileAt {
 
 impl Read for FileAt {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = usize::try_from(self.until.saturating_sub(self.offset)).unwrap_or(usize::MAX).max(OVERLAP);
+        let wanted = usize::try_from(self.until.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let wanted = if wanted == 0 { BEYOND } else { wanted };
         let wanted = buffer.len().min(wanted);
         let count = read_at(&self.file, &mut buffer[..wanted], self.offset)?;
         self.offset += count as u64;
@@ -334,8 +337,16 @@ impl Reader {
         let mut records = plan.records.clone();
         let mut decoder = plan.splitting.decoder.clone();
         while piece.end < until {
-            let stepped = piece.take_usual(self.window.ready(), until, &mut decoder, &here);
-            self.window.step(stepped);
+            let wanted = usize::try_from(until - piece.end).unwrap_or(usize::MAX);
+            let mut found = 0;
+            let within = |bytes: &[u8]| {
+                let next = if found < wanted { here(bytes) } else { None };
+                found += next.as_ref().map_or(0, |(_, length)| *length);
+                next
+            };
+            let taken = piece.take_usual(self.window.ready(), &mut decoder, within);
+            self.window.step(taken);
+            piece.end += taken as u64;
             if piece.end >= until {
                 break;
             }
@@ -356,7 +367,7 @@ impl Reader {
 }
 
 impl Piece {
-    fn empty(mut batch: Batch, start: u64) -> Self {
+    pub(super) fn empty(mut batch: Batch, start: u64) -> Self {
         batch.clear();
         Self {
             batch,
@@ -373,27 +384,23 @@ impl Piece {
         }
     }
 
-    /// Takes the records at the beginning of these bytes, one after the other, until there is one that is not usual or the piece has
-    /// what it is to have. Returns how many bytes they are.
+    /// Takes the records that `here` finds at the beginning of these bytes, one after the other, until it finds none or one that must
+    /// not follow. Returns how many bytes they are.
     #[inline]
-    fn take_usual(
+    pub(super) fn take_usual(
         &mut self,
         bytes: &[u8],
-        until: u64,
         decoder: &mut Decoder,
-        here: impl Fn(&[u8]) -> Option<(Record, usize)>,
+        mut here: impl FnMut(&[u8]) -> Option<(Record, usize)>,
     ) -> usize {
-        let wanted = usize::try_from(until - self.end).unwrap_or(usize::MAX);
         let mut taken = 0;
-        while taken < wanted
-            && let Some((record, length)) = here(&bytes[taken..])
+        while let Some((record, length)) = here(&bytes[taken..])
             && self.is_next(record.at)
         {
             taken += length;
             let from = taken - record.distance;
             self.take(&record.frame(&bytes[from..from + record.captured]), decoder);
         }
-        self.end += taken as u64;
         taken
     }
 

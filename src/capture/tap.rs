@@ -34,7 +34,7 @@ pub(super) struct Tap {
     handle: Capture<Active>,
     link: LinkType,
     /// What the kernel has counted; the counters wrap.
-    dropped: u32,
+    dropped: [u32; 2],
 }
 
 impl Tap {
@@ -54,7 +54,7 @@ impl Tap {
             handle.set_datalink(COOKED_2).map_err(failed)?;
         }
         let link = LinkType::from_number(u16::try_from(handle.get_datalink().0).unwrap_or(u16::MAX));
-        let mut tap = Self { handle: handle.setnonblock().map_err(failed)?, link, dropped: 0 };
+        let mut tap = Self { handle: handle.setnonblock().map_err(failed)?, link, dropped: [0; 2] };
         if !filter.is_empty() {
             tap.set_filter(filter)?;
         }
@@ -108,11 +108,11 @@ impl Tap {
     /// Frames that came and found no room since this was asked last.
     pub(super) fn dropped(&mut self) -> u32 {
         let Ok(stat) = self.handle.stats() else { return 0 };
-        let total = stat.dropped.wrapping_add(stat.if_dropped);
-        let new = total.wrapping_sub(self.dropped);
-        self.dropped = total;
-        // An interface that is no longer there has no counters, so its part is taken back.
-        if new > u32::MAX / 2 { 0 } else { new }
+        let counters = [stat.dropped, stat.if_dropped];
+        let [by_kernel, by_interface] = [0, 1].map(|which| counters[which].wrapping_sub(self.dropped[which]));
+        self.dropped = counters;
+        // An interface that is no longer there has no counters, and its part is taken back.
+        by_kernel.saturating_add(if by_interface > u32::MAX / 2 { 0 } else { by_interface })
     }
 }
 

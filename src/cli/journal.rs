@@ -123,11 +123,11 @@ impl Journal {
         }
         // Room even for lines that become no smaller.
         self.frame.reserve(compress_bound(self.lines.len()));
-        let written = self.compressor.compress_to_buffer(&self.lines, &mut self.frame);
-        self.waiting.extend_from_slice(&self.frame);
         self.frame.clear();
+        self.compressor.compress_to_buffer(&self.lines, &mut self.frame)?;
+        self.waiting.extend_from_slice(&self.frame);
         self.lines.clear();
-        written.map(drop)
+        Ok(())
     }
 }
 

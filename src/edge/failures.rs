@@ -91,9 +91,8 @@ impl Failures {
         let code = if outcome == Outcome::Refused { Code::RefusedConnection } else { Code::UnansweredConnection };
         let new = || Pair { originator: None, tries: Tries::Apart(BTreeMap::new()) };
         let Pair { originator: known, tries } = self.pairs.entry((from, to)).or_insert_with(new);
-        if known.is_none() {
-            *known = originator;
-        }
+        // Two workloads may be called alike.
+        *known = known.take().into_iter().chain(originator).min();
         match tries {
             Tries::Scan { attempts, since: known } => {
                 *attempts += count;

@@ -331,8 +331,12 @@ impl<'a> Observer<'a> {
             return;
         }
         let is_one = others.iter().all(|(who, ..)| *who == others[0].0);
-        if !is_one && others.iter().all(|(_, place, _)| place.pod().is_some()) {
-            let workloads: BTreeSet<String> = others.iter().map(|(who, ..)| who.describe(inventory)).collect();
+        let workloads = || others.iter().map(|(who, ..)| who.describe(inventory)).collect::<BTreeSet<_>>();
+        if !is_one
+            && others.iter().all(|(_, place, _)| place.pod().is_some())
+            && let workloads = workloads()
+            && workloads.len() > 1
+        {
             let names: Vec<&str> = workloads.iter().map(String::as_str).collect();
             let subject = format!("{} -> {}", originator.describe(inventory), Who::called(call).describe(inventory));
             self.findings.add(Code::ServiceBackendNotSeen, subject, format!("may have reached any of {}", names.join(", ")));

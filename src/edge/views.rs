@@ -109,8 +109,8 @@ pub(super) struct Joined {
 
 /// What flows that may be views of one connection have in common.
 struct Related {
-    /// Openings that there are more than once. Sorted.
-    openings: Vec<u64>,
+    /// Numbers of openings that there are more than once, of whatever protocol. Sorted.
+    openings: Vec<u32>,
     /// Who called a Service's address.
     callers: SeededSet<(Protocol, Endpoint)>,
 }
@@ -118,7 +118,7 @@ struct Related {
 impl Related {
     fn new(flows: &[Identified], others: &[Identified]) -> Self {
         let all = || flows.iter().chain(others);
-        let mut openings: Vec<u64> = all().filter_map(|known| opening(&known.flow)).collect();
+        let mut openings: Vec<u32> = all().filter_map(|known| known.flow.opening).collect();
         openings.sort_unstable();
         let repeated = openings.chunk_by(|one, other| one == other).filter(|same| same.len() > 1);
         let openings = repeated.map(|same| same[0]).collect();
@@ -131,13 +131,8 @@ impl Related {
         let flow = &known.flow;
         known.is_translated
             || !self.callers.is_empty() && self.callers.contains(&(flow.protocol, flow.originator))
-            || !self.openings.is_empty() && opening(flow).is_some_and(|opening| self.openings.binary_search(&opening).is_ok())
+            || !self.openings.is_empty() && flow.opening.is_some_and(|opening| self.openings.binary_search(&opening).is_ok())
     }
-}
-
-/// The opening in one number, with its protocol.
-fn opening(flow: &Flow) -> Option<u64> {
-    Some((flow.protocol as u64) << 32 | u64::from(flow.opening?))
 }
 
 /// A flow as delivered, as far as is known yet.

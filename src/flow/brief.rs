@@ -106,7 +106,8 @@ impl Brief {
         if deeds & SENT_DATAGRAM != 0 {
             part.third |= tenth(at).cast_signed();
         } else if deeds & CARRIED != 0 {
-            part.third = at.0;
+            // A flow file may tell of a later one than its last.
+            part.third = part.third.max(at.0);
         }
         self.bits[end as usize] |= deeds;
         true
