@@ -3,14 +3,14 @@
 use crate::inventory::{Identity, Inventory};
 use crate::model::{DirectionEvidence, Endpoint, Flow};
 
+const _: () = assert!(size_of::<Identified>() <= 88, "there are as many as flows, all at once");
+
 /// A flow with the identities of its ends when it began.
 #[derive(Clone, Debug)]
 pub(super) struct Identified {
     pub(super) flow: Flow,
     pub(super) originator: Identity,
     pub(super) responder: Identity,
-    /// Whether the responder's address stands for something else. Told of flows whose roles are settled.
-    pub(super) is_translated: bool,
 }
 
 impl Identified {
@@ -30,7 +30,7 @@ impl Identified {
     fn new(flow: Flow, inventory: &Inventory) -> Self {
         let at = flow.span.first();
         let [originator, responder] = [flow.originator, flow.responder].map(|end| inventory.identify(end.address, at));
-        Self { flow, originator, responder, is_translated: false }
+        Self { flow, originator, responder }
     }
 
     /// The other way round, for that reason.
@@ -40,14 +40,13 @@ impl Identified {
         self.flow.direction = direction;
     }
 
-    /// With the roles that it has now.
-    pub(super) fn settled(mut self, inventory: &Inventory) -> Self {
+    /// Whether the responder's address stands for something else.
+    pub(super) fn is_translated(&self, inventory: &Inventory) -> bool {
         let Endpoint { address, port } = self.flow.responder;
         let (protocol, at) = (self.flow.protocol, self.flow.span.first());
-        self.is_translated = !matches!(self.responder, Identity::Pod(_))
+        !matches!(self.responder, Identity::Pod(_))
             && (inventory.service_call(address, protocol, port).is_some()
-                || inventory.host_port(address, protocol, port, at).is_some());
-        self
+                || inventory.host_port(address, protocol, port, at).is_some())
     }
 
     /// Takes over what another view of the same connection says.

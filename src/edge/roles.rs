@@ -87,7 +87,7 @@ pub(super) fn settle(mut known: Identified, inventory: &Inventory, listeners: &L
     if known.flow.direction < DirectionEvidence::DnsHeader {
         assign(&mut known, inventory, listeners, book);
     }
-    known.settled(inventory)
+    known
 }
 
 fn assign(known: &mut Identified, inventory: &Inventory, listeners: &Listeners, book: &NameBook) {

@@ -49,11 +49,11 @@ impl Views {
     /// Takes in the next flows, whose roles are settled; gives out the connections that wait for no other view.
     pub(super) fn join(&mut self, mut flows: Vec<Identified>, inventory: &Inventory) -> Joined {
         let mut alone = std::mem::take(&mut self.waiting);
-        let related = Related::new(&flows, &alone);
+        let related = Related::new(&flows, &alone, inventory);
         // Most have nothing to do with any other, and take no part in the rest.
-        let new = flows.extract_if(.., |known| related.has(known)).map(|known| (known, true));
+        let new = flows.extract_if(.., |known| related.has(known, inventory)).map(|known| (known, true));
         let mut others: Vec<(Identified, bool)> = new.collect();
-        others.extend(alone.extract_if(.., |known| related.has(known)).map(|known| (known, false)));
+        others.extend(alone.extract_if(.., |known| related.has(known, inventory)).map(|known| (known, false)));
         others.sort_unstable_by(|(one, is_new), (other, is_other_new)| (&one.flow, is_new).cmp(&(&other.flow, is_other_new)));
         self.waiting = flows;
         Joined { connections: self.join_related(others, inventory), alone }
@@ -116,20 +116,20 @@ struct Related {
 }
 
 impl Related {
-    fn new(flows: &[Identified], others: &[Identified]) -> Self {
+    fn new(flows: &[Identified], others: &[Identified], inventory: &Inventory) -> Self {
         let all = || flows.iter().chain(others);
         let mut openings: Vec<u32> = all().filter_map(|known| known.flow.opening).collect();
         openings.sort_unstable();
         let repeated = openings.chunk_by(|one, other| one == other).filter(|same| same.len() > 1);
         let openings = repeated.map(|same| same[0]).collect();
-        let calls = all().filter(|known| known.is_translated).map(|known| &known.flow);
+        let calls = all().filter(|known| known.is_translated(inventory)).map(|known| &known.flow);
         let callers = calls.map(|flow| (flow.protocol, flow.originator)).collect();
         Self { openings, callers }
     }
 
-    fn has(&self, known: &Identified) -> bool {
+    fn has(&self, known: &Identified, inventory: &Inventory) -> bool {
         let flow = &known.flow;
-        known.is_translated
+        known.is_translated(inventory)
             || !self.callers.is_empty() && self.callers.contains(&(flow.protocol, flow.originator))
             || !self.openings.is_empty() && flow.opening.is_some_and(|opening| self.openings.binary_search(&opening).is_ok())
     }
@@ -202,7 +202,7 @@ fn standing(known: &Identified) -> Option<u8> {
 
 /// What the flow's responder address stands for and where that leads; nothing if it is the end of the way itself.
 fn translated(known: &Identified, inventory: &Inventory, cache: &mut Backends) -> Option<(Call, Arc<BTreeSet<Backend>>)> {
-    if !known.is_translated {
+    if matches!(known.responder, Identity::Pod(_)) {
         return None;
     }
     let flow = &known.flow;
