@@ -182,43 +182,19 @@ const fn day_of(year: i64, month: i64, day: i64) -> i64 {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::any;
     use super::*;
     use crate::flow::record::Record;
 
-    fn any_time() -> impl Strategy<Value = Timestamp> {
+    fn any_time() -> impl Strategy<Value = Timestamp> + Clone {
         let last = 7_258_118_400_000_000_000;
         prop_oneof![3 => 0i64..last, 1 => (0i64..7_258_118_400).prop_map(|seconds| seconds * SECOND), 1 => Just(0), 1 => Just(last - 1)]
             .prop_map(Timestamp)
     }
 
-    fn any_end() -> impl Strategy<Value = End> {
-        let address = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
-        let times = || proptest::option::of(any_time());
-        let tenths = prop_oneof![Just(0), any::<u64>()];
-        (address, any::<u16>(), times(), times(), times(), any::<u8>(), tenths).prop_map(
-            |(address, port, first, last, last_carried, did, tenths)| End {
-                address,
-                port,
-                first,
-                last,
-                last_carried,
-                did: Deeds(did),
-                tenths,
-            },
-        )
-    }
-
-    fn any_conversation() -> impl Strategy<Value = Conversation> {
-        let opening = (0u8..2, any::<u32>(), any_time(), any::<bool>(), any::<bool>())
-            .prop_map(|(by, number, first, accepted, rejected)| Opening { by, number, first, accepted, rejected });
-        let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
-        (protocol, any_time(), any_time(), [any_end(), any_end()], proptest::collection::vec(opening, 0..3))
-            .prop_map(|(protocol, first, last, ends, openings)| Conversation { protocol, first, last, ends, openings })
-    }
-
     proptest! {
         #[test]
-        fn what_is_written_is_read(conversation in any_conversation()) {
+        fn what_is_written_is_read(conversation in any::conversation(any_time())) {
             let line = serde_json::to_vec(&Record::Conversation(conversation.clone())).expect("a line");
             prop_assert_eq!(super::conversation(&line), Some(conversation));
         }
@@ -226,7 +202,7 @@ mod tests {
         /// One byte is another one, and so times, numbers and words are wrong in every way.
         #[test]
         fn the_general_reader_reads_alike(
-            conversation in any_conversation(),
+            conversation in any::conversation(any_time()),
             place in any::<proptest::sample::Index>(),
             byte in prop_oneof![3 => proptest::sample::select(&b"0123456789.\"\\ Zz:+-eE\n,"[..]), 1 => any::<u8>()],
         ) {

@@ -238,9 +238,8 @@ fn written(second: i64) -> [u8; 19] {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::any;
     use super::*;
-    use crate::flow::record::Deeds;
-    use crate::model::Protocol;
 
     fn any_time() -> impl Strategy<Value = Timestamp> + Clone {
         let second = 1_700_000_000_000_000_000i64;
@@ -252,42 +251,11 @@ mod tests {
         ]
     }
 
-    fn any_end() -> impl Strategy<Value = End> {
-        let address = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u16; 8]>().prop_map(IpAddr::from)];
-        let times = proptest::option::of(any_time());
-        let tenths = prop_oneof![Just(0), any::<u64>()];
-        (address, any::<u16>(), times.clone(), times.clone(), times, any::<u8>(), tenths).prop_map(
-            |(address, port, first, last, last_carried, did, tenths)| End {
-                address,
-                port,
-                first,
-                last,
-                last_carried,
-                did: Deeds(did),
-                tenths,
-            },
-        )
-    }
-
-    fn any_conversation() -> impl Strategy<Value = Conversation> {
-        let opening = (0u8..2, any::<u32>(), any_time(), any::<bool>(), any::<bool>())
-            .prop_map(|(by, number, first, accepted, rejected)| Opening { by, number, first, accepted, rejected });
-        let protocol = proptest::sample::select(&Protocol::ALL);
-        (
-            protocol,
-            any_time(),
-            any_time(),
-            [any_end(), any_end()],
-            prop_oneof![4 => proptest::collection::vec(opening.clone(), 0..3), 1 => proptest::collection::vec(opening, 60..70)],
-        )
-            .prop_map(|(protocol, first, last, ends, openings)| Conversation { protocol, first, last, ends, openings })
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1024))]
 
         #[test]
-        fn a_line_is_what_serde_writes(conversations in proptest::collection::vec(any_conversation(), 1..4)) {
+        fn a_line_is_what_serde_writes(conversations in proptest::collection::vec(any::conversation(any_time()), 1..4)) {
             let mut lines = Lines::default();
             for conversation in conversations {
                 let record = Record::Conversation(conversation);
