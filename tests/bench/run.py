@@ -172,13 +172,13 @@ def instructions(chosen: argparse.Namespace) -> str:
     lines = [f"{datetime.date.today()}, {processor_name()}", "", "| | instructions a packet |", "|---|---|"]
     for kind in ("mixed", "small", "flows"):
         counted = []
-        for packets in (100_000, 200_000):
+        for packets in (500_000, 1_000_000):
             path, counts = make(chosen.traffic, kind, packets, kind), FILES / "callgrind.out"
             tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}"]
             subprocess.run([*tool, *learn(chosen, path, packets, 1).command, "--force"], check=True, capture_output=True)
             totals = [line for line in counts.read_text().splitlines() if line.startswith(("summary:", "totals:"))]
             counted.append(int(totals[-1].split()[1]))
-        lines.append(f"| {kind} | {(counted[1] - counted[0]) / 100_000:.0f} |")
+        lines.append(f"| {kind} | {(counted[1] - counted[0]) / 500_000:.0f} |")
     return "\n".join(lines)
 
 
