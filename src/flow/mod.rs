@@ -15,7 +15,6 @@ mod key;
 mod line;
 mod names;
 mod patience;
-mod prefetch;
 pub mod record;
 mod recorder;
 mod sightings;

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::memory::{expect_large, prefetch};
 use crate::model::{Protocol, Timestamp};
 
 use super::brief::Brief;
 use super::chain::Chain;
 use super::conversation::{Conversation, Fact, Standing};
 use super::key::{End, FlowKey, Packed, Seeds};
-use super::prefetch::prefetch;
 
 const _: () = assert!(size_of::<Slot<super::key::Narrow>>() == 72, "a million of them are kept");
 
@@ -329,6 +329,9 @@ impl<K: Packed> Slots<K> {
     #[cold]
     fn grow(&mut self) {
         self.index = vec![0; (self.index.len() * 2).max(64)];
+        expect_large(&self.index);
+        self.kept.reserve_exact(self.index.len() / 2 - self.kept.len());
+        expect_large(&self.kept);
         for position in 0..self.kept.len() {
             self.enter(self.kept[position].key.hash(&self.seeds), position);
         }

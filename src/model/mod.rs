@@ -10,6 +10,7 @@ mod finding;
 mod flow;
 mod identity;
 mod labels;
+pub(crate) mod memory;
 mod non_empty;
 mod policy;
 mod seeded;
