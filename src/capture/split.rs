@@ -22,10 +22,11 @@ use crate::decode::{Decoder, Frame, Tally};
 use crate::flow::Batch;
 use crate::model::Timestamp;
 
-/// Bytes of a piece: what a processor's own cache holds together with what becomes of it.
-const PIECE: u64 = 256 * 1024;
+/// Bytes of a piece: many windows, so that threads seldom have to do with one another, and few enough that what becomes of it is
+/// still in a cache when it is taken.
+const PIECE: u64 = 1024 * 1024;
 /// Files with less left than that are not worth threads.
-const WORTH: u64 = 16 * PIECE;
+const WORTH: u64 = 4 * PIECE;
 /// Bytes that are read of the next piece at first, for the record that reaches into it,
 const OVERLAP: usize = 2048;
 /// and at once if that is longer.
@@ -167,6 +168,8 @@ struct Progress {
     wanted: u64,
     done: BTreeMap<u64, Piece>,
     spare: Vec<Batch>,
+    /// How many threads wait to be told of a change; without any, telling costs nothing.
+    waiting: usize,
     is_over: bool,
 }
 
@@ -179,7 +182,7 @@ impl Split {
         }
         let count = length / PIECE - offset / PIECE;
         let plan = Plan { file: Arc::clone(file), records, splitting: splitting.clone(), begin: offset, count, near };
-        let progress = Progress { unclaimed: 0, wanted: 0, done: BTreeMap::new(), spare: Vec::new(), is_over: false };
+        let progress = Progress { unclaimed: 0, wanted: 0, done: BTreeMap::new(), spare: Vec::new(), waiting: 0, is_over: false };
         let shared = Arc::new(Shared { plan, progress: Mutex::new(progress), changed: Condvar::new() });
         let reader = Reader::new(&shared.plan);
         let mut threads = Vec::new();
@@ -214,8 +217,10 @@ impl Split {
             }
             let Some(claimed) = progress.claim(&self.shared.plan) else {
                 // Whoever reads it will say so, unless its thread is no more.
+                progress.waiting += 1;
                 let waited = self.shared.changed.wait_timeout(progress, PATIENCE);
-                let (progress, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+                let (mut progress, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+                progress.waiting -= 1;
                 let is_lost = waited.timed_out() && !progress.done.contains_key(&number);
                 if is_lost && self.threads.iter().any(JoinHandle::is_finished) {
                     drop(progress);
@@ -235,8 +240,9 @@ impl Split {
         };
         self.number += 1;
         self.offset = piece.end;
-        self.shared.lock().wanted = self.number;
-        self.shared.changed.notify_all();
+        let mut progress = self.shared.lock();
+        progress.wanted = self.number;
+        self.shared.tell(progress);
         Some(piece)
     }
 
@@ -273,13 +279,24 @@ impl Shared {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells those who wait that there is something new.
+    fn tell(&self, progress: MutexGuard<'_, Progress>) {
+        let is_awaited = progress.waiting > 0;
+        drop(progress);
+        if is_awaited {
+            self.changed.notify_all();
+        }
+    }
+
     /// Reads pieces until there are no more.
     fn work(&self) {
         let mut reader = Reader::new(&self.plan);
         let mut progress = self.lock();
         while !progress.is_over && progress.unclaimed < self.plan.count {
             let Some(number) = progress.claim(&self.plan) else {
+                progress.waiting += 1;
                 progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
+                progress.waiting -= 1;
                 continue;
             };
             let batch = progress.spare.pop().unwrap_or_else(|| self.plan.splitting.batch.clone());
@@ -287,7 +304,8 @@ impl Shared {
             let piece = reader.read(&self.plan, number, None, batch);
             progress = self.lock();
             progress.done.insert(number, piece);
-            self.changed.notify_all();
+            self.tell(progress);
+            progress = self.lock();
         }
     }
 }
@@ -413,7 +431,9 @@ impl Piece {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for every frame")]
     fn take(&mut self, frame: &Frame<'_>, decoder: &mut Decoder) {
-        if let Some(usual) = decoder.decode_usual(frame) {
+        if let Some(between) = decoder.decode_plain(frame) {
+            self.batch.push_plain(frame.at, &between);
+        } else if let Some(usual) = decoder.decode_usual(frame) {
             self.batch.push_usual(frame.at, &usual);
         } else {
             match decoder.decode_any(frame) {
