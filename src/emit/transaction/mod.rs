@@ -31,6 +31,11 @@ const JOURNAL: &str = "journal.json";
 /// In it: held by the run that writes.
 const LOCK: &str = "lock";
 
+/// So many files are open before they are flushed,
+const OPEN: usize = 64;
+/// and so many are flushed at a time: it is waiting for the disk, which does many at once as quickly as one.
+const FLUSHED: usize = 8;
+
 /// What happens to one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Step {
@@ -47,6 +52,8 @@ pub(in crate::emit) struct Transaction {
     directory: PathBuf,
     workspace: PathBuf,
     steps: Vec<Step>,
+    /// New texts that are not flushed yet, and for which paths they are.
+    written: Vec<(File, PathBuf)>,
     /// Directories made for the workspace, outer first.
     made: Vec<PathBuf>,
     /// Whether the workspace must stay for [`recover`].
@@ -80,27 +87,58 @@ impl Transaction {
         if matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)) {
             return Err(EmitError::Busy { directory: directory.to_owned() });
         }
-        Ok(Self { directory: directory.to_owned(), workspace, steps: Vec::new(), made, is_needed: false, lock })
+        Ok(Self {
+            directory: directory.to_owned(),
+            workspace,
+            steps: Vec::new(),
+            written: Vec::new(),
+            made,
+            is_needed: false,
+            lock,
+        })
     }
 
     /// Prepares a new text for `path`, where there is a plain file or nothing.
     pub(in crate::emit) fn write(&mut self, path: &str, text: &str) -> Result<(), EmitError> {
         let target = self.directory.join(path);
-        let prepare = || -> io::Result<()> {
+        let prepare = || -> io::Result<File> {
             let mut file = File::create(self.new_file())?;
             file.write_all(text.as_bytes())?;
             if let Ok(metadata) = fs::metadata(&target) {
                 file.set_permissions(metadata.permissions())?;
             }
-            file.sync_all()
+            Ok(file)
         };
-        prepare().map_err(unwritable(&target))?;
+        let file = prepare().map_err(unwritable(&target))?;
+        self.written.push((file, target));
+        if self.written.len() >= OPEN {
+            self.flush()?;
+        }
         self.keep(path, true)
     }
 
     /// Prepares the removal of the file `path`.
     pub(in crate::emit) fn remove(&mut self, path: &str) -> Result<(), EmitError> {
         self.keep(path, false)
+    }
+
+    /// Flushes the new texts.
+    fn flush(&mut self) -> Result<(), EmitError> {
+        let written = std::mem::take(&mut self.written);
+        std::thread::scope(|scope| {
+            let mut others = Vec::new();
+            let mut flushed = Ok(());
+            for some in written.chunks(written.len().div_ceil(FLUSHED).max(1)) {
+                let flush = || some.iter().try_for_each(|(file, target)| file.sync_all().map_err(unwritable(target)));
+                match std::thread::Builder::new().spawn_scoped(scope, flush) {
+                    Ok(other) => others.push(other),
+                    // Without threads it takes longer.
+                    Err(_) => flushed = flushed.and(flush()),
+                }
+            }
+            let results = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            results.fold(flushed, Result::and)
+        })
     }
 
     fn new_file(&self) -> PathBuf {
@@ -122,6 +160,7 @@ impl Transaction {
 
     /// Does what was prepared: all of it, or nothing.
     pub(in crate::emit) fn commit(mut self) -> Result<(), EmitError> {
+        self.flush()?;
         self.write_journal().map_err(unwritable(&self.workspace))?;
         self.is_needed = true;
         let done = (0..self.steps.len()).try_for_each(|position| self.apply(position));
@@ -166,6 +205,8 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.is_needed {
+            // Where open files cannot be removed.
+            self.written.clear();
             let _ = fs::remove_dir_all(&self.workspace);
             unmake(&self.made);
         }
