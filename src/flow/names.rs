@@ -1,18 +1,18 @@
 //! Names by which addresses were asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{NameAnswer, Timestamp};
+use crate::model::{NameAnswer, SeededMap, Timestamp};
 
 type AskerAndAddress = (IpAddr, IpAddr);
 /// When, which name, its time to live in seconds.
-type Answer = (Timestamp, String, u32);
+type Answer = (Timestamp, Box<str>, u32);
 
 /// DNS answers as their askers received them, bounded in number.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    answers: BTreeMap<AskerAndAddress, BTreeSet<Answer>>,
+    /// Of each pair in order, each answer once.
+    answers: SeededMap<AskerAndAddress, Vec<Answer>>,
     count: usize,
 }
 
@@ -27,27 +27,36 @@ impl Names {
         if self.count >= Self::CAPACITY {
             return false;
         }
-        let kept = self.answers.entry((answer.asker, answer.address)).or_default();
-        let added = (answer.at, answer.name, answer.time_to_live);
-        let was_new = kept.insert(added.clone());
+        let NameAnswer { asker, address, at, name, time_to_live } = answer;
+        let kept = self.answers.entry((asker, address)).or_default();
+        // Nearly always the latest.
+        let order = |known: &Answer| (known.0, &*known.1, known.2).cmp(&(at, &name, time_to_live));
+        let place = match kept.last().map(order) {
+            None | Some(std::cmp::Ordering::Less) => kept.len(),
+            Some(_) => match kept.binary_search_by(order) {
+                Ok(_) => return false,
+                Err(place) => place,
+            },
+        };
+        kept.insert(place, (at, name.into(), time_to_live));
         if kept.len() > Self::PER_PAIR {
-            let middle = kept.iter().nth(Self::PER_PAIR / 2).cloned();
-            let is_other = middle.as_ref() != Some(&added);
-            middle.map(|middle| kept.remove(&middle));
-            return is_other;
+            kept.remove(Self::PER_PAIR / 2);
+            return place != Self::PER_PAIR / 2;
         }
-        self.count += usize::from(was_new);
-        was_new
+        self.count += 1;
+        true
     }
 
     /// All answers, by asker and address, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = NameAnswer> + '_ {
-        self.answers.iter().flat_map(|(&(asker, address), answers)| {
+        let mut all: Vec<_> = self.answers.iter().collect();
+        all.sort_unstable_by_key(|(pair, _)| *pair);
+        all.into_iter().flat_map(|(&(asker, address), answers)| {
             answers.iter().map(move |(at, name, time_to_live)| NameAnswer {
                 asker,
                 address,
                 at: *at,
-                name: name.clone(),
+                name: (**name).into(),
                 time_to_live: *time_to_live,
             })
         })
