@@ -1,13 +1,14 @@
 //! The layers of a frame, from the link to the transport, through tunnels.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use super::bytes::Bytes;
 use super::ip::{self, Datagram, Part, number};
 use super::quick::{self, Ports};
 use super::tally::{Skipped, Tally};
 use super::tunnel::{self, Content};
-use super::{Frame, Packet, Transport, Usual, dns, icmp, link, transport};
+use super::{Between, Frame, Packet, Transport, Usual, dns, icmp, link, transport};
 
 /// What cannot be read from the frames themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,30 +47,39 @@ impl Decoder {
 
     /// The datagram in `frame`; `None` if there is none, or if it was left out, which the [tally](Self::tally) tells.
     pub fn decode(&mut self, frame: &Frame<'_>) -> Option<Packet> {
+        if let Some(between) = self.decode_plain(frame) {
+            return Some(between.packet(frame.at));
+        }
         match self.decode_usual(frame) {
             Some(usual) => Some(usual.packet(frame.at)),
             None => self.decode_any(frame),
         }
     }
 
-    /// The same for a usual frame. For any other there is nothing, nothing is counted, and [`decode_any`](Self::decode_any) must
-    /// be asked.
+    /// The same for what nearly all frames hold, IPv4 without a tunnel. For any other there is nothing, nothing is counted, and
+    /// [`decode_usual`](Self::decode_usual) may be asked.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "what it returns is used at once and never put together in memory")]
+    pub fn decode_plain(&mut self, frame: &Frame<'_>) -> Option<Between<Ipv4Addr>> {
+        let between = quick::read(frame, &self.special)?;
+        self.tally.frames += 1;
+        self.tally.decoded += 1;
+        Some(between)
+    }
+
+    /// The same for any other usual frame. For what is not usual there is nothing, nothing is counted, and
+    /// [`decode_any`](Self::decode_any) must be asked.
+    #[inline(never)]
     pub fn decode_usual(&mut self, frame: &Frame<'_>) -> Option<Usual> {
-        let usual = match quick::read(frame, &self.special) {
-            Some(usual) => usual,
-            None => self.usual_in_vxlan(frame)?,
+        let usual = if let Some(between) = quick::read_v6(frame, &self.special) {
+            Usual::V6(between)
+        } else {
+            let usual = quick::read_in_vxlan(frame, &self.special, &self.vxlan)?;
+            self.tally.decapsulated += 1;
+            usual
         };
         self.tally.frames += 1;
         self.tally.decoded += 1;
-        Some(usual)
-    }
-
-    #[inline(never)]
-    fn usual_in_vxlan(&mut self, frame: &Frame<'_>) -> Option<Usual> {
-        let usual = quick::read_in_vxlan(frame, &self.special, &self.vxlan)?;
-        self.tally.decapsulated += 1;
         Some(usual)
     }
 
@@ -143,12 +153,12 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::Ipv6Addr;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::decode::LinkType;
+    use crate::decode::{LinkType, Segment};
     use crate::model::Timestamp;
 
     /// An Ethernet frame, mostly of TCP or UDP over IPv4, with lengths and ports that mean something here.
@@ -181,13 +191,43 @@ mod tests {
         )
     }
 
+    /// The same over IPv6, also between addresses that are mapped or of a group.
+    fn any_frame_of_v6() -> impl Strategy<Value = (Vec<u8>, u32)> {
+        let address = || {
+            prop_oneof![
+                4 => any::<u16>().prop_map(|last| Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last)),
+                1 => any::<u32>().prop_map(|bits| Ipv4Addr::from(bits).to_ipv6_mapped()),
+                1 => Just(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb)),
+            ]
+        };
+        let first = prop_oneof![6 => Just(0x60u8), 1 => any::<u8>()];
+        let next = prop_oneof![3 => Just(6u8), 3 => Just(17u8), 1 => any::<u8>()];
+        let length = prop_oneof![3 => 0u16..80, 1 => Just(8u16), 1 => Just(20u16)];
+        (any_frame(), first, length, next, (address(), address()), 0usize..110).prop_map(
+            |((inner, more), first, length, next, addresses, captured)| {
+                let mut frame = vec![2; 12];
+                frame.extend([0x86, 0xdd, first, 0, 0, 0]);
+                frame.extend(length.to_be_bytes());
+                frame.extend([next, 64]);
+                frame.extend(addresses.0.octets());
+                frame.extend(addresses.1.octets());
+                // From its transport header on.
+                frame.extend(inner.iter().skip(34));
+                frame.truncate(captured.max(50));
+                let wire_length = u32::try_from(frame.len()).expect("short") + more;
+                (frame, wire_length)
+            },
+        )
+    }
+
     /// The same in VXLAN, mostly with lengths that are right.
     fn any_frame_in_vxlan() -> impl Strategy<Value = (Vec<u8>, u32)> {
         let port = prop_oneof![6 => Just(4789u16), 1 => Just(8472), 1 => any::<u16>()];
         let flags = prop_oneof![6 => Just(0x08u8), 1 => any::<u8>()];
         let reserved = prop_oneof![6 => Just(0u8), 1 => any::<u8>()];
         let off = prop_oneof![4 => Just(0i32), 1 => -60i32..60];
-        (any_frame(), port, flags, (reserved.clone(), reserved), (off.clone(), off), 0usize..200).prop_map(
+        let inner = prop_oneof![any_frame(), any_frame_of_v6()];
+        (inner, port, flags, (reserved.clone(), reserved), (off.clone(), off), 0usize..200).prop_map(
             |((inner, more), port, flags, reserved, off, captured)| {
                 let length = |of: usize, off: i32| {
                     u16::try_from(i32::try_from(of).expect("short") + off).unwrap_or_default().to_be_bytes()
@@ -220,9 +260,27 @@ mod tests {
         let wire_length = u32::try_from(data.len()).expect("short");
         let frame = Frame { at: Timestamp(1), link: LinkType::Ethernet, wire_length, data: &data };
         let decoder = Decoder::new(DecodeOptions::default());
-        let usual = quick::read_in_vxlan(&frame, &decoder.special, &decoder.vxlan).expect("the short way");
-        assert_eq!(usual.source, (Ipv4Addr::new(10, 0, 0, 1), 40000));
-        assert_eq!((usual.destination, usual.segment), ((Ipv4Addr::new(10, 0, 0, 2), 8080), None));
+        let expected = Between {
+            source: (Ipv4Addr::new(10, 0, 0, 1), 40000),
+            destination: (Ipv4Addr::new(10, 0, 0, 2), 8080),
+            segment: None,
+        };
+        assert_eq!(quick::read_in_vxlan(&frame, &decoder.special, &decoder.vxlan), Some(Usual::V4(expected)));
+    }
+
+    #[test]
+    fn a_usual_frame_of_ipv6_takes_the_short_way() {
+        let mut data = vec![2; 12];
+        data.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 25, 6, 64]);
+        let ends = ["fd00::1", "fd00::2"].map(|address| address.parse::<Ipv6Addr>().expect("an address"));
+        data.extend(ends.iter().flat_map(Ipv6Addr::octets));
+        data.extend([0x9c, 0x40, 0x1f, 0x90, 0, 0, 0, 7, 0, 0, 0, 9, 0x50, 0x18, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5]);
+        let wire_length = u32::try_from(data.len()).expect("short");
+        let frame = Frame { at: Timestamp(1), link: LinkType::Ethernet, wire_length, data: &data };
+        let decoder = Decoder::new(DecodeOptions::default());
+        let segment = Segment { flags: 0x18, sequence: 7, acknowledgment: 9, payload_length: 5 };
+        let expected = Between { source: (ends[0], 40000), destination: (ends[1], 8080), segment: Some(segment) };
+        assert_eq!(quick::read_v6(&frame, &decoder.special), Some(expected));
     }
 
     proptest! {
@@ -233,6 +291,16 @@ mod tests {
             let frame = Frame { at: Timestamp(1), link: LinkType::Ethernet, wire_length, data: &data };
             let mut decoder = Decoder::new(DecodeOptions::default());
             if let Some(usual) = quick::read(&frame, &decoder.special) {
+                prop_assert_eq!(decoder.decode_any(&frame), Some(usual.packet(frame.at)));
+                prop_assert_eq!(decoder.tally(), &Tally { frames: 1, decoded: 1, ..Tally::default() });
+            }
+        }
+
+        #[test]
+        fn so_does_that_of_ipv6((data, wire_length) in any_frame_of_v6()) {
+            let frame = Frame { at: Timestamp(1), link: LinkType::Ethernet, wire_length, data: &data };
+            let mut decoder = Decoder::new(DecodeOptions::default());
+            if let Some(usual) = quick::read_v6(&frame, &decoder.special) {
                 prop_assert_eq!(decoder.decode_any(&frame), Some(usual.packet(frame.at)));
                 prop_assert_eq!(decoder.tally(), &Tally { frames: 1, decoded: 1, ..Tally::default() });
             }

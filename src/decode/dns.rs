@@ -74,9 +74,24 @@ pub(super) fn read(message: &[u8], is_cut: bool, scratch: &mut Vec<u8>) -> Optio
 
 /// Lower case, no final dot; a dot inside a label is `\.`. Control characters stay, and bytes that are no UTF-8 become U+FFFD.
 fn spell(name: &Name<'_>) -> String {
-    let mut text = name.to_string();
+    let mut text = plain(name).unwrap_or_else(|| name.to_string());
     text.make_ascii_lowercase();
     text
+}
+
+/// The labels with dots between them, if nothing in them must be written otherwise, as in nearly every name.
+fn plain(name: &Name<'_>) -> Option<String> {
+    let mut text = String::with_capacity(name.as_bytes().map(|label| label.len() + 1).sum());
+    for (position, label) in name.as_bytes().enumerate() {
+        if label.iter().any(|byte| !byte.is_ascii() || matches!(byte, b'.' | b'\\')) {
+            return None;
+        }
+        if position > 0 {
+            text.push('.');
+        }
+        text.push_str(std::str::from_utf8(label).ok()?);
+    }
+    Some(text)
 }
 
 /// The addresses at the end of the chain that begins with `question`, in the message's order.
@@ -179,6 +194,40 @@ fn end_of_name(message: &[u8], start: usize) -> Option<usize> {
         // RFC 1035, section 3.1.
         if at - start > 255 {
             return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use simple_dns::Label;
+
+    use super::*;
+
+    #[test]
+    fn names_are_spelled_for_people() {
+        let rows: [(&[&[u8]], &str); 5] = [
+            (&[b"API", b"Example", b"com"], "api.example.com"),
+            (&[b"a.b", b"c"], r"a\.b.c"),
+            (&[br"a\b"], r"a\\b"),
+            (&[b"caf\xc3\xa9", b"\xff"], "caf\u{e9}.\u{fffd}"),
+            (&[], ""),
+        ];
+        for (labels, expected) in rows {
+            let labels: Vec<Label<'_>> = labels.iter().map(|label| Label::new_unchecked(*label)).collect();
+            assert_eq!(spell(&Name::new_with_labels(&labels)), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn plain_names_need_no_care(labels in proptest::collection::vec(proptest::collection::vec(0x20u8..0x82, 1..8), 0..4)) {
+            let labels: Vec<Label<'_>> = labels.iter().map(|label| Label::new_unchecked(&label[..])).collect();
+            let name = Name::new_with_labels(&labels);
+            if let Some(text) = plain(&name) {
+                prop_assert_eq!(text, name.to_string());
+            }
         }
     }
 }

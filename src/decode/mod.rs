@@ -21,6 +21,6 @@ mod tunnel;
 pub use decoder::{DecodeOptions, Decoder};
 pub use frame::{Frame, LinkType};
 pub use packet::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
-pub use quick::{Segment, Usual};
+pub use quick::{Between, Segment, Usual};
 pub use tally::Tally;
 pub use tunnel::opaque_tunnel;

@@ -54,14 +54,14 @@ impl FlowKey {
     }
 
     /// The same in few bytes, where both ends are IPv4.
-    pub(super) const fn narrow(&self) -> Result<Narrow, Wide> {
+    pub(super) fn narrow(&self) -> Result<Narrow, Wide> {
         let [low, high] = self.ends;
         if let (IpAddr::V4(lesser), IpAddr::V4(greater)) = (low.address, high.address) {
             let [low, high] = [narrow_end(lesser, low.port), narrow_end(greater, high.port)];
             return Ok(Narrow([(self.protocol as u64) << 48 | low, high]));
         }
         let rest = rest(low.port, high.port, self.protocol);
-        let [(a, b), (c, d)] = [halves(low.address), halves(high.address)];
+        let [(a, b), (c, d)] = [low.address, high.address].map(|address| halves(wide(address)));
         Err(Wide([a, b, c, d, rest]))
     }
 }
@@ -91,6 +91,18 @@ impl Narrow {
         let (sender, receiver) = (narrow_end(sender.0, sender.1), narrow_end(receiver.0, receiver.1));
         let end = if sender <= receiver { End::Low } else { End::High };
         (Self([(protocol as u64) << 48 | sender.min(receiver), sender.max(receiver)]), end)
+    }
+}
+
+impl Wide {
+    /// The key of a packet between these two IPv6 endpoints, whose addresses are not mapped, and which of its ends is the sender: as
+    /// [`FlowKey::of`].
+    #[inline]
+    pub(super) fn of(sender: (Ipv6Addr, u16), receiver: (Ipv6Addr, u16), protocol: Protocol) -> (Self, End) {
+        let (sender, receiver) = ((sender.0.to_bits(), sender.1), (receiver.0.to_bits(), receiver.1));
+        let (low, high, end) = if sender <= receiver { (sender, receiver, End::Low) } else { (receiver, sender, End::High) };
+        let [(a, b), (c, d)] = [low, high].map(|(address, _)| halves(address));
+        (Self([a, b, c, d, rest(low.1, high.1, protocol)]), end)
     }
 }
 
@@ -184,12 +196,15 @@ const fn rest(low_port: u16, high_port: u16, protocol: Protocol) -> u64 {
 
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
-const fn halves(address: IpAddr) -> (u64, u64) {
-    let bits = match address {
+const fn halves(bits: u128) -> (u64, u64) {
+    ((bits >> 64) as u64, bits as u64)
+}
+
+const fn wide(address: IpAddr) -> u128 {
+    match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits(),
-    };
-    ((bits >> 64) as u64, bits as u64)
+    }
 }
 
 #[cfg(test)]
@@ -213,7 +228,12 @@ mod tests {
                         assert_eq!((narrow.key(), narrow.protocol()), (key, protocol));
                         assert_eq!(narrow.hash(&seeds), narrow.hash(&seeds));
                     }
-                    Err(wide) => assert_eq!((wide.key(), wide.protocol()), (key, protocol)),
+                    Err(wide) => {
+                        assert_eq!((wide.key(), wide.protocol()), (key, protocol));
+                        if let (IpAddr::V6(from), IpAddr::V6(to)) = (from, to) {
+                            assert_eq!(Wide::of((from, ports.0), (to, ports.1), protocol), (wide, end));
+                        }
+                    }
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! What a packet says to the table, short enough that thousands of packets can wait.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::{Chunk, Packet, Segment, TcpFlags, Transport, Usual};
+use crate::decode::{Between, Chunk, Packet, Segment, TcpFlags, Transport, Usual};
 use crate::model::{Endpoint, Protocol, Timestamp};
 
 use super::conversation::Fact;
@@ -95,29 +95,17 @@ impl Step<Wide> {
     }
 }
 
-impl Step<u32> {
-    /// Of a usual packet, unless the whole packet is needed.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "what it gets and returns is used at once and never put together in memory")]
-    fn usual(at: Timestamp, usual: &Usual, seeds: &Seeds) -> Option<Self> {
-        let &Usual { source, destination, segment } = usual;
-        let (protocol, fact) = match segment {
-            // Neither SYN, RST nor FIN.
-            Some(Segment { flags, payload_length, .. }) if flags & 0x17 == 0x10 => (Protocol::Tcp, carries(payload_length)),
-            Some(Segment { flags, sequence, acknowledgment, payload_length }) => {
-                match tcp_fact(TcpFlags::from_bits(flags), sequence, acknowledgment, payload_length) {
-                    Some(fact) => (Protocol::Tcp, fact),
-                    None => return Some(Self { at, hash: 0, what: What::Silent }),
-                }
-            }
-            None if destination.0.is_multicast() || destination.0.is_broadcast() => return None,
-            None => (Protocol::Udp, Fact::DATAGRAM),
-        };
-        if is_port_zero(protocol, source.1, destination.1) {
-            return None;
+/// The protocol and the fact of a usual packet; no fact where nothing follows from it.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "what it gets and returns is used at once and never put together in memory")]
+fn usual_fact(segment: Option<Segment>) -> (Protocol, Option<Fact>) {
+    match segment {
+        // Neither SYN, RST nor FIN.
+        Some(Segment { flags, payload_length, .. }) if flags & 0x17 == 0x10 => (Protocol::Tcp, Some(carries(payload_length))),
+        Some(Segment { flags, sequence, acknowledgment, payload_length }) => {
+            (Protocol::Tcp, tcp_fact(TcpFlags::from_bits(flags), sequence, acknowledgment, payload_length))
         }
-        let (key, end) = Narrow::of(source, destination, protocol);
-        Some(Self { at, hash: key.hash(seeds), what: What::Narrow(key, end, fact) })
+        None => (Protocol::Udp, Some(Fact::DATAGRAM)),
     }
 }
 
@@ -146,13 +134,42 @@ impl Batch {
     }
 
     /// Adds a usual frame's packet.
+    pub fn push_usual(&mut self, at: Timestamp, usual: &Usual) {
+        match usual {
+            Usual::V4(between) => self.push_plain(at, between),
+            Usual::V6(between) => self.push_v6(at, between),
+        }
+    }
+
+    /// The same for what nearly all frames hold.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "what it gets is made just before and never put together in memory")]
-    pub fn push_usual(&mut self, at: Timestamp, usual: &Usual) {
-        match Step::usual(at, usual, &self.seeds) {
-            Some(step) => self.steps.push(step),
-            None => self.push(usual.packet(at)),
+    pub fn push_plain(&mut self, at: Timestamp, between: &Between<Ipv4Addr>) {
+        let &Between { source, destination, segment } = between;
+        let (protocol, Some(fact)) = usual_fact(segment) else { return self.push_silent(at) };
+        let is_for_many = protocol == Protocol::Udp && (destination.0.is_multicast() || destination.0.is_broadcast());
+        if is_for_many || is_port_zero(protocol, source.1, destination.1) {
+            return self.push(between.packet(at));
         }
+        let (key, end) = Narrow::of(source, destination, protocol);
+        self.steps.push(Step { at, hash: key.hash(&self.seeds), what: What::Narrow(key, end, fact) });
+    }
+
+    fn push_v6(&mut self, at: Timestamp, between: &Between<Ipv6Addr>) {
+        let &Between { source, destination, segment } = between;
+        let (protocol, Some(fact)) = usual_fact(segment) else { return self.push_silent(at) };
+        let is_for_many = protocol == Protocol::Udp && destination.0.is_multicast();
+        if is_for_many || is_port_zero(protocol, source.1, destination.1) {
+            return self.push(between.packet(at));
+        }
+        let (key, end) = Wide::of(source, destination, protocol);
+        self.wide.push(key);
+        let what = What::Wide(number(self.wide.len() - 1), end, fact);
+        self.steps.push(Step { at, hash: key.hash(&self.seeds), what });
+    }
+
+    fn push_silent(&mut self, at: Timestamp) {
+        self.steps.push(Step { at, hash: 0, what: What::Silent });
     }
 
     /// Adds a frame's packet.
@@ -222,5 +239,51 @@ pub(super) fn is_for_many(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
         IpAddr::V6(address) => address.is_multicast(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn between<A: std::fmt::Debug>(address: impl Strategy<Value = A> + Clone) -> impl Strategy<Value = Between<A>> {
+        let port = prop_oneof![Just(0u16), 1u16..];
+        let segment =
+            (any::<u8>(), 0u32..2, any::<u32>(), 0u32..2).prop_map(|(flags, sequence, acknowledgment, payload_length)| Segment {
+                flags,
+                sequence,
+                acknowledgment,
+                payload_length,
+            });
+        let segment = proptest::option::of(segment);
+        ((address.clone(), port.clone()), (address, port), segment).prop_map(|(source, destination, segment)| Between {
+            source,
+            destination,
+            segment,
+        })
+    }
+
+    fn any_usual() -> impl Strategy<Value = Usual> {
+        let v4 = prop_oneof![any::<u8>().prop_map(|last| [10, 0, 0, last]), Just([224, 0, 0, 251]), Just([255; 4])];
+        let v6 = prop_oneof![any::<u16>().prop_map(|last| [0xfd00, 0, 0, 0, 0, 0, 0, last]), Just([0xff02, 0, 0, 0, 0, 0, 0, 1])];
+        prop_oneof![
+            between(v4.prop_map(Ipv4Addr::from)).prop_map(Usual::V4),
+            between(v6.prop_map(Ipv6Addr::from)).prop_map(Usual::V6),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn a_usual_packet_says_what_any_packet_would(usual in any_usual()) {
+            let mut short = Batch::new(Seeds::random());
+            let mut long = short.clone();
+            short.push_usual(Timestamp(1), &usual);
+            long.push(usual.packet(Timestamp(1)));
+            prop_assert_eq!(format!("{short:?}"), format!("{long:?}"));
+        }
     }
 }

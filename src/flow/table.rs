@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::decode::{DnsMessage, IcmpError, Packet, Transport};
+use crate::model::memory::expect_large;
 use crate::model::{Code, Endpoint, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
 
 use super::conversation::{Conversation, Fact};
@@ -220,9 +221,7 @@ impl FlowTable {
                         self.narrow(found, key, hash, at, end, fact);
                     }
                     What::Wide(key, end, fact) => {
-                        let key = batch.wide[key as usize];
-                        let found = self.wide.confirm(candidate, key, hash);
-                        self.wide(found, key, hash, at, end, fact);
+                        self.observe_wide(candidate, (batch.wide[key as usize], hash), at, end, fact);
                     }
                     What::Whole => {
                         if let Some(packet) = packets.next() {
@@ -238,6 +237,16 @@ impl FlowTable {
             batch.clear();
         }
         count
+    }
+
+    /// Apart, so that the short keys' way keeps its registers.
+    #[inline(never)]
+    fn observe_wide(&mut self, candidate: Candidate, (key, hash): (Wide, u32), at: Timestamp, end: End, fact: Fact) {
+        let found = self.wide.confirm(candidate, key, hash);
+        match (found, fact) {
+            (Some(position), Fact::Did(deeds)) if self.wide.go_on(position, at, end, deeds) => {}
+            _ => self.wide(found, key, hash, at, end, fact),
+        }
     }
 
     #[inline]
@@ -357,6 +366,10 @@ impl FlowTable {
             self.fold_all();
         }
         let ended = &mut self.ended;
+        if ended.recorder.is_none() {
+            ended.flows.reserve(self.narrow.len() + self.wide.len());
+            expect_large(&ended.flows);
+        }
         self.narrow.drain(|key, taken| ended.close(key, taken));
         self.wide.drain(|key, taken| ended.close(key, taken));
         if let Some(recorder) = &mut self.ended.recorder {
