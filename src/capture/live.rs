@@ -384,11 +384,7 @@ impl Follower {
 
     fn take(&mut self, tap: &mut Tap) -> Result<usize, ::pcap::Error> {
         let (decoder, packets) = (&mut self.decoder, &mut self.packets);
-        let taken = tap.take(|frame| {
-            if let Some(packet) = decoder.decode(frame) {
-                packets.push(packet);
-            }
-        });
+        let taken = tap.take(|frame| packets.take(frame, decoder));
         // What came before an error was seen too.
         self.table.observe_all(packets);
         let count = taken?;

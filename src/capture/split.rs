@@ -431,16 +431,7 @@ impl Piece {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for every frame")]
     fn take(&mut self, frame: &Frame<'_>, decoder: &mut Decoder) {
-        if let Some(between) = decoder.decode_plain(frame) {
-            self.batch.push_plain(frame.at, &between);
-        } else if let Some(usual) = decoder.decode_usual(frame) {
-            self.batch.push_usual(frame.at, &usual);
-        } else {
-            match decoder.decode_any(frame) {
-                Some(packet) => self.batch.push(packet),
-                None => self.batch.push_nothing(frame.at),
-            }
-        }
+        self.batch.take(frame, decoder);
         self.saw(frame.at);
     }
 

@@ -170,11 +170,9 @@ impl Intake {
     pub(super) fn take(&mut self, observed: Observed<'_>) {
         match observed {
             Observed::Frame(frame) => {
-                if let Some(packet) = self.decoder.decode(&frame) {
-                    self.batch.push(packet);
-                    if self.batch.len() >= TOGETHER {
-                        self.table.observe_all(&mut self.batch);
-                    }
+                self.batch.take(&frame, &mut self.decoder);
+                if self.batch.len() >= TOGETHER {
+                    self.table.observe_all(&mut self.batch);
                 }
             }
             Observed::Record(Record::Frames(frames)) => {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::{Between, Chunk, Packet, Segment, TcpFlags, Transport, Usual};
+use crate::decode::{Between, Chunk, Decoder, Frame, Packet, Segment, TcpFlags, Transport, Usual};
 use crate::model::{Endpoint, Protocol, Timestamp};
 
 use super::conversation::Fact;
@@ -133,8 +133,24 @@ impl Batch {
         Self { seeds, steps: Vec::new(), wide: Vec::new(), packets: Vec::new(), taken: (0, 0) }
     }
 
+    /// Adds a frame, by the shortest way there is for it.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is done for every frame, and what is decoded is never put together in memory")]
+    pub fn take(&mut self, frame: &Frame<'_>, decoder: &mut Decoder) {
+        if let Some(between) = decoder.decode_plain(frame) {
+            self.push_plain(frame.at, &between);
+        } else if let Some(usual) = decoder.decode_usual(frame) {
+            self.push_usual(frame.at, &usual);
+        } else {
+            match decoder.decode_any(frame) {
+                Some(packet) => self.push(packet),
+                None => self.push_nothing(frame.at),
+            }
+        }
+    }
+
     /// Adds a usual frame's packet.
-    pub fn push_usual(&mut self, at: Timestamp, usual: &Usual) {
+    fn push_usual(&mut self, at: Timestamp, usual: &Usual) {
         match usual {
             Usual::V4(between) => self.push_plain(at, between),
             Usual::V6(between) => self.push_v6(at, between),
@@ -144,7 +160,7 @@ impl Batch {
     /// The same for what nearly all frames hold.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "what it gets is made just before and never put together in memory")]
-    pub fn push_plain(&mut self, at: Timestamp, between: &Between<Ipv4Addr>) {
+    fn push_plain(&mut self, at: Timestamp, between: &Between<Ipv4Addr>) {
         let &Between { source, destination, segment } = between;
         let (protocol, Some(fact)) = usual_fact(segment) else { return self.push_silent(at) };
         let is_for_many = protocol == Protocol::Udp && (destination.0.is_multicast() || destination.0.is_broadcast());
@@ -183,7 +199,7 @@ impl Batch {
 
     /// Adds a frame at that time, of which there is no packet.
     #[inline]
-    pub fn push_nothing(&mut self, at: Timestamp) {
+    fn push_nothing(&mut self, at: Timestamp) {
         self.steps.push(Step { at, hash: 0, what: What::NoPacket });
     }
 
