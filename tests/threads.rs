@@ -1,4 +1,4 @@
-//! Long captures, read in pieces by several threads: the result is that of reading them frame by frame.
+//! Captures read by several threads: the result is that of reading them frame by frame, record by record.
 
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
 
@@ -14,7 +14,7 @@ use std::process::Command;
 
 use netpol_gen::capture::{CaptureError, Following, Input, Merged, Observed, Splitting};
 use netpol_gen::decode::{DecodeOptions, Decoder, Tally};
-use netpol_gen::flow::FlowTable;
+use netpol_gen::flow::{FlowTable, Record};
 use netpol_gen::model::{Code, Flow};
 use traffic::Kind;
 
@@ -180,6 +180,77 @@ fn several_files_are_merged_as_ever() {
         for threads in [1, 2, 3] {
             let (found, _) = read(&files, Some(threads), |_| {});
             assert!(found.0 == whole.0, "{what}, {threads} threads");
+        }
+    }
+}
+
+/// What flow files tell, in order, what is to be said of them, and how many bytes were read.
+fn told(files: &[PathBuf], threads: Option<usize>) -> (Vec<Record>, Vec<String>, Vec<String>, u64) {
+    let inputs = files.iter().cloned().map(Input::File).collect();
+    let (decoder, batch) = (Decoder::new(DecodeOptions::default()), FlowTable::new(16).batch());
+    let mut merged = match threads.and_then(NonZeroUsize::new) {
+        Some(threads) => Merged::splitting(inputs, Splitting { threads, decoder, batch }),
+        None => Merged::new(inputs),
+    };
+    let mut records = Vec::new();
+    while let Some(following) = merged.read_following() {
+        match following {
+            Following::One(Observed::Record(record)) => records.push(record.clone()),
+            other => panic!("{other:?} in a flow file"),
+        }
+    }
+    let findings = merged.take_findings().sorted().iter().map(|finding| format!("{finding:?}")).collect();
+    let errors = merged.take_errors().iter().map(CaptureError::to_string).collect();
+    (records, findings, errors, merged.bytes_read())
+}
+
+#[test]
+fn flow_files_are_merged_as_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let mixed = capture(Kind::Mixed, 24_000, false);
+    let bounds = records(&mixed);
+    // Each node sees some of the packets, at the same time as all others.
+    let nodes = (0..20).map(|node| {
+        let frames = bounds.iter().skip(node).step_by(20);
+        let bytes = frames.fold(mixed[..24].to_vec(), |bytes, (from, to)| [&bytes[..], &mixed[*from..*to]].concat());
+        let (pcap, flows) = (directory.path().join("node.pcap"), directory.path().join(format!("{node:02}.flows.zst")));
+        fs::write(&pcap, bytes).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+        let output = command.args(["capture", "--read"]).arg(&pcap).arg("--output").arg(&flows).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        flows
+    });
+    let nodes: Vec<PathBuf> = nodes.collect();
+    let changed = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = fs::read(&nodes[0]).unwrap();
+        change(&mut bytes);
+        let path = directory.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let torn = changed("torn", &|bytes| bytes.truncate(bytes.len() / 2));
+    let twice = changed("twice", &|bytes| bytes.extend(fs::read(&nodes[1]).unwrap()));
+    let none = changed("none", &|bytes| bytes.fill(b'x'));
+    let plain = changed("plain", &|bytes| {
+        let mut text = zstd::decode_all(&bytes[..]).unwrap();
+        let middle = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).nth(300).unwrap();
+        text.splice(middle..middle, *b"\nno record\n{\"of another version\":{}}");
+        *bytes = text;
+    });
+    let rows = [
+        ("one", nodes[..1].to_vec()),
+        ("a few", nodes[..5].to_vec()),
+        ("a few, some of them damaged", [&nodes[2..5], &[torn.clone(), twice.clone(), none.clone(), plain.clone()]].concat()),
+        ("many", nodes.clone()),
+        ("many, some of them damaged", [&nodes[1..], &[torn, twice, none, plain]].concat()),
+    ];
+    for (what, files) in rows {
+        let expected = told(&files, None);
+        assert!(expected.0.len() > files.len() * 20, "{what}: {} records", expected.0.len());
+        for threads in [1, 2, 3] {
+            let found = told(&files, Some(threads));
+            assert_eq!((&found.1, &found.2, found.3), (&expected.1, &expected.2, expected.3), "{what}, {threads} threads");
+            assert!(found.0 == expected.0, "{what}, {threads} threads: records");
         }
     }
 }

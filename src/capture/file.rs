@@ -337,6 +337,16 @@ impl CaptureFile {
         }))
     }
 
+    /// Whether it holds records, not frames.
+    pub(super) const fn is_flow_file(&self) -> bool {
+        matches!(self.format, Format::Flows(_))
+    }
+
+    /// The record that the last [`advance`](Self::advance) came to, to be kept.
+    pub(super) fn take_record(&mut self) -> Option<flow::Record> {
+        if let Format::Flows(flows) = &mut self.format { flows.current.take() } else { None }
+    }
+
     /// Moves on, and gives what is there.
     ///
     /// # Errors

@@ -3,15 +3,20 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::ahead::{Ahead, Chunk};
 use super::compression::Means;
 use super::split::{Piece, Splitting};
 use super::{CaptureError, CaptureFile, Input, Observed};
-use crate::flow::Batch;
+use crate::flow::{Batch, Record};
 use crate::model::{Findings, Timestamp};
 
 /// Files that stay open between the look at their first frame and their turn. Where there are more, each is read with little memory:
 /// all may have to be open at a time.
 const KEPT_OPEN: usize = 16;
+
+/// Records of a flow file that are parsed at once; where there are many files, all of which have some waiting.
+const TOGETHER: usize = 1024;
+const FEW_TOGETHER: usize = 64;
 
 /// The frames of many inputs, merged by time. Frames of one input keep their order; of frames at the same time, those of the
 /// earlier input come first. Of many files, each is open only from its first frame's time to its end, so captures that follow one
@@ -31,6 +36,8 @@ pub struct Merged {
     total_bytes: Option<u64>,
     /// How files are split, if they are.
     splitting: Option<Splitting>,
+    /// The threads that parse flow files, as soon as there is one.
+    ahead: Option<Ahead>,
     means: Means,
 }
 
@@ -55,7 +62,18 @@ enum State {
     Closed,
     /// Standing at the frame whose time waits, or at the one that was given last.
     Open(Box<CaptureFile>),
+    /// The same, of a flow file that other threads parse.
+    Ahead(Box<Coming>),
     Ended,
+}
+
+/// Records of a flow file that are there already.
+#[derive(Debug, Default)]
+struct Coming {
+    current: Option<Record>,
+    records: std::vec::IntoIter<(Timestamp, Record)>,
+    bytes_read: u64,
+    end: Option<(Box<CaptureFile>, Option<CaptureError>)>,
 }
 
 impl Merged {
@@ -88,6 +106,7 @@ impl Merged {
             bytes_of_ended: 0,
             total_bytes: Some(0),
             splitting,
+            ahead: None,
             means,
         };
         for input in inputs {
@@ -109,6 +128,7 @@ impl Merged {
         self.active = Some(index);
         match &self.inputs[index].state {
             State::Open(file) => file.current(),
+            State::Ahead(coming) => coming.current.as_ref().map(Observed::Record),
             State::Closed | State::Ended => None,
         }
     }
@@ -161,7 +181,11 @@ impl Merged {
     /// Bytes taken from the inputs so far, before decompression.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
-        let open = self.inputs.iter().map(|source| if let State::Open(file) = &source.state { file.bytes_read() } else { 0 });
+        let open = self.inputs.iter().map(|source| match &source.state {
+            State::Open(file) => file.bytes_read(),
+            State::Ahead(coming) => coming.bytes_read,
+            State::Closed | State::Ended => 0,
+        });
         self.bytes_of_ended + open.sum::<u64>()
     }
 
@@ -200,16 +224,60 @@ impl Merged {
     }
 
     fn advance(&mut self, index: usize) -> Option<Timestamp> {
-        let State::Open(file) = &mut self.inputs[index].state else { return None };
-        let next = file.advance();
-        if let Ok(Some(at)) = next {
-            return Some(at);
+        self.go_ahead(index);
+        match &mut self.inputs[index].state {
+            State::Open(file) => match file.advance() {
+                Ok(Some(at)) => return Some(at),
+                end => self.end(index, end.err()),
+            },
+            State::Ahead(coming) => loop {
+                if let Some((at, record)) = coming.records.next() {
+                    coming.current = Some(record);
+                    return Some(at);
+                }
+                if let Some((file, error)) = coming.end.take() {
+                    self.inputs[index].state = State::Open(file);
+                    self.end(index, error);
+                    break;
+                }
+                let Some(Chunk { records, bytes_read, end }) = self.ahead.as_mut().and_then(|ahead| ahead.next(index)) else {
+                    self.inputs[index].state = State::Ended;
+                    break;
+                };
+                **coming = Coming { current: None, records: records.into_iter(), bytes_read, end };
+            },
+            State::Closed | State::Ended => {}
         }
-        self.bytes_of_ended += file.bytes_read();
-        self.findings.merge(file.take_findings());
-        self.errors.extend(next.err());
-        self.inputs[index].state = State::Ended;
         None
+    }
+
+    /// Lets other threads parse a flow file from its second record on, if there are any.
+    fn go_ahead(&mut self, index: usize) {
+        let Some(threads) = self.splitting.as_ref().map(|splitting| splitting.threads.get()).filter(|threads| *threads > 1)
+        else {
+            return;
+        };
+        let state = &mut self.inputs[index].state;
+        if !matches!(state, State::Open(file) if file.is_flow_file() && file.frames() > 0) {
+            return;
+        }
+        let ahead = self.ahead.get_or_insert_with(|| {
+            let together = if self.means == Means::Sparing { FEW_TOGETHER } else { TOGETHER };
+            Ahead::new(threads - 1, together)
+        });
+        if let State::Open(file) = std::mem::replace(state, State::Ahead(Box::default())) {
+            ahead.begin(index, file);
+        }
+    }
+
+    /// Takes what an input has to say at its end.
+    fn end(&mut self, index: usize, error: Option<CaptureError>) {
+        if let State::Open(file) = &mut self.inputs[index].state {
+            self.bytes_of_ended += file.bytes_read();
+            self.findings.merge(file.take_findings());
+        }
+        self.errors.extend(error);
+        self.inputs[index].state = State::Ended;
     }
 
     /// The input whose frame is next; it stands there.
@@ -225,7 +293,7 @@ impl Merged {
         }
         loop {
             let Reverse((_, index)) = self.waiting.pop()?;
-            if let State::Open(_) = self.inputs[index].state {
+            if let State::Open(_) | State::Ahead(_) = self.inputs[index].state {
                 return Some(index);
             }
             // Its time was looked up before; now it is read. What follows in the queue was looked up as well, so the order holds.

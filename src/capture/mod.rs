@@ -8,6 +8,7 @@
 //! A file that is cut or damaged gives all whole frames before that place and a finding that says so; memory is bounded whatever
 //! a file claims.
 
+mod ahead;
 mod clock;
 mod compression;
 mod error;
