@@ -1,7 +1,7 @@
 //! Flow files whose lines are parsed ahead, by threads beside the one that takes their records.
 //!
 //! In: files at some place between two records. Out: each file's records in their order, some at a time. What is ahead is bounded: of
-//! each file no more than those.
+//! each file so many records, and none beyond its next checkpoint, for by then it is mostly another file's turn.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -35,7 +35,7 @@ pub(super) struct Ahead {
 #[derive(Debug)]
 struct Shared {
     /// Records of a file that are parsed at once.
-    together: usize,
+    most: usize,
     files: Mutex<Files>,
     changed: Condvar,
 }
@@ -46,6 +46,8 @@ struct Files {
     /// Those that wait to be parsed.
     queue: VecDeque<usize>,
     states: BTreeMap<usize, State>,
+    /// Threads that wait to be told of a change.
+    waiting: usize,
     is_over: bool,
 }
 
@@ -58,9 +60,9 @@ enum State {
 }
 
 impl Ahead {
-    /// So many threads, each of which parses so many records of a file at once.
-    pub(super) fn new(threads: usize, together: usize) -> Self {
-        let shared = Arc::new(Shared { together, files: Mutex::default(), changed: Condvar::new() });
+    /// So many threads, which parse so many records of a file at once, at most.
+    pub(super) fn new(threads: usize, most: usize) -> Self {
+        let shared = Arc::new(Shared { most, files: Mutex::default(), changed: Condvar::new() });
         let work = || {
             let shared = Arc::clone(&shared);
             // Without the thread it takes longer.
@@ -71,8 +73,7 @@ impl Ahead {
 
     /// Lets a file be parsed from where it is.
     pub(super) fn begin(&self, number: usize, file: Box<CaptureFile>) {
-        self.shared.lock().put(number, file);
-        self.shared.changed.notify_all();
+        self.shared.put(number, file);
     }
 
     /// The next records of a file that has begun; the last ones come with the file. After them there is nothing.
@@ -81,10 +82,9 @@ impl Ahead {
         loop {
             match files.states.remove(&number)? {
                 State::Done(chunk, file) => {
+                    drop(files);
                     if let Some(file) = file {
-                        files.put(number, file);
-                        drop(files);
-                        self.shared.changed.notify_all();
+                        self.shared.put(number, file);
                     }
                     return Some(chunk);
                 }
@@ -92,17 +92,25 @@ impl Ahead {
                 State::Waiting(file) => {
                     files.queue.retain(|waiting| *waiting != number);
                     drop(files);
-                    let (chunk, file) = parse(file, self.shared.together);
+                    let (chunk, file) = parse(file, self.shared.most);
                     if let Some(file) = file {
-                        self.begin(number, file);
+                        self.shared.put(number, file);
                     }
                     return Some(chunk);
                 }
                 State::Parsed => {
                     files.states.insert(number, State::Parsed);
+                    // Meanwhile another's are parsed here.
+                    if let Some((other, file)) = files.claim() {
+                        drop(files);
+                        files = self.shared.parse(other, file);
+                        continue;
+                    }
+                    files.waiting += 1;
                     let waited = self.shared.changed.wait_timeout(files, PATIENCE);
                     let (again, waited) = waited.unwrap_or_else(PoisonError::into_inner);
                     files = again;
+                    files.waiting -= 1;
                     if waited.timed_out()
                         && let Some(ended) = self.threads.iter().position(JoinHandle::is_finished)
                     {
@@ -129,12 +137,45 @@ impl Drop for Ahead {
     }
 }
 
-impl Files {
-    fn put(&mut self, number: usize, file: Box<CaptureFile>) {
-        self.states.insert(number, State::Waiting(file));
-        self.queue.push_back(number);
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets a file be parsed.
+    fn put(&self, number: usize, file: Box<CaptureFile>) {
+        let mut files = self.lock();
+        files.states.insert(number, State::Waiting(file));
+        files.queue.push_back(number);
+        files.tell(&self.changed);
+    }
+
+    /// Parses files until all is over.
+    fn work(&self) {
+        let mut files = self.lock();
+        while !files.is_over {
+            let Some((number, file)) = files.claim() else {
+                files.waiting += 1;
+                files = self.changed.wait(files).unwrap_or_else(PoisonError::into_inner);
+                files.waiting -= 1;
+                continue;
+            };
+            drop(files);
+            files = self.parse(number, file);
+        }
+    }
+
+    /// Parses the next records of a file, for whoever takes them.
+    fn parse(&self, number: usize, file: Box<CaptureFile>) -> MutexGuard<'_, Files> {
+        let (chunk, file) = parse(file, self.most);
+        let mut files = self.lock();
+        files.states.insert(number, State::Done(chunk, file));
+        files.tell(&self.changed);
+        files
+    }
+}
+
+impl Files {
     /// A file that waits to be parsed.
     fn claim(&mut self) -> Option<(usize, Box<CaptureFile>)> {
         let number = self.queue.pop_front()?;
@@ -143,36 +184,27 @@ impl Files {
             _ => None,
         }
     }
-}
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Files> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Parses files until all is over.
-    fn work(&self) {
-        let mut files = self.lock();
-        while !files.is_over {
-            let Some((number, file)) = files.claim() else {
-                files = self.changed.wait(files).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            drop(files);
-            let (chunk, file) = parse(file, self.together);
-            files = self.lock();
-            files.states.insert(number, State::Done(chunk, file));
-            self.changed.notify_all();
+    /// Tells those who wait that there is something new.
+    fn tell(&self, changed: &Condvar) {
+        if self.waiting > 0 {
+            changed.notify_all();
         }
     }
 }
 
-/// The next records of a file; the file too, if there may be more.
-fn parse(mut file: Box<CaptureFile>, together: usize) -> (Chunk, Option<Box<CaptureFile>>) {
-    let mut chunk = Chunk { records: Vec::with_capacity(together), ..Chunk::default() };
-    while chunk.records.len() < together {
+/// The next records of a file, so many at most; the file too, if there may be more.
+fn parse(mut file: Box<CaptureFile>, most: usize) -> (Chunk, Option<Box<CaptureFile>>) {
+    let mut chunk = Chunk::default();
+    while chunk.records.len() < most {
         match file.advance() {
-            Ok(Some(at)) => chunk.records.extend(file.take_record().map(|record| (at, record))),
+            Ok(Some(at)) => {
+                let is_checkpoint = chunk.records.last().is_some_and(|(last, _)| *last != at);
+                chunk.records.extend(file.take_record().map(|record| (at, record)));
+                if is_checkpoint {
+                    break;
+                }
+            }
             end => {
                 chunk.bytes_read = file.bytes_read();
                 chunk.end = Some((file, end.err()));

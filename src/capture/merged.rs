@@ -14,9 +14,9 @@ use crate::model::{Findings, Timestamp};
 /// all may have to be open at a time.
 const KEPT_OPEN: usize = 16;
 
-/// Records of a flow file that are parsed at once; where there are many files, all of which have some waiting.
-const TOGETHER: usize = 1024;
-const FEW_TOGETHER: usize = 64;
+/// Records of a flow file that are parsed ahead: where there are many files, all have some waiting.
+const FEW: usize = 512;
+const MANY: usize = 2048;
 
 /// The frames of many inputs, merged by time. Frames of one input keep their order; of frames at the same time, those of the
 /// earlier input come first. Of many files, each is open only from its first frame's time to its end, so captures that follow one
@@ -261,10 +261,8 @@ impl Merged {
         if !matches!(state, State::Open(file) if file.is_flow_file() && file.frames() > 0) {
             return;
         }
-        let ahead = self.ahead.get_or_insert_with(|| {
-            let together = if self.means == Means::Sparing { FEW_TOGETHER } else { TOGETHER };
-            Ahead::new(threads - 1, together)
-        });
+        let ahead =
+            self.ahead.get_or_insert_with(|| Ahead::new(threads - 1, if self.means == Means::Sparing { FEW } else { MANY }));
         if let State::Open(file) = std::mem::replace(state, State::Ahead(Box::default())) {
             ahead.begin(index, file);
         }

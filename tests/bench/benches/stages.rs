@@ -4,31 +4,40 @@
 #[expect(dead_code, reason = "no inventory is needed here")]
 mod traffic;
 
+use std::fs;
 use std::hint::black_box;
 use std::io::Cursor;
+use std::num::NonZeroUsize;
+use std::path::Path;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use netpol_gen::capture::{CaptureFile, Observed};
-use netpol_gen::decode::{DecodeOptions, Decoder, Packet};
+use netpol_gen::capture::{CaptureFile, Following, Input, Merged, Observed, Splitting};
+use netpol_gen::decode::{DecodeOptions, Decoder};
 use netpol_gen::flow::{Batch, FlowTable};
 use traffic::Kind;
 
 const PACKETS: u64 = 100_000;
 
-/// Hands every packet of a capture on.
-fn packets(capture: &[u8], mut take: impl FnMut(Packet)) {
-    let mut file = CaptureFile::from_reader("bench", Cursor::new(capture.to_vec())).expect("a capture");
-    let mut decoder = Decoder::new(DecodeOptions::default());
-    while let Some(Observed::Frame(frame)) = file.read_next().expect("frames") {
-        if let Some(packet) = decoder.decode(&frame) {
-            take(packet);
+/// Reads a file as `learn` does, in pieces, and hands their packets on.
+fn pieces(path: &Path, batch: &Batch, mut take: impl FnMut(&mut Batch)) {
+    let splitting = Splitting { threads: NonZeroUsize::MIN, decoder: Decoder::new(DecodeOptions::default()), batch: batch.clone() };
+    let mut merged = Merged::splitting(vec![Input::File(path.to_owned())], splitting);
+    while let Some(following) = merged.read_following() {
+        if let Following::Many(mut piece) = following {
+            take(&mut piece.batch);
+            merged.recycle(piece.batch);
         }
     }
 }
 
+/// All packets of a capture.
 fn filled(batch: &Batch, capture: &[u8]) -> Batch {
     let mut batch = batch.clone();
-    packets(capture, |packet| batch.push(packet));
+    let mut file = CaptureFile::from_reader("bench", Cursor::new(capture.to_vec())).expect("a capture");
+    let mut decoder = Decoder::new(DecodeOptions::default());
+    while let Some(Observed::Frame(frame)) = file.read_next().expect("frames") {
+        batch.take(&frame, &mut decoder);
+    }
     batch
 }
 
@@ -47,7 +56,14 @@ fn stages(criterion: &mut Criterion) {
             };
             bench.iter_batched(open, count, BatchSize::LargeInput);
         });
-        group.bench_function("read and decode", |bench| bench.iter(|| packets(&capture, |packet| drop(black_box(packet)))));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pcap"));
+        fs::write(&path, &capture).expect("room");
+        let batch = FlowTable::new(16).batch();
+        group.bench_function("read and decode", |bench| {
+            bench.iter(|| pieces(&path, &batch, |batch| {
+                    black_box(batch.len());
+                }));
+        });
         group.bench_function("table", |bench| {
             let begin = || {
                 let table = FlowTable::new(1_000_000);
