@@ -88,7 +88,7 @@ instructions: setup ## count the instructions that a packet costs (needs valgrin
 	python3 tests/bench/run.py --instructions
 
 stages: setup ## measure each stage from bytes to flows by itself (criterion)
-	CARGO_TARGET_DIR=target/stages $(CARGO) bench --manifest-path tests/bench/Cargo.toml
+	CARGO_TARGET_DIR=$(CURDIR)/target/stages $(CARGO) bench --manifest-path tests/bench/Cargo.toml
 
 clean: ## remove everything built
 	$(CARGO) clean

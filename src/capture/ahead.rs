@@ -1,7 +1,8 @@
 //! Flow files whose lines are parsed ahead, by threads beside the one that takes their records.
 //!
-//! In: files at some place between two records. Out: each file's records in their order, some at a time. What is ahead is bounded: of
-//! each file so many records, and none beyond its next checkpoint, for by then it is mostly another file's turn.
+//! In: files at some place between two records, none of them a pipe. Out: each file's records in their order, some at a time. What is
+//! ahead is bounded: of each file so many bytes of lines, and little beyond its next checkpoint, for by then it is mostly another
+//! file's turn.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,12 @@ use super::{CaptureError, CaptureFile};
 use crate::flow::Record;
 use crate::model::Timestamp;
 
+/// Bytes of lines that are parsed at once, of all files together and of each.
+const TOGETHER: usize = 64 << 20;
+const MOST: usize = 512 << 10;
+const LEAST: usize = 16 << 10;
+/// Records that are worth handing over at a checkpoint.
+const WORTH: usize = 256;
 /// How long a file is waited for before it is asked whether anybody reads it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -34,8 +41,8 @@ pub(super) struct Ahead {
 
 #[derive(Debug)]
 struct Shared {
-    /// Records of a file that are parsed at once.
-    most: usize,
+    /// Bytes of a file's lines that are parsed at once.
+    most: u64,
     files: Mutex<Files>,
     changed: Condvar,
 }
@@ -60,15 +67,16 @@ enum State {
 }
 
 impl Ahead {
-    /// So many threads, which parse so many records of a file at once, at most.
-    pub(super) fn new(threads: usize, most: usize) -> Self {
+    /// So many threads, for so many files at most.
+    pub(super) fn new(threads: usize, files: usize) -> Self {
+        let most = (TOGETHER / files.max(1)).clamp(LEAST, MOST) as u64;
         let shared = Arc::new(Shared { most, files: Mutex::default(), changed: Condvar::new() });
         let work = || {
             let shared = Arc::clone(&shared);
             // Without the thread it takes longer.
             std::thread::Builder::new().name("parse".into()).spawn(move || shared.work()).ok()
         };
-        Self { threads: (0..threads).filter_map(|_| work()).collect(), shared }
+        Self { threads: (0..threads.min(files)).filter_map(|_| work()).collect(), shared }
     }
 
     /// Lets a file be parsed from where it is.
@@ -193,15 +201,16 @@ impl Files {
     }
 }
 
-/// The next records of a file, so many at most; the file too, if there may be more.
-fn parse(mut file: Box<CaptureFile>, most: usize) -> (Chunk, Option<Box<CaptureFile>>) {
+/// The next records of a file, in so many bytes of lines or little more; the file too, if there may be more.
+fn parse(mut file: Box<CaptureFile>, most: u64) -> (Chunk, Option<Box<CaptureFile>>) {
     let mut chunk = Chunk::default();
-    while chunk.records.len() < most {
+    let end = file.offset() + most;
+    while file.offset() < end {
         match file.advance() {
             Ok(Some(at)) => {
                 let is_checkpoint = chunk.records.last().is_some_and(|(last, _)| *last != at);
                 chunk.records.extend(file.take_record().map(|record| (at, record)));
-                if is_checkpoint {
+                if is_checkpoint && chunk.records.len() >= WORTH {
                     break;
                 }
             }

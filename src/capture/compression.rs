@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use super::flows::Flows;
-
 /// The largest zstd window, as a power of two: what `zstd` itself decompresses without being told otherwise. `--long=31` is
 /// refused.
 const ZSTD_WINDOW_LOG: u32 = 27;
@@ -131,12 +129,10 @@ pub(super) fn decompress(
     let position = Position::default();
     let mut reader: Box<dyn Read + Send> = Box::new(Source { inner: reader, position: position.clone() });
     let mut compression = None;
-    let mut is_flow_file = false;
     for _ in 0..MAX_LAYERS {
         let mut head = Vec::with_capacity(4);
         reader.by_ref().take(4).read_to_end(&mut head).map_err(|error| (compression, error.into()))?;
         let recognised = Compression::recognise(&head);
-        is_flow_file = head.first_chunk().is_some_and(|head| Flows::is_magic(*head));
         let whole = io::Cursor::new(head).chain(reader);
         reader = match recognised {
             None => {
@@ -148,8 +144,7 @@ pub(super) fn decompress(
         };
         compression = compression.or(recognised);
     }
-    // Whoever parses the lines of a flow file ahead decompresses them too.
-    if means == Means::Ahead && compression.is_some() && !is_flow_file {
+    if means == Means::Ahead && compression.is_some() {
         reader = ahead(reader);
     }
     Ok(Decompressed { reader, compression, position })

@@ -337,9 +337,14 @@ impl CaptureFile {
         }))
     }
 
-    /// Whether it holds records, not frames.
+    /// Whether it holds records, not frames, and reading on never has to wait for whoever writes.
     pub(super) const fn is_flow_file(&self) -> bool {
-        matches!(self.format, Format::Flows(_))
+        matches!(self.format, Format::Flows(_)) && self.file.is_some()
+    }
+
+    /// How far it has been read, behind its compression.
+    pub(super) const fn offset(&self) -> u64 {
+        self.window.offset()
     }
 
     /// The record that the last [`advance`](Self::advance) came to, to be kept.

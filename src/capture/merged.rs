@@ -14,10 +14,6 @@ use crate::model::{Findings, Timestamp};
 /// all may have to be open at a time.
 const KEPT_OPEN: usize = 16;
 
-/// Records of a flow file that are parsed ahead: where there are many files, all have some waiting.
-const FEW: usize = 512;
-const MANY: usize = 2048;
-
 /// The frames of many inputs, merged by time. Frames of one input keep their order; of frames at the same time, those of the
 /// earlier input come first. Of many files, each is open only from its first frame's time to its end, so captures that follow one
 /// another need few descriptors.
@@ -251,18 +247,18 @@ impl Merged {
         None
     }
 
-    /// Lets other threads parse a flow file from its second record on, if there are any.
+    /// Lets other threads parse a flow file from its second record on, if there are other threads.
     fn go_ahead(&mut self, index: usize) {
         let Some(threads) = self.splitting.as_ref().map(|splitting| splitting.threads.get()).filter(|threads| *threads > 1)
         else {
             return;
         };
+        let files = self.inputs.len();
         let state = &mut self.inputs[index].state;
         if !matches!(state, State::Open(file) if file.is_flow_file() && file.frames() > 0) {
             return;
         }
-        let ahead =
-            self.ahead.get_or_insert_with(|| Ahead::new(threads - 1, if self.means == Means::Sparing { FEW } else { MANY }));
+        let ahead = self.ahead.get_or_insert_with(|| Ahead::new(threads - 1, files));
         if let State::Open(file) = std::mem::replace(state, State::Ahead(Box::default())) {
             ahead.begin(index, file);
         }

@@ -3,6 +3,9 @@
 
 /// Arrays of fewer bytes are not worth a call.
 const LARGE: usize = 4 << 20;
+/// Bytes of a usual page.
+#[cfg(target_os = "linux")]
+const PAGE: usize = 4096;
 
 /// Asks the processor to bring an element near, of one or two cache lines. Nothing else happens, also where there is no such
 /// element or the processor is none that can be asked.
@@ -36,12 +39,11 @@ pub(crate) fn expect_large<T>(array: &Vec<T>) {
         let length = array.capacity().saturating_mul(size_of::<T>());
         if length >= LARGE {
             // Whole pages, those of the allocation's own header and end too, so that its mapping stays one and can grow in place.
-            let page = rustix::param::page_size();
-            let before = array.as_ptr().addr() % page;
-            let length = (before + length).next_multiple_of(page);
+            let before = array.as_ptr().addr() % PAGE;
+            let length = (before + length).next_multiple_of(PAGE);
             let start = array.as_ptr().cast::<u8>().wrapping_sub(before);
             // SAFETY: MADV_HUGEPAGE (madvise(2)) changes neither the contents nor the protection of any page, whoever's it is, only
-            // the size of pages that are not there yet. A kernel that knows no such pages refuses, which does no harm.
+            // the size of pages that are not there yet. A kernel that knows no such pages, or none of 4 kB, refuses, which does no harm.
             let _ = unsafe { madvise(start.cast_mut().cast(), length, Advice::LinuxHugepage) };
         }
     }

@@ -31,9 +31,7 @@ const JOURNAL: &str = "journal.json";
 /// In it: held by the run that writes.
 const LOCK: &str = "lock";
 
-/// So many files are open before they are flushed,
-const OPEN: usize = 64;
-/// and so many are flushed at a time: it is waiting for the disk, which does many at once as quickly as one.
+/// So many files are flushed at a time: it is waiting for the disk, which does many at once as quickly as one.
 const FLUSHED: usize = 8;
 
 /// What happens to one file.
@@ -111,7 +109,7 @@ impl Transaction {
         };
         let file = prepare().map_err(unwritable(&target))?;
         self.written.push((file, target));
-        if self.written.len() >= OPEN {
+        if self.written.len() >= FLUSHED {
             self.flush()?;
         }
         self.keep(path, true)
@@ -128,8 +126,8 @@ impl Transaction {
         std::thread::scope(|scope| {
             let mut others = Vec::new();
             let mut flushed = Ok(());
-            for some in written.chunks(written.len().div_ceil(FLUSHED).max(1)) {
-                let flush = || some.iter().try_for_each(|(file, target)| file.sync_all().map_err(unwritable(target)));
+            for (file, target) in &written {
+                let flush = || file.sync_all().map_err(unwritable(target));
                 match std::thread::Builder::new().spawn_scoped(scope, flush) {
                     Ok(other) => others.push(other),
                     // Without threads it takes longer.
