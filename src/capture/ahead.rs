@@ -224,3 +224,54 @@ fn parse(mut file: Box<CaptureFile>, most: u64) -> (Chunk, Option<Box<CaptureFil
     chunk.bytes_read = file.bytes_read();
     (chunk, Some(file))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::capture::Input;
+
+    const HEADER: &str =
+        r#"{"header":{"version":1,"tool":"t","host":"h","interfaces":[],"filter":"","at":"2026-11-21T00:00:00Z"}}"#;
+
+    fn finding(length: usize) -> String {
+        format!(r#"{{"finding":{{"code":"c","subject":"s","message":"{}","count":1}}}}"#, "x".repeat(length))
+    }
+
+    fn open(lines: &[String]) -> Box<CaptureFile> {
+        let directory = tempfile::tempdir().expect("room");
+        let path = directory.path().join("flows");
+        fs::write(&path, lines.join("\n") + "\n").expect("room");
+        Box::new(CaptureFile::open(&Input::File(path)).expect("a flow file"))
+    }
+
+    #[test]
+    fn long_lines_come_one_after_the_other() {
+        let lines: Vec<String> = std::iter::once(HEADER.into()).chain((0..100).map(|_| finding(100_000))).collect();
+        let (chunk, file) = parse(open(&lines), 300_000);
+        assert_eq!(chunk.records.len(), 4, "the header, and lines up to the bound");
+        let (chunk, _) = parse(file.expect("more"), 1);
+        assert_eq!(chunk.records.len(), 1, "there is always one");
+    }
+
+    #[test]
+    fn a_checkpoint_is_where_another_file_may_come() {
+        let checkpoint = r#"{"checkpoint":{"at":"2026-11-21T00:00:10Z"}}"#.to_owned();
+        let short = (0..300).map(|_| finding(1));
+        let lines: Vec<String> = std::iter::once(HEADER.into()).chain(short.clone()).chain([checkpoint]).chain(short).collect();
+        let (chunk, file) = parse(open(&lines), 1 << 20);
+        assert_eq!(chunk.records.len(), 302, "the header, the findings and the checkpoint");
+        let (chunk, file) = parse(file.expect("more"), 1 << 20);
+        assert_eq!((chunk.records.len(), file.is_none(), chunk.end.is_some()), (300, true, true));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_pipe() {
+        let lines = format!("{HEADER}\n{}\n", finding(1));
+        let pipe = CaptureFile::from_reader("-", Cursor::new(lines)).expect("a flow file");
+        assert!(!pipe.can_be_parsed_ahead(), "what is parsed ahead must be there");
+        assert!(open(&[HEADER.into()]).can_be_parsed_ahead());
+    }
+}

@@ -338,7 +338,7 @@ impl CaptureFile {
     }
 
     /// Whether it holds records, not frames, and reading on never has to wait for whoever writes.
-    pub(super) const fn is_flow_file(&self) -> bool {
+    pub(super) const fn can_be_parsed_ahead(&self) -> bool {
         matches!(self.format, Format::Flows(_)) && self.file.is_some()
     }
 

@@ -255,7 +255,7 @@ impl Merged {
         };
         let files = self.inputs.len();
         let state = &mut self.inputs[index].state;
-        if !matches!(state, State::Open(file) if file.is_flow_file() && file.frames() > 0) {
+        if !matches!(state, State::Open(file) if file.can_be_parsed_ahead() && file.frames() > 0) {
             return;
         }
         let ahead = self.ahead.get_or_insert_with(|| Ahead::new(threads - 1, files));
