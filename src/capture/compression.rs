@@ -158,8 +158,8 @@ fn unzstd<R: Read>(reader: R, means: Means) -> io::Result<zstd::stream::read::De
     Ok(decoder)
 }
 
-/// Bytes that go from thread to thread at once, and how often: what is ready waits in the caches.
-const AHEAD: usize = 128 * 1024;
+/// Bytes that go from thread to thread at once, and how often: enough that waking a thread for them does not count.
+const AHEAD: usize = 512 * 1024;
 const AHEAD_COUNT: usize = 3;
 
 /// What another thread has read.

@@ -57,10 +57,10 @@ class Run:
         self.memory: list[int] = []
 
     def once(self) -> None:
-        if self.directory:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        # Each time another directory: ext4 looks long for room where files have just been removed.
+        output = ["--output", self.directory / str(time.monotonic_ns())] if self.directory else []
         begin = time.monotonic()
-        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([*self.command, *output], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         limit = threading.Timer(LIMIT, process.kill)
         limit.start()
         _, status, usage = os.wait4(process.pid, 0)
@@ -81,9 +81,8 @@ class Run:
 
 
 def learn(chosen: argparse.Namespace, path: Path, packets: int, threads: int) -> Run:
-    output = FILES / "policies"
-    command = [chosen.program, "learn", "--threads", threads, "--read", path, "--inventory", FILES / "cluster.json", "--output", output]
-    return Run(f"netpol-gen learn --threads {threads}", packets, command, output)
+    command = [chosen.program, "learn", "--threads", threads, "--read", path, "--inventory", FILES / "cluster.json"]
+    return Run(f"netpol-gen learn --threads {threads}", packets, command, FILES / "policies")
 
 
 def groups(chosen: argparse.Namespace) -> list[tuple[str, list[Run]]]:
@@ -175,7 +174,8 @@ def instructions(chosen: argparse.Namespace) -> str:
         for packets in (500_000, 1_000_000):
             path, counts = make(chosen.traffic, kind, packets, kind), FILES / "callgrind.out"
             tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}"]
-            subprocess.run([*tool, *learn(chosen, path, packets, 1).command, "--force"], check=True, capture_output=True)
+            command = [*tool, *learn(chosen, path, packets, 1).command, "--output", FILES / "policies" / path.stem]
+            subprocess.run(command, check=True, capture_output=True)
             totals = [line for line in counts.read_text().splitlines() if line.startswith(("summary:", "totals:"))]
             counted.append(int(totals[-1].split()[1]))
         lines.append(f"| {kind} | {(counted[1] - counted[0]) / 500_000:.0f} |")
@@ -187,7 +187,8 @@ def main() -> int:
     if chosen.missing:
         print(" ".join(package for name, package in PACKAGES.items() if not shutil.which(name)))
         return 0
-    FILES.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(FILES / "policies", ignore_errors=True)
+    (FILES / "policies").mkdir(parents=True)
     subprocess.run([chosen.traffic, "inventory", FILES / "cluster.json"], check=True)
     text = instructions(chosen) if chosen.instructions else measure(chosen)
     (FILES / ("INSTRUCTIONS.md" if chosen.instructions else "RESULTS.md")).write_text(text + "\n")
