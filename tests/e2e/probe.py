@@ -8,9 +8,12 @@ UDP is asked a DNS question, as UDP without a question tells nothing.
 
 import asyncio
 import ipaddress
+import itertools
 import json
 import socket
 import sys
+import time
+from collections.abc import Iterator
 
 SECONDS = 3.0
 UNREACHABLE, REJECTIONS = 3, {3, 9, 10, 13}  # ICMP type; codes: port unreachable, administratively prohibited
@@ -41,8 +44,18 @@ async def tcp(address: str, port: int) -> str:
     return "open"
 
 
+def fresh_ports() -> Iterator[int]:
+    """Source ports that no probe of the last minutes had. Of two ports that asked and were answered conntrack knows for two minutes
+    (`nf_conntrack_udp_timeout_stream`), and lets them go on whatever the policies say by then."""
+    return itertools.count(1024 + int(time.time() * 2) % 1000 * 30)
+
+
+FRESH_PORTS = fresh_ports()
+
+
 async def udp(address: str, port: int) -> str:
-    transport, asking = await asyncio.get_running_loop().create_datagram_endpoint(Asking, remote_addr=(address, port))
+    transport, asking = await asyncio.get_running_loop().create_datagram_endpoint(
+        Asking, local_addr=("0.0.0.0", next(FRESH_PORTS)), remote_addr=(address, port))
     try:
         return await asking.outcome
     finally:
