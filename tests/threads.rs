@@ -15,11 +15,11 @@ use std::process::Command;
 use netpol_gen::capture::{CaptureError, Following, Input, Merged, Observed, Splitting};
 use netpol_gen::decode::{DecodeOptions, Decoder, Tally};
 use netpol_gen::flow::{FlowTable, Record};
-use netpol_gen::model::{Code, Flow};
+use netpol_gen::model::{Code, Flow, Timestamp};
 use traffic::Kind;
 
-/// What reading gives: flows, counts, findings with their counts, errors.
-type Read = (Vec<Flow>, Tally, Vec<(Code, String, String, u64)>, Vec<String>);
+/// What reading gives: flows, counts, findings with their counts, errors, and the times of all frames in the order in which they came.
+type Read = (Vec<Flow>, Tally, Vec<(Code, String, String, u64)>, Vec<String>, Vec<Timestamp>);
 
 /// Reads inputs to their end; how many frames came in pieces. `meanwhile` is called after each step.
 fn read(inputs: &[PathBuf], threads: Option<usize>, mut meanwhile: impl FnMut(u64)) -> (Read, u64) {
@@ -31,10 +31,11 @@ fn read(inputs: &[PathBuf], threads: Option<usize>, mut meanwhile: impl FnMut(u6
         Some(threads) => Merged::splitting(inputs, Splitting { threads, decoder: decoder.clone(), batch: table.batch() }),
         None => Merged::new(inputs),
     };
-    let (mut tally, mut in_pieces) = (Tally::default(), 0);
+    let (mut tally, mut in_pieces, mut times, mut one_by_one) = (Tally::default(), 0, Vec::new(), table.batch());
     while let Some(following) = if threads.is_some() { merged.read_following() } else { merged.read_next().map(Following::One) } {
         match following {
             Following::One(Observed::Frame(frame)) => {
+                times.push(frame.at);
                 if let Some(packet) = decoder.decode(&frame) {
                     table.observe(&packet);
                 }
@@ -43,7 +44,11 @@ fn read(inputs: &[PathBuf], threads: Option<usize>, mut meanwhile: impl FnMut(u6
             Following::Many(mut piece) => {
                 in_pieces += piece.tally.frames;
                 tally.merge(&piece.tally);
-                table.observe_all(&mut piece.batch);
+                while let Some(at) = piece.batch.next_at() {
+                    times.push(at);
+                    piece.batch.hand_on(&mut one_by_one, |_| false);
+                }
+                table.observe_all(&mut one_by_one);
                 merged.recycle(piece.batch);
             }
         }
@@ -56,7 +61,7 @@ fn read(inputs: &[PathBuf], threads: Option<usize>, mut meanwhile: impl FnMut(u6
     let findings = merged.take_findings().sorted().into_iter();
     let findings = findings.map(|finding| (finding.code, finding.subject, finding.message, finding.count)).collect();
     let errors = merged.take_errors().iter().map(CaptureError::to_string).collect();
-    ((flows, tally, findings, errors), in_pieces)
+    ((flows, tally, findings, errors, times), in_pieces)
 }
 
 fn capture(kind: Kind, packets: u64, is_pcapng: bool) -> Vec<u8> {
@@ -153,6 +158,7 @@ fn pieces_add_up_to_the_whole() {
             assert_eq!(found.1, expected.1, "{what}, {threads} threads: frames");
             assert_eq!((&found.2, &found.3), (&expected.2, &expected.3), "{what}, {threads} threads: findings");
             assert!(found.0 == expected.0, "{what}, {threads} threads: flows");
+            assert!(found.4 == expected.4, "{what}, {threads} threads: times");
             assert_eq!(in_pieces > 0, is_split, "{what}: {in_pieces} frames in pieces");
         }
     }
@@ -163,23 +169,75 @@ fn several_files_are_merged_as_ever() {
     let directory = tempfile::tempdir().unwrap();
     let mixed = capture(Kind::Mixed, 40_000, false);
     let bounds = records(&mixed);
-    let slice = |name: &str, records: &mut dyn Iterator<Item = usize>| {
+    let slice = |name: &str, numbers: &mut dyn Iterator<Item = usize>| {
         let mut bytes = mixed[..24].to_vec();
-        records.for_each(|number| bytes.extend_from_slice(&mixed[bounds[number].0..bounds[number].1]));
+        numbers.for_each(|number| bytes.extend_from_slice(&mixed[bounds[number].0..bounds[number].1]));
         let path = directory.path().join(name);
         fs::write(&path, bytes).unwrap();
         path
     };
-    let rows = [
-        ("one after the other", vec![slice("a", &mut (0..20_000)), slice("b", &mut (20_000..40_000))]),
-        ("interleaved", vec![slice("c", &mut (0..40_000).step_by(2)), slice("d", &mut (1..40_000).step_by(2))]),
-        ("overlapping at the end", vec![slice("e", &mut (0..22_000)), slice("f", &mut (18_000..40_000))]),
+    let changed = |of: &Path, name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = fs::read(of).unwrap();
+        change(&mut bytes);
+        let path = directory.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let alternating = [slice("c", &mut (0..40_000).step_by(2)), slice("d", &mut (1..40_000).step_by(2))];
+    let compressed = alternating.each_ref().map(|path| {
+        let name = format!("{}.zst", path.file_name().unwrap().display());
+        changed(path, &name, &|bytes| *bytes = zstd::encode_all(&bytes[..], 1).unwrap())
+    });
+    let nodes: Vec<PathBuf> =
+        (0..20).map(|node| slice(&format!("node-{node:02}"), &mut (node..40_000).step_by(20))).collect();
+    let cut = changed(&alternating[0], "cut", &|bytes| bytes.truncate(bytes.len() / 2 + 5));
+    // A time of its own in a frame of one file, a year and more away; and from another frame on a clock that was set.
+    let year = |bytes: &mut Vec<u8>, at: usize| {
+        let seconds = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) - 50_000_000;
+        bytes[at..at + 4].copy_from_slice(&seconds.to_le_bytes());
+    };
+    let stray = changed(&alternating[0], "stray", &|bytes| {
+        let at = records(bytes)[9000].0;
+        year(bytes, at);
+    });
+    let set = changed(&alternating[1], "set", &|bytes| {
+        records(bytes).into_iter().skip(9000).for_each(|(at, _)| year(bytes, at));
+    });
+    let backwards = changed(&alternating[1], "backwards", &|bytes| {
+        for (at, _) in records(bytes).into_iter().step_by(7) {
+            let seconds = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) - 3;
+            bytes[at..at + 4].copy_from_slice(&seconds.to_le_bytes());
+        }
+    });
+    let now_and_then = (0..40_000).filter(|number| number % 5000 == 0);
+    let rows: [(&str, Vec<PathBuf>, bool); 11] = [
+        ("one after the other", vec![slice("a", &mut (0..20_000)), slice("b", &mut (20_000..40_000))], true),
+        ("alternating", alternating.to_vec(), true),
+        ("alternating, compressed", compressed.to_vec(), true),
+        ("overlapping at the end", vec![slice("e", &mut (0..22_000)), slice("f", &mut (18_000..40_000))], true),
+        (
+            "one within the other",
+            vec![slice("g", &mut now_and_then.clone()), slice("h", &mut (0..40_000).filter(|number| number % 5000 != 0))],
+            true,
+        ),
+        ("many", nodes.clone(), true),
+        ("one of them cut", vec![cut.clone(), alternating[1].clone()], false),
+        ("a stray time", vec![stray.clone(), alternating[1].clone()], false),
+        ("a clock that was set", vec![alternating[0].clone(), set.clone()], false),
+        ("out of order", vec![alternating[0].clone(), backwards.clone()], false),
+        ("many, some of them odd", [&nodes[..], &[cut, stray, set, backwards]].concat(), false),
     ];
     let (whole, _) = read(&[slice("whole", &mut (0..40_000))], None, |_| {});
-    for (what, files) in rows {
+    for (what, files, is_whole) in rows {
+        let (expected, _) = read(&files, None, |_| {});
+        assert!(!is_whole || expected.0 == whole.0, "{what}: frame by frame");
         for threads in [1, 2, 3] {
-            let (found, _) = read(&files, Some(threads), |_| {});
-            assert!(found.0 == whole.0, "{what}, {threads} threads");
+            let (found, in_pieces) = read(&files, Some(threads), |_| {});
+            assert!(found.4 == expected.4, "{what}, {threads} threads: times");
+            assert!(found.0 == expected.0, "{what}, {threads} threads: flows");
+            assert_eq!(found.1, expected.1, "{what}, {threads} threads: frames");
+            assert_eq!((&found.2, &found.3), (&expected.2, &expected.3), "{what}, {threads} threads: findings");
+            assert!(in_pieces * 2 > found.1.frames, "{what}, {threads} threads: {in_pieces} frames in pieces");
         }
     }
 }
@@ -286,7 +344,7 @@ fn a_file_that_shrinks_is_a_file_that_is_cut() {
         fs::write(&path, &mixed).unwrap();
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         let to = records(&mixed)[20_000].0 as u64 + 7;
-        let ((_, tally, findings, errors), _) = read(std::slice::from_ref(&path), Some(threads), |frames| {
+        let ((_, tally, findings, errors, _), _) = read(std::slice::from_ref(&path), Some(threads), |frames| {
             if frames > 5000 {
                 file.set_len(to).unwrap();
             }

@@ -1,19 +1,21 @@
-//! Flow files whose lines are parsed ahead, by threads beside the one that takes their records.
+//! Files that are read ahead side by side, by threads beside the one that merges them.
 //!
-//! In: files at some place between two records, none of them a pipe. Out: each file's records in their order, some at a time. What is
-//! ahead is bounded: of each file so many bytes of lines, and little beyond its next checkpoint, for by then it is mostly another
-//! file's turn.
+//! In: files at some place between two frames or records, none of them a pipe. Out: what each of them holds in its order, some at a
+//! time: records parsed, frames decoded. What is ahead is bounded: of each file so many bytes, and of a flow file little beyond its
+//! next checkpoint, for by then it is mostly another file's turn.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::split::Splitting;
 use super::{CaptureError, CaptureFile};
-use crate::flow::Record;
+use crate::decode::Tally;
+use crate::flow::{Batch, Record};
 use crate::model::Timestamp;
 
-/// Bytes of lines that are parsed at once, of all files together and of each.
+/// Bytes that are read at once, of all files together and of each; of what is compressed, behind its compression.
 const TOGETHER: usize = 64 << 20;
 const MOST: usize = 512 << 10;
 const LEAST: usize = 16 << 10;
@@ -22,17 +24,35 @@ const WORTH: usize = 256;
 /// How long a file is waited for before it is asked whether anybody reads it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Records of one file, with their times.
-#[derive(Debug, Default)]
+/// Some of what one file holds.
+#[derive(Debug)]
 pub(super) struct Chunk {
-    pub(super) records: Vec<(Timestamp, Record)>,
+    pub(super) content: Content,
     /// Bytes taken from the file so far.
     pub(super) bytes_read: u64,
-    /// The file, when there is nothing more in it, and why it could not be read on.
-    pub(super) end: Option<(Box<CaptureFile>, Option<CaptureError>)>,
+    pub(super) rest: Rest,
 }
 
-/// The threads, and the files they parse.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Of a flow file, with their times.
+    Records(Vec<(Timestamp, Record)>),
+    /// Of a capture of packets, with what the decoder made of them.
+    Frames(Batch, Tally),
+}
+
+/// What follows a [`Chunk`].
+#[derive(Debug)]
+pub(super) enum Rest {
+    /// More, which is being read.
+    Ahead,
+    /// Perhaps more: the file stands behind the chunk.
+    Here(Box<CaptureFile>),
+    /// Nothing; and why the file could not be read on.
+    End(Box<CaptureFile>, Option<CaptureError>),
+}
+
+/// The threads, and the files they read.
 #[derive(Debug)]
 pub(super) struct Ahead {
     shared: Arc<Shared>,
@@ -41,8 +61,9 @@ pub(super) struct Ahead {
 
 #[derive(Debug)]
 struct Shared {
-    /// Bytes of a file's lines that are parsed at once.
+    /// Bytes of a file that are read at once.
     most: u64,
+    splitting: Splitting,
     files: Mutex<Files>,
     changed: Condvar,
 }
@@ -50,9 +71,11 @@ struct Shared {
 /// The files by their numbers.
 #[derive(Debug, Default)]
 struct Files {
-    /// Those that wait to be parsed.
+    /// Those that wait to be read.
     queue: VecDeque<usize>,
     states: BTreeMap<usize, State>,
+    /// What can be filled again.
+    spare: Vec<Batch>,
     /// Threads that wait to be told of a change.
     waiting: usize,
     is_over: bool,
@@ -62,56 +85,63 @@ struct Files {
 enum State {
     Waiting(Box<CaptureFile>),
     /// A thread has it.
-    Parsed,
-    Done(Chunk, Option<Box<CaptureFile>>),
+    Read,
+    Done(Chunk),
 }
 
 impl Ahead {
-    /// So many threads, for so many files at most.
-    pub(super) fn new(threads: usize, files: usize) -> Self {
+    /// The threads beside the one that calls this, for so many files at most.
+    pub(super) fn new(splitting: Splitting, files: usize) -> Self {
         let most = (TOGETHER / files.max(1)).clamp(LEAST, MOST) as u64;
-        let shared = Arc::new(Shared { most, files: Mutex::default(), changed: Condvar::new() });
+        let threads = (splitting.threads.get() - 1).min(files);
+        let shared = Arc::new(Shared { most, splitting, files: Mutex::default(), changed: Condvar::new() });
         let work = || {
             let shared = Arc::clone(&shared);
             // Without the thread it takes longer.
-            std::thread::Builder::new().name("parse".into()).spawn(move || shared.work()).ok()
+            std::thread::Builder::new().name("ahead".into()).spawn(move || shared.work()).ok()
         };
-        Self { threads: (0..threads.min(files)).filter_map(|_| work()).collect(), shared }
+        Self { threads: (0..threads).filter_map(|_| work()).collect(), shared }
     }
 
-    /// Lets a file be parsed from where it is.
+    /// Lets a file be read from where it is.
     pub(super) fn begin(&self, number: usize, file: Box<CaptureFile>) {
         self.shared.put(number, file);
     }
 
-    /// The next records of a file that has begun; the last ones come with the file. After them there is nothing.
-    pub(super) fn next(&mut self, number: usize) -> Option<Chunk> {
+    /// What comes next of a file that has begun, if there is anything. Where it `goes_on`, what follows is read meanwhile; otherwise
+    /// the file comes back.
+    pub(super) fn next(&mut self, number: usize, goes_on: bool) -> Option<Chunk> {
+        let Chunk { content, bytes_read, rest } = self.take(number)?;
+        let rest = match rest {
+            Rest::Here(file) if goes_on => {
+                self.shared.put(number, file);
+                Rest::Ahead
+            }
+            rest => rest,
+        };
+        Some(Chunk { content, bytes_read, rest })
+    }
+
+    /// Takes back what can be filled again.
+    pub(super) fn recycle(&self, batch: Batch) {
+        self.shared.lock().spare.push(batch);
+    }
+
+    fn take(&mut self, number: usize) -> Option<Chunk> {
         let mut files = self.shared.lock();
         loop {
             match files.states.remove(&number)? {
-                State::Done(chunk, file) => {
-                    drop(files);
-                    if let Some(file) = file {
-                        self.shared.put(number, file);
-                    }
-                    return Some(chunk);
-                }
+                State::Done(chunk) => return Some(chunk),
                 // Nobody has come to it yet.
                 State::Waiting(file) => {
                     files.queue.retain(|waiting| *waiting != number);
-                    drop(files);
-                    let (chunk, file) = parse(file, self.shared.most);
-                    if let Some(file) = file {
-                        self.shared.put(number, file);
-                    }
-                    return Some(chunk);
+                    return Some(self.shared.read(files, file));
                 }
-                State::Parsed => {
-                    files.states.insert(number, State::Parsed);
-                    // Meanwhile another's are parsed here.
+                State::Read => {
+                    files.states.insert(number, State::Read);
+                    // Meanwhile another's are read here.
                     if let Some((other, file)) = files.claim() {
-                        drop(files);
-                        files = self.shared.parse(other, file);
+                        files = self.shared.read_for(files, other, file);
                         continue;
                     }
                     files.waiting += 1;
@@ -150,7 +180,7 @@ impl Shared {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a file be parsed.
+    /// Lets a file be read.
     fn put(&self, number: usize, file: Box<CaptureFile>) {
         let mut files = self.lock();
         files.states.insert(number, State::Waiting(file));
@@ -158,7 +188,7 @@ impl Shared {
         files.tell(&self.changed);
     }
 
-    /// Parses files until all is over.
+    /// Reads files until all is over.
     fn work(&self) {
         let mut files = self.lock();
         while !files.is_over {
@@ -168,26 +198,36 @@ impl Shared {
                 files.waiting -= 1;
                 continue;
             };
-            drop(files);
-            files = self.parse(number, file);
+            files = self.read_for(files, number, file);
         }
     }
 
-    /// Parses the next records of a file, for whoever takes them.
-    fn parse(&self, number: usize, file: Box<CaptureFile>) -> MutexGuard<'_, Files> {
-        let (chunk, file) = parse(file, self.most);
+    /// Reads on in a file, for whoever takes what comes.
+    fn read_for<'a>(&'a self, files: MutexGuard<'_, Files>, number: usize, file: Box<CaptureFile>) -> MutexGuard<'a, Files> {
+        let chunk = self.read(files, file);
         let mut files = self.lock();
-        files.states.insert(number, State::Done(chunk, file));
+        files.states.insert(number, State::Done(chunk));
         files.tell(&self.changed);
         files
+    }
+
+    /// Reads on in a file, while others may do so in theirs.
+    fn read(&self, mut files: MutexGuard<'_, Files>, file: Box<CaptureFile>) -> Chunk {
+        if file.holds_records() {
+            drop(files);
+            return parse(file, self.most);
+        }
+        let batch = files.spare.pop();
+        drop(files);
+        decode(file, self.most, &self.splitting, batch.unwrap_or_else(|| self.splitting.batch.clone()))
     }
 }
 
 impl Files {
-    /// A file that waits to be parsed.
+    /// A file that waits to be read.
     fn claim(&mut self) -> Option<(usize, Box<CaptureFile>)> {
         let number = self.queue.pop_front()?;
-        match self.states.insert(number, State::Parsed) {
+        match self.states.insert(number, State::Read) {
             Some(State::Waiting(file)) => Some((number, file)),
             _ => None,
         }
@@ -201,28 +241,37 @@ impl Files {
     }
 }
 
-/// The next records of a file, in so many bytes of lines or little more; the file too, if there may be more.
-fn parse(mut file: Box<CaptureFile>, most: u64) -> (Chunk, Option<Box<CaptureFile>>) {
-    let mut chunk = Chunk::default();
+/// The next records of a file, in so many bytes of lines or little more.
+fn parse(mut file: Box<CaptureFile>, most: u64) -> Chunk {
+    let mut records: Vec<(Timestamp, Record)> = Vec::new();
     let end = file.offset() + most;
     while file.offset() < end {
         match file.advance() {
             Ok(Some(at)) => {
-                let is_checkpoint = chunk.records.last().is_some_and(|(last, _)| *last != at);
-                chunk.records.extend(file.take_record().map(|record| (at, record)));
-                if is_checkpoint && chunk.records.len() >= WORTH {
+                let is_checkpoint = records.last().is_some_and(|(last, _)| *last != at);
+                records.extend(file.take_record().map(|record| (at, record)));
+                if is_checkpoint && records.len() >= WORTH {
                     break;
                 }
             }
-            end => {
-                chunk.bytes_read = file.bytes_read();
-                chunk.end = Some((file, end.err()));
-                return (chunk, None);
-            }
+            end => return Chunk { content: Content::Records(records), bytes_read: file.bytes_read(), rest: Rest::End(file, end.err()) },
         }
     }
-    chunk.bytes_read = file.bytes_read();
-    (chunk, Some(file))
+    Chunk { content: Content::Records(records), bytes_read: file.bytes_read(), rest: Rest::Here(file) }
+}
+
+/// The next frames of a file, in so many bytes or little more.
+fn decode(mut file: Box<CaptureFile>, most: u64, splitting: &Splitting, mut batch: Batch) -> Chunk {
+    batch.clear();
+    let mut decoder = splitting.decoder.clone();
+    let end = file.offset() + most;
+    while file.offset() < end {
+        if let Err(end) = file.decode_on(&mut batch, &mut decoder) {
+            let content = Content::Frames(batch, decoder.into_tally());
+            return Chunk { content, bytes_read: file.bytes_read(), rest: Rest::End(file, end) };
+        }
+    }
+    Chunk { content: Content::Frames(batch, decoder.into_tally()), bytes_read: file.bytes_read(), rest: Rest::Here(file) }
 }
 
 #[cfg(test)]
@@ -247,13 +296,26 @@ mod tests {
         Box::new(CaptureFile::open(&Input::File(path)).expect("a flow file"))
     }
 
+    fn records(chunk: &Chunk) -> usize {
+        match &chunk.content {
+            Content::Records(records) => records.len(),
+            Content::Frames(..) => panic!("a flow file has no frames"),
+        }
+    }
+
+    fn rest(chunk: Chunk) -> Box<CaptureFile> {
+        match chunk.rest {
+            Rest::Here(file) => file,
+            rest => panic!("there is more: {rest:?}"),
+        }
+    }
+
     #[test]
     fn long_lines_come_one_after_the_other() {
         let lines: Vec<String> = std::iter::once(HEADER.into()).chain((0..100).map(|_| finding(100_000))).collect();
-        let (chunk, file) = parse(open(&lines), 300_000);
-        assert_eq!(chunk.records.len(), 4, "the header, and lines up to the bound");
-        let (chunk, _) = parse(file.expect("more"), 1);
-        assert_eq!(chunk.records.len(), 1, "there is always one");
+        let chunk = parse(open(&lines), 300_000);
+        assert_eq!(records(&chunk), 4, "the header, and lines up to the bound");
+        assert_eq!(records(&parse(rest(chunk), 1)), 1, "there is always one");
     }
 
     #[test]
@@ -261,17 +323,21 @@ mod tests {
         let checkpoint = r#"{"checkpoint":{"at":"2026-11-21T00:00:10Z"}}"#.to_owned();
         let short = (0..300).map(|_| finding(1));
         let lines: Vec<String> = std::iter::once(HEADER.into()).chain(short.clone()).chain([checkpoint]).chain(short).collect();
-        let (chunk, file) = parse(open(&lines), 1 << 20);
-        assert_eq!(chunk.records.len(), 302, "the header, the findings and the checkpoint");
-        let (chunk, file) = parse(file.expect("more"), 1 << 20);
-        assert_eq!((chunk.records.len(), file.is_none(), chunk.end.is_some()), (300, true, true));
+        let chunk = parse(open(&lines), 1 << 20);
+        assert_eq!(records(&chunk), 302, "the header, the findings and the checkpoint");
+        let chunk = parse(rest(chunk), 1 << 20);
+        assert_eq!(records(&chunk), 300);
+        assert!(matches!(chunk.rest, Rest::End(_, None)), "{:?}", chunk.rest);
     }
 
     #[test]
     fn nobody_waits_for_a_pipe() {
         let lines = format!("{HEADER}\n{}\n", finding(1));
-        let pipe = CaptureFile::from_reader("-", Cursor::new(lines)).expect("a flow file");
-        assert!(!pipe.can_be_parsed_ahead(), "what is parsed ahead must be there");
-        assert!(open(&[HEADER.into()]).can_be_parsed_ahead());
+        let mut pipe = CaptureFile::from_reader("-", Cursor::new(lines)).expect("a flow file");
+        let mut file = open(&[HEADER.into()]);
+        for (capture, expected) in [(&mut pipe, false), (&mut *file, true)] {
+            capture.advance().expect("a header");
+            assert_eq!(capture.can_go_ahead(), expected, "what is read ahead must be there");
+        }
     }
 }

@@ -12,10 +12,10 @@ use super::flows::{Flows, NoHeader};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::record::{Next, Record};
-use super::split::{FileAt, Piece, Records, Split, Splitting};
+use super::split::{FileAt, Piece, Records, Split, Splitting, Times, take_usual};
 use super::window::Window;
 use super::{CaptureError, Input};
-use crate::decode::{Frame, LinkType};
+use crate::decode::{Decoder, Frame, LinkType};
 use crate::flow::{self, Batch};
 use crate::model::{Code, Findings, Timestamp};
 
@@ -23,6 +23,15 @@ use crate::model::{Code, Findings, Timestamp};
 const AT_ONCE: usize = 16 * 1024;
 /// Nanoseconds until another file's next frame that are worth taking what comes before it together.
 const WORTH_A_PIECE: i64 = 1_000_000;
+
+/// What comes of moving over many frames at once.
+pub(super) enum Far {
+    Moved(Piece),
+    /// Nothing: the next frame must be looked at by itself.
+    Single,
+    /// Nothing: others come between the next frames.
+    Between,
+}
 
 /// What a capture holds.
 #[derive(Clone, Copy, Debug)]
@@ -230,7 +239,14 @@ impl CaptureFile {
     }
 
     /// Moves over many frames at once, if that can be done, and none of them is later than `may_come` admits.
-    pub(super) fn advance_far(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Option<Piece> {
+    pub(super) fn advance_far(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Far {
+        if !may_come(self.latest.plus(WORTH_A_PIECE)) {
+            self.splits = self.splits.saturating_sub(1);
+            if let Some(offset) = self.split.as_ref().map(Split::offset) {
+                self.go_on(offset);
+            }
+            return Far::Between;
+        }
         if self.split.is_none() {
             self.split = self.can_split().and_then(|(file, records, at)| {
                 self.splits -= 1;
@@ -240,42 +256,74 @@ impl CaptureFile {
         loop {
             let Some(split) = self.split.as_mut() else { return self.advance_in_window(splitting, may_come) };
             let offset = split.offset();
-            match split.next() {
-                Some(piece) if piece.frames == 0 && !piece.is_broken_off => split.recycle(piece.batch),
-                Some(piece) if piece.frames > 0 && self.clock.is_steady(piece.first) && may_come(piece.latest) => {
-                    self.adopt(&piece);
-                    self.position.set(piece.end);
-                    if piece.is_broken_off {
-                        self.go_on(piece.end);
-                    }
-                    return Some(piece);
-                }
-                _ => {
-                    self.go_on(offset);
-                    return None;
-                }
+            let Some(piece) = split.next() else {
+                self.go_on(offset);
+                return Far::Single;
+            };
+            let Times { frames, first, latest, .. } = piece.times;
+            if frames == 0 && !piece.is_broken_off {
+                split.recycle(piece.batch);
+                continue;
             }
+            if frames == 0 || !self.clock.is_steady(first) || !may_come(latest) {
+                self.go_on(offset);
+                return if frames == 0 || may_come(latest) { Far::Single } else { Far::Between };
+            }
+            self.adopt(&piece.times, piece.left_out);
+            self.position.set(piece.end);
+            if piece.is_broken_off {
+                self.go_on(piece.end);
+            }
+            return Far::Moved(piece);
         }
     }
 
     /// The same with the frames that are in the window, up to the first that must be looked at by itself.
-    fn advance_in_window(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Option<Piece> {
-        if !self.is_between_frames() || !self.window.has(AT_ONCE) {
-            return None;
-        }
-        let bytes = self.window.ready();
-        let (first, _) = self.format.here(bytes)?;
-        if !self.clock.is_steady(first.at) || !may_come(first.at.plus(WORTH_A_PIECE)) {
-            return None;
-        }
+    fn advance_in_window(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Far {
         let mut piece = Piece::empty(self.spare.take().unwrap_or_else(|| splitting.batch.clone()), 0);
         let mut decoder = splitting.decoder.clone();
+        if self.decode_in_window(&mut piece.batch, &mut decoder, may_come) {
+            piece.tally = decoder.into_tally();
+            return Far::Moved(piece);
+        }
+        self.spare = Some(piece.batch);
+        Far::Single
+    }
+
+    /// Decodes the frames that are in the window, up to the first that must be looked at by itself; false if that is the next one.
+    fn decode_in_window(&mut self, batch: &mut Batch, decoder: &mut Decoder, may_come: impl Fn(Timestamp) -> bool) -> bool {
+        if !self.is_between_frames() || !self.window.has(AT_ONCE) {
+            return false;
+        }
+        let bytes = self.window.ready();
+        if self.format.here(bytes).is_none_or(|(first, _)| !self.clock.is_steady(first.at) || !may_come(first.at)) {
+            return false;
+        }
+        let mut times = Times::new();
         let next = |bytes: &[u8]| self.format.here(bytes).filter(|(record, _)| may_come(record.at));
-        let taken = piece.take_usual(bytes, &mut decoder, next);
+        let taken = take_usual(bytes, (batch, &mut times), decoder, next);
         self.window.step(taken);
-        piece.tally = decoder.into_tally();
-        self.adopt(&piece);
-        Some(piece)
+        self.adopt(&times, 0);
+        true
+    }
+
+    /// Moves over the next frames and decodes them: at least one, and no more than are there.
+    ///
+    /// # Errors
+    /// At the end: why it cannot be read on, if that is not all.
+    pub(super) fn decode_on(&mut self, batch: &mut Batch, decoder: &mut Decoder) -> Result<(), Option<CaptureError>> {
+        if self.decode_in_window(batch, decoder, |_| true) {
+            return Ok(());
+        }
+        match self.advance() {
+            Ok(Some(_)) => {
+                if let Some(Observed::Frame(frame)) = self.current() {
+                    batch.take(&frame, decoder);
+                }
+                Ok(())
+            }
+            end => Err(end.err()),
+        }
     }
 
     /// Takes back what can be filled again.
@@ -284,6 +332,11 @@ impl CaptureFile {
             Some(split) => split.recycle(batch),
             None => self.spare = Some(batch),
         }
+    }
+
+    /// Whether it is long and can be read in pieces.
+    pub(super) fn may_split(&self) -> bool {
+        self.file.is_some() && self.compression.is_none() && self.splits > 0 && !matches!(self.format, Format::Flows(_))
     }
 
     fn is_between_frames(&self) -> bool {
@@ -301,15 +354,15 @@ impl CaptureFile {
         Some((Arc::clone(file), records, self.latest))
     }
 
-    fn adopt(&mut self, piece: &Piece) {
+    fn adopt(&mut self, times: &Times, left_out: u64) {
         self.current = None;
-        self.frames += piece.frames;
-        self.backwards += piece.backwards + u64::from(piece.first < self.latest);
-        self.latest = piece.last;
-        self.clock.gave(piece.last);
+        self.frames += times.frames;
+        self.backwards += times.backwards + u64::from(times.first < self.latest);
+        self.latest = times.last;
+        self.clock.gave(times.last);
         if let Format::Pcapng(pcapng) = &mut self.format {
-            pcapng.left_out += piece.left_out;
-            pcapng.last = piece.last;
+            pcapng.left_out += left_out;
+            pcapng.last = times.last;
         }
     }
 
@@ -337,9 +390,14 @@ impl CaptureFile {
         }))
     }
 
-    /// Whether it holds records, not frames, and reading on never has to wait for whoever writes.
-    pub(super) const fn can_be_parsed_ahead(&self) -> bool {
-        matches!(self.format, Format::Flows(_)) && self.file.is_some()
+    /// Whether it holds records, not frames.
+    pub(super) const fn holds_records(&self) -> bool {
+        matches!(self.format, Format::Flows(_))
+    }
+
+    /// Whether its first frame or record has been given, and reading on never has to wait for whoever writes.
+    pub(super) const fn can_go_ahead(&self) -> bool {
+        self.file.is_some() && self.frames > 0
     }
 
     /// How far it has been read, behind its compression.

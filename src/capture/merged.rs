@@ -3,16 +3,20 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::ahead::{Ahead, Chunk};
+use super::ahead::{Ahead, Chunk, Content, Rest};
 use super::compression::Means;
+use super::file::Far;
 use super::split::{Piece, Splitting};
 use super::{CaptureError, CaptureFile, Input, Observed};
+use crate::decode::Tally;
 use crate::flow::{Batch, Record};
 use crate::model::{Findings, Timestamp};
 
 /// Files that stay open between the look at their first frame and their turn. Where there are more, each is read with little memory:
 /// all may have to be open at a time.
 const KEPT_OPEN: usize = 16;
+/// Frames of several files that are given together.
+const TOGETHER: usize = 2048;
 
 /// The frames of many inputs, merged by time. Frames of one input keep their order; of frames at the same time, those of the
 /// earlier input come first. Of many files, each is open only from its first frame's time to its end, so captures that follow one
@@ -26,14 +30,20 @@ pub struct Merged {
     waiting: BinaryHeap<Reverse<(Timestamp, usize)>>,
     /// The input that gave the last frame; its next frame has not been looked at.
     active: Option<usize>,
+    /// The input that is known to give the next one, and stands at it.
+    next: Option<usize>,
     errors: Vec<CaptureError>,
     findings: Findings,
     bytes_of_ended: u64,
     total_bytes: Option<u64>,
     /// How files are split, if they are.
     splitting: Option<Splitting>,
-    /// The threads that parse flow files, as soon as there is one.
+    /// The threads that read files side by side, as soon as there is a need of them.
     ahead: Option<Ahead>,
+    /// What decoders made of frames of theirs.
+    tally: Tally,
+    /// For the next frames of several files.
+    spare: Option<Batch>,
     means: Means,
 }
 
@@ -58,18 +68,29 @@ enum State {
     Closed,
     /// Standing at the frame whose time waits, or at the one that was given last.
     Open(Box<CaptureFile>),
-    /// The same, of a flow file that other threads parse.
+    /// The same, of a file that other threads read.
     Ahead(Box<Coming>),
     Ended,
 }
 
-/// Records of a flow file that are there already.
-#[derive(Debug, Default)]
+/// What is there already of a file that other threads read.
+#[derive(Debug)]
 struct Coming {
-    current: Option<Record>,
-    records: std::vec::IntoIter<(Timestamp, Record)>,
+    ready: Ready,
     bytes_read: u64,
-    end: Option<(Box<CaptureFile>, Option<CaptureError>)>,
+    rest: Rest,
+    /// Whether it may be read in pieces once no other file's frames come between its own,
+    may_split: bool,
+    /// and whether some did.
+    is_interrupted: bool,
+}
+
+#[derive(Debug)]
+enum Ready {
+    /// The record at which it stands, and those that follow.
+    Records(Option<Record>, std::vec::IntoIter<(Timestamp, Record)>),
+    /// It stands at the first of them.
+    Frames(Batch),
 }
 
 impl Merged {
@@ -97,12 +118,15 @@ impl Merged {
             inputs: Vec::with_capacity(inputs.len()),
             waiting: BinaryHeap::with_capacity(inputs.len()),
             active: None,
+            next: None,
             errors: Vec::new(),
             findings: Findings::default(),
             bytes_of_ended: 0,
             total_bytes: Some(0),
             splitting,
             ahead: None,
+            tally: Tally::default(),
+            spare: None,
             means,
         };
         for input in inputs {
@@ -118,37 +142,69 @@ impl Merged {
         merged
     }
 
-    /// The next frame or record of all inputs.
+    /// The next frame or record of all inputs. Not to be mixed with [`read_following`](Self::read_following).
     pub fn read_next(&mut self) -> Option<Observed<'_>> {
         let index = self.next_input()?;
         self.active = Some(index);
-        match &self.inputs[index].state {
-            State::Open(file) => file.current(),
-            State::Ahead(coming) => coming.current.as_ref().map(Observed::Record),
-            State::Closed | State::Ended => None,
-        }
+        self.inputs[index].state.current()
     }
 
-    /// The next frame or record of all inputs, or many frames of one if none of another comes between them.
+    /// The next frame or record of all inputs, or many frames.
     pub fn read_following(&mut self) -> Option<Following<'_>> {
-        if let (Some(splitting), Some(index)) = (&self.splitting, self.active)
-            && let State::Open(file) = &mut self.inputs[index].state
-        {
+        if let Some(piece) = self.advance_far() {
+            return Some(Following::Many(Box::new(piece)));
+        }
+        let index = self.next_input()?;
+        if self.inputs[index].state.stands_at_frames() {
+            return Some(Following::Many(Box::new(self.gather(index)?)));
+        }
+        self.active = Some(index);
+        self.inputs[index].state.current().map(Following::One)
+    }
+
+    /// Many frames of the input that gave the last one, if none of another comes between them.
+    fn advance_far(&mut self) -> Option<Piece> {
+        let (splitting, index) = (self.splitting.as_ref()?, self.active?);
+        let State::Open(file) = &mut self.inputs[index].state else { return None };
+        let waiting = self.waiting.peek().map(|Reverse(first)| *first);
+        let may_come = |at| waiting.is_none_or(|first| (at, index) < first);
+        match file.advance_far(splitting, may_come) {
+            Far::Moved(piece) => return Some(piece),
+            Far::Single => {}
+            Far::Between => self.go_ahead(index),
+        }
+        None
+    }
+
+    /// The next frames of all inputs that other threads decode, up to what another input gives. The first is that of `index`, which
+    /// stands at it.
+    fn gather(&mut self, mut index: usize) -> Option<Piece> {
+        let batch = self.spare.take().or_else(|| Some(self.splitting.as_ref()?.batch.clone()))?;
+        let mut piece = Piece::empty(batch, 0);
+        loop {
             let waiting = self.waiting.peek().map(|Reverse(first)| *first);
-            let may_come = |at| waiting.is_none_or(|first| (at, index) < first);
-            if let Some(piece) = file.advance_far(splitting, may_come) {
-                return Some(Following::Many(Box::new(piece)));
+            self.inputs[index].state.hand_on(&mut piece.batch, |at| waiting.is_none_or(|first| (at, index) < first));
+            self.active = Some(index);
+            if piece.batch.len() >= TOGETHER {
+                break;
+            }
+            match self.next_input() {
+                Some(next) if self.inputs[next].state.stands_at_frames() => index = next,
+                next => {
+                    self.next = next;
+                    break;
+                }
             }
         }
-        self.read_next().map(Following::One)
+        piece.tally = std::mem::take(&mut self.tally);
+        Some(piece)
     }
 
     /// Takes back what can be filled again.
     pub fn recycle(&mut self, batch: Batch) {
-        if let Some(index) = self.active
-            && let State::Open(file) = &mut self.inputs[index].state
-        {
-            file.recycle(batch);
+        match self.active.map(|index| &mut self.inputs[index].state) {
+            Some(State::Open(file)) => file.recycle(batch),
+            _ => self.spare = Some(batch),
         }
     }
 
@@ -220,47 +276,77 @@ impl Merged {
     }
 
     fn advance(&mut self, index: usize) -> Option<Timestamp> {
-        self.go_ahead(index);
-        match &mut self.inputs[index].state {
-            State::Open(file) => match file.advance() {
-                Ok(Some(at)) => return Some(at),
-                end => self.end(index, end.err()),
-            },
-            State::Ahead(coming) => loop {
-                if let Some((at, record)) = coming.records.next() {
-                    coming.current = Some(record);
-                    return Some(at);
-                }
-                if let Some((file, error)) = coming.end.take() {
-                    self.inputs[index].state = State::Open(file);
-                    self.end(index, error);
-                    break;
-                }
-                let Some(Chunk { records, bytes_read, end }) = self.ahead.as_mut().and_then(|ahead| ahead.next(index)) else {
-                    self.inputs[index].state = State::Ended;
-                    break;
-                };
-                **coming = Coming { current: None, records: records.into_iter(), bytes_read, end };
-            },
-            State::Closed | State::Ended => {}
+        // Of packets it is tried only where frames of others come between: alone, a file is read in pieces.
+        if matches!(&self.inputs[index].state, State::Open(file) if file.holds_records()) {
+            self.go_ahead(index);
         }
-        None
+        loop {
+            match &mut self.inputs[index].state {
+                State::Open(file) => match file.advance() {
+                    Ok(Some(at)) => return Some(at),
+                    end => {
+                        self.end(index, end.err());
+                        return None;
+                    }
+                },
+                State::Ahead(coming) => {
+                    if let Some(at) = coming.ready.advance() {
+                        return Some(at);
+                    }
+                    match std::mem::replace(&mut coming.rest, Rest::Ahead) {
+                        Rest::Ahead => self.read_ahead(index),
+                        Rest::Here(file) => self.inputs[index].state = State::Open(file),
+                        Rest::End(file, error) => {
+                            self.inputs[index].state = State::Open(file);
+                            self.end(index, error);
+                        }
+                    }
+                }
+                State::Closed | State::Ended => return None,
+            }
+        }
     }
 
-    /// Lets other threads parse a flow file from its second record on, if there are other threads.
+    /// Lets other threads read an input on; without others it is read some at a time.
     fn go_ahead(&mut self, index: usize) {
-        let Some(threads) = self.splitting.as_ref().map(|splitting| splitting.threads.get()).filter(|threads| *threads > 1)
-        else {
-            return;
-        };
+        let Some(splitting) = &self.splitting else { return };
         let files = self.inputs.len();
         let state = &mut self.inputs[index].state;
-        if !matches!(state, State::Open(file) if file.can_be_parsed_ahead() && file.frames() > 0) {
+        let State::Open(file) = state else { return };
+        // One thread parses records no quicker some at a time, but decodes frames so.
+        if !file.can_go_ahead() || file.holds_records() && splitting.threads.get() == 1 {
             return;
         }
-        let ahead = self.ahead.get_or_insert_with(|| Ahead::new(threads - 1, files));
-        if let State::Open(file) = std::mem::replace(state, State::Ahead(Box::default())) {
-            ahead.begin(index, file);
+        let coming = Coming {
+            ready: Ready::Records(None, Vec::new().into_iter()),
+            bytes_read: file.bytes_read(),
+            rest: Rest::Ahead,
+            may_split: file.may_split(),
+            is_interrupted: true,
+        };
+        if let State::Open(file) = std::mem::replace(state, State::Ahead(Box::new(coming))) {
+            self.ahead.get_or_insert_with(|| Ahead::new(splitting.clone(), files)).begin(index, file);
+        }
+    }
+
+    /// Takes what other threads have read of an input.
+    fn read_ahead(&mut self, index: usize) {
+        let (State::Ahead(coming), Some(ahead)) = (&mut self.inputs[index].state, &mut self.ahead) else { return };
+        let goes_on = coming.is_interrupted || !coming.may_split;
+        let Some(Chunk { content, bytes_read, rest }) = ahead.next(index, goes_on) else {
+            self.inputs[index].state = State::Ended;
+            return;
+        };
+        (coming.bytes_read, coming.rest, coming.is_interrupted) = (bytes_read, rest, false);
+        let ready = match content {
+            Content::Records(records) => Ready::Records(None, records.into_iter()),
+            Content::Frames(batch, tally) => {
+                self.tally.merge(&tally);
+                Ready::Frames(batch)
+            }
+        };
+        if let Ready::Frames(batch) = std::mem::replace(&mut coming.ready, ready) {
+            ahead.recycle(batch);
         }
     }
 
@@ -276,6 +362,9 @@ impl Merged {
 
     /// The input whose frame is next; it stands there.
     fn next_input(&mut self) -> Option<usize> {
+        if self.next.is_some() {
+            return self.next.take();
+        }
         if let Some(index) = self.active.take()
             && let Some(at) = self.advance(index)
         {
@@ -303,6 +392,47 @@ impl Merged {
                     self.inputs[index].state = State::Ended;
                 }
             }
+        }
+    }
+}
+
+impl State {
+    fn current(&self) -> Option<Observed<'_>> {
+        match self {
+            Self::Open(file) => file.current(),
+            Self::Ahead(coming) => match &coming.ready {
+                Ready::Records(current, _) => current.as_ref().map(Observed::Record),
+                Ready::Frames(_) => None,
+            },
+            Self::Closed | Self::Ended => None,
+        }
+    }
+
+    const fn stands_at_frames(&self) -> bool {
+        matches!(self, Self::Ahead(coming) if matches!(coming.ready, Ready::Frames(_)))
+    }
+
+    /// Moves the frame at which it stands, and those that follow up to the first that is not meant, to the end of a batch.
+    fn hand_on(&mut self, batch: &mut Batch, is_meant: impl Fn(Timestamp) -> bool) {
+        if let Self::Ahead(coming) = self
+            && let Ready::Frames(frames) = &mut coming.ready
+        {
+            frames.hand_on(batch, is_meant);
+            coming.is_interrupted |= !frames.is_empty();
+        }
+    }
+}
+
+impl Ready {
+    /// Moves to the next record and tells its time; to frames that it stands at it has moved already.
+    fn advance(&mut self) -> Option<Timestamp> {
+        match self {
+            Self::Records(current, left) => {
+                let (at, record) = left.next()?;
+                *current = Some(record);
+                Some(at)
+            }
+            Self::Frames(frames) => frames.next_at(),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::pcap::Pcap;
 use super::pcapng::Pcapng;
 use super::record::{ByteOrder, Next, Record};
 use super::window::Window;
-use crate::decode::{Decoder, Frame, Tally};
+use crate::decode::{Decoder, Tally};
 use crate::flow::Batch;
 use crate::model::Timestamp;
 
@@ -119,14 +119,20 @@ pub struct Piece {
     pub(super) end: u64,
     /// Whether it ends before something that must be looked at frame by frame.
     pub(super) is_broken_off: bool,
+    pub(super) times: Times,
+    /// Of pcapng.
+    pub(super) left_out: u64,
+}
+
+/// The times of frames that follow one another in a file.
+#[derive(Debug)]
+pub(super) struct Times {
     pub(super) frames: u64,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     pub(super) latest: Timestamp,
     /// Frames that are earlier than the one before.
     pub(super) backwards: u64,
-    /// Of pcapng.
-    pub(super) left_out: u64,
 }
 
 /// A file that is being read in pieces.
@@ -362,7 +368,7 @@ impl Reader {
                 found += next.as_ref().map_or(0, |(_, length)| *length);
                 next
             };
-            let taken = piece.take_usual(self.window.ready(), &mut decoder, within);
+            let taken = take_usual(self.window.ready(), (&mut piece.batch, &mut piece.times), &mut decoder, within);
             self.window.step(taken);
             piece.end += taken as u64;
             if piece.end >= until {
@@ -372,11 +378,12 @@ impl Reader {
                 piece.is_broken_off = true;
                 break;
             };
-            if records.changes() != plan.records.changes() || !piece.is_next(record.at) {
+            if records.changes() != plan.records.changes() || !piece.times.is_next(record.at) {
                 piece.is_broken_off = true;
                 break;
             }
-            piece.take(&record.frame(self.window.behind(record.distance, record.captured)), &mut decoder);
+            piece.batch.take(&record.frame(self.window.behind(record.distance, record.captured)), &mut decoder);
+            piece.times.saw(record.at);
             piece.left_out = records.left_out() - plan.records.left_out();
             piece.end = base + self.window.offset();
         }
@@ -393,46 +400,21 @@ impl Piece {
             start,
             end: start,
             is_broken_off: false,
-            frames: 0,
-            first: Timestamp::MAX,
-            last: Timestamp::MIN,
-            latest: Timestamp::MIN,
-            backwards: 0,
+            times: Times::new(),
             left_out: 0,
         }
     }
+}
 
-    /// Takes the records that `here` finds at the beginning of these bytes, one after the other, until it finds none or one that must
-    /// not follow. Returns how many bytes they are.
-    #[inline]
-    pub(super) fn take_usual(
-        &mut self,
-        bytes: &[u8],
-        decoder: &mut Decoder,
-        mut here: impl FnMut(&[u8]) -> Option<(Record, usize)>,
-    ) -> usize {
-        let mut taken = 0;
-        while let Some((record, length)) = here(&bytes[taken..])
-            && self.is_next(record.at)
-        {
-            taken += length;
-            let from = taken - record.distance;
-            self.take(&record.frame(&bytes[from..from + record.captured]), decoder);
-        }
-        taken
+impl Times {
+    pub(super) const fn new() -> Self {
+        Self { frames: 0, first: Timestamp::MAX, last: Timestamp::MIN, latest: Timestamp::MIN, backwards: 0 }
     }
 
     /// Whether a frame at that time may follow.
     #[inline]
     const fn is_next(&self, at: Timestamp) -> bool {
         self.frames == 0 || is_near(self.last, at)
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "it is done for every frame")]
-    fn take(&mut self, frame: &Frame<'_>, decoder: &mut Decoder) {
-        self.batch.take(frame, decoder);
-        self.saw(frame.at);
     }
 
     #[inline]
@@ -446,4 +428,25 @@ impl Piece {
         self.last = at;
         self.latest = self.latest.max(at);
     }
+}
+
+/// Decodes the records that `here` finds at the beginning of these bytes, one after the other, until it finds none or one that must
+/// not follow. Returns how many bytes they are.
+#[inline]
+pub(super) fn take_usual(
+    bytes: &[u8],
+    (batch, times): (&mut Batch, &mut Times),
+    decoder: &mut Decoder,
+    mut here: impl FnMut(&[u8]) -> Option<(Record, usize)>,
+) -> usize {
+    let mut taken = 0;
+    while let Some((record, length)) = here(&bytes[taken..])
+        && times.is_next(record.at)
+    {
+        taken += length;
+        let from = taken - record.distance;
+        batch.take(&record.frame(&bytes[from..from + record.captured]), decoder);
+        times.saw(record.at);
+    }
+    taken
 }

@@ -1,6 +1,6 @@
 //! The header facts of one datagram: the only place with a source and a destination.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::{Protocol, Timestamp};
 
@@ -15,6 +15,16 @@ pub struct Packet {
     pub destination: IpAddr,
     /// What it carries.
     pub transport: Transport,
+}
+
+impl Packet {
+    /// What stands where a packet was taken from.
+    pub(crate) const NONE: Self = Self {
+        at: Timestamp::MIN,
+        source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        transport: Transport::LaterFragment,
+    };
 }
 
 /// What a datagram carries.

@@ -203,6 +203,38 @@ impl Batch {
         self.steps.push(Step { at, hash: 0, what: What::NoPacket });
     }
 
+    /// The time of the next frame.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        self.steps.get(self.taken.0).map(|step| step.at)
+    }
+
+    /// Moves frames to the end of another batch of the same table: the next one, and those that follow up to the first that is not
+    /// meant.
+    pub fn hand_on(&mut self, other: &mut Self, is_meant: impl Fn(Timestamp) -> bool) {
+        let (from, mut packet) = self.taken;
+        let steps = &self.steps[from..];
+        let count = steps.iter().skip(1).position(|step| !is_meant(step.at)).map_or(steps.len(), |others| others + 1);
+        for &Step { at, hash, what } in &steps[..count] {
+            let what = match what {
+                What::Wide(key, end, fact) => {
+                    other.wide.push(self.wide[key as usize]);
+                    What::Wide(number(other.wide.len() - 1), end, fact)
+                }
+                What::Whole => {
+                    other.packets.push(std::mem::replace(&mut self.packets[packet], Packet::NONE));
+                    packet += 1;
+                    What::Whole
+                }
+                What::Narrow(..) | What::Silent | What::NoPacket => what,
+            };
+            other.steps.push(Step { at, hash, what });
+        }
+        self.taken = (from + count, packet);
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
     /// How many frames there are that have not been taken.
     pub const fn len(&self) -> usize {
         self.steps.len() - self.taken.0
