@@ -188,8 +188,7 @@ fn several_files_are_merged_as_ever() {
         let name = format!("{}.zst", path.file_name().unwrap().display());
         changed(path, &name, &|bytes| *bytes = zstd::encode_all(&bytes[..], 1).unwrap())
     });
-    let nodes: Vec<PathBuf> =
-        (0..20).map(|node| slice(&format!("node-{node:02}"), &mut (node..40_000).step_by(20))).collect();
+    let nodes: Vec<PathBuf> = (0..20).map(|node| slice(&format!("node-{node:02}"), &mut (node..40_000).step_by(20))).collect();
     let cut = changed(&alternating[0], "cut", &|bytes| bytes.truncate(bytes.len() / 2 + 5));
     // A time of its own in a frame of one file, a year and more away; and from another frame on a clock that was set.
     let year = |bytes: &mut Vec<u8>, at: usize| {

@@ -38,7 +38,7 @@ pub(super) enum Content {
     /// Of a flow file, with their times.
     Records(Vec<(Timestamp, Record)>),
     /// Of a capture of packets, with what the decoder made of them.
-    Frames(Batch, Tally),
+    Frames(Batch, Box<Tally>),
 }
 
 /// What follows a [`Chunk`].
@@ -86,7 +86,7 @@ enum State {
     Waiting(Box<CaptureFile>),
     /// A thread has it.
     Read,
-    Done(Chunk),
+    Done(Box<Chunk>),
 }
 
 impl Ahead {
@@ -131,7 +131,7 @@ impl Ahead {
         let mut files = self.shared.lock();
         loop {
             match files.states.remove(&number)? {
-                State::Done(chunk) => return Some(chunk),
+                State::Done(chunk) => return Some(*chunk),
                 // Nobody has come to it yet.
                 State::Waiting(file) => {
                     files.queue.retain(|waiting| *waiting != number);
@@ -206,7 +206,7 @@ impl Shared {
     fn read_for<'a>(&'a self, files: MutexGuard<'_, Files>, number: usize, file: Box<CaptureFile>) -> MutexGuard<'a, Files> {
         let chunk = self.read(files, file);
         let mut files = self.lock();
-        files.states.insert(number, State::Done(chunk));
+        files.states.insert(number, State::Done(chunk.into()));
         files.tell(&self.changed);
         files
     }
@@ -254,7 +254,13 @@ fn parse(mut file: Box<CaptureFile>, most: u64) -> Chunk {
                     break;
                 }
             }
-            end => return Chunk { content: Content::Records(records), bytes_read: file.bytes_read(), rest: Rest::End(file, end.err()) },
+            end => {
+                return Chunk {
+                    content: Content::Records(records),
+                    bytes_read: file.bytes_read(),
+                    rest: Rest::End(file, end.err()),
+                };
+            }
         }
     }
     Chunk { content: Content::Records(records), bytes_read: file.bytes_read(), rest: Rest::Here(file) }
@@ -267,11 +273,11 @@ fn decode(mut file: Box<CaptureFile>, most: u64, splitting: &Splitting, mut batc
     let end = file.offset() + most;
     while file.offset() < end {
         if let Err(end) = file.decode_on(&mut batch, &mut decoder) {
-            let content = Content::Frames(batch, decoder.into_tally());
+            let content = Content::Frames(batch, decoder.into_tally().into());
             return Chunk { content, bytes_read: file.bytes_read(), rest: Rest::End(file, end) };
         }
     }
-    Chunk { content: Content::Frames(batch, decoder.into_tally()), bytes_read: file.bytes_read(), rest: Rest::Here(file) }
+    Chunk { content: Content::Frames(batch, decoder.into_tally().into()), bytes_read: file.bytes_read(), rest: Rest::Here(file) }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ const WORTH_A_PIECE: i64 = 1_000_000;
 
 /// What comes of moving over many frames at once.
 pub(super) enum Far {
-    Moved(Piece),
+    Moved(Box<Piece>),
     /// Nothing: the next frame must be looked at by itself.
     Single,
     /// Nothing: others come between the next frames.
@@ -274,7 +274,7 @@ impl CaptureFile {
             if piece.is_broken_off {
                 self.go_on(piece.end);
             }
-            return Far::Moved(piece);
+            return Far::Moved(piece.into());
         }
     }
 
@@ -284,7 +284,7 @@ impl CaptureFile {
         let mut decoder = splitting.decoder.clone();
         if self.decode_in_window(&mut piece.batch, &mut decoder, may_come) {
             piece.tally = decoder.into_tally();
-            return Far::Moved(piece);
+            return Far::Moved(piece.into());
         }
         self.spare = Some(piece.batch);
         Far::Single

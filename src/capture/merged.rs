@@ -152,7 +152,7 @@ impl Merged {
     /// The next frame or record of all inputs, or many frames.
     pub fn read_following(&mut self) -> Option<Following<'_>> {
         if let Some(piece) = self.advance_far() {
-            return Some(Following::Many(Box::new(piece)));
+            return Some(Following::Many(piece));
         }
         let index = self.next_input()?;
         if self.inputs[index].state.stands_at_frames() {
@@ -163,7 +163,7 @@ impl Merged {
     }
 
     /// Many frames of the input that gave the last one, if none of another comes between them.
-    fn advance_far(&mut self) -> Option<Piece> {
+    fn advance_far(&mut self) -> Option<Box<Piece>> {
         let (splitting, index) = (self.splitting.as_ref()?, self.active?);
         let State::Open(file) = &mut self.inputs[index].state else { return None };
         let waiting = self.waiting.peek().map(|Reverse(first)| *first);

@@ -394,15 +394,7 @@ impl Reader {
 impl Piece {
     pub(super) fn empty(mut batch: Batch, start: u64) -> Self {
         batch.clear();
-        Self {
-            batch,
-            tally: Tally::default(),
-            start,
-            end: start,
-            is_broken_off: false,
-            times: Times::new(),
-            left_out: 0,
-        }
+        Self { batch, tally: Tally::default(), start, end: start, is_broken_off: false, times: Times::new(), left_out: 0 }
     }
 }
 

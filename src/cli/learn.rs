@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         Vec::new()
     };
     if is_stream {
-        write_out(&emit::render::stream(&set.policies, &templates)?)?;
+        write_out(&emit::render::stream(&set.policies, &templates, limits.threads())?)?;
         write_out(&emit::candidates::stream(&candidates))?;
     } else {
         let output = emit::Output {
@@ -97,6 +97,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
             reasons: &reasons,
             summary: &summary,
             candidates: &candidates,
+            threads: limits.threads(),
         };
         let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
         let written = emit::write(&arguments.output, output, scope(arguments), &templates, options)?;

@@ -34,6 +34,14 @@ pub(super) struct Limits {
     pub(super) edges: usize,
 }
 
+impl Limits {
+    /// The threads there are to be.
+    pub(super) fn threads(self) -> NonZeroUsize {
+        let usual = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
+        self.threads.or_else(|| NonZeroUsize::new(usual())).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
 /// What reading the captures gave.
 pub(super) struct Reading {
     pub(super) observation: Observation,
@@ -55,11 +63,9 @@ pub(super) fn read(
     inventory: &Inventory,
 ) -> Result<Reading, Failure> {
     let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
-    let threads = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
-    let threads = limits.threads.or_else(|| NonZeroUsize::new(threads())).unwrap_or(NonZeroUsize::MIN);
     let mut intake = Intake::new(decoding.clone(), FlowTable::new(limits.flows));
     let mut observer = Observer::new(inventory, limits.edges);
-    let splitting = Splitting { threads, decoder: Decoder::new(decoding), batch: intake.table.batch() };
+    let splitting = Splitting { threads: limits.threads(), decoder: Decoder::new(decoding), batch: intake.table.batch() };
     let mut merged = Merged::splitting(inputs, splitting);
     let progress = Progress::new(merged.total_bytes());
     let mut count = 0;

@@ -41,21 +41,24 @@ pub(super) struct Connection {
 /// the same time, but one may be handed on just before the other.
 #[derive(Debug, Default)]
 pub(super) struct Views {
-    /// Flows of the last batch that found no other view of theirs; no more than a batch has.
+    /// Flows of the last batch that had nothing to do with any other of it or of the batch before,
+    alone: Vec<Identified>,
+    /// and those that had, and still found no other view of theirs.
     waiting: Vec<Identified>,
 }
 
 impl Views {
     /// Takes in the next flows, whose roles are settled; gives out the connections that wait for no other view.
     pub(super) fn join(&mut self, mut flows: Vec<Identified>, inventory: &Inventory) -> Joined {
-        let mut alone = std::mem::take(&mut self.waiting);
+        let mut alone = std::mem::take(&mut self.alone);
+        alone.append(&mut self.waiting);
         let related = Related::new(&flows, &alone, inventory);
         // Most have nothing to do with any other, and take no part in the rest.
         let new = flows.extract_if(.., |known| related.has(known, inventory)).map(|known| (known, true));
         let mut others: Vec<(Identified, bool)> = new.collect();
         others.extend(alone.extract_if(.., |known| related.has(known, inventory)).map(|known| (known, false)));
         others.sort_unstable_by(|(one, is_new), (other, is_other_new)| (&one.flow, is_new).cmp(&(&other.flow, is_other_new)));
-        self.waiting = flows;
+        self.alone = flows;
         Joined { connections: self.join_related(others, inventory), alone }
     }
 
@@ -96,7 +99,11 @@ impl Views {
 
     /// The connections that still wait, now that nothing more comes.
     pub(super) fn finish(&mut self, inventory: &Inventory) -> Joined {
-        self.join(Vec::new(), inventory)
+        // What had nothing to do with all others has nothing to do with some of them.
+        let mut alone = std::mem::take(&mut self.alone);
+        let mut last = self.join(Vec::new(), inventory);
+        alone.append(&mut last.alone);
+        Joined { alone, ..last }
     }
 }
 

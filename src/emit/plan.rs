@@ -18,6 +18,7 @@
 //! kustomization that would be empty is left out. Names are checked before they become paths.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 use crate::coverage::Candidate;
 use crate::model::{Class, Explained, Policy};
@@ -106,16 +107,23 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Lays out the policies.
+    /// Lays out the policies, rendered by so many threads.
     ///
     /// # Errors
     /// A name that cannot be a path, two policies of one name, or a template that fails.
-    pub fn new(policies: &[Explained], scope: Scope, existing: &Existing, templates: &Templates) -> Result<Self, EmitError> {
+    pub fn new(
+        policies: &[Explained],
+        scope: Scope,
+        existing: &Existing,
+        templates: &Templates,
+        threads: NonZeroUsize,
+    ) -> Result<Self, EmitError> {
+        let texts = render::all(policies, &Reasons::new(), templates, threads)?;
         let mut plan = Self { files: BTreeMap::new(), scope };
         // Namespace -> file names.
         let mut allow: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         let mut default_deny: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for explained in policies {
+        for (explained, text) in policies.iter().zip(texts) {
             let policy = &explained.policy;
             check_names(policy)?;
             let denies = policy.class == Class::DefaultDeny;
@@ -127,7 +135,6 @@ impl Plan {
             if plan.files.contains_key(&path) || plan.files.contains_key(&other) {
                 return Err(EmitError::DuplicateName { namespace: policy.namespace.clone(), name: policy.name.clone() });
             }
-            let text = render::policy(explained, templates)?;
             plan.files.insert(path, Planned { content: Content::Policy(Box::new(policy.clone())), text });
             if denies { &mut default_deny } else { &mut allow }.entry(&policy.namespace).or_default().insert(file);
         }
@@ -175,11 +182,17 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::new`].
-    pub fn set_quarantined(&mut self, policies: &[Explained], reasons: &Reasons, templates: &Templates) -> Result<(), EmitError> {
-        for explained in policies {
+    pub fn set_quarantined(
+        &mut self,
+        policies: &[Explained],
+        reasons: &Reasons,
+        templates: &Templates,
+        threads: NonZeroUsize,
+    ) -> Result<(), EmitError> {
+        let texts = render::all(policies, reasons, templates, threads)?;
+        for (explained, text) in policies.iter().zip(texts) {
             let policy = &explained.policy;
             check_names(policy)?;
-            let text = render::quarantined(explained, reasons, templates)?;
             let path = format!("{}/{QUARANTINE}/{}.yaml", policy.namespace, policy.name);
             let planned = Planned { content: Content::Policy(Box::new(policy.clone())), text };
             if self.files.insert(path, planned).is_some() {

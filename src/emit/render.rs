@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde::Serialize;
@@ -74,6 +75,30 @@ pub fn quarantined(explained: &Explained, reasons: &Reasons, templates: &Templat
     let rendered = templates.render(POLICY, &file, &policy_values(explained, reasons))?;
     check_policy(policy, &file, &rendered, templates)?;
     Ok(rendered)
+}
+
+/// The texts of many policy files, in their order, made by so many threads at most.
+///
+/// # Errors
+/// As [`policy`]: the first there is.
+pub fn all(
+    policies: &[Explained],
+    reasons: &Reasons,
+    templates: &Templates,
+    threads: NonZeroUsize,
+) -> Result<Vec<String>, EmitError> {
+    /// Policies that are worth a thread.
+    const WORTH: usize = 16;
+    let render = |some: &[Explained]| some.iter().map(|explained| quarantined(explained, reasons, templates)).collect();
+    let some = policies.len().div_ceil(threads.get()).max(WORTH);
+    let Some((first, others)) = policies.split_at_checked(some) else { return render(policies) };
+    let rendered: Vec<Result<Vec<String>, EmitError>> = std::thread::scope(|scope| {
+        let others: Vec<_> = others.chunks(some).map(|some| scope.spawn(|| render(some))).collect();
+        let first = render(first);
+        let joined = others.into_iter().map(|thread| thread.join().unwrap_or_else(|defect| std::panic::resume_unwind(defect)));
+        std::iter::once(first).chain(joined).collect()
+    });
+    Ok(rendered.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn policy_values(explained: &Explained, reasons: &Reasons) -> PolicyValues {
@@ -176,10 +201,11 @@ fn kustomization_value(resources: &BTreeSet<String>) -> Value {
 ///
 /// # Errors
 /// As [`policy`].
-pub fn stream(policies: &[Explained], templates: &Templates) -> Result<String, EmitError> {
-    let mut ordered: Vec<&Explained> = policies.iter().collect();
-    ordered.sort_by_key(|explained| (explained.policy.class == Class::DefaultDeny, &explained.policy));
-    let texts = ordered.into_iter().map(|explained| policy(explained, templates)).collect::<Result<Vec<_>, _>>()?;
+pub fn stream(policies: &[Explained], templates: &Templates, threads: NonZeroUsize) -> Result<String, EmitError> {
+    let texts = all(policies, &Reasons::new(), templates, threads)?;
+    let mut ordered: Vec<(&Explained, String)> = policies.iter().zip(texts).collect();
+    ordered.sort_by_key(|(explained, _)| (explained.policy.class == Class::DefaultDeny, &explained.policy));
+    let texts: Vec<String> = ordered.into_iter().map(|(_, text)| text).collect();
     Ok(texts.join("---\n"))
 }
 

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::coverage::Candidate;
@@ -61,6 +62,8 @@ pub struct Output<'a> {
     pub summary: &'a Summary,
     /// Rules to be completed by a person, none unless they were asked for.
     pub candidates: &'a [Candidate],
+    /// Threads that render the policies.
+    pub threads: NonZeroUsize,
 }
 
 /// Renders the policies and the review, and brings the directory to that state.
@@ -75,10 +78,10 @@ pub fn write(
     options: Options,
 ) -> Result<Written, EmitError> {
     recover(directory)?;
-    let mut plan = Plan::new(output.policies, scope, &survey(directory)?, templates)?;
+    let mut plan = Plan::new(output.policies, scope, &survey(directory)?, templates, output.threads)?;
     plan.set_review(review::markdown(output.summary, templates)?, review::json(output.summary).map_err(EmitError::Json)?);
     plan.set_candidates(output.candidates);
-    plan.set_quarantined(output.quarantined, output.reasons, templates)?;
+    plan.set_quarantined(output.quarantined, output.reasons, templates, output.threads)?;
     apply(&plan, directory, options)
 }
 

@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 
 use super::{samples, strategies};
-use crate::emit::render::{kustomization, policy, read_policy, stream};
+use crate::emit::render::{all, kustomization, policy, read_policy, stream};
 use crate::emit::{EmitError, Templates};
+use crate::suspicion::Reasons;
 
 fn embedded() -> Templates {
     Templates::embedded().expect("parses")
@@ -137,7 +139,7 @@ fn a_kustomization_lists_its_resources_and_nothing_else() {
 #[test]
 fn a_stream_ends_with_the_default_denies() {
     let all = [samples::shop("prod"), samples::shop("dev")].concat();
-    let text = stream(&all, &embedded()).expect("renders");
+    let text = stream(&all, &embedded(), NonZeroUsize::MIN).expect("renders");
     let documents: Vec<_> = text.split("---\n").map(|text| read_policy(text).expect("reads")).collect();
     let order: Vec<String> = documents.iter().map(|policy| format!("{}/{}", policy.namespace, policy.class.name())).collect();
     let expected = [
@@ -151,6 +153,24 @@ fn a_stream_ends_with_the_default_denies() {
         "prod/default-deny",
     ];
     assert_eq!(order, expected);
+}
+
+#[test]
+fn many_threads_render_what_one_does() {
+    let namespaces: Vec<String> = (0..30).map(|number| format!("team-{number}")).collect();
+    let policies: Vec<_> = namespaces.iter().flat_map(|namespace| samples::shop(namespace)).collect();
+    let expected: Vec<String> = policies.iter().map(|explained| policy(explained, &embedded()).expect("renders")).collect();
+    // Whoever renders it, what is told is the first that fails.
+    let refusing = changed("kind: NetworkPolicy", "kind: {{ 'NetworkPolicy' if metadata.namespace < 'team-4' else 'Nothing' }}");
+    let refused = policies.iter().find_map(|explained| policy(explained, &refusing).err()).expect("team-4").to_string();
+    for threads in [1, 2, 3, 7, 1000].map(|threads| NonZeroUsize::new(threads).expect("some")) {
+        for count in [0, 1, 15, 16, 17, 33, policies.len()] {
+            let texts = all(&policies[..count], &Reasons::new(), &embedded(), threads).expect("renders");
+            assert_eq!(texts, expected[..count], "{count} policies, {threads} threads");
+        }
+        let first = all(&policies, &Reasons::new(), &refusing, threads).expect_err("one is refused").to_string();
+        assert_eq!(first, refused, "{threads} threads");
+    }
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::samples;
@@ -11,7 +12,14 @@ use crate::suspicion::Reasons;
 fn run(directory: &Path, policies: &[Explained], scope: Scope, options: Options) -> Result<Written, EmitError> {
     let mut summary = Summary::default();
     summary.set_policies(policies);
-    let output = Output { policies, quarantined: &[], reasons: &Reasons::new(), summary: &summary, candidates: &[] };
+    let output = Output {
+        policies,
+        quarantined: &[],
+        reasons: &Reasons::new(),
+        summary: &summary,
+        candidates: &[],
+        threads: NonZeroUsize::MIN,
+    };
     write(directory, output, scope, &Templates::embedded().expect("parses"), options)
 }
 
@@ -332,7 +340,8 @@ fn with_quarantine(
     let mut summary = Summary::default();
     summary.set_policies(policies);
     let reasons = Reasons::new();
-    let output = Output { policies, quarantined, reasons: &reasons, summary: &summary, candidates: &[] };
+    let output =
+        Output { policies, quarantined, reasons: &reasons, summary: &summary, candidates: &[], threads: NonZeroUsize::MIN };
     write(directory, output, scope, &Templates::embedded().expect("parses"), Options::default())
 }
 
