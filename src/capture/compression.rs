@@ -164,16 +164,41 @@ const AHEAD_COUNT: usize = 3;
 
 /// What another thread has read.
 struct Ahead {
-    chunks: Receiver<io::Result<Vec<u8>>>,
-    spent: SyncSender<Vec<u8>>,
-    chunk: Vec<u8>,
+    chunks: Receiver<io::Result<Chunk>>,
+    spent: SyncSender<Chunk>,
+    chunk: Chunk,
     taken: usize,
+}
+
+/// Bytes on their way from thread to thread.
+#[derive(Debug, Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    /// How many of them count.
+    length: usize,
+}
+
+impl Chunk {
+    /// Fills it anew, as far as the reader goes.
+    fn fill(&mut self, reader: &mut impl Read) -> io::Result<()> {
+        self.bytes.resize(AHEAD, 0);
+        self.length = 0;
+        while self.length < AHEAD {
+            match reader.read(&mut self.bytes[self.length..]) {
+                Ok(0) => break,
+                Ok(count) => self.length += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Lets another thread read. Without one, nothing changes.
 fn ahead(reader: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
     let (give, chunks) = sync_channel(AHEAD_COUNT);
-    let (spent, take_back) = sync_channel::<Vec<u8>>(AHEAD_COUNT + 2);
+    let (spent, take_back) = sync_channel::<Chunk>(AHEAD_COUNT + 2);
     // The thread takes the reader out as soon as it runs.
     let reader = Arc::new(Mutex::new(Some(reader)));
     let shared = Arc::clone(&reader);
@@ -181,38 +206,37 @@ fn ahead(reader: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
         let Some(mut reader) = shared.lock().ok().and_then(|mut reader| reader.take()) else { return };
         loop {
             let mut chunk = take_back.try_recv().unwrap_or_default();
-            chunk.clear();
-            let is_end = match reader.by_ref().take(AHEAD as u64).read_to_end(&mut chunk) {
-                Ok(count) => count == 0,
-                // What came before the failure counts.
-                Err(error) => {
-                    if chunk.is_empty() || give.send(Ok(chunk)).is_ok() {
-                        let _ = give.send(Err(error));
-                    }
-                    return;
-                }
-            };
-            if is_end || give.send(Ok(chunk)).is_err() {
+            let filled = chunk.fill(&mut reader);
+            let is_end = chunk.length == 0;
+            // What came before a failure counts.
+            if !is_end && give.send(Ok(chunk)).is_err() {
+                return;
+            }
+            if let Err(error) = filled {
+                let _ = give.send(Err(error));
+                return;
+            }
+            if is_end {
                 return;
             }
         }
     });
     match started {
-        Ok(_) => Box::new(Ahead { chunks, spent, chunk: Vec::new(), taken: 0 }),
+        Ok(_) => Box::new(Ahead { chunks, spent, chunk: Chunk::default(), taken: 0 }),
         Err(_) => reader.lock().ok().and_then(|mut reader| reader.take()).unwrap_or_else(|| Box::new(io::empty())),
     }
 }
 
 impl Read for Ahead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.taken == self.chunk.len() {
+        if self.taken == self.chunk.length {
             let Ok(next) = self.chunks.recv() else { return Ok(0) };
             let spent = std::mem::replace(&mut self.chunk, next?);
             self.taken = 0;
             let _ = self.spent.try_send(spent);
         }
-        let count = buffer.len().min(self.chunk.len() - self.taken);
-        buffer[..count].copy_from_slice(&self.chunk[self.taken..self.taken + count]);
+        let count = buffer.len().min(self.chunk.length - self.taken);
+        buffer[..count].copy_from_slice(&self.chunk.bytes[self.taken..self.taken + count]);
         self.taken += count;
         Ok(count)
     }

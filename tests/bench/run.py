@@ -6,7 +6,9 @@ does not depend on what else the machine does (needs valgrind).
 """
 
 import argparse
+import contextlib
 import datetime
+import itertools
 import os
 import platform
 import shutil
@@ -47,6 +49,32 @@ def make(traffic: Path, kind: str, packets: int, name: str) -> Path:
     return path
 
 
+def packed(path: Path, ending: str, command: list[str]) -> Path:
+    """The same file compressed, once."""
+    whole = path.with_name(f"{path.name}.{ending}")
+    if not whole.exists():
+        subprocess.run([*command, path], check=True)
+    return whole
+
+
+def deal(path: Path, count: int) -> list[Path]:
+    """The packets of a little-endian pcap file dealt to so many files, as captures that ran at the same time; done once."""
+    parts = [path.with_name(f"{path.stem}-{number:02}-of-{count}.pcap") for number in range(count)]
+    if not all(part.exists() for part in parts):
+        whole, place = path.read_bytes(), 24
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(part.open("wb")) for part in parts]
+            for file in files:
+                file.write(whole[:24])
+            for file in itertools.cycle(files):
+                if place >= len(whole):
+                    break
+                end = place + 16 + int.from_bytes(whole[place + 8:place + 12], "little")
+                file.write(whole[place:end])
+                place = end
+    return parts
+
+
 class Run:
     """One program on one file, in all rounds."""
 
@@ -80,8 +108,9 @@ class Run:
         return f"| {self.title} | {wall:.2f} | {processor:.2f} | {ratio} | {processors} | {rate:.2f} | {memory:.0f} |"
 
 
-def learn(chosen: argparse.Namespace, path: Path, packets: int, threads: int) -> Run:
-    command = [chosen.program, "learn", "--threads", threads, "--read", path, "--inventory", FILES / "cluster.json"]
+def learn(chosen: argparse.Namespace, path: Path | list[Path], packets: int, threads: int) -> Run:
+    captures = [word for one in (path if isinstance(path, list) else [path]) for word in ("--read", one)]
+    command = [chosen.program, "learn", "--threads", threads, *captures, "--inventory", FILES / "cluster.json"]
     return Run(f"netpol-gen learn --threads {threads}", packets, command, FILES / "policies")
 
 
@@ -92,13 +121,11 @@ def groups(chosen: argparse.Namespace) -> list[tuple[str, list[Run]]]:
     flows, tenth = make(chosen.traffic, "flows", slice_, "flows"), make(chosen.traffic, "mixed", slice_, "mixed")
     hundredth, pcapng = make(chosen.traffic, "mixed", small_slice, "mixed"), make(chosen.traffic, "mixed", slice_, "pcapng")
     few = make(chosen.traffic, "mixed", 1000, "mixed")
-    packed = {"gz": ["gzip", "-1kf"], "zst": ["zstd", "-qkf"]}
-    for ending, command in packed.items():
-        if not tenth.with_name(f"{tenth.name}.{ending}").exists():
-            subprocess.run([*command, tenth], check=True)
+    gz, zst = packed(tenth, "gz", ["gzip", "-1kf"]), packed(mixed, "zst", ["zstd", "-qkf"])
+    dealt = deal(tenth, 20)
 
-    def cat(path: Path, packets: int) -> Run:
-        return Run("cat", packets, ["cat", path])
+    def cat(path: Path | list[Path], packets: int) -> Run:
+        return Run("cat", packets, ["cat", *(path if isinstance(path, list) else [path])])
 
     def others(path: Path, packets: int, with_slow: bool) -> list[Run]:
         found = [Run("tcpdump -w /dev/null", packets, ["tcpdump", "-n", "-r", path, "-w", "/dev/null"])]
@@ -106,21 +133,21 @@ def groups(chosen: argparse.Namespace) -> list[tuple[str, list[Run]]]:
             found.append(Run("argus", packets, ["argus", "-F", "/dev/null", "-r", path, "-w", "/dev/null"]))
         return found
 
-    def both(path: Path, packets: int) -> list[Run]:
+    def both(path: Path | list[Path], packets: int) -> list[Run]:
         return [learn(chosen, path, packets, threads) for threads in (1, 2)]
 
     def size(path: Path) -> str:
         return f"{path.stat().st_size / 1e9:.2f} GB"
 
-    compressed = [tenth.with_name(f"{tenth.name}.{ending}") for ending in packed]
     return [
         (f"A: {many / MILLION:g} million packets, mixed sizes, {size(mixed)}", [cat(mixed, many), *both(mixed, many), *others(mixed, many, False)]),
         (f"B: {many / MILLION:g} million packets of least size, {size(small)}", [cat(small, many), *both(small, many), *others(small, many, False)]),
         (f"C: {slice_ / MILLION:g} million packets, each a flow of its own", [cat(flows, slice_), *both(flows, slice_)]),
         (f"A tenth of A, {size(tenth)}", [cat(tenth, slice_), *both(tenth, slice_), *others(tenth, slice_, True)]),
         (f"The same as pcapng, {size(pcapng)}", [cat(pcapng, slice_), *both(pcapng, slice_)]),
-        (f"The same in gzip, {size(compressed[0])}", [Run("gzip -dc", slice_, ["gzip", "-dc", compressed[0]]), *both(compressed[0], slice_)]),
-        (f"The same in zstd, {size(compressed[1])}", [Run("zstd -dc", slice_, ["zstd", "-dcq", compressed[1]]), *both(compressed[1], slice_)]),
+        (f"The same in {len(dealt)} files, each of which has every {len(dealt)}th packet", [cat(dealt, slice_), *both(dealt, slice_)]),
+        (f"The same in gzip, {size(gz)}", [Run("gzip -dc", slice_, ["gzip", "-dc", gz]), *both(gz, slice_)]),
+        (f"A in zstd, {size(zst)}", [Run("zstd -dc", many, ["zstd", "-dcq", zst]), *both(zst, many)]),
         (f"A hundredth of A, {size(hundredth)}", [
             cat(hundredth, small_slice), learn(chosen, hundredth, small_slice, 1),
             Run("tshark -q -z conv,tcp", small_slice, ["tshark", "-n", "-q", "-z", "conv,tcp", "-r", hundredth]),
