@@ -9,9 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::decoded::Decoded;
 use super::split::Splitting;
 use super::{CaptureError, CaptureFile};
-use crate::decode::Tally;
 use crate::flow::{Batch, Record};
 use crate::model::Timestamp;
 
@@ -19,6 +19,8 @@ use crate::model::Timestamp;
 const TOGETHER: usize = 64 << 20;
 const MOST: usize = 512 << 10;
 const LEAST: usize = 16 << 10;
+/// What is decoded takes up to four times the bytes of its frames (DNS), so of frames fewer are read at once.
+const OF_FRAMES: u64 = 4;
 /// Records that are worth handing over at a checkpoint.
 const WORTH: usize = 256;
 /// How long a file is waited for before it is asked whether anybody reads it.
@@ -37,8 +39,8 @@ pub(super) struct Chunk {
 pub(super) enum Content {
     /// Of a flow file, with their times.
     Records(Vec<(Timestamp, Record)>),
-    /// Of a capture of packets, with what the decoder made of them.
-    Frames(Batch, Box<Tally>),
+    /// Of a capture of packets.
+    Frames(Box<Decoded>),
 }
 
 /// What follows a [`Chunk`].
@@ -219,7 +221,7 @@ impl Shared {
         }
         let batch = files.spare.pop();
         drop(files);
-        decode(file, self.most, &self.splitting, batch.unwrap_or_else(|| self.splitting.batch.clone()))
+        decode(file, self.most / OF_FRAMES, &self.splitting, batch.unwrap_or_else(|| self.splitting.batch.clone()))
     }
 }
 
@@ -267,17 +269,21 @@ fn parse(mut file: Box<CaptureFile>, most: u64) -> Chunk {
 }
 
 /// The next frames of a file, in so many bytes or little more.
-fn decode(mut file: Box<CaptureFile>, most: u64, splitting: &Splitting, mut batch: Batch) -> Chunk {
-    batch.clear();
+fn decode(mut file: Box<CaptureFile>, most: u64, splitting: &Splitting, batch: Batch) -> Chunk {
+    let mut decoded = Box::new(Decoded::empty(batch));
     let mut decoder = splitting.decoder.clone();
-    let end = file.offset() + most;
-    while file.offset() < end {
-        if let Err(end) = file.decode_on(&mut batch, &mut decoder) {
-            let content = Content::Frames(batch, decoder.into_tally().into());
-            return Chunk { content, bytes_read: file.bytes_read(), rest: Rest::End(file, end) };
-        }
+    let until = file.offset() + most;
+    let mut end = None;
+    while file.offset() < until && end.is_none() {
+        end = file.decode_on(&mut decoded.batch, &mut decoder).err();
     }
-    Chunk { content: Content::Frames(batch, decoder.into_tally().into()), bytes_read: file.bytes_read(), rest: Rest::Here(file) }
+    decoded.tally = decoder.into_tally();
+    let bytes_read = file.bytes_read();
+    let rest = match end {
+        Some(error) => Rest::End(file, error),
+        None => Rest::Here(file),
+    };
+    Chunk { content: Content::Frames(decoded), bytes_read, rest }
 }
 
 #[cfg(test)]
@@ -305,7 +311,7 @@ mod tests {
     fn records(chunk: &Chunk) -> usize {
         match &chunk.content {
             Content::Records(records) => records.len(),
-            Content::Frames(..) => panic!("a flow file has no frames"),
+            Content::Frames(_) => panic!("a flow file has no frames"),
         }
     }
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use super::clock::Clock;
 use super::compression::{Compression, Decompressed, Failure, Means, Position, Source, decompress};
+use super::decoded::{Decoded, Times, take_usual};
 use super::flows::{Flows, NoHeader};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::record::{Next, Record};
-use super::split::{FileAt, Piece, Records, Split, Splitting, Times, take_usual};
+use super::split::{FileAt, Records, Split, Splitting};
 use super::window::Window;
 use super::{CaptureError, Input};
 use crate::decode::{Decoder, Frame, LinkType};
@@ -26,7 +27,7 @@ const WORTH_A_PIECE: i64 = 1_000_000;
 
 /// What comes of moving over many frames at once.
 pub(super) enum Far {
-    Moved(Box<Piece>),
+    Moved(Box<Decoded>),
     /// Nothing: the next frame must be looked at by itself.
     Single,
     /// Nothing: others come between the next frames.
@@ -262,7 +263,7 @@ impl CaptureFile {
             };
             let Times { frames, first, latest, .. } = piece.times;
             if frames == 0 && !piece.is_broken_off {
-                split.recycle(piece.batch);
+                split.recycle(piece.decoded.batch);
                 continue;
             }
             if frames == 0 || !self.clock.is_steady(first) || !may_come(latest) {
@@ -274,19 +275,19 @@ impl CaptureFile {
             if piece.is_broken_off {
                 self.go_on(piece.end);
             }
-            return Far::Moved(piece.into());
+            return Far::Moved(piece.decoded.into());
         }
     }
 
     /// The same with the frames that are in the window, up to the first that must be looked at by itself.
     fn advance_in_window(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Far {
-        let mut piece = Piece::empty(self.spare.take().unwrap_or_else(|| splitting.batch.clone()), 0);
+        let mut decoded = Decoded::empty(self.spare.take().unwrap_or_else(|| splitting.batch.clone()));
         let mut decoder = splitting.decoder.clone();
-        if self.decode_in_window(&mut piece.batch, &mut decoder, may_come) {
-            piece.tally = decoder.into_tally();
-            return Far::Moved(piece.into());
+        if self.decode_in_window(&mut decoded.batch, &mut decoder, may_come) {
+            decoded.tally = decoder.into_tally();
+            return Far::Moved(decoded.into());
         }
-        self.spare = Some(piece.batch);
+        self.spare = Some(decoded.batch);
         Far::Single
     }
 

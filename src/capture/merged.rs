@@ -5,8 +5,9 @@ use std::collections::BinaryHeap;
 
 use super::ahead::{Ahead, Chunk, Content, Rest};
 use super::compression::Means;
+use super::decoded::Decoded;
 use super::file::Far;
-use super::split::{Piece, Splitting};
+use super::split::Splitting;
 use super::{CaptureError, CaptureFile, Input, Observed};
 use crate::decode::Tally;
 use crate::flow::{Batch, Record};
@@ -53,7 +54,7 @@ pub enum Following<'a> {
     /// One frame or record.
     One(Observed<'a>),
     /// Many frames, decoded.
-    Many(Box<Piece>),
+    Many(Box<Decoded>),
 }
 
 #[derive(Debug)]
@@ -151,8 +152,8 @@ impl Merged {
 
     /// The next frame or record of all inputs, or many frames.
     pub fn read_following(&mut self) -> Option<Following<'_>> {
-        if let Some(piece) = self.advance_far() {
-            return Some(Following::Many(piece));
+        if let Some(decoded) = self.advance_far() {
+            return Some(Following::Many(decoded));
         }
         let index = self.next_input()?;
         if self.inputs[index].state.stands_at_frames() {
@@ -163,13 +164,13 @@ impl Merged {
     }
 
     /// Many frames of the input that gave the last one, if none of another comes between them.
-    fn advance_far(&mut self) -> Option<Box<Piece>> {
+    fn advance_far(&mut self) -> Option<Box<Decoded>> {
         let (splitting, index) = (self.splitting.as_ref()?, self.active?);
         let State::Open(file) = &mut self.inputs[index].state else { return None };
         let waiting = self.waiting.peek().map(|Reverse(first)| *first);
         let may_come = |at| waiting.is_none_or(|first| (at, index) < first);
         match file.advance_far(splitting, may_come) {
-            Far::Moved(piece) => return Some(piece),
+            Far::Moved(decoded) => return Some(decoded),
             Far::Single => {}
             Far::Between => self.go_ahead(index),
         }
@@ -178,14 +179,14 @@ impl Merged {
 
     /// The next frames of all inputs that other threads decode, up to what another input gives. The first is that of `index`, which
     /// stands at it.
-    fn gather(&mut self, mut index: usize) -> Option<Piece> {
+    fn gather(&mut self, mut index: usize) -> Option<Decoded> {
         let batch = self.spare.take().or_else(|| Some(self.splitting.as_ref()?.batch.clone()))?;
-        let mut piece = Piece::empty(batch, 0);
+        let mut decoded = Decoded::empty(batch);
         loop {
             let waiting = self.waiting.peek().map(|Reverse(first)| *first);
-            self.inputs[index].state.hand_on(&mut piece.batch, |at| waiting.is_none_or(|first| (at, index) < first));
+            self.inputs[index].state.hand_on(&mut decoded.batch, |at| waiting.is_none_or(|first| (at, index) < first));
             self.active = Some(index);
-            if piece.batch.len() >= TOGETHER {
+            if decoded.batch.len() >= TOGETHER {
                 break;
             }
             match self.next_input() {
@@ -196,8 +197,8 @@ impl Merged {
                 }
             }
         }
-        piece.tally = std::mem::take(&mut self.tally);
-        Some(piece)
+        decoded.tally = std::mem::take(&mut self.tally);
+        Some(decoded)
     }
 
     /// Takes back what can be filled again.
@@ -340,9 +341,9 @@ impl Merged {
         (coming.bytes_read, coming.rest, coming.is_interrupted) = (bytes_read, rest, false);
         let ready = match content {
             Content::Records(records) => Ready::Records(None, records.into_iter()),
-            Content::Frames(batch, tally) => {
-                self.tally.merge(&tally);
-                Ready::Frames(batch)
+            Content::Frames(decoded) => {
+                self.tally.merge(&decoded.tally);
+                Ready::Frames(decoded.batch)
             }
         };
         if let Ready::Frames(batch) = std::mem::replace(&mut coming.ready, ready) {

@@ -3,14 +3,15 @@
 //! In: paths, patterns, directories, standard input. Out: [`Frame`](crate::decode::Frame)s in the order of time, in place in one
 //! buffer per open file; of flow files, [`Record`](crate::flow::Record)s. A file is told by its content, never by its name: pcap,
 //! pcapng, flow file, and each of them inside gzip or zstd.
-//! A long file may be read in pieces by several threads, which decode the frames as well: a [`Piece`] is then given in place of its
-//! frames. Files are read, never mapped into memory: one that is cut short or goes on growing meanwhile is a file like any other.
+//! A long file may be read in pieces by several threads, and files that overlap in time side by side; these threads decode the frames
+//! as well, and [`Decoded`] frames are then given in place of its frames. Files are read, never mapped into memory: one that is cut short or goes on growing meanwhile is a file like any other.
 //! A file that is cut or damaged gives all whole frames before that place and a finding that says so; memory is bounded whatever
 //! a file claims.
 
 mod ahead;
 mod clock;
 mod compression;
+mod decoded;
 mod error;
 mod expand;
 mod file;
@@ -30,6 +31,7 @@ mod split;
 mod tap;
 mod window;
 
+pub use decoded::Decoded;
 pub use error::CaptureError;
 pub use expand::{Input, expand};
 pub use file::{CaptureFile, Observed};
@@ -40,4 +42,4 @@ pub use live::{Batch, Counts, Live, LiveOptions, Opened, host, open};
 pub use merged::{Following, Merged};
 #[cfg(feature = "live")]
 pub use rights::{Needed, give_up};
-pub use split::{Piece, Splitting};
+pub use split::Splitting;

@@ -13,12 +13,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::clock::is_near;
+use super::decoded::{Decoded, Times, take_usual};
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
 use super::record::{ByteOrder, Next, Record};
 use super::window::Window;
-use crate::decode::{Decoder, Tally};
+use crate::decode::Decoder;
 use crate::flow::Batch;
 use crate::model::Timestamp;
 
@@ -107,13 +107,10 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
-/// The frames of a part of a file.
+/// A part of a file.
 #[derive(Debug)]
-pub struct Piece {
-    /// One for each frame.
-    pub batch: Batch,
-    /// What the decoder made of them.
-    pub tally: Tally,
+pub(super) struct Piece {
+    pub(super) decoded: Decoded,
     /// Where it begins and where the next one does.
     pub(super) start: u64,
     pub(super) end: u64,
@@ -122,17 +119,6 @@ pub struct Piece {
     pub(super) times: Times,
     /// Of pcapng.
     pub(super) left_out: u64,
-}
-
-/// The times of frames that follow one another in a file.
-#[derive(Debug)]
-pub(super) struct Times {
-    pub(super) frames: u64,
-    pub(super) first: Timestamp,
-    pub(super) last: Timestamp,
-    pub(super) latest: Timestamp,
-    /// Frames that are earlier than the one before.
-    pub(super) backwards: u64,
 }
 
 /// A file that is being read in pieces.
@@ -218,7 +204,7 @@ impl Split {
                 break if piece.start == self.offset {
                     piece
                 } else {
-                    self.reader.read(&self.shared.plan, number, Some(self.offset), piece.batch)
+                    self.reader.read(&self.shared.plan, number, Some(self.offset), piece.decoded.batch)
                 };
             }
             let Some(claimed) = progress.claim(&self.shared.plan) else {
@@ -368,7 +354,7 @@ impl Reader {
                 found += next.as_ref().map_or(0, |(_, length)| *length);
                 next
             };
-            let taken = take_usual(self.window.ready(), (&mut piece.batch, &mut piece.times), &mut decoder, within);
+            let taken = take_usual(self.window.ready(), (&mut piece.decoded.batch, &mut piece.times), &mut decoder, within);
             self.window.step(taken);
             piece.end += taken as u64;
             if piece.end >= until {
@@ -382,63 +368,17 @@ impl Reader {
                 piece.is_broken_off = true;
                 break;
             }
-            piece.batch.take(&record.frame(self.window.behind(record.distance, record.captured)), &mut decoder);
+            piece.decoded.batch.take(&record.frame(self.window.behind(record.distance, record.captured)), &mut decoder);
             piece.times.saw(record.at);
             piece.left_out = records.left_out() - plan.records.left_out();
             piece.end = base + self.window.offset();
         }
-        piece.tally = decoder.into_tally();
+        piece.decoded.tally = decoder.into_tally();
     }
 }
 
 impl Piece {
-    pub(super) fn empty(mut batch: Batch, start: u64) -> Self {
-        batch.clear();
-        Self { batch, tally: Tally::default(), start, end: start, is_broken_off: false, times: Times::new(), left_out: 0 }
+    fn empty(batch: Batch, start: u64) -> Self {
+        Self { decoded: Decoded::empty(batch), start, end: start, is_broken_off: false, times: Times::new(), left_out: 0 }
     }
-}
-
-impl Times {
-    pub(super) const fn new() -> Self {
-        Self { frames: 0, first: Timestamp::MAX, last: Timestamp::MIN, latest: Timestamp::MIN, backwards: 0 }
-    }
-
-    /// Whether a frame at that time may follow.
-    #[inline]
-    const fn is_next(&self, at: Timestamp) -> bool {
-        self.frames == 0 || is_near(self.last, at)
-    }
-
-    #[inline]
-    fn saw(&mut self, at: Timestamp) {
-        if self.frames == 0 {
-            self.first = at;
-        } else {
-            self.backwards += u64::from(at < self.last);
-        }
-        self.frames += 1;
-        self.last = at;
-        self.latest = self.latest.max(at);
-    }
-}
-
-/// Decodes the records that `here` finds at the beginning of these bytes, one after the other, until it finds none or one that must
-/// not follow. Returns how many bytes they are.
-#[inline]
-pub(super) fn take_usual(
-    bytes: &[u8],
-    (batch, times): (&mut Batch, &mut Times),
-    decoder: &mut Decoder,
-    mut here: impl FnMut(&[u8]) -> Option<(Record, usize)>,
-) -> usize {
-    let mut taken = 0;
-    while let Some((record, length)) = here(&bytes[taken..])
-        && times.is_next(record.at)
-    {
-        taken += length;
-        let from = taken - record.distance;
-        batch.take(&record.frame(&bytes[from..from + record.captured]), decoder);
-        times.saw(record.at);
-    }
-    taken
 }

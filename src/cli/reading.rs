@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::capture::{CaptureError, Following, Input, Merged, Observed, Piece, Splitting};
+use crate::capture::{CaptureError, Decoded, Following, Input, Merged, Observed, Splitting};
 use crate::decode::{DecodeOptions, Decoder, Tally};
 use crate::edge::{Observation, Observer};
 use crate::emit::review::Frames;
@@ -85,16 +85,16 @@ pub(super) fn read(
                     progress.at(merged.bytes_read());
                 }
             }
-            Following::Many(mut piece) => {
-                intake.join(&piece);
-                while !piece.batch.is_empty() {
-                    count += intake.table().observe_next(&mut piece.batch, BETWEEN - count % BETWEEN);
+            Following::Many(mut decoded) => {
+                intake.join(&decoded);
+                while !decoded.batch.is_empty() {
+                    count += intake.table().observe_next(&mut decoded.batch, BETWEEN - count % BETWEEN);
                     if count % BETWEEN == 0 {
                         look(intake.table());
                     }
                 }
                 progress.at(merged.bytes_read());
-                merged.recycle(piece.batch);
+                merged.recycle(decoded.batch);
             }
         }
     }
@@ -169,8 +169,8 @@ impl Intake {
     }
 
     /// Counts frames that others decoded.
-    fn join(&mut self, piece: &Piece) {
-        self.tally.merge(&piece.tally);
+    fn join(&mut self, decoded: &Decoded) {
+        self.tally.merge(&decoded.tally);
     }
 
     pub(super) fn take(&mut self, observed: Observed<'_>) {

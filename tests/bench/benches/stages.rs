@@ -23,9 +23,9 @@ fn pieces(path: &Path, batch: &Batch, mut take: impl FnMut(&mut Batch)) {
     let splitting = Splitting { threads: NonZeroUsize::MIN, decoder: Decoder::new(DecodeOptions::default()), batch: batch.clone() };
     let mut merged = Merged::splitting(vec![Input::File(path.to_owned())], splitting);
     while let Some(following) = merged.read_following() {
-        if let Following::Many(mut piece) = following {
-            take(&mut piece.batch);
-            merged.recycle(piece.batch);
+        if let Following::Many(mut decoded) = following {
+            take(&mut decoded.batch);
+            merged.recycle(decoded.batch);
         }
     }
 }
