@@ -41,15 +41,15 @@ fn read(inputs: &[PathBuf], threads: Option<usize>, mut meanwhile: impl FnMut(u6
                 }
             }
             Following::One(Observed::Record(record)) => panic!("{record:?} in a capture"),
-            Following::Many(mut decoded) => {
-                in_pieces += decoded.tally.frames;
-                tally.merge(&decoded.tally);
-                while let Some(at) = decoded.batch.next_at() {
+            Following::Many(mut frames) => {
+                in_pieces += frames.tally.frames;
+                tally.merge(&frames.tally);
+                while let Some(at) = frames.batch.next_at() {
                     times.push(at);
-                    decoded.batch.hand_on(&mut one_by_one, |_| false);
+                    frames.batch.hand_on(&mut one_by_one, |_| false);
                 }
                 table.observe_all(&mut one_by_one);
-                merged.recycle(decoded.batch);
+                merged.recycle(frames.batch);
             }
         }
         meanwhile(tally.frames + decoder.tally().frames);

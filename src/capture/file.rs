@@ -205,6 +205,11 @@ impl CaptureFile {
         self.frames
     }
 
+    /// The time of the last frame.
+    pub(super) const fn latest(&self) -> Timestamp {
+        self.latest
+    }
+
     /// Bytes taken from the file so far, before decompression.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
@@ -281,13 +286,13 @@ impl CaptureFile {
 
     /// The same with the frames that are in the window, up to the first that must be looked at by itself.
     fn advance_in_window(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Far {
-        let mut decoded = Decoded::empty(self.spare.take().unwrap_or_else(|| splitting.batch.clone()));
+        let mut frames = Decoded::empty(self.spare.take().unwrap_or_else(|| splitting.batch.clone()));
         let mut decoder = splitting.decoder.clone();
-        if self.decode_in_window(&mut decoded.batch, &mut decoder, may_come) {
-            decoded.tally = decoder.into_tally();
-            return Far::Moved(decoded.into());
+        if self.decode_in_window(&mut frames.batch, &mut decoder, may_come) {
+            frames.tally = decoder.into_tally();
+            return Far::Moved(frames.into());
         }
-        self.spare = Some(decoded.batch);
+        self.spare = Some(frames.batch);
         Far::Single
     }
 

@@ -311,7 +311,6 @@ impl Merged {
     /// Lets other threads read an input on; without others it is read some at a time.
     fn go_ahead(&mut self, index: usize) {
         let Some(splitting) = &self.splitting else { return };
-        let files = self.inputs.len();
         let state = &mut self.inputs[index].state;
         let State::Open(file) = state else { return };
         // One thread parses records no quicker some at a time, but decodes frames so.
@@ -326,7 +325,7 @@ impl Merged {
             is_interrupted: true,
         };
         if let State::Open(file) = std::mem::replace(state, State::Ahead(Box::new(coming))) {
-            self.ahead.get_or_insert_with(|| Ahead::new(splitting.clone(), files)).begin(index, file);
+            self.ahead.get_or_insert_with(|| Ahead::new(splitting.clone())).begin(index, file);
         }
     }
 
@@ -334,7 +333,7 @@ impl Merged {
     fn read_ahead(&mut self, index: usize) {
         let (State::Ahead(coming), Some(ahead)) = (&mut self.inputs[index].state, &mut self.ahead) else { return };
         let goes_on = coming.is_interrupted || !coming.may_split;
-        let Some(Chunk { content, bytes_read, rest }) = ahead.next(index, goes_on) else {
+        let Some(Chunk { content, bytes_read, rest, .. }) = ahead.next(index, goes_on) else {
             self.inputs[index].state = State::Ended;
             return;
         };

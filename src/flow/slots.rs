@@ -221,12 +221,31 @@ impl<K: Packed> Slots<K> {
     }
 
     /// Takes out those for which it is said, and hands each on.
-    pub(super) fn extract(&mut self, mut is_meant: impl FnMut(Seen<'_>) -> bool, mut take: impl FnMut(&FlowKey, Taken)) {
-        for position in (0..self.kept.len()).rev() {
-            if is_meant(self.seen(position)) {
+    pub(super) fn extract(&mut self, is_meant: impl Fn(Seen<'_>) -> bool, mut take: impl FnMut(&FlowKey, Taken)) {
+        let mut meant = Vec::with_capacity(Self::TOGETHER);
+        let mut end = self.kept.len();
+        while end > 0 {
+            let start = end.saturating_sub(Self::TOGETHER);
+            // From the last place on: what comes into the place of another has been looked at.
+            meant.extend((start..end).rev().filter(|&position| is_meant(self.seen(position))));
+            self.expect_removal(&meant);
+            for position in meant.drain(..) {
                 let (key, taken) = self.remove(position);
                 take(&key, taken);
             }
+            end = start;
+        }
+    }
+
+    /// Places in the index that are waited for together.
+    pub(super) const TOGETHER: usize = 64;
+
+    /// Asks for the places in the index that the [removal](Self::remove) of these positions needs: theirs, and those of the last ones,
+    /// which come into their places.
+    pub(super) fn expect_removal(&self, positions: &[usize]) {
+        let last = (0..self.kept.len()).rev().take(positions.len());
+        for position in positions.iter().copied().chain(last) {
+            self.expect(self.kept[position].key.hash(&self.seeds));
         }
     }
 

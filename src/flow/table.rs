@@ -547,14 +547,22 @@ impl FlowTable {
         // From the last place on, so that none comes into the place of another that is still to go.
         candidates.sort_unstable_by_key(|&(_, _, is_wide, position)| std::cmp::Reverse((is_wide, position)));
         let mut attempts = Vec::new();
-        for (worth, _, is_wide, position) in candidates {
-            let (key, taken) = if is_wide { self.wide.remove(position) } else { self.narrow.remove(position) };
-            match worth {
-                Worth::Answered => self.tally.answered_evicted += 1,
-                Worth::OneSided => self.tally.unanswered_evicted += 1,
-                Worth::Attempt | Worth::Over => {}
+        for candidates in candidates.chunks(Slots::<Narrow>::TOGETHER) {
+            let positions = |of_wide| {
+                let meant = candidates.iter().filter(move |(_, _, is_wide, _)| *is_wide == of_wide);
+                meant.map(|(.., position)| *position).collect::<Vec<usize>>()
+            };
+            self.narrow.expect_removal(&positions(false));
+            self.wide.expect_removal(&positions(true));
+            for &(worth, _, is_wide, position) in candidates {
+                let (key, taken) = if is_wide { self.wide.remove(position) } else { self.narrow.remove(position) };
+                match worth {
+                    Worth::Answered => self.tally.answered_evicted += 1,
+                    Worth::OneSided => self.tally.unanswered_evicted += 1,
+                    Worth::Attempt | Worth::Over => {}
+                }
+                if taken.is_attempt() { attempts.push((key, taken)) } else { self.ended.close(&key, taken) }
             }
-            if taken.is_attempt() { attempts.push((key, taken)) } else { self.ended.close(&key, taken) }
         }
         self.tally.unanswered_evicted += self.give_up(attempts);
     }

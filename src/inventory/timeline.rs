@@ -27,6 +27,7 @@
 //! Where two workloads have one address and none of them is known to have gone, it is nobody's too: a guess would open one and
 //! close the other.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -81,12 +82,19 @@ pub(super) struct Timeline {
 }
 
 /// Who owned one address when.
+#[derive(Clone, Debug)]
+pub(super) enum Owners {
+    /// One pod, as of most addresses: nothing else need be looked up.
+    Sole(Tenure),
+    Several(Box<Several>),
+}
+
 #[derive(Clone, Debug, Default)]
-pub(super) struct Owners {
+pub(super) struct Several {
     tenures: Vec<Tenure>,
-    /// When there was more than one owner. Mostly never.
+    /// When there was more than one owner.
     contests: Vec<Span>,
-    /// When it went from one workload to another, and between which pods. Mostly never, too.
+    /// When it went from one workload to another, and between which pods.
     handovers: Vec<Handover>,
 }
 
@@ -100,7 +108,12 @@ struct Handover {
 impl Timeline {
     /// Adds a tenure; [`Timeline::settle`] must follow before anything is asked.
     pub(super) fn add(&mut self, address: IpAddr, tenure: Tenure) {
-        self.addresses.entry(address).or_default().tenures.push(tenure);
+        match self.addresses.entry(address) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Owners::Sole(tenure));
+            }
+            Entry::Occupied(mut known) => known.get_mut().add(tenure),
+        }
     }
 
     /// Adds a life that has no address of its own.
@@ -113,8 +126,9 @@ impl Timeline {
     pub(super) fn settle(&mut self) -> BTreeMap<IpAddr, BTreeSet<PodId>> {
         let mut claimants: BTreeMap<IpAddr, BTreeSet<PodId>> = BTreeMap::new();
         // Each address by itself: the order of the map decides nothing.
-        self.addresses.iter_mut().filter(|(_, owners)| owners.tenures.len() > 1).for_each(|(address, owners)| {
-            let Owners { tenures, contests, handovers } = owners;
+        self.addresses.iter_mut().for_each(|(address, owners)| {
+            let Owners::Several(several) = owners else { return };
+            let Several { tenures, contests, handovers } = &mut **several;
             // Of those that begin at once, the one that has not ended comes last and so wins.
             tenures.sort_by_key(|tenure| (tenure.from, tenure.until, !tenure.is_over, tenure.rank, tenure.pod));
             mark_simultaneous(tenures);
@@ -137,10 +151,10 @@ impl Timeline {
 
     fn settle_changes(&mut self) {
         let owners = || self.addresses.values();
-        let tenures = owners().flat_map(|owners| &owners.tenures);
+        let tenures = owners().flat_map(Owners::tenures);
         let of_tenures = tenures.flat_map(|own| [own.since.plus(-SLACK_BEFORE), own.from, after(own.until.plus(SLACK_AFTER))]);
-        let contests = owners().flat_map(|owners| &owners.contests).copied();
-        let handovers = owners().flat_map(|owners| &owners.handovers).map(|handover| handover.span);
+        let contests = owners().flat_map(Owners::contests).copied();
+        let handovers = owners().flat_map(Owners::handovers).map(|handover| handover.span);
         let of_spans = contests.chain(handovers).flat_map(|span| [span.first(), after(span.last())]);
         self.changes.extend(of_tenures.chain(of_spans));
         self.changes.sort_unstable();
@@ -166,35 +180,67 @@ impl Timeline {
 
     /// When the tenure of `pod` at `address` ended, also by another's start.
     pub(super) fn end(&self, address: IpAddr, pod: PodId) -> Option<Timestamp> {
-        self.owners(address)?.tenures.iter().find(|tenure| tenure.pod == pod).map(|tenure| tenure.until)
+        self.owners(address)?.tenures().iter().find(|tenure| tenure.pod == pod).map(|tenure| tenure.until)
     }
 }
 
 impl Owners {
+    fn add(&mut self, tenure: Tenure) {
+        match self {
+            Self::Sole(first) => {
+                let tenures = vec![*first, tenure];
+                *self = Self::Several(Box::new(Several { tenures, ..Several::default() }));
+            }
+            Self::Several(several) => several.tenures.push(tenure),
+        }
+    }
+
+    fn tenures(&self) -> &[Tenure] {
+        match self {
+            Self::Sole(tenure) => std::slice::from_ref(tenure),
+            Self::Several(several) => &several.tenures,
+        }
+    }
+
+    fn contests(&self) -> &[Span] {
+        match self {
+            Self::Sole(_) => &[],
+            Self::Several(several) => &several.contests,
+        }
+    }
+
+    fn handovers(&self) -> &[Handover] {
+        match self {
+            Self::Sole(_) => &[],
+            Self::Several(several) => &several.handovers,
+        }
+    }
+
     /// The pod that owned the address at `at`; nobody where several did.
     pub(super) fn at(&self, at: Timestamp) -> Option<PodId> {
         if self.is_contested(at) || self.candidates(at).next().is_some() {
             return None;
         }
-        let following = self.tenures.partition_point(|tenure| tenure.from <= at);
-        let last = following.checked_sub(1).and_then(|position| self.tenures.get(position));
+        let tenures = self.tenures();
+        let following = tenures.partition_point(|tenure| tenure.from <= at);
+        let last = following.checked_sub(1).and_then(|position| tenures.get(position));
         if let Some(last) = last
             && at <= last.until.plus(SLACK_AFTER)
         {
             return Some(last.pod);
         }
-        self.tenures.get(following).filter(|next| next.since.plus(-SLACK_BEFORE) <= at).map(|next| next.pod)
+        tenures.get(following).filter(|next| next.since.plus(-SLACK_BEFORE) <= at).map(|next| next.pod)
     }
 
     /// Whether more than one workload owned the address at `at`.
     pub(super) fn is_contested(&self, at: Timestamp) -> bool {
-        self.contests.iter().any(|span| span.first() <= at && at <= span.last())
+        self.contests().iter().any(|span| span.first() <= at && at <= span.last())
     }
 
     /// The pods of different workloads of which one owned the address at `at`, where it cannot be told which.
     pub(super) fn candidates(&self, at: Timestamp) -> impl Iterator<Item = PodId> + '_ {
         let doubtful = move |handover: &&Handover| handover.span.first() <= at && at <= handover.span.last();
-        self.handovers.iter().filter(doubtful).flat_map(|known| known.pods)
+        self.handovers().iter().filter(doubtful).flat_map(|known| known.pods)
     }
 }
 
