@@ -333,5 +333,30 @@ mod tests {
             long.push(usual.packet(Timestamp(1)));
             prop_assert_eq!(format!("{short:?}"), format!("{long:?}"));
         }
+
+        /// Two batches that were filled apart become one, as if its frames had been added in that order.
+        #[test]
+        fn frames_are_handed_on_as_they_are(
+            frames in proptest::collection::vec((any_usual(), any::<bool>(), any::<bool>()), 1..40),
+        ) {
+            let empty = Batch::new(Seeds::random());
+            let mut apart = [empty.clone(), empty.clone()];
+            let (mut together, mut expected) = (empty.clone(), empty);
+            let add = |batch: &mut Batch, at: Timestamp, usual: &Usual, is_nothing: bool| {
+                if is_nothing { batch.push_nothing(at) } else { batch.push(usual.packet(at)) }
+            };
+            for ((usual, is_nothing, is_second), at) in frames.iter().zip(0..) {
+                add(&mut apart[usize::from(*is_second)], Timestamp(at), usual, *is_nothing);
+                add(&mut expected, Timestamp(at), usual, *is_nothing);
+            }
+            while let Some(next) = apart.iter().filter_map(Batch::next_at).min() {
+                let (one, other) = if apart[0].next_at() == Some(next) { (0, 1) } else { (1, 0) };
+                let bound = apart[other].next_at().unwrap_or(Timestamp::MAX);
+                apart[one].hand_on(&mut together, |at| at < bound);
+            }
+            let all = |batch: &Batch| format!("{:?} {:?} {:?}", batch.steps, batch.wide, batch.packets);
+            prop_assert_eq!(all(&together), all(&expected));
+            prop_assert!(apart.iter().all(Batch::is_empty));
+        }
     }
 }
