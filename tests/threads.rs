@@ -70,6 +70,19 @@ fn capture(kind: Kind, packets: u64, is_pcapng: bool) -> Vec<u8> {
     bytes
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Something else at six tenths of it.
+fn damaged(mut bytes: Vec<u8>) -> Vec<u8> {
+    let at = bytes.len() / 10 * 6;
+    bytes[at..at + 64].iter_mut().for_each(|byte| *byte ^= 0xa5);
+    bytes
+}
+
 /// The bounds of the records of a little-endian pcap file.
 fn records(pcap: &[u8]) -> Vec<(usize, usize)> {
     let mut bounds = Vec::new();
@@ -148,7 +161,10 @@ fn pieces_add_up_to_the_whole() {
         // What is cut or damaged inside is a whole stream outside.
         (*what, zstd::encode_all(&bytes[..], 1).unwrap(), true)
     };
-    let compressed: Vec<_> = rows.iter().filter(|(.., is_split)| *is_split).map(compressed).collect();
+    let mut compressed: Vec<_> = rows.iter().filter(|(.., is_split)| *is_split).map(compressed).collect();
+    for (what, bytes) in [("zstd, damaged", zstd::encode_all(&mixed[..], 3).unwrap()), ("gzip, damaged", gzip(&mixed))] {
+        compressed.push((what, damaged(bytes), true));
+    }
     for (what, bytes, is_split) in rows.into_iter().chain(compressed) {
         let path = directory.path().join("capture");
         fs::write(&path, &bytes).unwrap();
@@ -189,6 +205,10 @@ fn several_files_are_merged_as_ever() {
         changed(path, &name, &|bytes| *bytes = zstd::encode_all(&bytes[..], 1).unwrap())
     });
     let nodes: Vec<PathBuf> = (0..20).map(|node| slice(&format!("node-{node:02}"), &mut (node..40_000).step_by(20))).collect();
+    let torn = compressed.each_ref().map(|path| {
+        let name = format!("{}.damaged", path.file_name().unwrap().display());
+        changed(path, &name, &|bytes| *bytes = damaged(std::mem::take(bytes)))
+    });
     let cut = changed(&alternating[0], "cut", &|bytes| bytes.truncate(bytes.len() / 2 + 5));
     // A time of its own in a frame of one file, a year and more away; and from another frame on a clock that was set.
     let year = |bytes: &mut Vec<u8>, at: usize| {
@@ -209,10 +229,11 @@ fn several_files_are_merged_as_ever() {
         }
     });
     let now_and_then = (0..40_000).filter(|number| number % 5000 == 0);
-    let rows: [(&str, Vec<PathBuf>, bool); 11] = [
+    let rows: [(&str, Vec<PathBuf>, bool); 12] = [
         ("one after the other", vec![slice("a", &mut (0..20_000)), slice("b", &mut (20_000..40_000))], true),
         ("alternating", alternating.to_vec(), true),
         ("alternating, compressed", compressed.to_vec(), true),
+        ("alternating, compressed and damaged", torn.to_vec(), false),
         ("overlapping at the end", vec![slice("e", &mut (0..22_000)), slice("f", &mut (18_000..40_000))], true),
         (
             "one within the other",

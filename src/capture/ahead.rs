@@ -15,10 +15,13 @@ use super::{CaptureError, CaptureFile};
 use crate::flow::{Batch, Record};
 use crate::model::Timestamp;
 
-/// Bytes of a file that are read at once; of what is compressed, behind its compression.
-const AT_ONCE: u64 = 128 << 10;
-/// Bytes that may be ahead, of all files together.
+/// Bytes that may be taken by what is ahead and what is being merged, of all files together.
 const MOST: u64 = 64 << 20;
+/// Bytes of a file that are read at once, at least and at most, by the number of files: of each one there is something all the time,
+/// which is to leave room for what is ahead. Of what is compressed, behind its compression.
+const AT_ONCE: (u64, u64) = (4 << 10, 128 << 10);
+/// Batches that are kept to be filled again.
+const SPARE: usize = 16;
 /// What is decoded takes up to four times the bytes of its frames (DNS), what is parsed no more than those of its lines.
 const OF_FRAMES: u64 = 4;
 /// How long a file is waited for before it is asked whether anybody reads it.
@@ -65,6 +68,8 @@ pub(super) struct Ahead {
 
 #[derive(Debug)]
 struct Shared {
+    /// Bytes that may be taken by what is read of a file at once.
+    at_once: u64,
     splitting: Splitting,
     files: Mutex<Files>,
     changed: Condvar,
@@ -76,8 +81,8 @@ struct Files {
     /// Those that wait to be read, with the times they have come to: what is next of the first is needed first.
     queue: BTreeSet<(Timestamp, usize)>,
     states: BTreeMap<usize, State>,
-    /// Bytes that are ahead, or will be when they have been read.
-    ahead: u64,
+    /// Bytes taken by what is ahead, will be when it has been read, and by what is being merged.
+    taken: u64,
     /// What can be filled again.
     spare: Vec<Batch>,
     /// Threads that wait to be told of a change.
@@ -91,6 +96,8 @@ struct State {
     ready: VecDeque<Chunk>,
     /// The file, unless a thread has it or it is at its end.
     file: Option<Box<CaptureFile>>,
+    /// Bytes taken by what is being merged.
+    merged: u64,
     /// The time it has come to.
     at: Timestamp,
     /// Whether it is not to be read on, for it is to come back.
@@ -98,10 +105,11 @@ struct State {
 }
 
 impl Ahead {
-    /// The threads beside the one that calls this.
-    pub(super) fn new(splitting: Splitting) -> Self {
-        let threads = splitting.threads.get() - 1;
-        let shared = Arc::new(Shared { splitting, files: Mutex::default(), changed: Condvar::new() });
+    /// The threads beside the one that calls this, for so many files.
+    pub(super) fn new(splitting: Splitting, files: usize) -> Self {
+        let threads = (splitting.threads.get() - 1).min(files);
+        let at_once = (MOST / 4 / files.max(1) as u64).min(OF_FRAMES * AT_ONCE.1);
+        let shared = Arc::new(Shared { at_once, splitting, files: Mutex::default(), changed: Condvar::new() });
         let work = || {
             let shared = Arc::clone(&shared);
             // Without the thread it takes longer.
@@ -112,7 +120,7 @@ impl Ahead {
 
     /// Lets a file be read from where it is.
     pub(super) fn begin(&self, number: usize, file: Box<CaptureFile>) {
-        let state = State { ready: VecDeque::new(), file: Some(file), at: Timestamp::MIN, is_held: false };
+        let state = State { ready: VecDeque::new(), file: Some(file), merged: 0, at: Timestamp::MIN, is_held: false };
         let mut files = self.shared.lock();
         files.states.insert(number, state);
         files.enqueue(number);
@@ -156,7 +164,10 @@ impl Ahead {
 
     /// Takes back what can be filled again.
     pub(super) fn recycle(&self, batch: Batch) {
-        self.shared.lock().spare.push(batch);
+        let mut files = self.shared.lock();
+        if files.spare.len() < SPARE {
+            files.spare.push(batch);
+        }
     }
 }
 
@@ -191,17 +202,19 @@ impl Shared {
 
     /// Reads on in a file that was taken out, while others may do so in theirs.
     fn read<'a>(&'a self, mut files: MutexGuard<'a, Files>, number: usize, file: Box<CaptureFile>) -> MutexGuard<'a, Files> {
-        files.ahead += AT_ONCE;
+        let (least, most) = AT_ONCE;
+        files.taken += self.at_once;
         let read = if file.holds_records() {
             drop(files);
-            parse(file, AT_ONCE)
+            parse(file, self.at_once.clamp(least, most))
         } else {
             let batch = files.spare.pop();
             drop(files);
-            decode(file, AT_ONCE, &self.splitting, batch.unwrap_or_else(|| self.splitting.batch.clone()))
+            let most = (self.at_once / OF_FRAMES).clamp(least, most);
+            decode(file, most, &self.splitting, batch.unwrap_or_else(|| self.splitting.batch.clone()))
         };
         let mut files = self.lock();
-        files.ahead -= AT_ONCE;
+        files.taken -= self.at_once;
         files.put(number, read);
         files.tell(&self.changed);
         files
@@ -211,7 +224,7 @@ impl Shared {
 impl Files {
     /// A file that is to be read, if there is room for what it holds.
     fn claim(&mut self) -> Option<(usize, Box<CaptureFile>)> {
-        if self.ahead >= MOST {
+        if self.taken >= MOST {
             return None;
         }
         let (_, number) = self.queue.pop_first()?;
@@ -228,7 +241,7 @@ impl Files {
     /// Takes in what was read of a file.
     fn put(&mut self, number: usize, (chunk, file): (Chunk, Option<Box<CaptureFile>>)) {
         let Some(state) = self.states.get_mut(&number) else { return };
-        self.ahead += chunk.size;
+        self.taken += chunk.size;
         (state.at, state.file) = (chunk.last.unwrap_or(state.at), file);
         state.ready.push_back(chunk);
         self.enqueue(number);
@@ -237,7 +250,10 @@ impl Files {
     /// What is ready of a file, if anything is.
     fn take(&mut self, number: usize, goes_on: bool) -> Option<Chunk> {
         let state = self.states.get_mut(&number)?;
+        // What was being merged of it has been.
+        self.taken -= std::mem::take(&mut state.merged);
         let next = state.ready.pop_front();
+        state.merged = next.as_ref().map_or(0, |chunk| chunk.size);
         let is_all = state.ready.is_empty();
         state.is_held = !goes_on;
         if goes_on {
@@ -246,7 +262,6 @@ impl Files {
             self.queue.remove(&(state.at, number));
         }
         let mut chunk = next?;
-        self.ahead -= chunk.size;
         if !goes_on
             && is_all
             && let Some(file) = self.take_file(number)
@@ -254,6 +269,7 @@ impl Files {
             chunk.rest = Rest::Here(file);
         }
         if !matches!(chunk.rest, Rest::Ahead) {
+            self.taken -= chunk.size;
             self.states.remove(&number);
         }
         Some(chunk)
@@ -300,7 +316,7 @@ fn decode(mut file: Box<CaptureFile>, most: u64, splitting: &Splitting, batch: B
     let start = file.offset();
     let mut went = Ok(());
     while file.offset() < start + most && went.is_ok() {
-        went = file.decode_on(&mut frames.batch, &mut decoder);
+        went = file.decode_on(start + most - file.offset(), &mut frames.batch, &mut decoder);
     }
     frames.tally = decoder.into_tally();
     let last = Some(file.latest());
@@ -363,7 +379,7 @@ mod tests {
 
     fn ahead(threads: usize) -> Ahead {
         let (decoder, batch) = (Decoder::new(DecodeOptions::default()), FlowTable::new(16).batch());
-        Ahead::new(Splitting { threads: NonZeroUsize::new(threads).expect("some"), decoder, batch })
+        Ahead::new(Splitting { threads: NonZeroUsize::new(threads).expect("some"), decoder, batch }, 3)
     }
 
     #[test]
@@ -406,7 +422,7 @@ mod tests {
                 }
             }
             assert!(returned > 0, "{threads} threads: no file came back");
-            assert_eq!(ahead.shared.lock().ahead, 0, "{threads} threads: all that was ahead was taken");
+            assert_eq!(ahead.shared.lock().taken, 0, "{threads} threads: all that was ahead was taken");
             for (lines, came) in files.iter().zip(&came) {
                 let mut alone = open(lines);
                 let mut expected = Vec::new();
@@ -427,13 +443,13 @@ mod tests {
         // As soon as both threads wait for more room, they have done what they may.
         let files = loop {
             let files = ahead.shared.lock();
-            if files.waiting == 2 && files.ahead >= MOST {
+            if files.waiting == 2 && files.taken >= MOST {
                 break files;
             }
             drop(files);
             std::thread::yield_now();
         };
-        assert!((MOST..MOST + 4 * AT_ONCE).contains(&files.ahead), "{} bytes are ahead", files.ahead);
+        assert!((MOST..MOST + 4 * AT_ONCE.1).contains(&files.taken), "{} bytes are ahead", files.taken);
         drop(files);
         assert_eq!(records(&ahead.next(0, true).expect("the first")).len(), 3, "the header and what begins within the bound");
     }

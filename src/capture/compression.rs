@@ -139,8 +139,10 @@ pub(super) fn decompress(
                 reader = Box::new(whole);
                 break;
             }
-            Some(Compression::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, whole))),
-            Some(Compression::Zstd) => Box::new(unzstd(whole, means).map_err(|error| (recognised, error.into()))?),
+            Some(Compression::Gzip) => {
+                Box::new(Steps::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, whole))))
+            }
+            Some(Compression::Zstd) => Box::new(Steps::new(unzstd(whole, means).map_err(|error| (recognised, error.into()))?)),
         };
         compression = compression.or(recognised);
     }
@@ -156,6 +158,63 @@ fn unzstd<R: Read>(reader: R, means: Means) -> io::Result<zstd::stream::read::De
     let mut decoder = zstd::stream::read::Decoder::with_buffer(buffer)?;
     decoder.window_log_max(ZSTD_WINDOW_LOG)?;
     Ok(decoder)
+}
+
+/// Bytes that are asked of a decompressor at a time.
+const STEP: usize = 8 * 1024;
+
+/// A decompressor that is asked for the same whoever reads. What it had of a request in which it fails is lost; so requests are
+/// small, and where the bytes end is the same for whoever reads them.
+struct Steps<R> {
+    decompressor: R,
+    /// For whoever wants less than a step.
+    step: Vec<u8>,
+    /// What of it has been taken, and how much of it there is.
+    taken: usize,
+    length: usize,
+    failure: Option<io::Error>,
+}
+
+impl<R> Steps<R> {
+    const fn new(decompressor: R) -> Self {
+        Self { decompressor, step: Vec::new(), taken: 0, length: 0, failure: None }
+    }
+}
+
+impl<R: Read> Read for Steps<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let mut count = 0;
+        while count < buffer.len() {
+            if self.taken < self.length {
+                let some = (buffer.len() - count).min(self.length - self.taken);
+                buffer[count..count + some].copy_from_slice(&self.step[self.taken..self.taken + some]);
+                self.taken += some;
+                count += some;
+                continue;
+            }
+            let is_direct = buffer.len() - count >= STEP;
+            let read = if is_direct {
+                self.decompressor.read(&mut buffer[count..count + STEP])
+            } else {
+                self.step.resize(STEP, 0);
+                self.decompressor.read(&mut self.step)
+            };
+            match read {
+                Ok(0) => break,
+                Ok(some) if is_direct => count += some,
+                Ok(some) => (self.taken, self.length) = (0, some),
+                Err(error) if count == 0 => return Err(error),
+                Err(error) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(count)
+    }
 }
 
 /// Bytes that go from thread to thread at once, and how often: enough that waking a thread for them does not count.

@@ -288,7 +288,7 @@ impl CaptureFile {
     fn advance_in_window(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Far {
         let mut frames = Decoded::empty(self.spare.take().unwrap_or_else(|| splitting.batch.clone()));
         let mut decoder = splitting.decoder.clone();
-        if self.decode_in_window(&mut frames.batch, &mut decoder, may_come) {
+        if self.decode_in_window(u64::MAX, (&mut frames.batch, &mut decoder), may_come) {
             frames.tally = decoder.into_tally();
             return Far::Moved(frames.into());
         }
@@ -296,8 +296,14 @@ impl CaptureFile {
         Far::Single
     }
 
-    /// Decodes the frames that are in the window, up to the first that must be looked at by itself; false if that is the next one.
-    fn decode_in_window(&mut self, batch: &mut Batch, decoder: &mut Decoder, may_come: impl Fn(Timestamp) -> bool) -> bool {
+    /// Decodes the frames that are in the window and begin within so many bytes, up to the first that must be looked at by itself;
+    /// false if that is the next one.
+    fn decode_in_window(
+        &mut self,
+        most: u64,
+        (batch, decoder): (&mut Batch, &mut Decoder),
+        may_come: impl Fn(Timestamp) -> bool,
+    ) -> bool {
         if !self.is_between_frames() || !self.window.has(AT_ONCE) {
             return false;
         }
@@ -306,19 +312,23 @@ impl CaptureFile {
             return false;
         }
         let mut times = Times::new();
-        let next = |bytes: &[u8]| self.format.here(bytes).filter(|(record, _)| may_come(record.at));
+        let all = bytes.len();
+        let next = |bytes: &[u8]| {
+            let is_within = ((all - bytes.len()) as u64) < most;
+            if is_within { self.format.here(bytes).filter(|(record, _)| may_come(record.at)) } else { None }
+        };
         let taken = take_usual(bytes, (batch, &mut times), decoder, next);
         self.window.step(taken);
         self.adopt(&times, 0);
         true
     }
 
-    /// Moves over the next frames and decodes them: at least one, and no more than are there.
+    /// Moves over the next frames and decodes them: at least one, and none that is not there yet or begins beyond so many bytes.
     ///
     /// # Errors
     /// At the end: why it cannot be read on, if that is not all.
-    pub(super) fn decode_on(&mut self, batch: &mut Batch, decoder: &mut Decoder) -> Result<(), Option<CaptureError>> {
-        if self.decode_in_window(batch, decoder, |_| true) {
+    pub(super) fn decode_on(&mut self, most: u64, batch: &mut Batch, decoder: &mut Decoder) -> Result<(), Option<CaptureError>> {
+        if self.decode_in_window(most, (batch, decoder), |_| true) {
             return Ok(());
         }
         match self.advance() {

@@ -325,7 +325,8 @@ impl Merged {
             is_interrupted: true,
         };
         if let State::Open(file) = std::mem::replace(state, State::Ahead(Box::new(coming))) {
-            self.ahead.get_or_insert_with(|| Ahead::new(splitting.clone())).begin(index, file);
+            let files = self.inputs.len();
+            self.ahead.get_or_insert_with(|| Ahead::new(splitting.clone(), files)).begin(index, file);
         }
     }
 
