@@ -16,6 +16,7 @@ mod error;
 mod expand;
 mod file;
 mod flows;
+mod format;
 #[cfg(feature = "live")]
 mod interface;
 #[cfg(feature = "live")]
