@@ -61,17 +61,18 @@ def deal(path: Path, count: int) -> list[Path]:
     """The packets of a little-endian pcap file dealt to so many files, as captures that ran at the same time; done once."""
     parts = [path.with_name(f"{path.stem}-{number:02}-of-{count}.pcap") for number in range(count)]
     if not all(part.exists() for part in parts):
-        whole, place = path.read_bytes(), 24
+        # Piece by piece: the memory of this program counts for those that it starts.
         with contextlib.ExitStack() as stack:
+            whole = stack.enter_context(path.open("rb"))
             files = [stack.enter_context(part.open("wb")) for part in parts]
+            header = whole.read(24)
             for file in files:
-                file.write(whole[:24])
+                file.write(header)
             for file in itertools.cycle(files):
-                if place >= len(whole):
+                record = whole.read(16)
+                if not record:
                     break
-                end = place + 16 + int.from_bytes(whole[place + 8:place + 12], "little")
-                file.write(whole[place:end])
-                place = end
+                file.write(record + whole.read(int.from_bytes(record[8:12], "little")))
     return parts
 
 
