@@ -13,7 +13,7 @@ use netpol_gen::model::Code;
 const HEADER: &str =
     r#"{"header":{"version":1,"tool":"t","host":"h","interfaces":["any"],"filter":"","at":"2026-01-01T00:00:00Z"}}"#;
 const CHECKPOINT: &str = r#"{"checkpoint":{"at":"2026-01-01T00:00:10Z"}}"#;
-const CONVERSATION: &str = r#"{"conversation":{"protocol":"TCP","first":"2026-01-01T00:00:01Z","last":"2026-01-01T00:00:01Z","ends":[{"address":"10.0.0.1","port":40000},{"address":"10.0.0.2","port":80}],"openings":[{"by":0,"number":1,"first":"2026-01-01T00:00:01Z"}]}}"#;
+const CONVERSATION: &str = r#"{"conversation":{"protocol":"TCP","first":"2026-01-01T00:00:01Z","ends":[{"address":"10.0.0.1","port":40000,"heard":[0,0]},{"address":"10.0.0.2","port":80}],"openings":[{"by":0,"number":1,"after":0}]}}"#;
 const END: &str = r#"{"end":{"at":"2026-01-01T00:01:00Z"}}"#;
 
 /// The records of a file, and its findings.

@@ -4,6 +4,7 @@ use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, T
 
 use super::floods::Attempt;
 use super::key::{End, FlowKey};
+use super::record::After;
 use super::{SECOND, record};
 
 /// What one packet says.
@@ -59,14 +60,15 @@ pub(super) struct Deeds {
     pub(super) bits: u8,
 }
 
-pub(super) const CARRIED: u8 = 1;
-const CARRIED_PAYLOAD: u8 = 1 << 1;
-const ASKED: u8 = 1 << 2;
-const RESPONDED: u8 = 1 << 3;
-pub(super) const WAS_UNDELIVERABLE: u8 = 1 << 4;
-pub(super) const RESET: u8 = 1 << 5;
-const FINISHED: u8 = 1 << 6;
-pub(super) const SENT_DATAGRAM: u8 = 1 << 7;
+const CARRIED_PAYLOAD: u8 = 1;
+const ASKED: u8 = 1 << 1;
+const RESPONDED: u8 = 1 << 2;
+pub(super) const WAS_UNDELIVERABLE: u8 = 1 << 3;
+pub(super) const RESET: u8 = 1 << 4;
+const FINISHED: u8 = 1 << 5;
+pub(super) const SENT_DATAGRAM: u8 = 1 << 6;
+/// Whether there is a `last_carried`. A flow file has only that; of the others it has the words, in this order.
+pub(super) const CARRIED: u8 = 1 << 7;
 
 impl Deeds {
     const NONE: Self = Self { first: Timestamp::MAX, last: Timestamp::MIN, last_carried: Timestamp::MIN, tenths: 0, bits: 0 };
@@ -193,6 +195,8 @@ impl Conversation {
 
     /// The facts, in the form of a flow file.
     pub(super) fn record(&self, key: &FlowKey) -> record::Conversation {
+        let (first, last) = (self.span.first(), self.span.last());
+        let after = |at: Timestamp| After::between(first, at);
         let end = |end: End| {
             let deeds = &self.deeds[end as usize];
             let Endpoint { address, port } = key.endpoint(end);
@@ -200,24 +204,23 @@ impl Conversation {
             record::End {
                 address,
                 port,
-                first: is_heard.then_some(deeds.first),
-                last: is_heard.then_some(deeds.last),
-                last_carried: (deeds.last_carried > Timestamp::MIN).then_some(deeds.last_carried),
-                did: record::Deeds(deeds.bits),
+                heard: is_heard.then(|| [after(deeds.first), after(deeds.last)]),
+                carried: deeds.did(CARRIED).then(|| after(deeds.last_carried)),
+                did: record::Deeds(deeds.bits & !CARRIED),
                 tenths: if key.protocol() == Protocol::Udp { deeds.tenths } else { 0 },
             }
         };
         let opening = |opening: &Opening| record::Opening {
             by: opening.by as u8,
             number: opening.number,
-            first: opening.first,
+            after: after(opening.first),
             accepted: opening.is_accepted,
             rejected: opening.is_rejected,
         };
         record::Conversation {
             protocol: key.protocol(),
-            first: self.span.first(),
-            last: self.span.last(),
+            first,
+            last: self.deeds.iter().all(|deeds| deeds.last < last).then(|| after(last)),
             ends: [end(End::Low), end(End::High)],
             openings: self.openings.iter().map(opening).collect(),
         }
@@ -228,20 +231,24 @@ impl Conversation {
         let [one, other] = &record.ends;
         // Whoever wrote it may not have unmapped its addresses.
         let (key, end_of_one) = FlowKey::of(unmapped(one.endpoint()), unmapped(other.endpoint()), record.protocol);
+        let time = |after: After| after.to_time(record.first);
         let mut conversation = Self::new(record.first);
-        conversation.span = Span::between(record.first, record.last);
+        conversation.span = Span::between(record.first, time(record.last()));
         for (recorded, end) in [(one, end_of_one), (other, end_of_one.opposite())] {
-            conversation.deeds[end as usize] = Deeds {
-                first: recorded.first.unwrap_or(Timestamp::MAX),
-                last: recorded.last.unwrap_or(Timestamp::MIN),
-                last_carried: recorded.last_carried.unwrap_or(Timestamp::MIN),
-                tenths: recorded.tenths,
-                bits: recorded.did.0,
-            };
+            let deeds = &mut conversation.deeds[end as usize];
+            if let Some([one, other]) = recorded.heard {
+                let heard = Span::between(time(one), time(other));
+                (deeds.first, deeds.last) = (heard.first(), heard.last());
+            }
+            (deeds.tenths, deeds.bits) = (recorded.tenths, recorded.did.0);
+            if let Some(carried) = recorded.carried {
+                deeds.last_carried = time(carried);
+                deeds.bits |= CARRIED;
+            }
         }
         for opening in &record.openings {
             let by = if opening.by == 0 { end_of_one } else { end_of_one.opposite() };
-            conversation.opening(by, opening.number, opening.first, opening.accepted, opening.rejected);
+            conversation.opening(by, opening.number, time(opening.after), opening.accepted, opening.rejected);
         }
         (key, conversation)
     }

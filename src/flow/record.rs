@@ -86,12 +86,12 @@ pub struct Conversation {
     /// `TCP`, `UDP` or `SCTP`.
     #[serde(with = "protocol")]
     pub protocol: Protocol,
-    /// The first packet, or ICMP error about one.
+    /// The first packet, or ICMP error about one. All other times are told from here.
     #[serde(with = "time")]
     pub first: Timestamp,
-    /// The last one so far.
-    #[serde(with = "time")]
-    pub last: Timestamp,
+    /// The last ICMP error so far, where it came after all that was heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<After>,
     /// The two ends, in the order of their addresses; which of them called is told by the openings, or by their deeds.
     pub ends: [End; 2],
     /// TCP SYNs and SCTP INITs.
@@ -106,16 +106,13 @@ pub struct End {
     pub address: IpAddr,
     /// Of the conversation's protocol.
     pub port: u16,
-    /// Its first packet; absent if it was not heard.
-    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
-    pub first: Option<Timestamp>,
-    /// Its last packet.
-    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
-    pub last: Option<Timestamp>,
-    /// The last packet that only an established connection carries.
-    #[serde(default, with = "optional_time", skip_serializing_if = "Option::is_none")]
-    pub last_carried: Option<Timestamp>,
-    /// What it did.
+    /// Its first and its last packet; absent if it was not heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<[After; 2]>,
+    /// Its last packet that only an established connection carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<After>,
+    /// What else it did.
     #[serde(default, skip_serializing_if = "Deeds::is_none")]
     pub did: Deeds,
     /// Of UDP, in which tenths of a second (modulo 64) it sent; a bit set, in hexadecimal.
@@ -132,8 +129,7 @@ pub struct Opening {
     /// TCP initial sequence number or SCTP initiate tag: the same before and after address translation.
     pub number: u32,
     /// When it was first seen.
-    #[serde(with = "time")]
-    pub first: Timestamp,
+    pub after: After,
     /// Whether the other end accepted it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub accepted: bool,
@@ -141,6 +137,11 @@ pub struct Opening {
     #[serde(default, skip_serializing_if = "is_false")]
     pub rejected: bool,
 }
+
+/// Nanoseconds after the first packet of a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct After(pub u64);
 
 /// A DNS answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,8 +235,8 @@ pub struct Deeds(pub(super) u8);
 const KINDS: [&str; 9] = ["header", "checkpoint", "conversation", "name", "sighting", "flood", "frames", "finding", "end"];
 
 /// The words, by position of their bit.
-pub(super) const DEEDS: [&str; 8] =
-    ["carried", "carried-payload", "asked", "responded", "was-undeliverable", "reset", "finished", "sent-datagram"];
+pub(super) const DEEDS: [&str; 7] =
+    ["carried-payload", "asked", "responded", "was-undeliverable", "reset", "finished", "sent-datagram"];
 
 impl Record {
     /// One line, without its end. Nothing for a kind of record that a later version added.
@@ -256,6 +257,9 @@ impl Record {
 }
 
 impl Deeds {
+    /// What both ends of a usual connection do.
+    pub(super) const CARRIED_PAYLOAD_AND_FINISHED: Self = Self(1 | 1 << 5);
+
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     const fn is_none(&self) -> bool {
         self.0 == 0
@@ -302,7 +306,26 @@ impl Kind {
     }
 }
 
+impl After {
+    /// From `first` to `at`, which is not earlier.
+    pub(super) fn between(first: Timestamp, at: Timestamp) -> Self {
+        Self(at.max(first).after(first))
+    }
+
+    /// So long after `first`, saturating at the end of time.
+    pub(super) const fn to_time(self, first: Timestamp) -> Timestamp {
+        Timestamp(first.0.saturating_add_unsigned(self.0))
+    }
+}
+
 impl Conversation {
+    /// The last packet, or ICMP error about one.
+    #[must_use]
+    pub fn last(&self) -> After {
+        let heard = self.ends.iter().filter_map(|end| end.heard).flatten();
+        heard.chain(self.last).max().unwrap_or_default()
+    }
+
     /// The flows that these facts alone add up to.
     #[must_use]
     pub fn flows(&self) -> Vec<Flow> {
@@ -351,25 +374,6 @@ mod time {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         let at = jiff::Timestamp::deserialize(deserializer)?;
         i64::try_from(at.as_nanosecond()).map(Timestamp).map_err(|_| D::Error::custom("a time that no capture can have"))
-    }
-}
-
-mod optional_time {
-    use super::{Deserialize, Deserializer, Serializer, Timestamp, time};
-
-    #[derive(Deserialize)]
-    struct Wrapped(#[serde(with = "time")] Timestamp);
-
-    #[expect(clippy::ref_option, reason = "serde passes references")]
-    pub(super) fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-        match at {
-            Some(at) => time::serialize(at, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-        Ok(Option::<Wrapped>::deserialize(deserializer)?.map(|Wrapped(at)| at))
     }
 }
 

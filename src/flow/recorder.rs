@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::conversation::Conversation;
 use super::floods::Floods;
 use super::key::FlowKey;
-use super::record::{FloodRecord, Name, Record, SightingRecord};
+use super::record::{After, FloodRecord, Name, Record, SightingRecord};
 use super::sightings::{Sighting, Sightings};
 use crate::model::{NameAnswer, Span, Timestamp};
 
@@ -70,6 +70,8 @@ impl Recorder {
         sort(&mut records);
         // Names first: whoever reads on knows them when the conversations come.
         records.splice(..0, std::iter::once(Record::Checkpoint { at }).chain(self.others.drain(..)));
+        // Mostly as many come the next time, and whoever takes them may add a few.
+        self.conversations.reserve_exact(records.len() + 16);
         records
     }
 }
@@ -102,10 +104,10 @@ const fn first(record: &Record) -> Timestamp {
 }
 
 /// Of those that begin at the same time: by anything that is the same in every run.
-fn order(record: &Record) -> Option<(Timestamp, IpAddr, u16, IpAddr, u16)> {
+fn order(record: &Record) -> Option<(After, IpAddr, u16, IpAddr, u16)> {
     let Record::Conversation(conversation) = record else { return None };
     let [one, other] = &conversation.ends;
-    Some((conversation.last, one.address, one.port, other.address, other.port))
+    Some((conversation.last(), one.address, one.port, other.address, other.port))
 }
 
 #[cfg(test)]
@@ -118,16 +120,8 @@ mod tests {
     fn what_is_told_is_in_the_order_of_time() {
         let conversation = |first: i64, port: u16| {
             let address = IpAddr::from([10, 0, 0, 1]);
-            let end = record::End {
-                address,
-                port,
-                first: None,
-                last: None,
-                last_carried: None,
-                did: record::Deeds::default(),
-                tenths: 0,
-            };
-            let (first, last) = (Timestamp(first), Timestamp(9));
+            let end = record::End { address, port, heard: None, carried: None, did: record::Deeds::default(), tenths: 0 };
+            let (first, last) = (Timestamp(first), None);
             let ends = [end.clone(), end];
             Record::Conversation(record::Conversation { protocol: Protocol::Tcp, first, last, ends, openings: Vec::new() })
         };

@@ -145,11 +145,13 @@ def write_flows(cluster: Cluster, path: pathlib.Path, talk: list[tuple[int, int,
         if nanosecond // TOLD_EVERY > told:
             told = nanosecond // TOLD_EVERY
             line(f'{{"checkpoint":{{"at":"{at}"}}}}\n')
-        times = f'"first":"{at}","last":"{at}"'
-        end = f'{times},"last_carried":"{at}","did":["carried","carried-payload","finished"]'
+        answered = dice.randrange(50_000, 500_000)
+        last = answered + dice.randrange(1_000_000, 100_000_000)
+        did = '"did":["carried-payload","finished"]'
         line(
-            f'{{"conversation":{{"protocol":"TCP",{times},"ends":[{{"address":"{caller}","port":{dice.randrange(32768, 61000)},{end}}},'
-            f'{{"address":"{called}","port":{port},{end}}}],"openings":[{{"by":0,"number":{dice.getrandbits(32)},"first":"{at}","accepted":true}}]}}}}\n'
+            f'{{"conversation":{{"protocol":"TCP","first":"{at}","ends":[{{"address":"{caller}","port":{dice.randrange(32768, 61000)},'
+            f'"heard":[0,{last}],"carried":{last},{did}}},{{"address":"{called}","port":{port},"heard":[{answered},{last - 40_000}],'
+            f'"carried":{last - 40_000},{did}}}],"openings":[{{"by":0,"number":{dice.getrandbits(32)},"after":0,"accepted":true}}]}}}}\n'
         )
     line(json.dumps({"end": {"at": f"{START}59:00Z"}}) + "\n")
     program.stdin.close()

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::SECOND;
-use super::record::{Conversation, DEEDS, Deeds, End, Opening};
+use super::record::{After, Conversation, DEEDS, Deeds, End, Opening};
 use crate::model::{Protocol, Timestamp};
 
 /// The conversation that a line tells of, if it does so in the usual form.
@@ -16,8 +16,7 @@ pub(in crate::flow) fn conversation(line: &[u8]) -> Option<Conversation> {
     let protocol = Protocol::from_name(rest.word()?)?;
     rest.take(b",\"first\":")?;
     let first = rest.time()?;
-    rest.take(b",\"last\":")?;
-    let last = rest.time()?;
+    let last = rest.optional_after(b",\"last\":")?;
     rest.take(b",\"ends\":[")?;
     let one = rest.end()?;
     rest.take(b",")?;
@@ -60,14 +59,23 @@ impl<'a> Rest<'a> {
     }
 
     /// A whole number. The general reader takes no zeros in front.
-    fn number(&mut self) -> Option<u32> {
-        let length = self.0.iter().position(|byte| !byte.is_ascii_digit())?;
-        let (digits, rest) = self.0.split_at(length);
-        if digits.is_empty() || digits.len() > 1 && digits[0] == b'0' || digits.len() > 10 {
+    #[inline]
+    fn number<N: TryFrom<u64>>(&mut self) -> Option<N> {
+        /// More digits may not fit; they are left to the general reader.
+        const MOST: usize = 19;
+        let (mut number, mut length) = (0, 0);
+        while let Some(digit @ b'0'..=b'9') = self.0.get(length) {
+            number = number * 10 + u64::from(digit - b'0');
+            length += 1;
+            if length > MOST {
+                return None;
+            }
+        }
+        if length == 0 || length > 1 && self.0[0] == b'0' {
             return None;
         }
-        self.0 = rest;
-        u32::try_from(digits.iter().fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0'))).ok()
+        self.0 = &self.0[length..];
+        number.try_into().ok()
     }
 
     /// Digits, exactly so many.
@@ -110,22 +118,58 @@ impl<'a> Rest<'a> {
         Some(Timestamp(seconds * SECOND + nanosecond))
     }
 
-    /// A time that may be absent, behind that.
+    #[inline]
+    fn after(&mut self) -> Option<After> {
+        self.number().map(After)
+    }
+
+    /// One that may be absent, behind that.
+    #[inline]
     #[expect(clippy::option_option, reason = "it is wrong, absent or there")]
-    fn optional_time<const N: usize>(&mut self, name: &[u8; N]) -> Option<Option<Timestamp>> {
-        if self.take(name).is_none() { Some(None) } else { self.time().map(Some) }
+    fn optional_after<const N: usize>(&mut self, name: &[u8; N]) -> Option<Option<After>> {
+        if self.take(name).is_none() { Some(None) } else { self.after().map(Some) }
+    }
+
+    /// In quotation marks.
+    fn address(&mut self) -> Option<IpAddr> {
+        let start = self.0;
+        self.v4().or_else(|| {
+            self.0 = start;
+            self.word()?.parse().ok()
+        })
+    }
+
+    #[inline]
+    fn v4(&mut self) -> Option<IpAddr> {
+        self.take(b"\"")?;
+        let first = self.number()?;
+        let mut octets = [first; 4];
+        for octet in &mut octets[1..] {
+            self.take(b".")?;
+            *octet = self.number()?;
+        }
+        self.take(b"\"")?;
+        Some(octets.into())
     }
 
     fn end(&mut self) -> Option<End> {
         self.take(b"{\"address\":")?;
-        let address: IpAddr = self.word()?.parse().ok()?;
+        let address = self.address()?;
         self.take(b",\"port\":")?;
-        let port = u16::try_from(self.number()?).ok()?;
-        let first = self.optional_time(b",\"first\":")?;
-        let last = self.optional_time(b",\"last\":")?;
-        let last_carried = self.optional_time(b",\"last_carried\":")?;
+        let port = self.number()?;
+        let mut heard = None;
+        if self.take(b",\"heard\":[").is_some() {
+            let first = self.after()?;
+            self.take(b",")?;
+            heard = Some([first, self.after()?]);
+            self.take(b"]")?;
+        }
+        let carried = self.optional_after(b",\"carried\":")?;
         let mut did = Deeds::default();
-        if self.take(b",\"did\":[").is_some() {
+        if self.take(b",\"did\":[\"carried-payload\",\"finished\"]").is_some() {
+            // Nearly all of them.
+            did = Deeds::CARRIED_PAYLOAD_AND_FINISHED;
+        } else if self.take(b",\"did\":[").is_some() {
             loop {
                 let word = self.word()?;
                 did.0 |= 1 << DEEDS.iter().position(|known| *known == word)?;
@@ -140,20 +184,20 @@ impl<'a> Rest<'a> {
             tenths = u64::from_str_radix(self.word()?, 16).ok()?;
         }
         self.take(b"}")?;
-        Some(End { address, port, first, last, last_carried, did, tenths })
+        Some(End { address, port, heard, carried, did, tenths })
     }
 
     fn opening(&mut self) -> Option<Opening> {
         self.take(b"{\"by\":")?;
-        let by = u8::try_from(self.number()?).ok().filter(|by| *by <= 1)?;
+        let by = self.number().filter(|by| *by <= 1)?;
         self.take(b",\"number\":")?;
         let number = self.number()?;
-        self.take(b",\"first\":")?;
-        let first = self.time()?;
+        self.take(b",\"after\":")?;
+        let after = self.after()?;
         let accepted = self.take(b",\"accepted\":true").is_some();
         let rejected = self.take(b",\"rejected\":true").is_some();
         self.take(b"}")?;
-        Some(Opening { by, number, first, accepted, rejected })
+        Some(Opening { by, number, after, accepted, rejected })
     }
 }
 
@@ -190,6 +234,18 @@ mod tests {
         let last = 7_258_118_400_000_000_000;
         prop_oneof![3 => 0i64..last, 1 => (0i64..7_258_118_400).prop_map(|seconds| seconds * SECOND), 1 => Just(0), 1 => Just(last - 1)]
             .prop_map(Timestamp)
+    }
+
+    #[test]
+    fn all_sets_of_deeds_are_read() {
+        for bits in 0..1u8 << DEEDS.len() {
+            let did = Deeds(bits);
+            let end = End { address: IpAddr::from([10, 0, 0, 1]), port: 1, heard: None, carried: None, did, tenths: 0 };
+            let ends = [end.clone(), end];
+            let told = Conversation { protocol: Protocol::Tcp, first: Timestamp(0), last: None, ends, openings: Vec::new() };
+            let line = serde_json::to_vec(&Record::Conversation(told.clone())).expect("a line");
+            assert_eq!(conversation(&line), Some(told), "{bits:b}");
+        }
     }
 
     proptest! {

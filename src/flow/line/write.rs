@@ -1,8 +1,7 @@
 //! Records in, lines of a flow file out.
 //!
 //! What comes out is the JSON that serde writes of a [`Record`], to the byte. Conversations, of which a busy node may have tens of
-//! thousands a second, are written without it, in pieces whose lengths the compiler knows: most of their line are times, and those
-//! of one second share all but their last digits.
+//! thousands a second, are written without it, in pieces whose lengths the compiler knows.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -28,7 +27,7 @@ pub struct Lines {
 
 impl Default for Lines {
     fn default() -> Self {
-        let deeds = (0..=u8::MAX).map(|bits| {
+        let deeds = (0..1u8 << DEEDS.len()).map(|bits| {
             let words: Vec<_> = (0..).zip(DEEDS).filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, word)| word).collect();
             if words.is_empty() { String::new() } else { format!(r#","did":["{}"]"#, words.join(r#"",""#)) }
         });
@@ -58,8 +57,10 @@ impl Lines {
         self.text.put_any(protocol.name().as_bytes());
         self.text.put(br#"","first":""#);
         self.time(*first);
-        self.text.put(br#","last":""#);
-        self.time(*last);
+        if let Some(last) = last {
+            self.text.put(br#","last":"#);
+            self.text.number(last.0);
+        }
         self.text.put(br#","ends":["#);
         self.end(one);
         self.text.put(b",");
@@ -82,22 +83,21 @@ impl Lines {
     }
 
     fn end(&mut self, end: &End) {
-        let End { address, port, first, last, last_carried, did, tenths } = end;
+        let End { address, port, heard, carried, did, tenths } = end;
         self.text.put(br#"{"address":""#);
         self.text.address(*address);
         self.text.put(br#"","port":"#);
         self.text.number((*port).into());
-        if let Some(first) = first {
-            self.text.put(br#","first":""#);
-            self.time(*first);
+        if let Some([first, last]) = heard {
+            self.text.put(br#","heard":["#);
+            self.text.number(first.0);
+            self.text.put(b",");
+            self.text.number(last.0);
+            self.text.put(b"]");
         }
-        if let Some(last) = last {
-            self.text.put(br#","last":""#);
-            self.time(*last);
-        }
-        if let Some(last_carried) = last_carried {
-            self.text.put(br#","last_carried":""#);
-            self.time(*last_carried);
+        if let Some(carried) = carried {
+            self.text.put(br#","carried":"#);
+            self.text.number(carried.0);
         }
         self.text.put_any(self.deeds[usize::from(did.0)].as_bytes());
         if *tenths != 0 {
@@ -107,13 +107,13 @@ impl Lines {
     }
 
     fn opening(&mut self, opening: &Opening) {
-        let Opening { by, number, first, accepted, rejected } = opening;
+        let Opening { by, number, after, accepted, rejected } = opening;
         self.text.put(br#"{"by":"#);
         self.text.number((*by).into());
         self.text.put(br#","number":"#);
-        self.text.number(*number);
-        self.text.put(br#","first":""#);
-        self.time(*first);
+        self.text.number((*number).into());
+        self.text.put(br#","after":"#);
+        self.text.number(after.0);
         if *accepted {
             self.text.put(br#","accepted":true"#);
         }
@@ -178,11 +178,15 @@ impl Text {
     }
 
     #[inline]
-    fn number(&mut self, mut number: u32) {
+    fn number(&mut self, mut number: u64) {
         let length = number.checked_ilog10().unwrap_or_default() as usize + 1;
-        for digit in self.bytes[self.length..][..length].iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
+        let (first, pairs) = self.bytes[self.length..][..length].as_rchunks_mut();
+        for pair in pairs.iter_mut().rev() {
+            *pair = PAIRS[(number % 100) as usize];
+            number /= 100;
+        }
+        if let [first] = first {
+            *first = PAIRS[(number % 100) as usize][1];
         }
         self.length += length;
     }
