@@ -35,6 +35,8 @@ const RETRY: Duration = Duration::from_millis(500);
 const WAITING: usize = 16;
 /// Records after which a hand-over does not wait for its time.
 const EARLY: usize = 20_000;
+/// Conversations that are handed on together: all of them on a quiet node, and no more than a cache holds on any.
+const TOGETHER: usize = 2048;
 /// Own addresses beyond this number are not told apart from others in the filter.
 const MOST_OWN_ADDRESSES: usize = 64;
 
@@ -366,8 +368,11 @@ impl Follower {
                 self.count(open);
                 self.count_at = now + COUNT_EVERY;
             }
-            if now >= next || self.table.waiting() >= EARLY {
+            let is_time = now >= next || self.table.waiting() >= EARLY;
+            if is_time {
                 next = now + self.shared.options.every;
+            }
+            if is_time || self.unsent.is_some() || !self.table.has_told() {
                 self.hand_on();
             }
         }
@@ -431,31 +436,45 @@ impl Follower {
         }
     }
 
-    /// Hands on what is new, if there is room; if not, it waits in the table.
+    /// Hands on what is new, as far as there is room; the rest waits in the table.
     fn hand_on(&mut self) {
-        let batch = match self.unsent.take() {
-            Some(batch) => batch,
-            None => self.batch(),
-        };
-        match self.sender.try_send(batch) {
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
-            Err(TrySendError::Full(batch)) => self.unsent = Some(batch),
+        loop {
+            let batch = match self.unsent.take() {
+                Some(batch) => batch,
+                None => self.batch(),
+            };
+            if let Err(TrySendError::Full(batch)) = self.sender.try_send(batch) {
+                self.unsent = Some(batch);
+                return;
+            }
+            if self.table.has_told() {
+                return;
+            }
         }
     }
 
+    /// Hands on all there is; here it waits for room.
     fn conclude(mut self) {
+        // If nobody listens any more, the run was given up.
+        if let Some(batch) = self.unsent.take() {
+            let _ = self.sender.send(batch);
+        }
+        loop {
+            let batch = self.batch();
+            let _ = self.sender.send(batch);
+            if self.table.has_told() {
+                break;
+            }
+        }
         self.table.finish();
         self.findings.merge(self.decoder.tally().findings());
         self.findings.merge(self.table.findings());
         let last = self.batch();
-        for batch in self.unsent.take().into_iter().chain([last]) {
-            // Nobody listens any more: the run was given up.
-            let _ = self.sender.send(batch);
-        }
+        let _ = self.sender.send(last);
     }
 
     fn batch(&mut self) -> Batch {
-        let mut records = self.table.take_records();
+        let mut records = self.table.take_records(TOGETHER);
         let tally = self.decoder.tally();
         if tally.frames > self.told.frames || self.dropped > 0 {
             let before = self.told.left_out();

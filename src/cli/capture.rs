@@ -1,24 +1,25 @@
 //! `netpol-gen capture`: interfaces in, a flow file out; and what `learn` does while it captures.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::capture::{self, Batch, Counts, Live, LiveOptions, Opened};
 use crate::decode::DecodeOptions;
 use crate::emit::text::counted;
-use crate::flow::record::{self, Record};
-use crate::model::{Endpoint, Findings, Flow, Outcome, Protocol, Timestamp};
+use crate::flow::record::Record;
+use crate::model::{Findings, Flow, Outcome, Timestamp};
 
+use super::addresses::Addresses;
 use super::args::{Capture, Tapping};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::recording::{FlowFile, header, say};
-use super::view::{self, View, length};
+use super::view::{View, length};
 use super::{convert, exit};
 
 /// How long is waited for records before time and signals are looked at.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Hand-overs that are taken before time and signals are looked at again.
+const AT_ONCE: usize = 32;
 /// How often interfaces are looked for that match a pattern.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 
@@ -35,7 +36,8 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     let mut view = View::new(arguments.tapping.duration);
     let mut addresses = Addresses::default();
     let counts = follow(opened, arguments.tapping.duration, &interrupt, &mut file, &mut view, |records, view| {
-        view.see(addresses.unknown(records));
+        let flows = records.iter().flat_map(|record| addresses.news(record));
+        view.see(flows.filter(|flow| flow.outcome == Outcome::Answered).map(|flow| edge(&flow)));
         Ok(())
     })?;
     let edges = view.edges();
@@ -103,7 +105,7 @@ pub(super) fn follow(
     let end = duration.map(|duration| Instant::now() + duration);
     let mut live = opened.start();
     let mut next_refresh = Instant::now() + REFRESH_EVERY;
-    let result = loop {
+    let mut result = loop {
         if interrupt.is_raised() || end.is_some_and(|end| Instant::now() >= end) {
             break Ok(());
         }
@@ -115,12 +117,12 @@ pub(super) fn follow(
             next_refresh = Instant::now() + REFRESH_EVERY;
         }
     };
-    let mut last = Vec::new();
-    let counts = live.stop(|batch| last.push(batch));
-    for batch in last {
-        file.add(&batch.records)?;
-        beat(&batch.records, view)?;
-    }
+    let counts = live.stop(|batch| {
+        let taken = file.add(&batch.records).and_then(|()| beat(&batch.records, view));
+        if result.is_ok() {
+            result = taken;
+        }
+    });
     result.map(|()| counts)
 }
 
@@ -130,44 +132,21 @@ fn step(
     view: &mut View,
     beat: &mut impl FnMut(&[Record], &mut View) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let records = live.receive(PATIENCE).map(|Batch { records, .. }| records).unwrap_or_default();
-    file.add(&records)?;
-    beat(&records, view)?;
+    let first = live.receive(PATIENCE);
+    beat(&[], view)?;
+    // What has come together is written at once.
+    let more = std::iter::from_fn(|| live.receive(Duration::ZERO));
+    for Batch { records, .. } in first.into_iter().chain(more).take(AT_ONCE) {
+        file.add(&records)?;
+        beat(&records, view)?;
+    }
     file.keep_up();
     view.show(live.counts());
     Ok(())
 }
 
-/// Who was answered by whom, in addresses: what can be told without an inventory.
-#[derive(Default)]
-struct Addresses(HashSet<(IpAddr, Endpoint, Protocol)>);
-
-impl Addresses {
-    /// Those that were not known before. After so many, all are.
-    fn unknown(&mut self, records: &[Record]) -> Vec<String> {
-        let mut unknown = Vec::new();
-        for record in records {
-            let Record::Conversation(conversation) = record else { continue };
-            if self.knows(conversation) {
-                continue;
-            }
-            for flow in conversation.flows().into_iter().filter(|flow| flow.outcome == Outcome::Answered) {
-                let Flow { originator, responder, protocol, .. } = flow;
-                if self.0.len() < view::MOST_EDGES && self.0.insert((originator.address, responder, protocol)) {
-                    unknown.push(format!("{} -> {responder} {protocol}", originator.address));
-                }
-            }
-        }
-        unknown
-    }
-
-    /// Whether nothing new can come of it: told by its openings, quicker than by its flows.
-    fn knows(&self, conversation: &record::Conversation) -> bool {
-        let record::Conversation { ends: [one, other], protocol, openings, .. } = conversation;
-        let is_known = |opening: &record::Opening| {
-            let (by, of) = if opening.by == 0 { (one, other) } else { (other, one) };
-            self.0.contains(&(by.address, of.endpoint(), *protocol))
-        };
-        !openings.is_empty() && openings.iter().all(is_known)
-    }
+/// A connection in addresses: what can be told without an inventory.
+fn edge(flow: &Flow) -> String {
+    let Flow { originator, responder, protocol, .. } = flow;
+    format!("{} -> {responder} {protocol}", originator.address)
 }

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
         let is_time = time(observed).is_some_and(|at| at.since(told) >= TELL_EVERY);
         if is_time || count.is_multiple_of(BETWEEN) && intake.table().waiting() >= MOST_WAITING {
             told = time(observed).unwrap_or(told);
-            file.add(&intake.table().take_records())?;
+            file.add(&intake.table().take_records(usize::MAX))?;
             file.keep_up();
         }
         intake.take(observed);
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     };
     let (frames, found, mut table) = intake.finish();
     findings.merge(found);
-    file.add(&table.take_records())?;
+    file.add(&table.take_records(usize::MAX))?;
     let left_out = frames.left_out.clone();
     let (read, decoded, dropped) = (frames.total, frames.decoded, frames.dropped);
     file.add(&[Record::Frames(Frames { source: names.join(", "), read, decoded, dropped, left_out })])?;

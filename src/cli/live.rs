@@ -13,6 +13,7 @@ use crate::flow::{FlowTable, Record};
 use crate::inventory::{self, Inventory, InventoryOptions};
 use crate::model::Findings;
 
+use super::addresses::Addresses;
 use super::args::Learn;
 use super::capture::{announce, follow, host, now, open};
 use super::failure::Failure;
@@ -47,7 +48,7 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
     }
     let mut opened = open(&arguments.live.tapping, arguments.flows, &arguments.vxlan_port)?;
     capture::give_up(opened.needed()).map_err(Failure::Rights)?;
-    let mut sight = Sight { inventory: given, witness: None };
+    let mut sight = Sight { inventory: given, witness: None, known: Addresses::default() };
     if arguments.asks_cluster() {
         let witness = Witness::start(arguments, &run.inventory(), options)?;
         opened.leave_out(&witness.peers())?;
@@ -79,6 +80,8 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
 struct Sight {
     inventory: Option<Inventory>,
     witness: Option<Witness>,
+    /// What that inventory was already asked about.
+    known: Addresses,
 }
 
 impl Sight {
@@ -88,12 +91,14 @@ impl Sight {
             view.note(witness.trouble());
             if let Some(inventory) = witness.renewed() {
                 self.inventory = Some(inventory);
+                self.known.forget();
             }
         }
-        if let Some(inventory) = &self.inventory
-            && !records.is_empty()
-        {
-            view.see(edges(records, inventory));
+        let Some(inventory) = &self.inventory else { return };
+        let news: Vec<&Record> = records.iter().filter(|record| !self.known.news(record).is_empty()).collect();
+        if !news.is_empty() {
+            let names = records.iter().filter(|record| matches!(record, Record::Name(_)));
+            view.see(edges(&names.chain(news).collect::<Vec<_>>(), inventory));
         }
     }
 
@@ -104,7 +109,7 @@ impl Sight {
 }
 
 /// Who may call whom, in what these records tell.
-fn edges(records: &[Record], inventory: &Inventory) -> BTreeSet<String> {
+fn edges(records: &[&Record], inventory: &Inventory) -> BTreeSet<String> {
     let mut table = FlowTable::new(records.len());
     for record in records {
         table.recall(record);

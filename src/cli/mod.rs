@@ -3,6 +3,8 @@
 //! Standard output carries data only; everything for people goes to standard error. Exit codes are an interface: see
 //! [`exit`].
 
+#[cfg(feature = "live")]
+mod addresses;
 mod args;
 mod args_checks;
 mod args_plan;

@@ -12,6 +12,8 @@ use super::brief::Brief;
 use super::chain::Chain;
 use super::conversation::{Conversation, Fact, Standing};
 use super::key::{End, FlowKey, Packed, Seeds};
+use super::patience::patience;
+use super::recorder::Recorder;
 
 const _: () = assert!(size_of::<Slot<super::key::Narrow>>() == 72, "a million of them are kept");
 
@@ -41,6 +43,8 @@ pub(super) struct Slots<K> {
     whole: BTreeMap<u32, Chain>,
     /// The last packet that the flow file tells of, by position, where one is written.
     told: Option<Vec<Timestamp>>,
+    /// So many, from the first one on, are still to be looked at before all have been told.
+    untold: usize,
 }
 
 /// The position plus one of what may be the conversation that is sought; 0 if there is none.
@@ -75,7 +79,7 @@ impl Taken {
 impl<K: Packed> Slots<K> {
     pub(super) fn new(seeds: Seeds, is_recording: bool) -> Self {
         let told = is_recording.then(Vec::new);
-        Self { seeds, index: Vec::new(), kept: Vec::new(), whole: BTreeMap::new(), told }
+        Self { seeds, index: Vec::new(), kept: Vec::new(), whole: BTreeMap::new(), told, untold: 0 }
     }
 
     #[inline]
@@ -261,6 +265,7 @@ impl<K: Packed> Slots<K> {
             }
         }
         self.told.iter_mut().for_each(Vec::clear);
+        self.untold = 0;
     }
 
     /// Every one of them.
@@ -295,11 +300,25 @@ impl<K: Packed> Slots<K> {
         (key, taken)
     }
 
-    /// Tells `tell` of every conversation of which there is news, or that was told longer ago than half the time for which its
-    /// silence is borne: so whoever reads the file does not take it for over. What nobody answers is told when it is given up: a
-    /// flood would fill the disk.
-    pub(super) fn tell(&mut self, patience: impl Fn(Seen<'_>) -> i64, mut tell: impl FnMut(&FlowKey, &Conversation)) {
-        for position in 0..self.kept.len() {
+    /// All there are now are to be told.
+    pub(super) const fn begin_telling(&mut self) {
+        self.untold = self.kept.len();
+    }
+
+    /// Whether all have been told that were there at the beginning.
+    pub(super) const fn has_told(&self) -> bool {
+        self.untold == 0
+    }
+
+    /// Tells of every conversation of which there is news, or that was told longer ago than half the time for which its silence is
+    /// borne: so whoever reads the file does not take it for over. What nobody answers is told when it is given up: a flood would
+    /// fill the disk. Ends when `room` is used up; another call goes on, whatever was done meanwhile: what takes the place of
+    /// another comes from the end, so the last are told first.
+    pub(super) fn tell(&mut self, room: &mut usize, recorder: &mut Recorder) {
+        self.untold = self.untold.min(self.kept.len());
+        while self.untold > 0 && *room > 0 {
+            self.untold -= 1;
+            let position = self.untold;
             let seen = self.seen(position);
             let told = self.told.as_ref().map_or(Timestamp::MIN, |told| told[position]);
             if seen.is_attempt() {
@@ -308,11 +327,12 @@ impl<K: Packed> Slots<K> {
             let (key, last) = (self.key(position), seen.last());
             if self.kept[position].brief.state & IS_NEWS != 0 || last.since(told) >= patience(self.seen(position)) / 2 {
                 match self.whole.get(&number(position)) {
-                    Some(chain) => chain.iter().for_each(|conversation| tell(&key, conversation)),
-                    None => tell(&key, &self.kept[position].brief.whole(key.protocol())),
+                    Some(chain) => chain.iter().for_each(|conversation| recorder.tell(&key, conversation)),
+                    None => recorder.tell(&key, &self.kept[position].brief.whole(key.protocol())),
                 }
                 self.kept[position].brief.state &= !(IS_NEWS | IS_TOUCHED);
                 self.told.iter_mut().for_each(|told| told[position] = last);
+                *room -= 1;
             }
         }
     }

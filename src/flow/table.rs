@@ -341,13 +341,22 @@ impl FlowTable {
         &self.floods
     }
 
-    /// Of a [recording](Self::recording) table, what the records taken so far do not tell: in the order in which a reader may
-    /// rely on it, a checkpoint first. Of conversations under way, all facts again as soon as there is a new one.
-    pub fn take_records(&mut self) -> Vec<Record> {
+    /// Of a [recording](Self::recording) table, what the records taken so far do not tell, behind a checkpoint: all facts of those
+    /// under way that have a new one, but of `most` of them; the next call goes on until it [has told](Self::has_told) all.
+    pub fn take_records(&mut self, mut most: usize) -> Vec<Record> {
+        if self.has_told() {
+            self.narrow.begin_telling();
+            self.wide.begin_telling();
+        }
         let Some(recorder) = &mut self.ended.recorder else { return Vec::new() };
-        self.narrow.tell(patience, |key, conversation| recorder.tell(key, conversation));
-        self.wide.tell(patience, |key, conversation| recorder.tell(key, conversation));
+        self.narrow.tell(&mut most, recorder);
+        self.wide.tell(&mut most, recorder);
         recorder.take(self.now)
+    }
+
+    /// Whether the last [records](Self::take_records) told all there was to tell.
+    pub const fn has_told(&self) -> bool {
+        self.narrow.has_told() && self.wide.has_told()
     }
 
     /// How many pairs of endpoints have been taken up so far.

@@ -359,7 +359,7 @@ fn a_capture_that_is_killed_has_told_what_one_side_showed() {
     let mut table = FlowTable::recording(1000);
     table.observe(&tcp(0, THERE, UP, "S", (1, 0, 0)));
     table.observe(&tcp(1, THERE, UP, "A", (2, 1, 100)));
-    let told = recalled(&table.take_records());
+    let told = recalled(&table.take_records(usize::MAX));
     assert_eq!(told.len(), 1, "it is in the file at the first checkpoint");
     assert_eq!(told[0].outcome, Outcome::Answered);
 }
@@ -379,18 +379,19 @@ fn a_flood_from_many_addresses_is_told_by_its_target() {
     assert!(attempts >= 15_000, "{attempts}");
 }
 
-/// What a table makes of these packets by way of records, taken whenever so many packets have come, and read back from JSON.
-fn by_way_of_records(packets: &[Packet], every: usize) -> Vec<Record> {
+/// What a table makes of these packets by way of records, `most` of which are taken whenever so many packets have come, and read
+/// back from JSON.
+fn by_way_of_records(packets: &[Packet], every: usize, most: usize) -> Vec<Record> {
     let mut table = FlowTable::recording(1000);
     let mut records = Vec::new();
     for (number, packet) in packets.iter().enumerate() {
         table.observe(packet);
         if number % every == 0 {
-            records.append(&mut table.take_records());
+            records.append(&mut table.take_records(most));
         }
     }
     table.finish();
-    records.append(&mut table.take_records());
+    records.append(&mut table.take_records(most));
     let read_back = |record: &Record| Record::parse(&serde_json::to_vec(record).unwrap()).unwrap().unwrap();
     let again: Vec<Record> = records.iter().map(read_back).collect();
     assert_eq!(again, records, "a record is read as it was written");
@@ -413,7 +414,7 @@ fn a_conversation_that_goes_on_is_told_again_only_if_there_is_news() {
     let mut table = FlowTable::recording(1000);
     let mut told = Vec::new();
     let mut checkpoint = |table: &mut FlowTable| {
-        let records = table.take_records();
+        let records = table.take_records(usize::MAX);
         told.push(records.iter().filter(|record| matches!(record, Record::Conversation(_))).count());
     };
     for packet in handshake(0, 100) {
@@ -431,6 +432,41 @@ fn a_conversation_that_goes_on_is_told_again_only_if_there_is_news() {
     table.finish();
     checkpoint(&mut table);
     assert_eq!(told, [1, 1, 0, 1, 0], "its beginning, its first payload, nothing, its end, nothing");
+}
+
+#[test]
+fn what_is_told_in_pieces_is_told_once_and_whole() {
+    let mut table = FlowTable::recording(1000);
+    let connect = |table: &mut FlowTable, at: i64, port: u16, is_ended: bool| {
+        table.observe(&tcp(at, THERE, (port, 80), "S", (u32::from(port), 0, 0)));
+        table.observe(&tcp(at + 1, BACK, (80, port), "SA", (900, u32::from(port) + 1, 0)));
+        if is_ended {
+            table.observe(&tcp(at + 2, BACK, (80, port), "RA", (901, u32::from(port) + 1, 0)));
+        }
+    };
+    // Every third is over, and makes room while the others are being told.
+    for port in 101..=400u16 {
+        connect(&mut table, i64::from(port), port, port.is_multiple_of(3));
+    }
+    let mut told: Vec<Vec<u16>> = Vec::new();
+    loop {
+        let records = table.take_records(40);
+        let ports = records.iter().filter_map(|record| match record {
+            Record::Conversation(conversation) => conversation.ends.iter().map(|end| end.port).find(|port| *port != 80),
+            _ => None,
+        });
+        told.push(ports.collect());
+        if table.has_told() {
+            break;
+        }
+        let piece = i64::try_from(told.len()).unwrap();
+        connect(&mut table, piece * 100 * SECOND, 1000 + u16::try_from(piece).unwrap(), false);
+    }
+    assert!(told.len() > 3, "{told:?}");
+    assert!(told.iter().all(|piece| piece.is_sorted()), "each in the order of time: {told:?}");
+    let mut all: Vec<u16> = told.concat().into_iter().filter(|port| *port <= 400).collect();
+    all.sort_unstable();
+    assert_eq!(all, (101..=400).collect::<Vec<u16>>());
 }
 
 #[test]
@@ -474,12 +510,12 @@ proptest! {
     fn records_of_several_taps_in_any_order_give_the_same_flows(
         (packets, dealt) in proptest::collection::vec(any_packet(), 0..40)
             .prop_flat_map(|packets| (Just(packets.clone()), proptest::collection::vec(0u8..3, packets.len()))),
-        every in 1usize..10,
+        (every, most) in (1usize..10, 1usize..5),
     ) {
         let taps = [1, 2, 0].map(|tap| {
             // The first tap saw everything that any saw, as `any` does.
             let seen = packets.iter().zip(&dealt).filter(|(_, by)| **by == tap || tap == 0).map(|(packet, _)| packet.clone());
-            by_way_of_records(&seen.collect::<Vec<_>>(), every)
+            by_way_of_records(&seen.collect::<Vec<_>>(), every, most)
         });
         prop_assert_eq!(recalled(&taps.concat()), flows(&packets));
     }

@@ -1,0 +1,84 @@
+//! Who was answered by whom, in addresses: what can be told of a capture while it goes on, and which records bring news.
+
+use std::net::IpAddr;
+
+use crate::flow::record::{Conversation, Opening, Record};
+use crate::model::{Endpoint, Flow, Outcome, Protocol, SeededSet};
+
+use super::view;
+
+/// Pairs of addresses that are known.
+#[derive(Default)]
+pub(super) struct Addresses(SeededSet<(IpAddr, Endpoint, Protocol)>);
+
+impl Addresses {
+    /// The answered flows of a record between addresses of which nothing was known before, and what is sent one way, again and
+    /// again: it may become an edge by repetition. After so many addresses, all are known.
+    pub(super) fn news(&mut self, record: &Record) -> Vec<Flow> {
+        let Record::Conversation(conversation) = record else { return Vec::new() };
+        if self.knows(conversation) {
+            return Vec::new();
+        }
+        let mut flows = conversation.flows();
+        flows.retain(|flow| match flow.outcome {
+            Outcome::Answered => {
+                let pair = (flow.originator.address, flow.responder, flow.protocol);
+                self.0.len() < view::MOST_EDGES && self.0.insert(pair)
+            }
+            Outcome::OneWay { .. } => true,
+            _ => false,
+        });
+        flows
+    }
+
+    /// Whether nothing new can come of it: told by its openings, quicker than by its flows.
+    fn knows(&self, conversation: &Conversation) -> bool {
+        let Conversation { ends: [one, other], protocol, openings, .. } = conversation;
+        let is_known = |opening: &Opening| {
+            let (by, of) = if opening.by == 0 { (one, other) } else { (other, one) };
+            self.0.contains(&(by.address, of.endpoint(), *protocol))
+        };
+        !openings.is_empty() && openings.iter().all(is_known)
+    }
+
+    /// From now on nothing is known.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::flow::record::{After, Deeds, End};
+    use crate::model::Timestamp;
+
+    use super::*;
+
+    fn conversation(protocol: Protocol, port: u16, openings: Vec<Opening>, carried: Option<After>) -> Record {
+        let end = |last, port| End {
+            address: IpAddr::from([10, 0, 0, last]),
+            port,
+            heard: Some([After(0), After(1)]),
+            carried,
+            did: Deeds::default(),
+            tenths: 0,
+        };
+        let ends = [end(1, port), end(2, 80)];
+        Record::Conversation(Conversation { protocol, first: Timestamp(0), last: None, ends, openings })
+    }
+
+    #[test]
+    fn what_is_answered_is_news_once() {
+        let opening = |accepted| vec![Opening { by: 0, number: 7, after: After(0), accepted, rejected: false }];
+        let mut addresses = Addresses::default();
+        let mut news = |record: &Record| addresses.news(record).len();
+        assert_eq!(news(&Record::End { at: Timestamp(0) }), 0);
+        assert_eq!(news(&conversation(Protocol::Tcp, 1000, opening(false), None)), 0, "nobody answered");
+        assert_eq!(news(&conversation(Protocol::Tcp, 1001, opening(true), None)), 1);
+        assert_eq!(news(&conversation(Protocol::Tcp, 1002, opening(true), None)), 0, "another port of the same caller");
+        assert_eq!(news(&conversation(Protocol::Sctp, 1002, opening(true), None)), 1, "another protocol");
+        assert_eq!(news(&conversation(Protocol::Tcp, 1003, Vec::new(), Some(After(1)))), 0, "under way, between the same");
+        addresses.forget();
+        assert_eq!(addresses.news(&conversation(Protocol::Tcp, 1003, Vec::new(), Some(After(1)))).len(), 1);
+    }
+}
