@@ -422,3 +422,48 @@ fn the_result_is_the_same_whoever_reads() {
         assert_eq!(summary, other_summary, "{what}: summary");
     }
 }
+
+/// The same frames, at times that are twenty times as far apart.
+fn slowed(mut pcap: Vec<u8>) -> Vec<u8> {
+    // The generator writes nanoseconds.
+    const SECOND: u64 = 1_000_000_000;
+    let time = |record: &[u8]| {
+        let word = |at: usize| u64::from(u32::from_le_bytes(record[at..at + 4].try_into().unwrap()));
+        word(0) * SECOND + word(4)
+    };
+    let first = time(&pcap[24..]);
+    for (from, _) in records(&pcap) {
+        let at = first + (time(&pcap[from..]) - first) * 20;
+        for (place, number) in [(from, at / SECOND), (from + 4, at % SECOND)] {
+            pcap[place..place + 4].copy_from_slice(&u32::try_from(number).unwrap().to_le_bytes());
+        }
+    }
+    pcap
+}
+
+#[test]
+fn a_flow_file_is_the_same_whoever_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let pcap = slowed(capture(Kind::Mixed, 60_000, false));
+    let convert = |bytes: &[u8], threads: &str| {
+        fs::write(directory.path().join("capture"), bytes).unwrap();
+        let _ = fs::remove_file(directory.path().join("flows"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+        command.args(["capture", "--read", "capture", "--output", "flows", "--threads", threads]);
+        let result = command.current_dir(directory.path()).output().unwrap();
+        assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+        let lines = zstd::decode_all(File::open(directory.path().join("flows")).unwrap()).unwrap();
+        String::from_utf8(lines).unwrap()
+    };
+    let packed = zstd::encode_all(&pcap[..], 1).unwrap();
+    let expected = convert(&packed, "1");
+    let checkpoints = expected.matches("{\"checkpoint\"").count();
+    assert!((6..=9).contains(&checkpoints), "72 s of traffic, told every 10 s: {checkpoints}");
+    for (what, bytes, threads) in
+        [("one", &pcap, "1"), ("two", &pcap, "2"), ("three", &pcap, "3"), ("two, compressed", &packed, "2")]
+    {
+        let lines = convert(bytes, threads);
+        let differing = expected.lines().zip(lines.lines()).find(|(one, other)| one != other);
+        assert!(expected == lines, "{what}: {differing:?}");
+    }
+}

@@ -41,6 +41,19 @@ pub enum Observed<'a> {
     Record(&'a flow::Record),
 }
 
+impl Observed<'_> {
+    /// When it was captured, if it tells.
+    #[must_use]
+    pub const fn at(self) -> Option<Timestamp> {
+        match self {
+            Observed::Frame(frame) => Some(frame.at),
+            Observed::Record(flow::Record::Header(header)) => Some(header.at),
+            Observed::Record(flow::Record::Checkpoint { at }) => Some(*at),
+            Observed::Record(_) => None,
+        }
+    }
+}
+
 /// A capture that is being read: pcap, pcapng or a flow file, plain or compressed, from a file, standard input or any reader. It holds one
 /// buffer of 256 kB, or of the largest frame if that is larger (16 MB at most).
 pub struct CaptureFile {

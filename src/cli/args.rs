@@ -179,6 +179,10 @@ pub(super) struct Capture {
     /// Conversations under way that are kept at a time
     #[arg(long, value_name = "COUNT", default_value_t = 200_000)]
     pub(super) flows: usize,
+
+    /// Threads that read the captures. Without it: one for each processor, four at most. The result is the same
+    #[arg(long, value_name = "COUNT", requires = "read")]
+    pub(super) threads: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
@@ -256,7 +260,7 @@ pub(super) struct Learn {
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     pub(super) edges: usize,
 
-    /// Threads that read the captures. Without it: one for each processor, four at most. The result is the same
+    /// Threads that read the captures and render the policies. Without it: one for each processor, four at most. The result is the same
     #[arg(long, value_name = "COUNT")]
     pub(super) threads: Option<NonZeroUsize>,
 

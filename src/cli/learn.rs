@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let inputs = capture::expand(&captures)?;
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&arguments.vxlan_port);
-    let limits = Limits { threads: arguments.threads, flows: arguments.flows, edges: arguments.edges };
+    let limits = Limits { threads: reading::threads(arguments.threads), flows: arguments.flows, edges: arguments.edges };
     let mut reading = reading::read(inputs, decoding, limits, &inventory)?;
     tell_errors(&reading.errors);
     let mut options = policy_options(arguments);
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         Vec::new()
     };
     if is_stream {
-        write_out(&emit::render::stream(&set.policies, &templates, limits.threads())?)?;
+        write_out(&emit::render::stream(&set.policies, &templates, limits.threads)?)?;
         write_out(&emit::candidates::stream(&candidates))?;
     } else {
         let output = emit::Output {
@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
             reasons: &reasons,
             summary: &summary,
             candidates: &candidates,
-            threads: limits.threads(),
+            threads: limits.threads,
         };
         let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
         let written = emit::write(&arguments.output, output, scope(arguments), &templates, options)?;

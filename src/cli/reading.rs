@@ -8,7 +8,7 @@ use crate::edge::{Observation, Observer};
 use crate::emit::review::Frames;
 use crate::flow::{Batch, FlowTable, Record};
 use crate::inventory::Inventory;
-use crate::model::{Code, Findings};
+use crate::model::{Code, Findings, Timestamp};
 
 use super::failure::Failure;
 use super::progress::Progress;
@@ -26,20 +26,17 @@ const MOST_THREADS: usize = 4;
 /// What is used at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Threads; without a number, one for each processor, and no more than have something to do.
-    pub(super) threads: Option<NonZeroUsize>,
+    pub(super) threads: NonZeroUsize,
     /// Conversations under way.
     pub(super) flows: usize,
     /// Different edges.
     pub(super) edges: usize,
 }
 
-impl Limits {
-    /// The threads there are to be.
-    pub(super) fn threads(self) -> NonZeroUsize {
-        let usual = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
-        self.threads.or_else(|| NonZeroUsize::new(usual())).unwrap_or(NonZeroUsize::MIN)
-    }
+/// The threads there are to be, if so many were asked for.
+pub(super) fn threads(wanted: Option<NonZeroUsize>) -> NonZeroUsize {
+    let usual = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
+    wanted.or_else(|| NonZeroUsize::new(usual())).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// What reading the captures gave.
@@ -63,35 +60,73 @@ pub(super) fn read(
     inventory: &Inventory,
 ) -> Result<Reading, Failure> {
     let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
-    let mut intake = Intake::new(decoding.clone(), FlowTable::new(limits.flows));
     let mut observer = Observer::new(inventory, limits.edges);
-    let splitting = Splitting { threads: limits.threads(), decoder: Decoder::new(decoding), batch: intake.table.batch() };
-    let mut merged = Merged::splitting(inputs, splitting);
-    let progress = Progress::new(merged.total_bytes());
-    let mut count = 0;
-    let mut look = |table: &mut FlowTable| {
+    let taken = take_in(inputs, decoding, FlowTable::new(limits.flows), limits.threads, |table, _| {
         if table.finished_count() >= BATCH {
             let flows = table.take_finished();
             observer.observe(flows, table.names());
         }
-    };
+        Ok(Timestamp::MAX)
+    })?;
+    let TakenIn { mut table, frames, findings, errors } = taken;
+    observer.observe(table.take_finished(), table.names());
+    observer.sight(table.sightings());
+    observer.flood(table.floods());
+    Ok(Reading { observation: observer.conclude(), frames, sources, findings, errors })
+}
+
+/// All frames and records of all inputs.
+pub(super) struct TakenIn {
+    /// With all conversations finished.
+    pub(super) table: FlowTable,
+    pub(super) frames: Frames,
+    pub(super) findings: Findings,
+    /// As in a [`Reading`].
+    pub(super) errors: Vec<CaptureError>,
+}
+
+/// Puts everything into a table, in the order of time, and shows how far it has come. At the beginning, every few thousand frames
+/// or records, and before what comes at the time that it said last, or later, `look` gets the table, with the time of what comes
+/// next, if that tells one.
+///
+/// # Errors
+/// When none of the inputs could be read, or when `look` gives up.
+pub(super) fn take_in(
+    inputs: Vec<Input>,
+    decoding: DecodeOptions,
+    table: FlowTable,
+    threads: NonZeroUsize,
+    mut look: impl FnMut(&mut FlowTable, Option<Timestamp>) -> Result<Timestamp, Failure>,
+) -> Result<TakenIn, Failure> {
+    let mut intake = Intake::new(decoding.clone(), table);
+    let splitting = Splitting { threads, decoder: Decoder::new(decoding), batch: intake.table.batch() };
+    let mut merged = Merged::splitting(inputs, splitting);
+    let progress = Progress::new(merged.total_bytes());
+    let mut left = 0;
+    let mut due = Timestamp::MIN;
     while let Some(following) = merged.read_following() {
         match following {
             Following::One(one) => {
-                count += 1;
+                let at = one.at();
+                if left == 0 || at.is_some_and(|at| at >= due) {
+                    due = look(intake.table(), at)?;
+                    left = BETWEEN;
+                }
                 intake.take(one);
-                if count % BETWEEN == 0 {
-                    look(intake.table());
+                left -= 1;
+                if left == 0 {
                     progress.at(merged.bytes_read());
                 }
             }
             Following::Many(mut decoded) => {
                 intake.join(&decoded);
-                while !decoded.batch.is_empty() {
-                    count += intake.table().observe_next(&mut decoded.batch, BETWEEN - count % BETWEEN);
-                    if count % BETWEEN == 0 {
-                        look(intake.table());
+                while let Some(at) = decoded.batch.next_at() {
+                    if left == 0 || at >= due {
+                        due = look(intake.table(), Some(at))?;
+                        left = BETWEEN;
                     }
+                    let count = decoded.batch.count_before(due, left);
+                    left -= intake.table().observe_next(&mut decoded.batch, count);
                 }
                 progress.at(merged.bytes_read());
                 merged.recycle(decoded.batch);
@@ -100,35 +135,9 @@ pub(super) fn read(
     }
     drop(progress);
     let (mut findings, errors) = end(merged)?;
-    let (frames, found, mut table) = intake.finish();
-    observer.observe(table.take_finished(), table.names());
-    observer.sight(table.sightings());
-    observer.flood(table.floods());
+    let (frames, found, table) = intake.finish();
     findings.merge(found);
-    Ok(Reading { observation: observer.conclude(), frames, sources, findings, errors })
-}
-
-/// Hands every frame and record of all inputs, in the order of time, to `take`, with how many there have been. Shows how far it
-/// has come. Returns what is to be said of the inputs themselves.
-///
-/// # Errors
-/// When none of the inputs could be read, or when `take` gives up.
-pub(super) fn each(
-    inputs: Vec<Input>,
-    mut take: impl FnMut(Observed<'_>, u64) -> Result<(), Failure>,
-) -> Result<(Findings, Vec<CaptureError>), Failure> {
-    let mut merged = Merged::new(inputs);
-    let progress = Progress::new(merged.total_bytes());
-    let mut count = 0u64;
-    while let Some(observed) = merged.read_next() {
-        count += 1;
-        take(observed, count)?;
-        if count.is_multiple_of(BETWEEN as u64) {
-            progress.at(merged.bytes_read());
-        }
-    }
-    drop(progress);
-    end(merged)
+    Ok(TakenIn { table, frames, findings, errors })
 }
 
 /// What is to be said of the inputs themselves, after the last frame.
@@ -144,7 +153,7 @@ fn end(mut merged: Merged) -> Result<(Findings, Vec<CaptureError>), Failure> {
 }
 
 /// Frames and records in, a table of conversations and counts out.
-pub(super) struct Intake {
+struct Intake {
     decoder: Decoder,
     table: FlowTable,
     /// Packets on their way to the table.
@@ -157,13 +166,13 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(decoding: DecodeOptions, table: FlowTable) -> Self {
+    fn new(decoding: DecodeOptions, table: FlowTable) -> Self {
         let (decoder, batch) = (Decoder::new(decoding), table.batch());
         Self { decoder, table, batch, tally: Tally::default(), frames: Frames::default(), findings: Findings::default() }
     }
 
     /// The table, which knows of all that was taken in.
-    pub(super) fn table(&mut self) -> &mut FlowTable {
+    fn table(&mut self) -> &mut FlowTable {
         self.table.observe_all(&mut self.batch);
         &mut self.table
     }
@@ -173,7 +182,7 @@ impl Intake {
         self.tally.merge(&decoded.tally);
     }
 
-    pub(super) fn take(&mut self, observed: Observed<'_>) {
+    fn take(&mut self, observed: Observed<'_>) {
         match observed {
             Observed::Frame(frame) => {
                 self.batch.take(&frame, &mut self.decoder);
@@ -201,7 +210,7 @@ impl Intake {
     }
 
     /// The counts of all frames, what is to be said of them, and the table with all conversations finished.
-    pub(super) fn finish(mut self) -> (Frames, Findings, FlowTable) {
+    fn finish(mut self) -> (Frames, Findings, FlowTable) {
         self.table().finish();
         let mut tally = self.tally;
         tally.merge(self.decoder.tally());

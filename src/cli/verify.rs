@@ -62,7 +62,7 @@ pub(super) fn read(captures: &[String], replaying: &Replaying, inventory: &Inven
     let inputs = capture::expand(captures)?;
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&replaying.vxlan_port);
-    let limits = Limits { threads: replaying.threads, flows: replaying.flows, edges: replaying.edges };
+    let limits = Limits { threads: reading::threads(replaying.threads), flows: replaying.flows, edges: replaying.edges };
     let reading = reading::read(inputs, decoding, limits, inventory)?;
     tell_errors(&reading.errors);
     Ok(reading)

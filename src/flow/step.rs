@@ -208,6 +208,17 @@ impl Batch {
         self.steps.get(self.taken.0).map(|step| step.at)
     }
 
+    /// How many frames there are up to the first one at that time or later, `most` at most: the next one, and those that follow.
+    pub fn count_before(&self, due: Timestamp, most: usize) -> usize {
+        let steps = &self.steps[self.taken.0..];
+        let most = most.min(steps.len());
+        // Nothing is later.
+        if due == Timestamp::MAX {
+            return most;
+        }
+        steps[..most].iter().skip(1).position(|step| step.at >= due).map_or(most, |others| others + 1)
+    }
+
     /// Moves frames to the end of another batch of the same table: the next one, and those that follow up to the first that is not
     /// meant.
     pub fn hand_on(&mut self, other: &mut Self, is_meant: impl Fn(Timestamp) -> bool) {
