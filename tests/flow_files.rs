@@ -11,7 +11,7 @@ use netpol_gen::flow::Record;
 use netpol_gen::model::Code;
 
 const HEADER: &str =
-    r#"{"header":{"version":1,"tool":"t","host":"h","interfaces":["any"],"filter":"","at":"2026-01-01T00:00:00Z"}}"#;
+    r#"{"header":{"version":2,"tool":"t","host":"h","interfaces":["any"],"filter":"","at":"2026-01-01T00:00:00Z"}}"#;
 const CHECKPOINT: &str = r#"{"checkpoint":{"at":"2026-01-01T00:00:10Z"}}"#;
 const CONVERSATION: &str = r#"{"conversation":{"protocol":"TCP","first":"2026-01-01T00:00:01Z","ends":[{"address":"10.0.0.1","port":40000,"heard":[0,0]},{"address":"10.0.0.2","port":80}],"openings":[{"by":0,"number":1,"after":0}]}}"#;
 const END: &str = r#"{"end":{"at":"2026-01-01T00:01:00Z"}}"#;
@@ -55,14 +55,15 @@ fn what_a_file_says_is_read_whatever_else_is_in_it() {
         ("whole", plain(&[HEADER, CHECKPOINT, END, ""]), 3, &[]),
         ("no end: it was killed", plain(&[HEADER, CHECKPOINT, ""]), 2, &[Code::TruncatedFile]),
         ("torn inside a line", plain(&[HEADER, CHECKPOINT, &END[..20]]), 2, &[Code::TruncatedFile]),
-        ("a line of noise", plain(&[HEADER, "noise", CHECKPOINT, END, ""]), 3, &[Code::MalformedFrame]),
+        ("a line of noise", plain(&[HEADER, "noise", CHECKPOINT, END, ""]), 3, &[Code::RecordLost]),
         ("a record of a later version", plain(&[HEADER, r#"{"prophecy":{}}"#, END, ""]), 2, &[Code::UnsupportedFrame]),
         ("two files, one behind the other", plain(&[HEADER, CHECKPOINT, END, HEADER, CHECKPOINT, ""]), 5, &[Code::TruncatedFile]),
+        ("an end that is none", plain(&[HEADER, &CONVERSATION.replace("\"by\":0", "\"by\":2"), END, ""]), 2, &[Code::RecordLost]),
         (
-            "an end that is none",
-            plain(&[HEADER, &CONVERSATION.replace("\"by\":0", "\"by\":2"), END, ""]),
+            "a time that no number holds",
+            plain(&[HEADER, &CONVERSATION.replace("[0,0]", "[0,99999999999999999999]"), END, ""]),
             2,
-            &[Code::MalformedFrame],
+            &[Code::RecordLost],
         ),
         ("an end that is one", plain(&[HEADER, CONVERSATION, END, ""]), 3, &[]),
         ("windows line ends", plain(&[HEADER, CHECKPOINT, END, ""]).join_crlf(), 3, &[]),
@@ -89,9 +90,10 @@ impl Lines for Vec<u8> {
 
 #[test]
 fn what_is_no_flow_file_is_an_error() {
-    let newer = HEADER.replace(r#""version":1"#, r#""version":2"#);
+    let version = |number: u32| HEADER.replace(r#""version":2"#, &format!(r#""version":{number}"#));
     let rows = [
-        (format!("{newer}\n"), "read x: it is a flow file of version 2, and this program knows version 1"),
+        (format!("{}\n", version(3)), "read x: it is a flow file of version 3, and this program knows version 2"),
+        (format!("{}\n{CHECKPOINT}\n", version(1)), "read x: it is a flow file of version 1, and this program knows version 2"),
         (format!("{CHECKPOINT}\n"), "read x: it is not a capture but looks like JSON"),
         ("{\"kind\":\"List\"}\n".to_owned(), "read x: it is not a capture but looks like JSON"),
         (HEADER[..40].to_owned(), "read x: it ends inside the flow file header"),

@@ -60,9 +60,9 @@ pub enum CaptureError {
         /// The kind of file its first bytes announce.
         format: &'static str,
     },
-    /// A flow file of a later version of this program.
+    /// A flow file in a form that this program does not read.
     #[error("read {}: it is a flow file of version {version}, and this program knows version {}", path.display(), crate::flow::record::VERSION)]
-    Newer {
+    OtherVersion {
         /// As it was named.
         path: PathBuf,
         /// Of the file.
@@ -183,7 +183,7 @@ impl CaptureError {
             Self::NotACapture { looks_like: Some(_), .. } => {
                 "convert it to pcap or pcapng first; gzip and zstd are read as they are"
             }
-            Self::Newer { .. } => "read it with the version of netpol-gen that wrote it, or a later one",
+            Self::OtherVersion { .. } => "read it with the version of netpol-gen that wrote it",
             Self::NotACapture { .. } | Self::HeaderMalformed { .. } => {
                 "pcap and pcapng are read, plain or compressed with gzip or zstd; editcap converts others"
             }

@@ -490,7 +490,7 @@ impl CaptureFile {
         if let Format::Flows(flows) = &mut self.format {
             flows.current = None;
             let message = "has lines that are no records; they were left out";
-            self.findings.add_many(Code::MalformedFrame, &subject, message, flows.malformed);
+            self.findings.add_many(Code::RecordLost, &subject, message, flows.malformed);
             let message = "has records of a kind that only a later version of this program reads; they were left out";
             self.findings.add_many(Code::UnsupportedFrame, &subject, message, flows.unknown);
             if !flows.has_ended {

@@ -28,7 +28,7 @@ pub(super) struct Flows {
 pub(super) enum NoHeader {
     Cut,
     Malformed,
-    Newer(u32),
+    OtherVersion(u32),
 }
 
 impl Flows {
@@ -42,7 +42,7 @@ impl Flows {
         let length = line(window).ok_or(NoHeader::Cut)?;
         window.step(length + 1);
         match Record::parse(window.behind(length + 1, length)) {
-            Ok(Some(Record::Header(header))) if header.version > record::VERSION => Err(NoHeader::Newer(header.version)),
+            Ok(Some(Record::Header(header))) if header.version != record::VERSION => Err(NoHeader::OtherVersion(header.version)),
             Ok(Some(Record::Header(header))) => {
                 let at = header.at;
                 let header = Some(Record::Header(header));
@@ -68,7 +68,7 @@ impl Flows {
             };
             window.step(length + 1);
             match Record::parse(window.behind(length + 1, length)) {
-                Ok(Some(Record::Header(header))) if header.version > record::VERSION => {
+                Ok(Some(Record::Header(header))) if header.version != record::VERSION => {
                     return Next::Cut(format!("goes on in version {}, which this program does not know", header.version));
                 }
                 Ok(Some(record)) => {

@@ -36,7 +36,7 @@ pub(super) enum Problem {
     Empty,
     HeaderCut(&'static str),
     HeaderMalformed(&'static str),
-    Newer(u32),
+    OtherVersion(u32),
     NotACapture(Option<&'static str>),
 }
 
@@ -46,7 +46,7 @@ impl Problem {
             Self::Empty => CaptureError::Empty { path },
             Self::HeaderCut(format) => CaptureError::HeaderCut { path, format },
             Self::HeaderMalformed(format) => CaptureError::HeaderMalformed { path, format },
-            Self::Newer(version) => CaptureError::Newer { path, version },
+            Self::OtherVersion(version) => CaptureError::OtherVersion { path, version },
             Self::NotACapture(looks_like) => CaptureError::NotACapture { path, looks_like },
         }
     }
@@ -71,7 +71,7 @@ pub(super) fn recognise(window: &mut Window<Box<dyn Read + Send>>) -> Result<For
         return match Flows::open(window) {
             Ok(flows) => Ok(Format::Flows(Box::new(flows))),
             Err(NoHeader::Cut) => Err(Problem::HeaderCut("flow file")),
-            Err(NoHeader::Newer(version)) => Err(Problem::Newer(version)),
+            Err(NoHeader::OtherVersion(version)) => Err(Problem::OtherVersion(version)),
             Err(NoHeader::Malformed) => Err(Problem::NotACapture(Some("JSON"))),
         };
     }

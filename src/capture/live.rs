@@ -459,11 +459,14 @@ impl Follower {
         if let Some(batch) = self.unsent.take() {
             let _ = self.sender.send(batch);
         }
-        loop {
-            let batch = self.batch();
-            let _ = self.sender.send(batch);
-            if self.table.has_told() {
-                break;
+        // What came since the round under way began is told in another one.
+        for _ in 0..2 {
+            loop {
+                let batch = self.batch();
+                let _ = self.sender.send(batch);
+                if self.table.has_told() {
+                    break;
+                }
             }
         }
         self.table.finish();

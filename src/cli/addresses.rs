@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use crate::flow::record::{Conversation, Opening, Record};
 use crate::model::{Endpoint, Flow, Outcome, Protocol, SeededSet};
 
-use super::view;
+/// Pairs that are remembered.
+const MOST: usize = 200_000;
 
 /// Pairs of addresses that are known.
 #[derive(Default)]
@@ -13,7 +14,7 @@ pub(super) struct Addresses(SeededSet<(IpAddr, Endpoint, Protocol)>);
 
 impl Addresses {
     /// The answered flows of a record between addresses of which nothing was known before, and what is sent one way, again and
-    /// again: it may become an edge by repetition. After so many addresses, all are known.
+    /// again: it may become an edge by repetition. Where there are very many, what was known may be news again.
     pub(super) fn news(&mut self, record: &Record) -> Vec<Flow> {
         let Record::Conversation(conversation) = record else { return Vec::new() };
         if self.knows(conversation) {
@@ -23,7 +24,11 @@ impl Addresses {
         flows.retain(|flow| match flow.outcome {
             Outcome::Answered => {
                 let pair = (flow.originator.address, flow.responder, flow.protocol);
-                self.0.len() < view::MOST_EDGES && self.0.insert(pair)
+                let is_news = !self.0.contains(&pair);
+                if is_news && self.0.len() >= MOST {
+                    self.0.clear();
+                }
+                is_news && self.0.insert(pair)
             }
             Outcome::OneWay { .. } => true,
             _ => false,
@@ -80,5 +85,17 @@ mod tests {
         assert_eq!(news(&conversation(Protocol::Tcp, 1003, Vec::new(), Some(After(1)))), 0, "under way, between the same");
         addresses.forget();
         assert_eq!(addresses.news(&conversation(Protocol::Tcp, 1003, Vec::new(), Some(After(1)))).len(), 1);
+    }
+    #[test]
+    fn after_very_many_a_new_one_is_still_news() {
+        let mut addresses = Addresses::default();
+        for caller in 0..=u32::try_from(MOST).expect("a number") {
+            let mut record = conversation(Protocol::Tcp, 1000, Vec::new(), Some(After(1)));
+            if let Record::Conversation(conversation) = &mut record {
+                conversation.ends[0].address = IpAddr::from((0x0b00_0000 + caller).to_be_bytes());
+            }
+            assert_eq!(addresses.news(&record).len(), 1, "{caller}");
+            assert_eq!(addresses.news(&record).len(), 0, "{caller}");
+        }
     }
 }

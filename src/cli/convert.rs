@@ -42,7 +42,12 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
         let is_time = at.is_some_and(|at| at >= due);
         if is_time || table.waiting() >= MOST_WAITING {
             due = at.map_or(due, |at| at.plus(TELL_EVERY));
-            file.add(&table.take_records(usize::MAX))?;
+            loop {
+                file.add(&table.take_records(usize::MAX))?;
+                if table.has_told() {
+                    break;
+                }
+            }
             file.keep_up();
         }
         Ok(due)

@@ -11,7 +11,7 @@ use crate::capture;
 use crate::edge::Observer;
 use crate::flow::{FlowTable, Record};
 use crate::inventory::{self, Inventory, InventoryOptions};
-use crate::model::Findings;
+use crate::model::{Endpoint, Findings};
 
 use super::addresses::Addresses;
 use super::args::Learn;
@@ -95,10 +95,15 @@ impl Sight {
             }
         }
         let Some(inventory) = &self.inventory else { return };
-        let news: Vec<&Record> = records.iter().filter(|record| !self.known.news(record).is_empty()).collect();
-        if !news.is_empty() {
-            let names = records.iter().filter(|record| matches!(record, Record::Name(_)));
-            view.see(edges(&names.chain(news).collect::<Vec<_>>(), inventory));
+        let news = records.iter().flat_map(|record| self.known.news(record));
+        let callers: BTreeSet<Endpoint> = news.map(|flow| flow.originator).collect();
+        // Other views of the same connections tell where calls to Services were delivered.
+        let is_needed = |record: &&Record| match record {
+            Record::Conversation(conversation) => conversation.ends.iter().any(|end| callers.contains(&end.endpoint())),
+            record => matches!(record, Record::Name(_)),
+        };
+        if !callers.is_empty() {
+            view.see(edges(&records.iter().filter(is_needed).collect::<Vec<_>>(), inventory));
         }
     }
 

@@ -15,7 +15,7 @@ use super::recording::say;
 /// Edges that are shown by name.
 const NEWEST: usize = 6;
 /// Edges that are told apart; more are not counted.
-pub(super) const MOST_EDGES: usize = 200_000;
+const MOST_EDGES: usize = 200_000;
 /// Time between two looks on a terminal.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Time between two lines of a log: at first, and when it has gone well for a while.

@@ -18,8 +18,8 @@ use super::{Sighting, line};
 use crate::decode::opaque_tunnel;
 use crate::model::{Endpoint, Flow, Protocol, Timestamp};
 
-/// The version of the form that is written.
-pub const VERSION: u32 = 1;
+/// The version of the form that is written, and read. The first one, in which each time was told whole, was never released.
+pub const VERSION: u32 = 2;
 
 /// One line of a flow file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ impl Recorder {
     const CAPACITY: usize = 500_000;
 
     pub(super) fn tell(&mut self, key: &FlowKey, conversation: &Conversation) {
-        if self.conversations.len() >= Self::CAPACITY {
+        if !self.has_room() {
             self.lost += 1;
             return;
         }
@@ -50,6 +50,11 @@ impl Recorder {
             let (first, last) = (span.first(), span.last());
             self.others.push(Record::Flood(FloodRecord { originator, responder, attempts, first, last }));
         }
+    }
+
+    /// Whether another conversation may be told before they are taken.
+    pub(super) const fn has_room(&self) -> bool {
+        self.conversations.len() < Self::CAPACITY
     }
 
     pub(super) fn waiting(&self) -> usize {

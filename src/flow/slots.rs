@@ -312,11 +312,11 @@ impl<K: Packed> Slots<K> {
 
     /// Tells of every conversation of which there is news, or that was told longer ago than half the time for which its silence is
     /// borne: so whoever reads the file does not take it for over. What nobody answers is told when it is given up: a flood would
-    /// fill the disk. Ends when `room` is used up; another call goes on, whatever was done meanwhile: what takes the place of
+    /// fill the disk. Ends when that room, or the recorder's, is used up; another call goes on, whatever was done meanwhile: what takes the place of
     /// another comes from the end, so the last are told first.
     pub(super) fn tell(&mut self, room: &mut usize, recorder: &mut Recorder) {
         self.untold = self.untold.min(self.kept.len());
-        while self.untold > 0 && *room > 0 {
+        while self.untold > 0 && *room > 0 && recorder.has_room() {
             self.untold -= 1;
             let position = self.untold;
             let seen = self.seen(position);

@@ -189,9 +189,9 @@ codes! {
     /// An interface that was not captured all the time.
     InterfaceGap "interface-gap" Warning
         "what passed there in the meantime was not seen; `any` sees interfaces that come and go";
-    /// A disk that did not take what was seen.
+    /// A disk that did not take what was seen, or did not give it back as it was.
     RecordLost "record-lost" Serious
-        "some of what was seen is not in the policies: make room on the disk and watch again";
+        "some of what was seen is not in the policies: watch again, with room on a disk that is in order";
     /// A scan, a flood, or a program that tries without end.
     Flood "flood" Warning
         "no rule was written; find out who does this: it is a scan, an attack or a broken program";
