@@ -164,10 +164,6 @@ pub(super) struct Capture {
     #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "live")))]
     pub(super) read: Vec<String>,
 
-    #[cfg(feature = "live")]
-    #[command(flatten)]
-    pub(super) tapping: Tapping,
-
     /// Where to write: a new file, JSON Lines inside zstd
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: PathBuf,
@@ -183,6 +179,10 @@ pub(super) struct Capture {
     /// Threads that read the captures. Without it: one for each processor, four at most. The result is the same
     #[arg(long, value_name = "COUNT", requires = "read")]
     pub(super) threads: Option<NonZeroUsize>,
+
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) tapping: Tapping,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use super::floods::Floods;
 use super::key::FlowKey;
 use super::record::{After, FloodRecord, Name, Record, SightingRecord};
 use super::sightings::{Sighting, Sightings};
-use crate::model::{NameAnswer, Span, Timestamp};
+use crate::model::{NameAnswer, Protocol, Span, Timestamp};
 
 /// Records that wait to be taken.
 #[derive(Debug, Default)]
@@ -109,32 +109,33 @@ const fn first(record: &Record) -> Timestamp {
 }
 
 /// Of those that begin at the same time: by anything that is the same in every run.
-fn order(record: &Record) -> Option<(After, IpAddr, u16, IpAddr, u16)> {
+fn order(record: &Record) -> Option<(After, [(IpAddr, u16); 2], Protocol)> {
     let Record::Conversation(conversation) = record else { return None };
-    let [one, other] = &conversation.ends;
-    Some((conversation.last(), one.address, one.port, other.address, other.port))
+    let ends = conversation.ends.each_ref().map(|end| (end.address, end.port));
+    Some((conversation.last(), ends, conversation.protocol))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::record;
     use super::*;
-    use crate::model::Protocol;
 
     #[test]
     fn what_is_told_is_in_the_order_of_time() {
-        let conversation = |first: i64, port: u16| {
+        let conversation = |(first, port, protocol): (i64, u16, Protocol)| {
             let address = IpAddr::from([10, 0, 0, 1]);
             let end = record::End { address, port, heard: None, carried: None, did: record::Deeds::default(), tenths: 0 };
             let (first, last) = (Timestamp(first), None);
             let ends = [end.clone(), end];
-            Record::Conversation(record::Conversation { protocol: Protocol::Tcp, first, last, ends, openings: Vec::new() })
+            Record::Conversation(record::Conversation { protocol, first, last, ends, openings: Vec::new() })
         };
-        let told = [(5, 1), (3, 2), (4, 3), (3, 1), (1, 1), (5, 1), (2, 1)].map(|(first, port)| conversation(first, port));
+        let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+        let told = [(5, 1, udp), (3, 2, tcp), (4, 3, tcp), (3, 1, tcp), (1, 1, tcp), (5, 1, tcp), (2, 1, udp)].map(conversation);
         let others = vec![Record::End { at: Timestamp(0) }];
         let mut recorder = Recorder { conversations: told.into(), others, lost: 0 };
         let mut expected = vec![Record::Checkpoint { at: Timestamp(7) }, Record::End { at: Timestamp(0) }];
-        expected.extend([(1, 1), (2, 1), (3, 1), (3, 2), (4, 3), (5, 1), (5, 1)].map(|(first, port)| conversation(first, port)));
+        let ordered = [(1, 1, tcp), (2, 1, udp), (3, 1, tcp), (3, 2, tcp), (4, 3, tcp), (5, 1, tcp), (5, 1, udp)];
+        expected.extend(ordered.map(conversation));
         assert_eq!(recorder.take(Timestamp(7)), expected);
         assert!(recorder.take(Timestamp(8)).is_empty(), "all was taken");
     }
