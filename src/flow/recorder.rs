@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use super::conversation::Conversation;
 use super::floods::Floods;
 use super::key::FlowKey;
-use super::record::{After, FloodRecord, Name, Record, SightingRecord};
+use super::record::{After, End, FloodRecord, Name, Record, SightingRecord};
 use super::sightings::{Sighting, Sightings};
-use crate::model::{NameAnswer, Protocol, Span, Timestamp};
+use crate::model::{Endpoint, NameAnswer, Protocol, Span, Timestamp};
 
 /// Records that wait to be taken.
 #[derive(Debug, Default)]
@@ -109,9 +109,9 @@ const fn first(record: &Record) -> Timestamp {
 }
 
 /// Of those that begin at the same time: by anything that is the same in every run.
-fn order(record: &Record) -> Option<(After, [(IpAddr, u16); 2], Protocol)> {
+fn order(record: &Record) -> Option<(After, [Endpoint; 2], Protocol)> {
     let Record::Conversation(conversation) = record else { return None };
-    let ends = conversation.ends.each_ref().map(|end| (end.address, end.port));
+    let ends = conversation.ends.each_ref().map(End::endpoint);
     Some((conversation.last(), ends, conversation.protocol))
 }
 
@@ -124,7 +124,7 @@ mod tests {
     fn what_is_told_is_in_the_order_of_time() {
         let conversation = |(first, port, protocol): (i64, u16, Protocol)| {
             let address = IpAddr::from([10, 0, 0, 1]);
-            let end = record::End { address, port, heard: None, carried: None, did: record::Deeds::default(), tenths: 0 };
+            let end = End { address, port, heard: None, carried: None, did: record::Deeds::default(), tenths: 0 };
             let (first, last) = (Timestamp(first), None);
             let ends = [end.clone(), end];
             Record::Conversation(record::Conversation { protocol, first, last, ends, openings: Vec::new() })
