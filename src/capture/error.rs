@@ -183,7 +183,7 @@ impl CaptureError {
             Self::NotACapture { looks_like: Some(_), .. } => {
                 "convert it to pcap or pcapng first; gzip and zstd are read as they are"
             }
-            Self::OtherVersion { .. } => "read it with the version of netpol-gen that wrote it",
+            Self::OtherVersion { .. } => "read it with the version of netpol-gen that wrote it, or capture anew",
             Self::NotACapture { .. } | Self::HeaderMalformed { .. } => {
                 "pcap and pcapng are read, plain or compressed with gzip or zstd; editcap converts others"
             }

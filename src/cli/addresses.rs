@@ -86,6 +86,7 @@ mod tests {
         addresses.forget();
         assert_eq!(addresses.news(&conversation(Protocol::Tcp, 1003, Vec::new(), Some(After(1)))).len(), 1);
     }
+
     #[test]
     fn after_very_many_a_new_one_is_still_news() {
         let mut addresses = Addresses::default();

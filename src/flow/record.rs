@@ -6,7 +6,7 @@
 //! told. So a file may be read while it grows, after its writer was killed, and beside those of other nodes.
 //!
 //! The first line is the [`Header`]. A later version of this form adds fields and kinds of records, or gets a higher
-//! [`VERSION`]; what an earlier one wrote stays readable.
+//! [`VERSION`]; what a released one wrote stays readable.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
