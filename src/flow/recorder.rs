@@ -10,17 +10,22 @@ use super::sightings::{Sighting, Sightings};
 use crate::model::{Endpoint, NameAnswer, Protocol, Span, Timestamp};
 
 /// Records that wait to be taken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recorder {
     conversations: Vec<Record>,
     others: Vec<Record>,
+    /// How many conversations may wait: nobody takes them when a disk hangs.
+    room: usize,
     lost: u64,
 }
 
-impl Recorder {
-    /// Records that may wait; nobody takes them when a disk hangs.
-    const CAPACITY: usize = 500_000;
+impl Default for Recorder {
+    fn default() -> Self {
+        Self { conversations: Vec::new(), others: Vec::new(), room: 500_000, lost: 0 }
+    }
+}
 
+impl Recorder {
     pub(super) fn tell(&mut self, key: &FlowKey, conversation: &Conversation) {
         if !self.has_room() {
             self.lost += 1;
@@ -39,6 +44,11 @@ impl Recorder {
         self.others.push(Record::Sighting(SightingRecord { kind, source, destination, first, last }));
     }
 
+    /// The capture is over: from now on there is room for all that the table holds.
+    pub(super) const fn admit_all(&mut self) {
+        self.room = usize::MAX;
+    }
+
     /// Tells once and for all what was only counted on the way.
     pub(super) fn conclude(&mut self, sightings: &Sightings, floods: &Floods) {
         for (sighting, source, destination, span) in sightings.iter() {
@@ -54,7 +64,7 @@ impl Recorder {
 
     /// Whether another conversation may be told before they are taken.
     pub(super) const fn has_room(&self) -> bool {
-        self.conversations.len() < Self::CAPACITY
+        self.conversations.len() < self.room
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -132,11 +142,25 @@ mod tests {
         let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
         let told = [(5, 1, udp), (3, 2, tcp), (4, 3, tcp), (3, 1, tcp), (1, 1, tcp), (5, 1, tcp), (2, 1, udp)].map(conversation);
         let others = vec![Record::End { at: Timestamp(0) }];
-        let mut recorder = Recorder { conversations: told.into(), others, lost: 0 };
+        let mut recorder = Recorder { conversations: told.into(), others, ..Recorder::default() };
         let mut expected = vec![Record::Checkpoint { at: Timestamp(7) }, Record::End { at: Timestamp(0) }];
         let ordered = [(1, 1, tcp), (2, 1, udp), (3, 1, tcp), (3, 2, tcp), (4, 3, tcp), (5, 1, tcp), (5, 1, udp)];
         expected.extend(ordered.map(conversation));
         assert_eq!(recorder.take(Timestamp(7)), expected);
         assert!(recorder.take(Timestamp(8)).is_empty(), "all was taken");
+    }
+
+    #[test]
+    fn what_has_no_room_is_counted_and_at_the_end_there_is_room_for_all() {
+        let end = |port| Endpoint { address: IpAddr::from([10, 0, 0, 1]), port };
+        let (key, _) = FlowKey::of(end(1), end(2), Protocol::Tcp);
+        let mut recorder = Recorder { room: 2, ..Recorder::default() };
+        for _ in 0..3 {
+            recorder.tell(&key, &Conversation::new(Timestamp(0)));
+        }
+        assert_eq!((recorder.waiting(), recorder.has_room(), recorder.lost()), (2, false, 1));
+        recorder.admit_all();
+        recorder.tell(&key, &Conversation::new(Timestamp(0)));
+        assert_eq!((recorder.waiting(), recorder.lost()), (3, 1));
     }
 }

@@ -371,19 +371,19 @@ impl FlowTable {
 
     /// Finishes all conversations: the capture is over.
     pub fn finish(&mut self) {
+        self.ended.recorder.iter_mut().for_each(Recorder::admit_all);
         if self.was_full {
             self.fold_all();
         }
         let ended = &mut self.ended;
-        if ended.recorder.is_none() {
+        if let Some(recorder) = &mut ended.recorder {
+            recorder.conclude(&self.sightings, &self.floods);
+        } else {
             ended.flows.reserve(self.narrow.len() + self.wide.len());
             expect_large(&ended.flows);
         }
         self.narrow.drain(|key, taken| ended.close(key, taken));
         self.wide.drain(|key, taken| ended.close(key, taken));
-        if let Some(recorder) = &mut self.ended.recorder {
-            recorder.conclude(&self.sightings, &self.floods);
-        }
     }
 
     /// What is to be said of the table itself.
