@@ -20,8 +20,8 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Conversations that may wait: nobody takes them when a disk hangs.
-    pub(super) const ROOM: usize = 500_000;
+    /// Conversations that may wait beside those that a table closes at once: nobody takes them when a disk hangs.
+    pub(super) const ROOM: usize = 300_000;
 
     /// One that has nothing to tell yet, with room for so many conversations.
     pub(super) const fn with_room(room: usize) -> Self {

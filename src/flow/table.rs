@@ -86,7 +86,7 @@ impl FlowTable {
 
     /// A table that gives [records](Self::take_records) in place of flows.
     pub fn recording(capacity: usize) -> Self {
-        Self::with(capacity, Some(Recorder::with_room(Recorder::ROOM)))
+        Self::with(capacity, Some(Recorder::with_room(Recorder::ROOM.saturating_add(capacity))))
     }
 
     pub(super) fn with(capacity: usize, recorder: Option<Recorder>) -> Self {

@@ -379,6 +379,23 @@ fn what_finds_no_room_is_counted_and_at_the_end_there_is_room_for_all() {
 }
 
 #[test]
+fn all_that_a_table_closes_at_once_finds_room() {
+    let count = Recorder::ROOM + 10_000;
+    let mut table = FlowTable::recording(count);
+    let attempt = |at: i64, port: u16, to: &str| tcp(at, (CALLER, to), (port, 80), "S", (1, 0, 0));
+    for number in 0..count {
+        let [.., high, low] = (number / 30_000).to_be_bytes();
+        let port = 1 + u16::try_from(number % 30_000).unwrap();
+        table.observe(&attempt(i64::try_from(number).unwrap(), port, &format!("10.1.{high}.{low}")));
+    }
+    // Long after, so all of them are given up before anybody can take one.
+    table.observe(&attempt(3600 * SECOND, 1, CALLED));
+    assert_eq!(table.findings().sorted(), []);
+    let told = table.take_records(usize::MAX);
+    assert_eq!(told.iter().filter(|record| matches!(record, Record::Conversation(_))).count(), count);
+}
+
+#[test]
 fn a_flood_from_many_addresses_is_told_by_its_target() {
     let mut table = FlowTable::new(4096);
     for number in 0..20_000u16 {

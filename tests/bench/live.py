@@ -28,8 +28,6 @@ LENGTHS = [8, 100]
 TOGETHER = {8: 1, 100: 50}
 QUIET = [0, 10_000]
 QUIET_SECONDS = 10
-# Enough for the longest blast: a connection that came twice would be the same one, and cost no second line.
-PACKETS = SECONDS * max(RATES)
 BUFFER_KIB = 65_536
 
 
@@ -70,12 +68,13 @@ def connection(number: int, length: int) -> Iterator[bytes]:
     yield there(ack, acknowledged=1)
 
 
-def write_blast(path: pathlib.Path, length: int) -> None:
-    """Connections of so many small packets."""
+def write_blast(path: pathlib.Path, length: int, packets: int) -> None:
+    """Connections of so many small packets each, and so many packets in all: none comes twice, or it would cost no second line, and
+    none is left over, or reading it would take time in which the watcher waits."""
     with path.open("wb") as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
         at = 0
-        for first in range(0, PACKETS // length, TOGETHER[length]):
+        for first in range(0, packets // length, TOGETHER[length]):
             numbers = range(first, first + TOGETHER[length])
             for frames in zip(*(connection(number, length) for number in numbers), strict=True):
                 for data in frames:
@@ -148,11 +147,11 @@ def main() -> None:
         directory = pathlib.Path(scratch)
         starts = {name: [] for name in names}
         for length in LENGTHS:
-            path = directory / f"{length}.pcap"
-            write_blast(path, length)
+            path = directory / "blast.pcap"
             print(f"Connections of {length} packets:\n")
             print("| Packets a second | tcpdump -w: lost | CPU, µs a packet | netpol-gen capture: lost | CPU, µs a packet |\n|---|---|---|---|---|")
             for rate in RATES:
+                write_blast(path, length, rate * SECONDS)
                 reached, lost, cost = [], {name: [] for name in names}, {name: [] for name in names}
                 for _ in range(ROUNDS):
                     for name in names:
@@ -171,10 +170,11 @@ def main() -> None:
         print(f"Processor time before the first packet, which is not in these: {', '.join(spans)}.\n")
         print("| Packets a second | tcpdump -w: share of a core | netpol-gen capture: share of a core |\n|---|---|---|")
         for rate in QUIET:
+            write_blast(path, LENGTHS[0], rate * QUIET_SECONDS)
             share = {}
             for name in names:
                 watcher = watch(name, program, directory)
-                blast(directory / f"{LENGTHS[0]}.pcap", rate, QUIET_SECONDS)
+                blast(path, rate, QUIET_SECONDS)
                 share[name] = (watcher.end()[2] - watcher.start) / (QUIET_SECONDS + 0.5)
             print(f"| {rate:,} | {' | '.join(f'{share[name]:.2%}' for name in names)} |", flush=True)
 
