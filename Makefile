@@ -7,7 +7,7 @@ ROUNDS ?= 5
 FILES ?= 0
 VENV := target/venv
 
-.PHONY: help demo test lint captures independent e2e fuzz conformance bench bench-cluster bench-live instructions stages setup clean
+.PHONY: help demo test lint captures independent field e2e fuzz conformance bench bench-cluster bench-live instructions stages setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ conformance: setup ## evaluate a corpus of cases: make conformance CASES=FILE.ta
 	rm -rf target/cases && mkdir -p target/cases
 	tar -xf "$(CASES)" -C target/cases
 	NETPOL_CASES=$(CURDIR)/target/cases $(CARGO) test --locked --test conformance
+
+field: setup ## kinds of real clusters, and cases kept outside: make field FIELD=DIRECTORY DUMPS=DIRECTORY
+	$(CARGO) test --locked --test kinds
+	if [ -n "$(FIELD)" ]; then NETPOL_FIELD="$(FIELD)" NETPOL_DUMPS="$(DUMPS)" $(CARGO) test --locked --test field; fi
 
 e2e: setup ## learn from, and enforce on, a real control plane (needs root, Go; SCENARIOS="name ..." for some)
 	@missing=$$(python3 tests/e2e/run.py --missing); if [ -n "$$missing" ]; then \

@@ -1,0 +1,9 @@
+//! Kinds of real clusters, a table for each: small inventories and traffic as platforms have them, and the results written by hand.
+
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
+
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+mod basics;
