@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in pipeline order; a module imports only modules before it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "model",
     "decode",
     "flow",
@@ -20,6 +20,7 @@ const ORDER: [&str; 15] = [
     "coverage",
     "migration",
     "emit",
+    "learn",
     "capture",
     "cluster",
     "cli",

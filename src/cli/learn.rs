@@ -12,19 +12,18 @@ use crate::decode::DecodeOptions;
 use crate::emit::text::counted;
 use crate::emit::{self, Scope, Summary, Templates, review};
 use crate::inventory::{self, Inventory, InventoryOptions};
+use crate::learn::{self, LearnError, Learned};
 use crate::model::{Code, Findings, Severity};
 use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 
 use super::args::{Dns, Format, Learn, Public};
-use super::decisions::{Decided, still_allowed};
+use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
 #[cfg(feature = "live")]
 use super::live;
-use super::making::{self, Made};
 use super::output::write_out;
-use super::proof::prove;
 use super::reading::{self, Limits, Reading};
 #[cfg(feature = "live")]
 use super::recording::say;
@@ -53,8 +52,12 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let mut reading = reading::read(inputs, decoding, limits, &inventory)?;
     tell_errors(&reading.errors);
     let mut options = policy_options(arguments);
-    let made = making::make(&mut reading.observation, &inventory, &mut options, &mut decided, arguments.quarantine)?;
-    let Made { set, quarantined, reasons, rejected, hold_out, findings: found } = made;
+    let learned = learn::learn(&mut reading.observation, &inventory, &mut options, &mut decided.decisions, arguments.quarantine);
+    let Learned { set, quarantined, reasons, rejected, hold_out, proof, quarantine, findings: found } =
+        learned.map_err(|error| match error {
+            LearnError::Decision(error) => decided.failure(error),
+            LearnError::Policy(error) => error.into(),
+        })?;
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
         return Err(Failure::NoSuchNamespace(missing.clone()));
     }
@@ -64,17 +67,17 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     findings.merge(reading.observation.findings.clone());
     findings.merge(found);
     findings.merge(blind_spots(&reading.observation, &inventory, &set.namespaces));
-    decided.hold((&set, &quarantined), &inventory, &rejected)?;
-    findings.merge(still_allowed(&set, &inventory, &rejected, &reasons)?);
     decided.decisions.ignore(&mut findings);
     decided.decisions.conclude(options.namespaces.as_ref(), &mut findings);
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
     summary.captures.inventories = inventories.iter().map(|path| path.display().to_string()).collect();
     summary.decisions = decided.summary(&rejected);
-    let (proof, quarantine) = prove(&reading.observation, &inventory, (&set, &quarantined), &reasons, &rejected)?;
     summary.quarantine = arguments.quarantine.then_some(quarantine);
     if is_empty(&set) {
         tell(arguments.format, &summary)?;
+        if !proof.withheld.is_empty() {
+            return Err(Failure::Unproved(proof.withheld.into_iter().take(10).collect()));
+        }
         return Err(if is_empty(&quarantined) { empty(&reading, &set, &rejected) } else { all_in_quarantine(&reasons) });
     }
     if !proof.holds() {

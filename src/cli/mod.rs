@@ -17,7 +17,6 @@ mod duration;
 pub mod exit;
 mod explain;
 mod failure;
-mod hold_out;
 #[cfg(feature = "live")]
 mod interfaces;
 #[cfg(any(feature = "live", feature = "cluster"))]
@@ -29,12 +28,10 @@ mod known;
 mod learn;
 #[cfg(feature = "live")]
 mod live;
-mod making;
 mod output;
 mod plan;
 mod policies;
 mod progress;
-mod proof;
 mod reading;
 mod recording;
 mod remedy;

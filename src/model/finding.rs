@@ -84,6 +84,9 @@ codes! {
     /// An observed connection that no rule can express.
     NotExpressible "not-expressible" Serious
         "the policies will deny this connection; hold back the default deny of this namespace until it is gone";
+    /// Rules that could not be proved, and edges that are denied for that.
+    PolicyWithheld "policy-withheld" Serious
+        "the default deny stops this connection: hold it back for this namespace, or write the rule by hand; this is a defect of netpol-gen, please report it";
     /// A namespace in which no connection was seen.
     NamespaceWithoutTraffic "namespace-without-traffic" Serious
         "its default deny stops everything there: hold it back until its traffic has been captured";

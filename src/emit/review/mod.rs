@@ -211,6 +211,9 @@ pub struct Proof {
     pub excess: Vec<String>,
     /// Allowed though not observed, and said so.
     pub widened: Vec<String>,
+    /// Observed edges that they deny because no rule of theirs could be proved; each is a finding.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
 }
 
 impl Proof {

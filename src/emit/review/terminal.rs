@@ -138,8 +138,12 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
             1 => ", 1 is in quarantine".to_owned(),
             count => format!(", {count} are in quarantine"),
         };
+        let withheld = match proof.withheld.len() {
+            0 => String::new(),
+            count => format!(", {count} withheld"),
+        };
         return vec![format!(
-            "proof: {} of {} allowed{rejected}{quarantined}, and nothing else{widened}",
+            "proof: {} of {} allowed{rejected}{quarantined}{withheld}, and nothing else{widened}",
             proof.allowed,
             counted(edges, "observed edge is", "observed edges are")
         )];

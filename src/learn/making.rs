@@ -1,15 +1,14 @@
-//! From what was observed to the policies: those to be applied, and those in quarantine.
+//! From what was observed to the policies: those to be applied, and those in quarantine. Nothing is proved yet.
 
 use crate::coverage::HoldOut;
-use crate::decision::Rejected;
+use crate::decision::{Decisions, Rejected};
 use crate::edge::Observation;
 use crate::inventory::Inventory;
 use crate::model::Findings;
 use crate::policy::{self, PolicyOptions, PolicySet};
 use crate::suspicion::{Quarantine, Reasons, Suspicions};
 
-use super::decisions::Decided;
-use super::failure::Failure;
+use super::LearnError;
 use super::hold_out::hold_out;
 
 /// What was made.
@@ -32,12 +31,14 @@ pub(super) fn make(
     observation: &mut Observation,
     inventory: &Inventory,
     options: &mut PolicyOptions,
-    decided: &mut Decided,
+    decisions: &mut Decisions,
     has_quarantine: bool,
-) -> Result<Made, Failure> {
-    let mut rejected = decided.apply(observation, inventory, options)?;
+) -> Result<Made, LearnError> {
+    options.widenings = decisions.widenings();
+    options.rejections = decisions.rejections();
     let subjects = policy::subjects(inventory, options);
-    let suspicions = Suspicions::new(observation, inventory, &subjects, decided.decisions.vouched(observation));
+    let mut rejected = decisions.apply(observation, inventory, |namespace| subjects.contains(namespace))?;
+    let suspicions = Suspicions::new(observation, inventory, &subjects, decisions.vouched(observation));
     let mut findings = suspicions.findings(observation);
     let mut quarantine = if has_quarantine { suspicions.quarantine(observation) } else { Quarantine::default() };
     // Before the policies themselves are made: only one set of them is in memory at a time.
@@ -46,7 +47,7 @@ pub(super) fn make(
     let mut quarantined = policy::make_quarantined(&quarantine.edges, &quarantine.dynamic, inventory, options);
     findings.merge(std::mem::take(&mut set.findings));
     findings.merge_new(std::mem::take(&mut quarantined.findings));
-    decided.obey(&mut set, &rejected)?;
+    set.obey(decisions, &rejected)?;
     quarantine.give_back(observation);
     rejected.restore(observation);
     Ok(Made { set, quarantined, reasons: quarantine.reasons, rejected, hold_out, findings })

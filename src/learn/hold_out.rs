@@ -8,16 +8,17 @@ use crate::emit;
 use crate::inventory::Inventory;
 use crate::model::Edge;
 use crate::policy::{self, PolicyOptions};
-use crate::verify::{self, World};
-
-use super::failure::Failure;
+use crate::verify::{self, PolicyError, World};
 
 /// The hold-out figure; nothing where time or room were too short for one. The observation is afterwards what it was.
-pub(super) fn hold_out(
+///
+/// # Errors
+/// The first policy of the first part that is malformed.
+pub fn hold_out(
     observation: &mut Observation,
     inventory: &Inventory,
     options: &PolicyOptions,
-) -> Result<Option<HoldOut>, Failure> {
+) -> Result<Option<HoldOut>, PolicyError> {
     let subjects = policy::subjects(inventory, options);
     let Some(split) = split(observation, |namespace| subjects.contains(namespace)) else { return Ok(None) };
     let mut denied: BTreeSet<Edge> = BTreeSet::new();
