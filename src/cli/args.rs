@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 #[cfg(feature = "cluster")]
 use crate::cluster::Access;
+use crate::edge;
 
 use super::args_checks::{Deciding, Diff, Explain, Verify};
 use super::args_plan::Plan;
@@ -215,7 +216,7 @@ pub(super) struct Learn {
     pub(super) system: bool,
 
     /// Who may call a workload that is exposed on purpose and was called from outside
-    #[arg(long, value_enum, default_value_t = Public::Any)]
+    #[arg(long, value_enum, default_value_t = Public::Auto)]
     pub(super) public: Public,
 
     /// Who may resolve names
@@ -331,10 +332,23 @@ impl Learn {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Public {
-    /// Every address outside the cluster
+    /// Every address on the internet, where at least three addresses there called, in two networks (IPv4: /16, IPv6: /32); else the
+    /// addresses seen
+    Auto,
+    /// Every address on the internet, as soon as one there called
     Any,
     /// The addresses seen
     Exact,
+}
+
+impl From<Public> for edge::Public {
+    fn from(public: Public) -> Self {
+        match public {
+            Public::Auto => Self::Auto,
+            Public::Any => Self::Any,
+            Public::Exact => Self::Exact,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
+use crate::edge::Public;
 use crate::emit::answer::{Explanation, Proposal, explain_json, explain_text};
 use crate::emit::manifest;
 use crate::inventory::{Backend, Inventory};
 use crate::model::{Code, DirectionEvidence, Edge, Evidence, Party, Protocol, Span, Timestamp};
-use crate::policy::Public;
 use crate::verify::{self, Answer, Case, Direction, Evaluator, Place, RuleName, Side, World};
 
 use super::args::Format;

@@ -17,7 +17,7 @@ use crate::model::{Code, Findings, Severity};
 use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 
-use super::args::{Dns, Format, Learn, Public};
+use super::args::{Dns, Format, Learn};
 use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
@@ -159,10 +159,7 @@ fn policy_options(arguments: &Learn) -> PolicyOptions {
     PolicyOptions {
         namespaces: (!namespaces.is_empty()).then_some(namespaces),
         includes_system: arguments.system,
-        public: match arguments.public {
-            Public::Any => policy::Public::Any,
-            Public::Exact => policy::Public::Exact,
-        },
+        public: arguments.public.into(),
         dns: match arguments.dns {
             Dns::Seen => DnsScope::Seen,
             Dns::Namespace => DnsScope::Namespace,

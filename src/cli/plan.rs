@@ -16,7 +16,7 @@ use crate::inventory::Inventory;
 use crate::learn::hold_out;
 use crate::migration::{Evidence, Found, Given, Migration, Reason, Terms, Wanted};
 use crate::model::Code;
-use crate::policy::{self, DnsScope, PolicyOptions, Public, SYSTEM_NAMESPACES};
+use crate::policy::{self, PolicyOptions, SYSTEM_NAMESPACES};
 use crate::verify::{self, PolicyName, World};
 
 use super::args::Format;
@@ -261,8 +261,6 @@ fn of_capture(reading: &mut Reading, policies: &Policies, inventory: &Inventory)
     let options = PolicyOptions {
         namespaces: Some(policies.objects.keys().map(|name| name.namespace.clone()).collect()),
         includes_system: true,
-        public: Public::Any,
-        dns: DnsScope::Seen,
         ..PolicyOptions::default()
     };
     let hold_out = hold_out(&mut reading.observation, inventory, &options)?;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::edge::Observation;
+use crate::edge::{Observation, Public};
 use crate::emit::answer::Remedy;
 use crate::inventory::Inventory;
 use crate::model::{Edge, Evidence, Explained, Findings, Party, Rules};
-use crate::policy::{self, PolicyOptions, Public};
+use crate::policy::{self, PolicyOptions};
 use crate::verify::{Direction, Nearest, PolicyName};
 
 use super::policies::Policies;

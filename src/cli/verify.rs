@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::capture;
 use crate::decode::DecodeOptions;
+use crate::edge::Public;
 use crate::emit::answer::{Held, RejectedEdge, Remedy, replay_json, replay_text};
 use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Evidence};
-use crate::policy::Public;
 use crate::verify::{self, Direction, Replay, World};
 
 use super::args::Format;
@@ -123,7 +123,7 @@ fn remedies(
         return BTreeMap::new();
     }
     let denied = replay.denied.keys().filter_map(|edge| Some((edge.clone(), seen.get(edge)?.clone())));
-    let learned = Learned::from(denied.collect(), Public::Any, inventory);
+    let learned = Learned::from(denied.collect(), Public::Auto, inventory);
     let mut remedies = BTreeMap::new();
     for (edge, missing) in &replay.denied {
         for missing in missing {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
 use crate::edge::Observation;
-use crate::inventory::{Inventory, WorkloadId};
+use crate::inventory::{Inventory, Origin, WorkloadId};
 use crate::model::{Class, Edge, Evidence, Party, Protocol, Span, Timestamp, WorkloadName};
 use crate::policy::PolicySet;
 
@@ -121,7 +121,8 @@ impl<'a> Together<'a> {
         match (originator, responder) {
             (Party::Outside(address), Party::Workload(workload)) => {
                 let is_api_server = self.inventory.api_server().iter().any(|endpoint| endpoint.address == *address);
-                let is_public = self.public.contains(&(&**workload, *protocol, *port)) && !is_api_server;
+                let is_on_internet = !is_api_server && self.inventory.origin(*address) == Origin::Internet;
+                let is_public = is_on_internet && self.public.contains(&(&**workload, *protocol, *port));
                 is_public.then_some(Rule::Public(responder, *protocol, *port))
             }
             (Party::Workload(_), Party::NodeLocalDns(_)) => Some(Rule::Names(originator, responder)),

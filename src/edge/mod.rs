@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod book;
+mod exposure;
 mod failures;
 mod handover;
 mod identified;
@@ -22,6 +23,7 @@ mod tests;
 mod views;
 
 pub use arrivals::Arrivals;
+pub use exposure::{Callers, Exposure, Public};
 pub use failures::Vain;
 pub use observer::{Observation, Observer};
 pub use ports::DynamicPorts;

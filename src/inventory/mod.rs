@@ -8,6 +8,7 @@
 mod assemble;
 mod builder;
 mod declared;
+mod internet;
 mod merge;
 pub mod object;
 mod objects;
@@ -24,6 +25,7 @@ mod watched;
 
 pub use builder::{InventoryBuilder, InventoryOptions};
 pub use declared::{Ground, Listeners};
+pub use internet::Origin;
 pub use objects::{
     Backend, ContainerPort, Family, Identity, Namespaces, Node, NodeId, Pod, PodId, Service, ServiceAddress, ServiceCall,
     ServiceId, ServicePort, ServiceType, TargetPort, Workload, WorkloadId,

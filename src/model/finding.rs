@@ -105,9 +105,12 @@ codes! {
     /// A workload exposed on purpose is opened to all outside addresses.
     InternetExposure "internet-exposure" Warning
         "this is wider than what was seen; --public exact allows the addresses seen and no others";
+    /// A workload exposed on purpose was called by too few to be taken for public.
+    ExposedNotOpened "exposed-not-opened" Warning
+        "all other clients will be denied; by default three addresses on the internet, in two networks (IPv4: /16, IPv6: /32), open it: if it is public, open it with --public any (one is enough), or to a range by a widen decision";
     /// The true caller is hidden behind a node's address.
     SnatHidesOriginator "snat-hides-originator" Warning
-        "callers that come through other nodes will be denied, unless a policy opens the workload to the internet: capture at the node's uplink too, or set externalTrafficPolicy: Local";
+        "callers that come through other nodes will be denied, also where a policy opens the workload to the internet: capture at the node's uplink too, or set externalTrafficPolicy: Local";
     /// A Service was called and the chosen backend was not captured.
     ServiceBackendNotSeen "service-backend-not-seen" Warning
         "all workloads behind the Service were allowed; capture at the nodes of its pods to narrow this";
@@ -210,6 +213,12 @@ codes! {
     /// Traffic between a pod and the node it runs on.
     OwnNodeTraffic "own-node-traffic" Note
         "always allowed by the API (kubelet probes, host network): no rule is needed";
+    /// A probe of the kubelet that came through Istio's ambient mesh.
+    AmbientProbe "ambient-probe" Note
+        "keep its rule while the mesh is in ambient mode: without it probes fail; it opens the port to nobody else";
+    /// A caller with an address of the node or of the platform beneath it.
+    PlatformCaller "platform-caller" Note
+        "a load balancer's probe, or traffic whose source the node translated: its rule allows this one address, and whoever is behind it";
     /// A pod that reaches itself through its Service.
     Hairpin "hairpin" Note
         "a pod's traffic to itself is not filtered; with more than one replica capture longer";

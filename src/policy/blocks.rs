@@ -1,7 +1,7 @@
 //! Addresses as blocks, without gaining or losing one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -31,21 +31,9 @@ pub(super) fn holding<V>(ranges: &BTreeMap<IpNet, V>, address: IpAddr) -> Option
     range.contains(&address).then_some(*range)
 }
 
-/// All addresses outside the cluster: everything but the pod, Service and link-local ranges and those shut out, in each family in
-/// use.
+/// Everyone on the internet: all addresses but those that are not on it, the cluster's own and those shut out, in each family in use.
 pub(super) fn internet(inventory: &Inventory, shut_out: &[IpNet]) -> BTreeSet<Block> {
-    let link_local = Ipv4Net::new(Ipv4Addr::new(169, 254, 0, 0), 16).map(IpNet::from);
-    let link_local_6 = Ipv6Net::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10).map(IpNet::from);
-    let metadata_6 = IpNet::from(IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)));
-    let ranges: Vec<IpNet> = inventory
-        .pod_ranges()
-        .iter()
-        .chain(inventory.service_ranges())
-        .copied()
-        .chain(link_local.into_iter().chain(link_local_6))
-        .chain([metadata_6])
-        .chain(shut_out.iter().copied())
-        .collect();
+    let ranges: Vec<IpNet> = inventory.not_internet().into_iter().chain(shut_out.iter().copied()).collect();
     let ranges = IpNet::aggregate(&ranges);
     let everything = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
     let in_use = everything.into_iter().filter(|all| match all {

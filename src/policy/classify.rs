@@ -8,8 +8,8 @@ use std::rc::Rc;
 use ipnet::IpNet;
 
 use crate::decision::{Decision, Way, Widen};
-use crate::edge::DynamicPorts;
-use crate::inventory::{Inventory, WorkloadId};
+use crate::edge::{Callers, DynamicPorts, Exposure, Public};
+use crate::inventory::{Inventory, Origin, WorkloadId};
 use crate::model::{
     Block, Class, Code, Edge, Evidence, Findings, NodeAddress, Party, Peer, PodSelector, PolicyPort, Protocol, WorkloadName,
 };
@@ -20,7 +20,7 @@ use super::name::{ShortNames, of_range};
 use super::outside::OutsideCall;
 use super::resolution::Resolvers;
 use super::selector::Selection;
-use super::set::{PolicyOptions, Public};
+use super::set::PolicyOptions;
 
 /// How many workloads with the same labels are named.
 const NAMED: usize = 10;
@@ -31,6 +31,7 @@ pub(super) struct Sorter<'a> {
     options: &'a PolicyOptions,
     subjects: &'a BTreeSet<String>,
     selections: &'a BTreeMap<WorkloadName, Selection>,
+    exposure: &'a Exposure,
     ids: BTreeMap<&'a WorkloadName, WorkloadId>,
     pub(super) short: ShortNames,
     /// The policies so far.
@@ -40,8 +41,6 @@ pub(super) struct Sorter<'a> {
     pub(super) outside: BTreeMap<(WorkloadName, Direction), Vec<OutsideCall<'a>>>,
     /// The policies that say a range where addresses were seen, and why.
     pub(super) widened: BTreeMap<DraftKey, BTreeSet<&'a Decision>>,
-    /// Ports opened to every outside address, and the addresses that were seen.
-    exposed: BTreeMap<(WorkloadName, PolicyPort), BTreeSet<IpAddr>>,
     /// Edges that no policy can allow.
     pub(super) inexpressible: BTreeSet<Edge>,
     /// What is to be said beside the policies.
@@ -52,6 +51,22 @@ pub(super) struct Sorter<'a> {
 fn shared(calls: &[OutsideCall<'_>], ports: &BTreeSet<PolicyPort>) -> Rc<BTreeSet<PolicyPort>> {
     let known = calls.last().filter(|last| *last.ports == *ports);
     known.map_or_else(|| Rc::new(ports.clone()), |last| Rc::clone(&last.ports))
+}
+
+/// Who called an exposed port, for a finding.
+fn in_words(callers: &Callers) -> String {
+    let counted = |number: usize, one: &str, many: &str| match number {
+        1 => format!("one {one}"),
+        number => format!("{number} {many}"),
+    };
+    let networks = counted(callers.unrelated(), "network", "networks");
+    let internet = counted(callers.internet.len(), "address", "addresses") + &format!(" on the internet ({networks})");
+    let private = counted(callers.networks.len(), "private address", "private addresses");
+    match (callers.internet.is_empty(), callers.networks.is_empty()) {
+        (true, _) => private,
+        (false, true) => internet,
+        (false, false) => format!("{internet} and {private}"),
+    }
 }
 
 fn draft_key(workload: &WorkloadName, class: Class, direction: Direction, group: &str) -> DraftKey {
@@ -65,6 +80,7 @@ impl<'a> Sorter<'a> {
         options: &'a PolicyOptions,
         subjects: &'a BTreeSet<String>,
         selections: &'a BTreeMap<WorkloadName, Selection>,
+        exposure: &'a Exposure,
     ) -> Self {
         let ids = inventory.workloads().iter().zip(0..).map(|(workload, id)| (&*workload.name, WorkloadId(id))).collect();
         Self {
@@ -72,13 +88,13 @@ impl<'a> Sorter<'a> {
             options,
             subjects,
             selections,
+            exposure,
             ids,
             short: ShortNames::new(inventory),
             drafts: BTreeMap::new(),
             resolvers: BTreeMap::new(),
             outside: BTreeMap::new(),
             widened: BTreeMap::new(),
-            exposed: BTreeMap::new(),
             inexpressible: BTreeSet::new(),
             findings: Findings::default(),
         }
@@ -250,16 +266,13 @@ impl<'a> Sorter<'a> {
                 }
             }
             Party::Node(node) => self.node(workload, Direction::Ingress, node, ports, edge, evidence),
-            Party::Outside(address)
-                if self.options.public == Public::Any && self.is_exposed(workload, edge) && !self.is_api_server(*address) =>
-            {
-                let exposed = (workload.clone(), PolicyPort::single(edge.protocol, edge.port));
-                self.exposed.entry(exposed).or_default().insert(*address);
+            Party::Outside(_) if self.exposure.admits(edge) => {
                 let shut_out: Vec<IpNet> = self.shut_out(workload, edge);
                 let blocks = blocks::internet(self.inventory, &shut_out);
                 let draft = self.draft(workload, Class::Internet, Direction::Ingress, "", format!("allow-internet-to-{short}"));
                 draft.notes.insert(
-                    "Wider than what was seen: the workload is exposed on purpose, so every address outside the cluster may call.".into(),
+                    "Wider than what was seen: the workload is exposed on purpose, so every address on the internet may call."
+                        .into(),
                 );
                 for block in blocks {
                     draft.allow(&Peer::Block(block), ports, edge, evidence);
@@ -273,19 +286,40 @@ impl<'a> Sorter<'a> {
         }
     }
 
-    /// Says what was opened to every outside address.
+    /// Says of each exposed port that was called from outside whether it was opened.
     pub(super) fn finish_exposed(&mut self) {
-        for ((workload, port), seen) in std::mem::take(&mut self.exposed) {
-            let callers = match seen.len() {
-                1 => "one outside address".to_owned(),
-                count => format!("{count} outside addresses"),
-            };
-            let mut rejections = self.options.rejections.iter();
-            let is_cut = rejections.any(|decision| decision.shuts_out(&workload, port.protocol(), port.first()).is_some());
-            let but = if is_cut { " but those rejected" } else { "" };
-            let message = format!("is exposed on {port}: {callers} called it, and every outside address{but} is allowed to");
-            self.findings.add(Code::InternetExposure, workload.to_string(), message);
+        let (exposure, subjects) = (self.exposure, self.subjects);
+        let own = exposure.ports().filter(|(workload, ..)| subjects.contains(&workload.namespace));
+        for (workload, (protocol, port), callers, is_open) in own {
+            let at = PolicyPort::single(protocol, port);
+            let seen = in_words(callers);
+            if is_open {
+                let mut rejections = self.options.rejections.iter();
+                let is_cut = rejections.any(|decision| decision.shuts_out(workload, protocol, port).is_some());
+                let but = if is_cut { " but those rejected" } else { "" };
+                let message =
+                    format!("is exposed on {at}: {seen} called it, and every address on the internet{but} is allowed to");
+                self.findings.add(Code::InternetExposure, workload.to_string(), message);
+            } else if self.options.public != Public::Exact {
+                let message = format!("is exposed on {at}: {seen} called it, and nobody else outside is allowed to");
+                self.findings.add(Code::ExposedNotOpened, workload.to_string(), message);
+            }
         }
+    }
+
+    /// Says of a caller that is a probe or the platform, not somebody outside, what it is.
+    pub(super) fn tell_platform(&mut self, workload: &WorkloadName, address: IpAddr, edge: &Edge) {
+        let (code, message) = match self.inventory.origin(address) {
+            Origin::AmbientProbe => {
+                (Code::AmbientProbe, "the kubelet's probe through Istio ambient; no other address is allowed for it")
+            }
+            Origin::Platform => {
+                (Code::PlatformCaller, "an address of the node or the platform; no other address is allowed for it")
+            }
+            Origin::Internet | Origin::Network => return,
+        };
+        let message = format!("was called by {address} on {} {}: {message}", edge.protocol, edge.port);
+        self.findings.add_once(code, workload.to_string(), message);
     }
 
     /// A node's address in the pod ranges (its bridge or tunnel device) can't be allowed: an ipBlock there may one day be a pod.
@@ -328,11 +362,6 @@ impl<'a> Sorter<'a> {
 
     fn is_subject(&self, workload: &WorkloadName) -> bool {
         self.subjects.contains(&workload.namespace)
-    }
-
-    fn is_exposed(&self, workload: &WorkloadName, edge: &Edge) -> bool {
-        let id = self.ids.get(workload);
-        id.is_some_and(|&id| self.inventory.exposed_ports(id).contains(&(edge.protocol, edge.port.get())))
     }
 
     /// The peer that means a workload's pods, seen from a namespace.

@@ -17,4 +17,4 @@ mod selector;
 mod set;
 
 pub use selector::selectors;
-pub use set::{DnsScope, PolicyOptions, PolicySet, Public, SYSTEM_NAMESPACES, Widening, make, make_quarantined, subjects};
+pub use set::{DnsScope, PolicyOptions, PolicySet, SYSTEM_NAMESPACES, Widening, make, make_quarantined, subjects};

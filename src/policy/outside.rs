@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use crate::inventory::Origin;
 use crate::model::{Class, Code, Edge, Evidence, PolicyPort, WorkloadName};
 
 use super::blocks;
@@ -45,6 +46,9 @@ impl Sorter<'_> {
                 .collect();
             let groups = self.outside_groups(&workload, direction, &asked, &calls);
             for OutsideCall { address, ports, edge, evidence } in calls {
+                if direction == Direction::Ingress {
+                    self.tell_platform(&workload, address, edge);
+                }
                 let group = &groups[&address];
                 let wanted = match direction {
                     Direction::Egress => format!("allow-{}-to-{group}", self.short.of(&workload)),
@@ -82,7 +86,7 @@ impl Sorter<'_> {
         let unnamed: BTreeMap<IpAddr, Rc<BTreeSet<PolicyPort>>> = ports
             .iter()
             .filter(|(address, _)| !asked.contains_key(address))
-            .filter(|(address, _)| direction == Direction::Egress || !self.is_api_server(**address))
+            .filter(|(address, _)| direction == Direction::Egress || self.known_caller(**address).is_none())
             .map(|(address, ports)| (*address, Rc::clone(ports)))
             .collect();
         let ranges = blocks::aggregated(&unnamed);
@@ -95,13 +99,23 @@ impl Sorter<'_> {
             if let Some(name) = asked.get(address) {
                 return self.service_name(name, &workload.namespace).map_or_else(|| (*name).into(), Into::into);
             }
-            if direction == Direction::Ingress && self.is_api_server(*address) {
-                return "kube-apiserver".into();
+            if direction == Direction::Ingress
+                && let Some(known) = self.known_caller(*address)
+            {
+                return known.into();
             }
             let range = if ranges.len() <= OWN_POLICY { blocks::holding(&ranges, *address) } else { None };
             range.map_or_else(|| Rc::clone(&all_others), |range| of_range(range).into())
         };
         ports.keys().map(|address| (*address, group(address))).collect()
+    }
+
+    /// The name of a caller that is known by more than its address.
+    fn known_caller(&self, address: IpAddr) -> Option<&'static str> {
+        match self.inventory.origin(address) {
+            Origin::AmbientProbe => Some("ambient-probe"),
+            _ => self.is_api_server(address).then_some("kube-apiserver"),
+        }
     }
 
     /// A name of the cluster's own zone, as short as pods of the namespace may say it: a Service that leads outside (without

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::decision::{Decision, QUARANTINED, What, added};
-use crate::edge::{DynamicPorts, Observation};
+use crate::edge::{DynamicPorts, Exposure, Observation, Public};
 use crate::inventory::{Due, Inventory, Schedule};
 use crate::model::{Class, Code, Edge, Evidence, Explained, Findings, Party, PodSelector, Policy, Rules, Span, WorkloadName};
 
@@ -17,16 +17,6 @@ use super::selector::{Selection, select_all};
 
 /// Namespaces of Kubernetes itself: peers always, subjects only on request.
 pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
-
-/// Who may call a workload that is exposed on purpose and was called from outside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Public {
-    /// Every outside address.
-    #[default]
-    Any,
-    /// The addresses seen.
-    Exact,
-}
 
 /// Who may resolve names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,7 +127,10 @@ fn allow(
     let workloads = inventory.selectable();
     let subjects = wanted(&workloads, options);
     let selections = select_all(inventory);
-    let mut sorter = Sorter::new(inventory, options, &subjects, &selections);
+    // Callers of a range that a reviewer decided on say nothing of everyone else.
+    let is_decided = |edge: &Edge| options.widenings.iter().any(|decision| decision.widens(edge).is_some());
+    let exposure = Exposure::new(edges.keys().filter(|edge| !is_decided(edge)), inventory, options.public);
+    let mut sorter = Sorter::new(inventory, options, &subjects, &selections, &exposure);
     for (edge, evidence) in edges {
         sorter.sort(edge, evidence);
     }
