@@ -245,7 +245,8 @@ fn files_of_others_are_not_touched_without_force() {
 fn an_exposed_workload_is_said_once_with_its_callers() {
     let output = tempfile::tempdir().unwrap();
     let (_, _, stderr) = learn(&[SHOP.as_slice(), &["--output", output.path().to_str().unwrap()]].concat());
-    let said = "prod/web is exposed on TCP 80: 3 outside addresses called it, and every outside address is allowed to\n";
+    let said = "prod/web is exposed on TCP 80: 3 addresses on the internet (2 networks) called it, and every address on the internet is allowed \
+                to\n";
     assert!(stderr.contains(said), "{stderr}");
 }
 

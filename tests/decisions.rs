@@ -192,9 +192,17 @@ fn a_range_of_callers_closes_what_was_open_to_everyone() {
 - {from: 203.0.113.48/30, to: prod/web, port: TCP 80, bound: 3, reason: the branch}
 ";
     let half = callers.lines().take(2).collect::<Vec<_>>().join("\n");
-    place.learned(&half, &[]);
+    let any = ["--public", "any"];
+    place.learned(&half, &any);
     assert!(place.policy("allow-internet-to-web").is_some(), "one caller is in no range");
-    place.learned(callers, &[]);
+    place.learned(&half, &[]);
+    assert_eq!(
+        place.policy("allow-internet-to-web"),
+        None,
+        "those of a range are no evidence of a public, and one other is none"
+    );
+    assert!(place.policy("allow-203-0-113-50-to-web").unwrap().contains("cidr: 203.0.113.50/32\n"));
+    place.learned(callers, &any);
     assert_eq!(place.policy("allow-internet-to-web"), None);
     assert!(place.policy("allow-198-51-100-0-24-to-web").unwrap().contains("cidr: 198.51.100.0/24\n"));
     assert!(place.policy("allow-203-0-113-48-30-to-web").unwrap().contains("cidr: 203.0.113.48/30\n"));
@@ -208,13 +216,16 @@ fn a_rejected_caller_is_cut_out_of_what_is_open_to_everyone() {
 - {from: 192.0.2.0/24, to: prod/web, port: any, reason: those of last week}
 - {from: 192.0.2.0/24, to: prod/api, port: any, reason: api is not exposed}
 ";
-    let stderr = place.learned(decisions, &[]);
+    let stderr = place.learned(decisions, &["--public", "any"]);
     let policy = place.policy("allow-internet-to-web").unwrap();
-    let except = "        - 169.254.0.0/16\n        - 192.0.2.0/24\n        - 203.0.113.0/24\n    ports:\n";
+    let except = "        - 192.0.0.0/24\n        - 192.0.2.0/24\n        - 192.168.0.0/16\n        - 198.18.0.0/15\n        \
+                  - 203.0.113.0/24\n        - 224.0.0.0/3\n    ports:\n";
     assert!(policy.contains(except), "{policy}");
     assert!(policy.contains("# Note: By decision: reject 203.0.113.0/24 -> prod/web TCP 80 (scanners)\n"), "{policy}");
     assert!(stderr.contains("2 obeyed (2 reject), 1 means nothing that was seen\n"), "{stderr}");
-    assert!(stderr.contains("every outside address but those rejected is allowed to\n"), "{stderr}");
+    assert!(stderr.contains("every address on the internet but those rejected is allowed to\n"), "{stderr}");
+    place.learned(decisions, &[]);
+    assert_eq!(place.policy("allow-internet-to-web"), None, "who is rejected is no evidence of a public");
 }
 
 #[test]
@@ -383,7 +394,7 @@ reject:
         fs::write(folder.path().join("netpol-gen.yaml"), format!("version: 1\n{text}")).unwrap();
         let capture = root().join(format!("captures/{BACKUP}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
-        command.current_dir(folder.path()).arg("learn").arg("--read").arg(capture.with_extension("pcap"));
+        command.current_dir(folder.path()).args(["learn", "--public", "any", "--read"]).arg(capture.with_extension("pcap"));
         let output = command.arg("--inventory").arg(capture.with_extension("yaml")).output().unwrap();
         let (code, _, stderr) = result(&output);
         assert_eq!(code, Some(0), "{stderr}");

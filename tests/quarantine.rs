@@ -414,7 +414,7 @@ fn what_a_wider_policy_allows_all_the_same_is_told() {
     }
     traffic.call(47 * SECOND, "198.51.100.99", WEB, 80);
     traffic.write(&place.folder.path().join("exposed.pcap"));
-    let summary = place.learn("exposed.pcap", "policies", &["--quarantine"]);
+    let summary = place.learn("exposed.pcap", "policies", &["--quarantine", "--public", "any"]);
     let edges = summary["quarantine"]["edges"].as_array().unwrap();
     assert_eq!(
         (edges.len(), &edges[0]["edge"], &edges[0]["is_denied"]),
@@ -424,7 +424,8 @@ fn what_a_wider_policy_allows_all_the_same_is_told() {
     let exact = &tree["prod/_quarantine/quarantined-allow-198-51-100-99-to-web.yaml"];
     assert!(exact.contains("cidr: 198.51.100.99/32\n"), "no wider than what was seen: {exact}");
     assert!(tree.contains_key("prod/allow-internet-to-web.yaml"));
-    let (_, _, stderr) = place.run(&["learn", "--read", "exposed.pcap", "--output", "policies", "--quarantine"]);
+    let (_, _, stderr) =
+        place.run(&["learn", "--read", "exposed.pcap", "--output", "policies", "--quarantine", "--public", "any"]);
     assert!(
         stderr.contains(
             "quarantine: 1 edge is allowed all the same, by what is widened\n  198.51.100.99 -> prod/web TCP 80 (found-by-scan)"

@@ -27,8 +27,8 @@ pub fn purpose(policy: &Policy) -> String {
         (Class::Metadata, _) => format!("Lets {subject} ask the cloud's metadata service, which hands out credentials."),
         (Class::Outside, true) => format!("Which addresses outside the cluster may connect to {subject}."),
         (Class::Outside, false) => format!("Which addresses outside the cluster {subject} may connect to."),
-        (Class::Internet, true) => format!("Lets any address outside the cluster connect to {subject}."),
-        (Class::Internet, false) => format!("Lets {subject} connect to any address outside the cluster."),
+        (Class::Internet, true) => format!("Lets any address on the internet connect to {subject}."),
+        (Class::Internet, false) => format!("Lets {subject} connect to any address on the internet."),
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
             (
                 samples::internet_to_web("prod"),
                 "web (Deployment)",
-                "Lets any address outside the cluster connect to web (Deployment).",
+                "Lets any address on the internet connect to web (Deployment).",
                 "from 0.0.0.0/0 except 10.0.0.0/8, 169.254.169.254/32, ::/0 on TCP 80",
             ),
         ] {
