@@ -16,9 +16,8 @@ const fn v4(first: [u8; 4], length: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from_octets(first), length))
 }
 
-const fn v6(first: [u16; 8], length: u8) -> IpNet {
-    let [a, b, c, d, e, f, g, h] = first;
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), length))
+const fn v6(first: u16, length: u8) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0), length))
 }
 
 /// Ranges that no client on the internet has an address in. The registries of special-purpose addresses (RFC 6890, section 2.2.2 and
@@ -46,15 +45,15 @@ const NOT_INTERNET: [IpNet; 17] = [
     v4([224, 0, 0, 0], 4),
     v4([240, 0, 0, 0], 4),
     // Unspecified and loopback (RFC 6890, table 17 and 18).
-    v6([0; 8], 127),
+    v6(0, 127),
     // Discard-only (RFC 6666).
-    v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
+    v6(0x100, 64),
     // Private: unique local (RFC 4193), with the metadata services of clouds over IPv6.
-    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
+    v6(0xfc00, 7),
     // Link-local (RFC 4291, section 2.5.6).
-    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+    v6(0xfe80, 10),
     // Multicast (RFC 4291, section 2.7).
-    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
+    v6(0xff00, 8),
 ];
 
 /// The address that a kubelet's probes have in pods of Istio's ambient mesh, unless the mesh was configured otherwise

@@ -16,5 +16,6 @@ mod resolution;
 mod selector;
 mod set;
 
+pub use crate::edge::Public;
 pub use selector::selectors;
 pub use set::{DnsScope, PolicyOptions, PolicySet, SYSTEM_NAMESPACES, Widening, make, make_quarantined, subjects};
