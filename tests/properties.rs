@@ -77,6 +77,8 @@ fn evidence() -> Evidence {
         connections: 2,
         span: Span::at(Timestamp(0)),
         direction: DirectionEvidence::Syn,
+        weakest: DirectionEvidence::Syn,
+        weak: 0,
         mid_stream: 0,
         one_way: 0,
         called: None,

@@ -145,6 +145,8 @@ impl Asked<'_> {
             connections: 0,
             span: Span::at(Timestamp::default()),
             direction: DirectionEvidence::Syn,
+            weakest: DirectionEvidence::Syn,
+            weak: 0,
             mid_stream: 0,
             one_way: 0,
             called: None,

@@ -42,6 +42,8 @@ fn evidence(names: &[&str]) -> Evidence {
         connections: 2,
         span: Span::at(Timestamp(0)),
         direction: DirectionEvidence::Syn,
+        weakest: DirectionEvidence::Syn,
+        weak: 0,
         mid_stream: 0,
         one_way: 0,
         called: Called::of(names.iter().map(|name| ((*name).into(), 1)).collect(), BTreeSet::new()),

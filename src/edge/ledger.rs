@@ -75,6 +75,11 @@ impl<V> Ledger<V> {
     }
 
     /// What is known of an edge.
+    pub(super) fn get(&self, link: Link) -> Option<&V> {
+        self.known.get(&link)
+    }
+
+    /// What is known of an edge.
     pub(super) fn get_mut(&mut self, link: Link) -> Option<&mut V> {
         self.known.get_mut(&link)
     }

@@ -6,6 +6,7 @@
 mod arrivals;
 mod book;
 mod exposure;
+mod contradictions;
 mod failures;
 mod handover;
 mod identified;

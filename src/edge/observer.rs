@@ -13,6 +13,7 @@ use crate::model::{
 
 use super::arrivals::Arrivals;
 use super::book::NameBook;
+use super::contradictions::{self, Guesses};
 use super::failures::{Attempt, Failures, Vain};
 use super::handover::PassedOn;
 use super::identified::Identified;
@@ -78,6 +79,7 @@ pub struct Observer<'a> {
     book: NameBook,
     edges: Ledger<Evidence>,
     one_way: Ledger<OneWay>,
+    guesses: Guesses,
     /// Attempts that are not among the failures yet.
     tried: Repeated<Tried, Tries>,
     failures: Failures,
@@ -123,6 +125,7 @@ impl<'a> Observer<'a> {
             book: NameBook::default(),
             edges: Ledger::new(edges),
             one_way: Ledger::new(edges),
+            guesses: Guesses::default(),
             tried: Repeated::default(),
             failures: Failures::default(),
             own_node: Repeated::default(),
@@ -213,6 +216,7 @@ impl<'a> Observer<'a> {
         self.findings.merge(std::mem::take(&mut self.failures).findings(|link| known.contains(link)));
         self.findings.merge(std::mem::take(&mut self.passed_on).findings(|link| known.contains(link)));
         self.judge_masked();
+        let contradicted = std::mem::take(&mut self.guesses).contradicted(&self.edges, inventory);
         let edges = self.edges.take().into_iter().map(|(link, evidence)| (link.edge(inventory), evidence));
         let mut edges: BTreeMap<Edge, Evidence> = edges.collect();
         let mut arrivals = std::mem::take(&mut self.arrivals);
@@ -227,12 +231,7 @@ impl<'a> Observer<'a> {
             // Each was called once, so its evidence knows when.
             |edge, evidence| arrivals.remove(edge, evidence.span.first(), evidence.connections - evidence.one_way),
         );
-        for (edge, evidence) in &edges {
-            if evidence.direction < DirectionEvidence::FirstPacket {
-                let message = format!("direction decided by {}", evidence.direction);
-                self.findings.add_many(Code::WeakDirection, edge.to_string(), message, evidence.mid_stream.max(1));
-            }
-        }
+        self.findings.merge(contradictions::findings(&edges, &contradicted));
         let numbered = |is_there: &[bool]| -> Vec<u32> { (0..).zip(is_there).filter(|(_, is)| **is).map(|(id, _)| id).collect() };
         let active: BTreeSet<WorkloadId> = numbered(&self.active).into_iter().map(WorkloadId).collect();
         for &workload in &active {
@@ -446,7 +445,13 @@ impl<'a> Observer<'a> {
     fn count(&mut self, link: Link, connection: &Connection, from: Place, book: &NameBook) {
         let namespace = |side: Side| Some(self.namespaces[side.workload()?.0 as usize]);
         let sides = (namespace(link.originator), namespace(link.responder));
-        self.arrivals.count(sides, connection.known.flow.span.first());
+        let Flow { span, direction, originator, .. } = connection.known.flow;
+        self.arrivals.count(sides, span.first());
+        if direction.is_weak()
+            && let Some(port) = NonZeroU16::new(originator.port)
+        {
+            self.guesses.add(link, Link { originator: link.responder, responder: link.originator, port, ..link });
+        }
         let (mut evidence, name, service) = self.evidence(connection, from, book);
         if let Some(known) = self.edges.get_mut(link) {
             known.merge(evidence);
@@ -545,6 +550,8 @@ impl<'a> Observer<'a> {
             connections: 1,
             span: flow.span,
             direction: flow.direction,
+            weakest: flow.direction,
+            weak: u64::from(flow.direction.is_weak()),
             mid_stream: u64::from(flow.is_mid_stream()),
             one_way: u64::from(matches!(flow.outcome, Outcome::OneWay { .. })),
             called: None,

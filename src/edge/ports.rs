@@ -90,6 +90,8 @@ mod tests {
                 connections,
                 span: Span::at(Timestamp(0)),
                 direction: DirectionEvidence::Syn,
+                weakest: DirectionEvidence::Syn,
+                weak: 0,
                 mid_stream: 0,
                 one_way: 0,
                 called: None,

@@ -40,7 +40,12 @@ fn details(edge: &Edge, evidence: &Evidence) -> String {
     let (first, last) = (evidence.span.first(), evidence.span.last());
     let when = if first == last { format!("at {first}") } else { format!("{first} to {last}") };
     let mut parts = vec![format!("{}, {when}", connections_of(evidence.connections))];
-    parts.push(format!("direction by {}", evidence.direction));
+    let weak = if evidence.direction.is_weak() || evidence.weak == 0 {
+        String::new()
+    } else {
+        format!(" ({} of {} by {} or better)", evidence.weak, evidence.connections, evidence.weakest)
+    };
+    parts.push(format!("direction by {}{weak}", evidence.direction));
     // The most asked for first.
     let mut names: Vec<(&str, u64)> = evidence.names().map(|(name, count)| (&**name, count)).collect();
     names.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
@@ -86,6 +91,11 @@ mod tests {
             evidence.mid_stream = 12;
         });
         assert_eq!(weak, format!("{seen} ephemeral port range; all mid-stream (under way before first seen)"));
+        let mixed = change(&|evidence| {
+            evidence.weakest = DirectionEvidence::LowerPort;
+            evidence.weak = 2;
+        });
+        assert_eq!(mixed, format!("{seen} SYN (2 of 12 by lower port number or better)"));
         let some = change(&|evidence| {
             evidence.mid_stream = 1;
             evidence.one_way = 2;

@@ -205,6 +205,8 @@ mod tests {
             connections: 1,
             span: Span::at(Timestamp(0)),
             direction: DirectionEvidence::Syn,
+            weakest: DirectionEvidence::Syn,
+            weak: 0,
             mid_stream: 0,
             one_way: 0,
             called: None,

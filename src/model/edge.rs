@@ -74,8 +74,12 @@ pub struct Evidence {
     pub connections: u64,
     /// First and last seen.
     pub span: Span,
-    /// The weakest decision of direction among them.
+    /// The strongest evidence of the direction among them: what it proves holds for all, for they are one edge.
     pub direction: DirectionEvidence,
+    /// The weakest evidence of the direction among them.
+    pub weakest: DirectionEvidence,
+    /// How many of them rest on weak evidence of the direction alone (see [`DirectionEvidence::is_weak`]).
+    pub weak: u64,
     /// How many of them were under way before they were first seen.
     pub mid_stream: u64,
     /// How many of them were one-way UDP.
@@ -134,7 +138,9 @@ impl Evidence {
     pub fn merge(&mut self, other: Self) {
         self.connections = self.connections.saturating_add(other.connections);
         self.span = self.span.merge(other.span);
-        self.direction = self.direction.min(other.direction);
+        self.direction = self.direction.max(other.direction);
+        self.weakest = self.weakest.min(other.weakest);
+        self.weak = self.weak.saturating_add(other.weak);
         self.mid_stream = self.mid_stream.saturating_add(other.mid_stream);
         self.one_way = self.one_way.saturating_add(other.one_way);
         match (&mut self.called, other.called) {

@@ -81,6 +81,9 @@ codes! {
     /// Several one-off high ports of one workload.
     DynamicPorts "dynamic-ports" Serious
         "no rule was written for these ports: pin them in the application, declare them as containerPort, or allow a range with --port-ranges";
+    /// The direction of a connection is a guess, and other connections prove the opposite.
+    DirectionContradicted "direction-contradicted" Serious
+        "the rule may be the wrong way round: delete it if the proven direction is right, or learn from a capture that has the beginning of the connection";
     /// An observed connection that no rule can express.
     NotExpressible "not-expressible" Serious
         "the policies will deny this connection; hold back the default deny of this namespace until it is gone";

@@ -28,6 +28,14 @@ pub enum DirectionEvidence {
     Syn,
 }
 
+impl DirectionEvidence {
+    /// Whether it is a guess, however good: no packet shows who opened the connection.
+    #[must_use]
+    pub const fn is_weak(self) -> bool {
+        matches!(self, Self::LowerPort | Self::CustomaryPort | Self::EphemeralRange | Self::OtherTraffic | Self::DeclaredListener)
+    }
+}
+
 impl fmt::Display for DirectionEvidence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -146,6 +146,8 @@ mod tests {
             connections: 1,
             span: Span::at(Timestamp(0)),
             direction: DirectionEvidence::Syn,
+            weakest: DirectionEvidence::Syn,
+            weak: 0,
             mid_stream: 0,
             one_way: 0,
             called: Called::of(names.iter().map(|name| ((*name).into(), 1)).collect(), BTreeSet::new()),

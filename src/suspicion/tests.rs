@@ -86,6 +86,8 @@ fn seen(connections: u64, first: i64, last: i64) -> Evidence {
         connections,
         span: Span::between(Timestamp(first * SECOND), Timestamp(last * SECOND)),
         direction: DirectionEvidence::Syn,
+        weakest: DirectionEvidence::Syn,
+        weak: 0,
         mid_stream: 0,
         one_way: 0,
         called: None,

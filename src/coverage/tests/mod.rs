@@ -32,6 +32,8 @@ fn observe(connections: &[(Edge, i64)], span: Span) -> Observation {
             connections: 1,
             span: Span::at(at),
             direction: DirectionEvidence::Syn,
+            weakest: DirectionEvidence::Syn,
+            weak: 0,
             mid_stream: 0,
             one_way: 0,
             called: None,

@@ -9,7 +9,7 @@ use crate::model::{Code, length};
 use super::{DecisionLine, Group, Namespace, Summary, coverage};
 
 /// What a reviewer has to know about the limits of what was seen, where a finding says so.
-const BLIND_SPOTS: [(Code, &str); 20] = [
+const BLIND_SPOTS: [(Code, &str); 21] = [
     (Code::NamespaceWithoutTraffic, "Some namespaces had no traffic at all: their default deny stops everything there."),
     (Code::WorkloadWithoutTraffic, "Some workloads took part in no connection: the default deny stops everything they do."),
     (Code::CronJobNotDue, "Some CronJobs were not due while the capture ran: their policies deny everything they do."),
@@ -31,6 +31,7 @@ const BLIND_SPOTS: [(Code, &str); 20] = [
     (Code::OpaqueTunnel, "There was encrypted or unknown tunnel traffic: what is inside was not seen."),
     (Code::TruncatedFile, "A capture file ends in the middle."),
     (Code::CutFrames, "Some frames were captured too short to tell."),
+    (Code::DirectionContradicted, "Of some connections the likely direction contradicts what others prove."),
     (Code::WeakDirection, "Of some connections it is not certain who opened them."),
     (Code::Icmp, "There was ICMP, which NetworkPolicy cannot express."),
 ];

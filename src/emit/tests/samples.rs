@@ -38,6 +38,8 @@ pub fn evidence(connections: u64) -> Evidence {
         connections,
         span: Span::between(first, first.plus(300_000_000_000)),
         direction: DirectionEvidence::Syn,
+        weakest: DirectionEvidence::Syn,
+        weak: 0,
         mid_stream: 0,
         one_way: 0,
         called: None,

@@ -230,6 +230,8 @@ fn grounds() -> impl Strategy<Value = BTreeMap<Edge, Evidence>> {
             connections,
             span: Span::between(Timestamp(one), Timestamp(other)),
             direction: DirectionEvidence::FirstPacket,
+            weakest: DirectionEvidence::FirstPacket,
+            weak: 0,
             mid_stream: connections / 2,
             one_way: connections / 3,
             called: Called::of(
