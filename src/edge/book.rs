@@ -48,6 +48,13 @@ impl NameBook {
         self.answers.keys().copied()
     }
 
+    /// All answers: who asked, for which name, and an address that it led to.
+    pub(super) fn answers(&self) -> impl Iterator<Item = (PodId, &Arc<str>, IpAddr)> {
+        self.answers
+            .iter()
+            .flat_map(|(&(asker, address), answers)| answers.iter().map(move |answer| (asker, &answer.name, address)))
+    }
+
     /// Whether this pod asked at any time for a name of this address.
     pub(super) fn has_asked(&self, asker: PodId, address: IpAddr) -> bool {
         self.answers.contains_key(&(asker, address))

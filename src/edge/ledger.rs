@@ -84,6 +84,11 @@ impl<V> Ledger<V> {
         self.known.get_mut(&link)
     }
 
+    /// All of them, in no particular order.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&Link, &mut V)> {
+        self.known.iter_mut()
+    }
+
     /// Adds an edge of which nothing is known; gives back what had to make room.
     pub(super) fn insert(&mut self, link: Link, value: V) -> Option<(Link, V)> {
         self.known.insert(link, value);

@@ -3,6 +3,7 @@
 //! What cannot become an edge (nobody known behind an address, nothing answered, nothing that a NetworkPolicy can say) becomes
 //! a finding, never a wider rule.
 
+mod answered;
 mod arrivals;
 mod book;
 mod exposure;

@@ -11,6 +11,7 @@ use crate::model::{
     Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp, WorkloadName,
 };
 
+use super::answered::Answered;
 use super::arrivals::Arrivals;
 use super::book::NameBook;
 use super::contradictions::{self, Guesses};
@@ -96,6 +97,7 @@ pub struct Observer<'a> {
     /// Scans that were too many attempts to be kept apart.
     scans: BTreeMap<Side, Vain>,
     asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
+    answered: Answered,
     flows: BTreeMap<&'static str, u64>,
     span: Option<Span>,
     arrivals: Arrivals,
@@ -137,6 +139,7 @@ impl<'a> Observer<'a> {
             answered_own_node: BTreeSet::new(),
             scans: BTreeMap::new(),
             asked: BTreeMap::new(),
+            answered: Answered::default(),
             flows: BTreeMap::new(),
             span: None,
             arrivals,
@@ -149,6 +152,7 @@ impl<'a> Observer<'a> {
     /// follow one another.
     pub fn observe(&mut self, flows: Vec<Flow>, names: &Names) {
         self.book = NameBook::new(names, self.inventory);
+        self.answered.add(&self.book, self.inventory);
         for (pod, address) in self.book.asked() {
             self.asked.entry(self.inventory.pod(pod).workload).or_default().insert(address);
         }
@@ -216,6 +220,7 @@ impl<'a> Observer<'a> {
         self.findings.merge(std::mem::take(&mut self.failures).findings(|link| known.contains(link)));
         self.findings.merge(std::mem::take(&mut self.passed_on).findings(|link| known.contains(link)));
         self.judge_masked();
+        self.answered.note(&mut self.edges);
         let contradicted = std::mem::take(&mut self.guesses).contradicted(&self.edges, inventory);
         let edges = self.edges.take().into_iter().map(|(link, evidence)| (link.edge(inventory), evidence));
         let mut edges: BTreeMap<Edge, Evidence> = edges.collect();

@@ -220,6 +220,12 @@ impl Inventory {
         })
     }
 
+    /// The Service that lists this address as an endpoint and does not say that it is a pod (an EndpointSlice without `targetRef`).
+    #[must_use]
+    pub fn service_outside(&self, address: IpAddr) -> Option<&Service> {
+        self.service_index.outside(address).and_then(|service| self.services.get(service.0 as usize))
+    }
+
     /// What stood behind that Service port at `at`: pods its selector matches with their target port, else EndpointSlices.
     /// All are of the family of the called address. Whether they were ready does not matter: they were, if they answered.
     #[must_use]

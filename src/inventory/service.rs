@@ -26,6 +26,8 @@ pub(super) struct ServiceIndex {
     /// Of each Service, its endpoints.
     endpoints: Vec<Vec<Subset>>,
     declared_endpoints: SeededSet<(IpAddr, Protocol, u16)>,
+    /// Endpoints that are said to be no pods, with the first Service that lists each.
+    outside: SeededMap<IpAddr, ServiceId>,
     /// Of each workload, the ports that it or a Service declares.
     declared: Vec<Ports>,
     /// Of each workload, the ports that are open to the outside on purpose.
@@ -59,6 +61,10 @@ impl ServiceIndex {
                 for &(_, protocol, port) in &subset.ports {
                     this.declared_endpoints.extend(subset.addresses.keys().map(|address| (*address, protocol, port)));
                 }
+            }
+            let service = ServiceId(index(services.len()));
+            for (address, _) in draft.subsets.iter().flat_map(|subset| &subset.addresses).filter(|(_, pod)| pod.is_none()) {
+                this.outside.entry(*address).or_insert(service);
             }
             let members = match &draft.service.selector {
                 Some(selector) => matching(&draft.service.namespace, selector, pods, &by_label),
@@ -186,6 +192,10 @@ impl ServiceIndex {
 
     pub(super) fn declares_endpoint(&self, address: IpAddr, protocol: Protocol, port: u16) -> bool {
         self.declared_endpoints.contains(&(address, protocol, port))
+    }
+
+    pub(super) fn outside(&self, address: IpAddr) -> Option<ServiceId> {
+        self.outside.get(&address).copied()
     }
 
     pub(super) fn declared(&self, workload: WorkloadId) -> Option<&Ports> {

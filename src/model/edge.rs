@@ -95,12 +95,14 @@ pub struct Called {
     pub names: BTreeMap<Arc<str>, u64>,
     /// The Services through which the originators called, as `namespace/name`.
     pub services: BTreeSet<Arc<str>>,
+    /// To how many addresses of one family the names led, as far as that was seen; called or not.
+    pub answered: BTreeMap<Arc<str>, u64>,
 }
 
 impl Called {
     /// As evidence has it: absent when there is nothing to say.
     pub fn of(names: BTreeMap<Arc<str>, u64>, services: BTreeSet<Arc<str>>) -> Option<Arc<Self>> {
-        (!names.is_empty() || !services.is_empty()).then(|| Arc::new(Self { names, services }))
+        (!names.is_empty() || !services.is_empty()).then(|| Arc::new(Self { names, services, answered: BTreeMap::new() }))
     }
 }
 
@@ -113,6 +115,11 @@ impl Evidence {
     /// The Services through which the originators called, as `namespace/name`.
     pub fn services(&self) -> impl Iterator<Item = &Arc<str>> {
         self.called.iter().flat_map(|called| &called.services)
+    }
+
+    /// To how many addresses this name led, as far as that was seen.
+    pub fn answered(&self, name: &str) -> u64 {
+        self.called.as_ref().and_then(|called| called.answered.get(name)).copied().unwrap_or_default()
     }
 
     /// Takes over by what one connection called the responder.
@@ -150,6 +157,10 @@ impl Evidence {
                     *known.names.entry(Arc::clone(name)).or_default() += connections;
                 }
                 known.services.extend(further.services.iter().cloned());
+                for (name, addresses) in &further.answered {
+                    let answered = known.answered.entry(Arc::clone(name)).or_default();
+                    *answered = (*answered).max(*addresses);
+                }
             }
             (known @ None, further) => *known = further,
             (Some(_), None) => {}

@@ -15,7 +15,8 @@ use super::name::of_range;
 
 /// Outside addresses without a name get a policy each up to this many for a workload and direction; beyond, they share one.
 const OWN_POLICY: usize = 8;
-/// A name behind which more addresses than this were called will lead to others tomorrow.
+/// A name that led to more addresses than this will lead to others tomorrow: pools answer with a part of theirs each time. Wrong
+/// for a name with that many fixed addresses.
 const STEADY: usize = 4;
 
 /// An edge with an address outside the cluster, and the ports it needs. The sets of ports are few.
@@ -45,6 +46,7 @@ impl Sorter<'_> {
                 })
                 .collect();
             let groups = self.outside_groups(&workload, direction, &asked, &calls);
+            self.tell_pools(&workload, &asked, &calls);
             for OutsideCall { address, ports, edge, evidence } in calls {
                 if direction == Direction::Ingress {
                     self.tell_platform(&workload, address, edge);
@@ -73,19 +75,10 @@ impl Sorter<'_> {
                 Entry::Occupied(mut known) => Rc::make_mut(known.get_mut()).extend(call.ports.iter()),
             }
         }
-        let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in asked.values() {
-            *by_name.entry(name).or_default() += 1;
-        }
-        for (name, addresses) in by_name {
-            if addresses > STEADY {
-                let message = format!("was called by {workload} at {addresses} addresses");
-                self.findings.add(Code::ManyAddresses, name, message);
-            }
-        }
+        let services = self.services_of(&workload.namespace, direction, calls);
         let unnamed: BTreeMap<IpAddr, Rc<BTreeSet<PolicyPort>>> = ports
             .iter()
-            .filter(|(address, _)| !asked.contains_key(address))
+            .filter(|(address, _)| !asked.contains_key(address) && !services.contains_key(address))
             .filter(|(address, _)| direction == Direction::Egress || self.known_caller(**address).is_none())
             .map(|(address, ports)| (*address, Rc::clone(ports)))
             .collect();
@@ -96,8 +89,15 @@ impl Sorter<'_> {
         }
         let all_others: Rc<str> = "outside".into();
         let group = |address: &IpAddr| -> Rc<str> {
-            if let Some(name) = asked.get(address) {
-                return self.service_name(name, &workload.namespace).map_or_else(|| (*name).into(), Into::into);
+            let name = asked.get(address);
+            if let Some(service) = name.and_then(|name| self.service_name(name, &workload.namespace)) {
+                return service.into();
+            }
+            if let Some(service) = services.get(address) {
+                return service.as_str().into();
+            }
+            if let Some(name) = name {
+                return (*name).into();
             }
             if direction == Direction::Ingress
                 && let Some(known) = self.known_caller(*address)
@@ -116,6 +116,53 @@ impl Sorter<'_> {
             Origin::AmbientProbe => Some("ambient-probe"),
             _ => self.is_api_server(address).then_some("kube-apiserver"),
         }
+    }
+
+    /// Says which names lead to more addresses than a list of addresses can follow: those that DNS answered, called or not.
+    fn tell_pools(&mut self, workload: &WorkloadName, asked: &BTreeMap<IpAddr, &str>, calls: &[OutsideCall<'_>]) {
+        let mut by_name: BTreeMap<&str, (BTreeSet<IpAddr>, u64)> = BTreeMap::new();
+        for OutsideCall { address, evidence, .. } in calls {
+            if let Some(name) = asked.get(address) {
+                let (called, answered) = by_name.entry(name).or_default();
+                called.insert(*address);
+                *answered = (*answered).max(evidence.answered(name));
+            }
+        }
+        for (name, (called, answered)) in by_name {
+            let called = called.len();
+            if usize::try_from(answered).is_ok_and(|answered| answered > STEADY.max(called)) {
+                let message = format!("leads to {answered} addresses, of which {called} were called");
+                self.findings.add(Code::ManyAddresses, format!("{workload} -> {name}"), message);
+            } else if called > STEADY {
+                let message = format!("was called at {called} addresses");
+                self.findings.add(Code::ManyAddresses, format!("{workload} -> {name}"), message);
+            }
+        }
+    }
+
+    /// The Services with endpoints outside the cluster, by address: those through which calls went, else those that list an
+    /// address as an endpoint that is no pod.
+    fn services_of(&self, from: &str, direction: Direction, calls: &[OutsideCall<'_>]) -> BTreeMap<IpAddr, String> {
+        if direction == Direction::Ingress {
+            return BTreeMap::new();
+        }
+        let called = |call: &OutsideCall<'_>| {
+            let (namespace, service) = call.evidence.services().next()?.split_once('/')?;
+            Some((namespace.to_owned(), service.to_owned()))
+        };
+        let listed = |call: &OutsideCall<'_>| {
+            let service = self.inventory.service_outside(call.address)?;
+            Some((service.namespace.clone(), service.name.clone()))
+        };
+        let named = |call: &OutsideCall<'_>| {
+            let (namespace, service) = called(call).or_else(|| listed(call))?;
+            Some((call.address, if namespace == from { service } else { format!("{service}.{namespace}") }))
+        };
+        let mut services = BTreeMap::new();
+        for (address, service) in calls.iter().filter_map(named) {
+            services.entry(address).or_insert(service);
+        }
+        services
     }
 
     /// A name of the cluster's own zone, as short as pods of the namespace may say it: a Service that leads outside (without
