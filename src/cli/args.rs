@@ -75,8 +75,9 @@ pub(super) enum Command {
     /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
     /// networkpolicies, servicecidrs, webhook configurations, apiservices and horizontalpodautoscalers. Kept are names, labels,
     /// addresses, ports, times, schedules and restart counts; environments, volumes, images, annotations, managed fields and command
-    /// lines are not. Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services, and
-    /// the flags --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps
+    /// lines are not. Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services,
+    /// the annotations that say which mesh a pod is in (ambient.istio.io/redirection, sidecar.istio.io/status without its value,
+    /// consul.hashicorp.com/connect-inject-status, kuma.io/sidecar-injected), and the flags --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps
     /// are asked for.
     ///
     /// With --watch, goes on for a time and writes what changes, with the times: who had which address when. Run it beside a capture

@@ -17,6 +17,7 @@ mod observer;
 mod place;
 mod portless;
 mod ports;
+mod proxies;
 mod repeated;
 mod roles;
 mod tenants;

@@ -23,6 +23,7 @@ use super::link::{Link, Side};
 use super::place::Place;
 use super::portless;
 use super::ports::{DynamicPorts, take_dynamic};
+use super::proxies;
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
 use super::tenants::Tenants;
@@ -239,12 +240,7 @@ impl<'a> Observer<'a> {
         self.findings.merge(contradictions::findings(&edges, &contradicted));
         let numbered = |is_there: &[bool]| -> Vec<u32> { (0..).zip(is_there).filter(|(_, is)| **is).map(|(id, _)| id).collect() };
         let active: BTreeSet<WorkloadId> = numbered(&self.active).into_iter().map(WorkloadId).collect();
-        for &workload in &active {
-            if let Some(proxy) = inventory.sidecar(workload) {
-                let message = format!("talks through its side-car {proxy}");
-                self.findings.add(Code::ProxyPeer, inventory.workload(workload).name.to_string(), message);
-            }
-        }
+        self.findings.merge(proxies::findings(&edges, &active, &ids, inventory));
         Observation {
             edges,
             dynamic,

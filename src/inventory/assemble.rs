@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::mesh::{self, Mesh};
 use super::object::{Body, Hold, Metadata, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
 use super::owner::{Owned, OwnerRecord, Owners};
 use super::range;
 use super::service::{Backends, Draft, ServiceIndex};
 use super::timeline::{KILLED_AFTER, SANDBOX_AFTER, SECOND, Tenure, Timeline};
 use super::{
-    Backend, Inventory, InventoryOptions, Node, NodeId, Pod, PodId, SIDE_CARS, Service, ServiceId, ServiceType, Workload,
-    WorkloadId, index,
+    Backend, Inventory, InventoryOptions, Node, NodeId, Pod, PodId, Service, ServiceId, ServiceType, Workload, WorkloadId, index,
 };
 use crate::model::{Code, Findings, Labels, PodName, Timestamp, WorkloadName};
 
@@ -27,6 +27,8 @@ pub(super) struct Parts {
     pods: Vec<(Metadata, Box<PodBody>, BTreeSet<IpAddr>)>,
     /// Of each pod, what decides between it and others that had one of its addresses.
     claims: Vec<Claim>,
+    /// The meshes that annotations of pods tell.
+    by_annotation: BTreeMap<PodId, Mesh>,
     /// Addresses of nodes out of the pod ranges.
     devices: BTreeMap<String, BTreeSet<IpAddr>>,
     services: BTreeMap<(String, String), Draft>,
@@ -197,6 +199,9 @@ impl Parts {
                 said.api_server.extend(addresses.iter().map(|address| Backend { address: *address, port }));
             }
             self.claims.push(Claim { contested, holds, talks_from, gone, is_over, rank: metadata.version.unwrap_or(0) });
+            if let Some(mesh) = metadata.mesh {
+                self.by_annotation.insert(PodId(index(self.inventory.pods.len())), mesh);
+            }
             self.inventory.pods.push(Pod {
                 name: PodName { namespace: metadata.namespace, name: metadata.name },
                 workload: WorkloadId(0),
@@ -222,8 +227,15 @@ impl Parts {
             inventory.pods[member.0 as usize].workload = id;
         }
         let own = |id: &PodId| &inventory.pods[id.0 as usize].containers;
-        let side_car = SIDE_CARS.iter().find(|name| workload.pods.iter().any(|id| own(id).contains(**name)));
+        let side_car = mesh::SIDE_CARS.iter().find(|name| workload.pods.iter().any(|id| own(id).contains(**name)));
         inventory.side_cars.push(side_car.copied());
+        let namespace = inventory.namespaces.get(&workload.name.namespace);
+        let mesh = workload.pods.iter().find_map(|id| {
+            let pod = inventory.pod(*id);
+            let by_annotation = self.by_annotation.get(id).copied();
+            by_annotation.or_else(|| Mesh::of(&pod.labels, &pod.containers, namespace))
+        });
+        inventory.meshes.push(mesh);
         // A namespace that the inventory does not hold has the label that every API server since 1.21 puts on it.
         if !inventory.namespaces.contains_key(&workload.name.namespace) {
             let namespace = workload.name.namespace.clone();

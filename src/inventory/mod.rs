@@ -10,6 +10,7 @@ mod builder;
 mod declared;
 mod internet;
 mod merge;
+mod mesh;
 pub mod object;
 mod objects;
 mod owner;
@@ -26,6 +27,7 @@ mod watched;
 pub use builder::{InventoryBuilder, InventoryOptions};
 pub use declared::{Ground, Listeners};
 pub use internet::Origin;
+pub use mesh::{HBONE, LINKERD_INBOUND, Mesh};
 pub use objects::{
     Backend, ContainerPort, Family, Identity, Namespaces, Node, NodeId, Pod, PodId, Service, ServiceAddress, ServiceCall,
     ServiceId, ServicePort, ServiceType, TargetPort, Workload, WorkloadId,
@@ -45,19 +47,6 @@ use declared::Declarations;
 use service::ServiceIndex;
 use timeline::Timeline;
 
-/// Containers that speak for the others of their pod: what they send and receive is not what the application does.
-const SIDE_CARS: &[&str] = &[
-    "istio-proxy",
-    "linkerd-proxy",
-    "kuma-sidecar",
-    "consul-dataplane",
-    "consul-connect-envoy-sidecar",
-    "envoy-sidecar",
-    "envoy",
-    "nginx-mesh-sidecar",
-    "daprd",
-];
-
 /// All that is known of the cluster, over time.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
@@ -65,6 +54,8 @@ pub struct Inventory {
     workloads: Vec<Workload>,
     /// Of each workload, its proxy container.
     side_cars: Vec<Option<&'static str>>,
+    /// Of each workload, the mesh that it is in.
+    meshes: Vec<Option<Mesh>>,
     nodes: Vec<Node>,
     node_addresses: SeededMap<IpAddr, NodeId>,
     /// Pods on the network of each node.
@@ -342,6 +333,12 @@ impl Inventory {
     #[must_use]
     pub fn sidecar(&self, workload: WorkloadId) -> Option<&str> {
         self.side_cars.get(workload.0 as usize).copied().flatten()
+    }
+
+    /// The mesh that the workload's pods are in, if one shows.
+    #[must_use]
+    pub fn mesh(&self, workload: WorkloadId) -> Option<Mesh> {
+        self.meshes.get(workload.0 as usize).copied().flatten()
     }
 
     /// Ranges from which pods get addresses, in the fewest ranges.

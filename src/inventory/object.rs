@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::{Backend, ContainerPort, Schedule, ServicePort, ServiceType};
+use super::{Backend, ContainerPort, Mesh, Schedule, ServicePort, ServiceType};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
 /// A Kubernetes object.
@@ -40,6 +40,8 @@ pub struct Metadata {
     pub labels: Arc<Labels>,
     /// What annotations of a Pod or Service ask of Prometheus.
     pub scrape: Option<Scrape>,
+    /// The mesh that annotations of a Pod tell.
+    pub mesh: Option<Mesh>,
     /// The owner whose reference has `controller: true`.
     pub controller: Option<Owner>,
     /// `creationTimestamp`.

@@ -13,7 +13,7 @@ use crate::inventory::object::{
     Subset, describe as name,
 };
 use crate::inventory::timeline::SECOND;
-use crate::inventory::{ContainerPort, Schedule, ServicePort, ServiceType, TargetPort};
+use crate::inventory::{ContainerPort, Mesh, Schedule, ServicePort, ServiceType, TargetPort};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
 /// What a list says of its items (`PodList` of `v1` holds items without either).
@@ -206,6 +206,7 @@ impl Reading<'_> {
             namespace => namespace,
         };
         let scrape = matches!(body, Body::Pod(_) | Body::Service(_)).then(|| declared::scrape(&raw.annotations)).flatten();
+        let mesh = matches!(body, Body::Pod(_)).then(|| Mesh::by_annotations(&raw.annotations)).flatten();
         let controller = raw.owner_references.into_iter().find(|owner| owner.controller);
         Metadata {
             namespace,
@@ -214,6 +215,7 @@ impl Reading<'_> {
             version: raw.resource_version.parse().ok(),
             labels: raw.labels.into(),
             scrape,
+            mesh,
             controller: controller
                 .filter(|owner| !owner.kind.is_empty() && !owner.name.is_empty())
                 .map(|owner| Owner { kind: owner.kind, name: owner.name }),

@@ -1,7 +1,7 @@
 //! An object as the API gives it in, the same object with nothing but what an inventory reads out.
 //!
 //! For snapshots that are kept or handed on. What goes: `managedFields`, `last-applied-configuration` and all other annotations
-//! but the addresses and ranges that network plug-ins write on nodes, and whether and where pods and Services are to be scraped;
+//! but the addresses and ranges that network plug-ins write on nodes, and whether and where pods and Services are to be scraped, and which mesh a pod is in;
 //! environments, volumes, images and every other part of a container but its name, ports, ports of its probes and, beside the first
 //! containers, restart policy; all statuses but addresses, times and how often a container was restarted; of webhooks all but the
 //! Services they are at. Of command lines only three flags survive, and only in `kube-system` (see [`command`]). So a snapshot holds
@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::convert::{ADDRESS_ANNOTATIONS, API_SERVER, ARGUMENTS, DEVICE_ANNOTATIONS, RANGE_ANNOTATIONS, SYSTEM_NAMESPACE};
 use super::declared::SCRAPE_ANNOTATIONS;
+use crate::inventory::mesh;
 
 /// Read of every object.
 const METADATA: &[&str] = &[
@@ -171,7 +172,14 @@ pub fn narrow(object: &Value) -> Value {
     let mut narrowed = keep(object, &kept);
     match kind {
         "Node" => narrow_annotations(object, &mut narrowed, &[ADDRESS_ANNOTATIONS, DEVICE_ANNOTATIONS, RANGE_ANNOTATIONS]),
-        "Pod" | "Service" => narrow_annotations(object, &mut narrowed, &[SCRAPE_ANNOTATIONS]),
+        "Pod" => {
+            narrow_annotations(object, &mut narrowed, &[SCRAPE_ANNOTATIONS, &mesh::ANNOTATIONS]);
+            // That it is there is all that is read of it; it lists the volumes and image pull secrets of the side-car.
+            if let Some(status) = narrowed.pointer_mut("/metadata/annotations/sidecar.istio.io~1status") {
+                *status = "{}".into();
+            }
+        }
+        "Service" => narrow_annotations(object, &mut narrowed, &[SCRAPE_ANNOTATIONS]),
         _ => {}
     }
     if kind == "Pod" && object["metadata"]["namespace"] == SYSTEM_NAMESPACE {
@@ -340,6 +348,7 @@ mod tests {
         evicted["status"]["initContainerStatuses"] = Value::Null;
         let mut init = evicted.clone();
         init["metadata"]["name"] = "init".into();
+        init["metadata"]["annotations"]["sidecar.istio.io/status"] = r#"{"imagePullSecrets":["secret"]}"#.into();
         init["status"]["initContainerStatuses"] = ended("2026-11-18T12:34:00Z");
         let mut node = metadata("node-1");
         node["annotations"]["projectcalico.org/IPv4Address"] = "10.0.0.9/24".into();
