@@ -28,6 +28,9 @@ use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
 use super::tenants::Tenants;
 use super::views::{Call, Connection, Joined, Views};
+use one_way::OneWay;
+
+mod one_way;
 
 /// What was observed, in terms of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -57,14 +60,6 @@ pub struct Observation {
     pub left_out: u64,
     /// What is to be said beside the edges.
     pub findings: Findings,
-}
-
-/// One-way UDP of one edge: how often, and why it may be believed.
-#[derive(Debug)]
-struct OneWay {
-    flows: u64,
-    moments: u64,
-    evidence: Evidence,
 }
 
 /// Takes in flows, gives out an [`Observation`].
@@ -416,21 +411,7 @@ impl<'a> Observer<'a> {
                 let (from, to) = (Who::Side(link.originator), Who::Side(link.responder));
                 self.try_in_vain(Tried { from, to, protocol, port, outcome }, at, originator, std::iter::once(link));
             }
-            Outcome::OneWay { moments } => {
-                let (evidence, name, service) = self.evidence(connection, from, book);
-                let moments = u64::from(moments);
-                if let Some(known) = self.one_way.get_mut(link) {
-                    known.flows += 1;
-                    known.moments += moments;
-                    known.evidence.merge(evidence);
-                    known.evidence.call(name, service.as_ref());
-                    return;
-                }
-                let mut evidence = evidence;
-                evidence.call(name, service.as_ref());
-                let evicted = self.one_way.insert(link, OneWay { flows: 1, moments, evidence });
-                self.leave_out(evicted.map(|(link, one_way)| (link, one_way.evidence)));
-            }
+            Outcome::OneWay { moments } => self.one_way(connection, link, moments, (from, book)),
             Outcome::Answered => {
                 self.snat(connection, from, to, port);
                 self.activate([link.originator, link.responder]);
@@ -558,27 +539,6 @@ impl<'a> Observer<'a> {
             called: None,
         };
         (evidence, name, service)
-    }
-
-    /// One-way UDP is an edge when it was repeated: at two moments to a port somebody declares, at three from several sockets,
-    /// or at five to any. Wrong for a caller that tries a dead address again and again; therefore always a finding.
-    fn judge_one_way(&mut self) {
-        for (link, OneWay { flows, moments, evidence }) in self.one_way.take() {
-            let known = self.edges.get_mut(link);
-            let is_known = known.is_some();
-            if is_known || moments >= 2 && link.is_declared(self.inventory) || moments >= 3 && flows >= 2 || moments >= 5 {
-                if let Some(known) = known {
-                    known.merge(evidence);
-                } else {
-                    self.findings.add_many(Code::OneWayUdp, link.edge(self.inventory).to_string(), "nobody answers", flows);
-                    let evicted = self.edges.insert(link, evidence);
-                    self.leave_out(evicted);
-                }
-                self.activate([link.originator, link.responder]);
-            } else {
-                self.findings.add_many(Code::UnrepeatedUdp, link.edge(self.inventory).to_string(), "nobody answered", flows);
-            }
-        }
     }
 }
 
