@@ -6,8 +6,8 @@
 mod answered;
 mod arrivals;
 mod book;
-mod exposure;
 mod contradictions;
+mod exposure;
 mod failures;
 mod handover;
 mod identified;
