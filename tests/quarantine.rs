@@ -215,9 +215,11 @@ fn what_is_odd_is_said_and_what_is_usual_is_not() {
         ("metadata-address", "prod/api"),
     ];
     assert_eq!(doubted(&summary), pairs(&expected));
-    assert_eq!(summary["quarantine"], Value::Null, "it was not asked for");
-    assert_eq!((&summary["proof"]["allowed"], &summary["proof"]["quarantined"]), (&json!(10), &json!(0)), "nothing moves");
-    assert!(place.tree("policies").keys().all(|name| !name.contains("quarantine")));
+    assert_eq!((&summary["proof"]["allowed"], &summary["proof"]["quarantined"]), (&json!(9), &json!(1)));
+    let quarantine = &summary["quarantine"];
+    assert_eq!((&quarantine["is_requested"], &quarantine["withheld"]), (&json!(false), &json!(1)), "credentials only");
+    let apart: Vec<String> = place.tree("policies").into_keys().filter(|name| name.contains("quarantine")).collect();
+    assert_eq!(apart, ["prod/_quarantine/quarantined-allow-api-to-cloud-metadata.yaml"]);
 }
 
 #[test]
@@ -302,7 +304,8 @@ fn a_later_run_takes_away_what_is_no_longer_in_quarantine() {
     fs::write(&own, "# looked at on Monday\n").unwrap();
     place.learn("all.pcap", "policies", &[]);
     let left: Vec<String> = place.tree("policies").into_keys().filter(|name| name.contains("quarantine")).collect();
-    assert_eq!(left, ["prod/_quarantine/notes.yaml"], "what people wrote stays");
+    let expected = ["prod/_quarantine/notes.yaml", "prod/_quarantine/quarantined-allow-api-to-cloud-metadata.yaml"];
+    assert_eq!(left, expected, "what people wrote stays, and so does what leads to credentials");
     fs::remove_file(own).unwrap();
     place.learn("all.pcap", "policies", &["--quarantine"]);
     assert_eq!(place.tree("policies"), first);
@@ -367,7 +370,9 @@ fn what_is_rejected_is_denied_also_with_what_is_in_quarantine() {
 #[test]
 fn policies_of_an_earlier_run_that_allow_what_is_in_quarantine_are_told() {
     let place = Place::new();
-    place.learn("all.pcap", "before", &[]);
+    let accepted = "version: 1\naccept:\n- {from: prod/api, to: 169.254.169.254, port: TCP 80, reason: it did then}\n";
+    fs::write(place.folder.path().join("accepted.yaml"), accepted).unwrap();
+    place.learn("all.pcap", "before", &["--decisions", "accepted.yaml"]);
     let applied: Vec<String> =
         place.tree("before").into_iter().filter(|(name, _)| name.starts_with("prod/allow")).map(|(_, text)| text).collect();
     fs::write(place.folder.path().join("applied.yaml"), applied.join("---\n")).unwrap();

@@ -72,8 +72,10 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
     summary.captures.inventories = inventories.iter().map(|path| path.display().to_string()).collect();
     summary.decisions = decided.summary(&rejected);
-    summary.quarantine = arguments.quarantine.then_some(quarantine);
-    if is_empty(&set) {
+    let is_requested = arguments.quarantine;
+    summary.quarantine = (is_requested || !reasons.is_empty()).then_some(review::Quarantine { is_requested, ..quarantine });
+    // What is withheld without being asked for is a result: somebody has to decide on it.
+    if is_empty(&set) && (arguments.quarantine || is_empty(&quarantined)) {
         tell(arguments.format, &summary)?;
         if !proof.withheld.is_empty() {
             return Err(Failure::Unproved(proof.withheld.into_iter().take(10).collect()));

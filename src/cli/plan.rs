@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::coverage::{Discovery, blind_spots};
+use crate::decision::Decisions;
 use crate::emit::given::resources;
 use crate::emit::migration::{self as rendered, Places, staged};
 use crate::emit::plan::{KUSTOMIZATION, QUARANTINE, REVIEW_JSON};
@@ -17,6 +18,7 @@ use crate::learn::hold_out;
 use crate::migration::{Evidence, Found, Given, Migration, Reason, Terms, Wanted};
 use crate::model::Code;
 use crate::policy::{self, PolicyOptions, SYSTEM_NAMESPACES};
+use crate::suspicion::Suspicions;
 use crate::verify::{self, PolicyName, World};
 
 use super::args::Format;
@@ -82,7 +84,8 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     let (captures, inventories) = learning.map(learned_from).unwrap_or_default();
     places.captures = captures;
     places.namespaces = learning.and_then(|learned| learned.scope.clone()).unwrap_or_default();
-    places.has_quarantine = !quarantined.is_empty() || learning.is_some_and(|learned| learned.quarantine.is_some());
+    places.has_quarantine =
+        learning.map_or(!quarantined.is_empty(), |learned| learned.quarantine.is_some_and(|quarantine| quarantine.is_requested));
     places.includes_system = given.keys().any(|name| SYSTEM_NAMESPACES.contains(&name.namespace.as_str()));
     // Of those who are gone by now, only the inventories of then tell.
     let own = arguments.known.inventory.iter().map(|path| path.display().to_string());
@@ -90,7 +93,7 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     places.decisions = arguments.deciding.decisions.as_ref().map(|path| path.display().to_string());
     places.has_no_decisions = arguments.deciding.no_decisions;
     places.leftover = leftover(&policies, &all, arguments);
-    let (evidence, source) = evidence(&path, learned, &policies, &mut reading, &inventory)?;
+    let (evidence, source) = evidence(&path, learned, &policies, &mut reading, &inventory, &decided.decisions)?;
     places.evidence = source;
 
     let namespaces: BTreeSet<String> = arguments.namespace.iter().cloned().collect();
@@ -202,6 +205,7 @@ fn evidence(
     policies: &Policies,
     reading: &mut Option<Reading>,
     inventory: &Inventory,
+    decisions: &Decisions,
 ) -> Result<(Option<Evidence>, String), Failure> {
     let evidence = learned.and_then(of_review);
     let digest = |name: &PolicyName| policies.objects.get(name).map(manifest::digest);
@@ -219,7 +223,7 @@ fn evidence(
         (evidence, Some(reading)) => {
             let why = if evidence.is_some() { "is of other policies" } else { "is missing or cannot be read" };
             let source = format!("{} {why}: the evidence is the captures given with --read", path.display());
-            Ok((Some(of_capture(reading, policies, inventory)?), source))
+            Ok((Some(of_capture(reading, policies, inventory, decisions)?), source))
         }
         (None, None) => {
             Ok((None, format!("{} is missing or cannot be read: nobody knows what the policies rest on", path.display())))
@@ -257,7 +261,12 @@ fn of_review(learned: Learned) -> Option<Evidence> {
 }
 
 /// What learning from the capture would say, whatever policies there are.
-fn of_capture(reading: &mut Reading, policies: &Policies, inventory: &Inventory) -> Result<Evidence, Failure> {
+fn of_capture(
+    reading: &mut Reading,
+    policies: &Policies,
+    inventory: &Inventory,
+    decisions: &Decisions,
+) -> Result<Evidence, Failure> {
     let options = PolicyOptions {
         namespaces: Some(policies.objects.keys().map(|name| name.namespace.clone()).collect()),
         includes_system: true,
@@ -270,6 +279,11 @@ fn of_capture(reading: &mut Reading, policies: &Policies, inventory: &Inventory)
     findings.merge(reading.observation.findings.clone());
     findings.merge(blind_spots(&reading.observation, inventory, &set.namespaces));
     let discovery = Discovery::new(&reading.observation, inventory, &set);
+    let edges = reading.observation.edges.iter();
+    let decided = edges
+        .filter(|(edge, evidence)| decisions.accepts(edge, evidence).or_else(|| decisions.rejects(edge, evidence)).is_some());
+    let decided = decided.map(|(edge, _)| edge.clone()).collect();
+    findings.merge(Suspicions::new(&reading.observation, inventory, &set.namespaces, decided).metadata(&reading.observation));
     findings.merge(set.findings);
     let mut evidence = Evidence { seconds: discovery.seconds, namespaces: discovery.namespaces, hold_out, ..Evidence::default() };
     evidence.set_findings(&findings);

@@ -6,7 +6,7 @@ use crate::edge::Observation;
 use crate::inventory::Inventory;
 use crate::model::Findings;
 use crate::policy::{self, PolicyOptions, PolicySet};
-use crate::suspicion::{Quarantine, Reasons, Suspicions};
+use crate::suspicion::{Reasons, Suspicions};
 
 use super::LearnError;
 use super::hold_out::hold_out;
@@ -25,8 +25,8 @@ pub(super) struct Made {
     pub(super) findings: Findings,
 }
 
-/// Makes the policies, without what is rejected; with `has_quarantine`, those of what looks odd and was not accepted lie apart. The
-/// observation is afterwards what it was.
+/// Makes the policies, without what is rejected; those that lead to the cloud's credentials and were not accepted lie apart, with
+/// `has_quarantine` those of all that looks odd. The observation is afterwards what it was.
 pub(super) fn make(
     observation: &mut Observation,
     inventory: &Inventory,
@@ -40,7 +40,7 @@ pub(super) fn make(
     let mut rejected = decisions.apply(observation, inventory, |namespace| subjects.contains(namespace))?;
     let suspicions = Suspicions::new(observation, inventory, &subjects, decisions.vouched(observation));
     let mut findings = suspicions.findings(observation);
-    let mut quarantine = if has_quarantine { suspicions.quarantine(observation) } else { Quarantine::default() };
+    let mut quarantine = suspicions.quarantine(observation, has_quarantine);
     // Before the policies themselves are made: only one set of them is in memory at a time.
     let hold_out = hold_out(observation, inventory, options)?;
     let mut set = policy::make(observation, inventory, options);

@@ -62,8 +62,8 @@ pub enum LearnError {
     Policy(#[from] PolicyError),
 }
 
-/// Makes policies of what was observed and proves them; with `has_quarantine`, policies of what looks odd and was not accepted lie
-/// apart. The observation is afterwards what it was.
+/// Makes policies of what was observed and proves them. Policies that lead to the cloud's credentials and were not accepted lie apart, with
+/// `has_quarantine` those of all that looks odd. The observation is afterwards what it was.
 ///
 /// # Errors
 /// Decisions that contradict one another or cannot be obeyed.

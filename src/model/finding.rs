@@ -59,7 +59,7 @@ codes! {
         "no rule rests on it, and one may be missing: capture longer, and watch the cluster during the capture (netpol-gen inventory --watch)";
     /// The cloud's metadata service answered a pod.
     MetadataAddress "metadata-address" Serious
-        "the metadata service hands out credentials: delete the policy unless this workload must have them";
+        "it hands out the cloud's credentials: its policy is withheld in NAMESPACE/_quarantine/ until a decision accepts the edge, or drops it by reject; put the entry under one of both in netpol-gen.yaml and learn again";
     /// What a scan found open.
     FoundByScan "found-by-scan" Serious
         "find out who scanned, and from where, before you allow what was found; --quarantine keeps the rules apart";

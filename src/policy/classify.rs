@@ -239,8 +239,6 @@ impl<'a> Sorter<'a> {
             }
             Party::Metadata(address) => {
                 let wanted = format!("allow-{short}-to-cloud-metadata");
-                let message = format!("called {address} on {} {}", edge.protocol, edge.port);
-                self.findings.add_many(Code::MetadataAddress, workload.to_string(), message, evidence.connections);
                 let draft = self.draft(workload, Class::Metadata, Direction::Egress, "", wanted);
                 draft.notes.insert(
                     "The cloud's metadata service hands out credentials: keep this policy only if they are needed.".into(),

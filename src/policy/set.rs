@@ -108,10 +108,14 @@ pub fn make_quarantined(
     };
     let mut set = allow(edges, dynamic, inventory, &options, QUARANTINED);
     for explained in &mut set.policies {
-        explained.notes.push(
-            "In quarantine: what it allows looks odd, so no kustomization names this file. Apply it by hand, or not at all."
-                .into(),
-        );
+        let why = match explained.policy.class {
+            Class::Metadata => {
+                "it leads to the cloud's credentials, so no kustomization names this file. Accept or reject that in \
+                                netpol-gen.yaml."
+            }
+            _ => "what it allows looks odd, so no kustomization names this file. Apply it by hand, or not at all.",
+        };
+        explained.notes.push(format!("In quarantine: {why}"));
     }
     set
 }

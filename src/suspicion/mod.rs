@@ -1,7 +1,8 @@
 //! What was seen and may not have been meant: attacks, debugging sessions, mistakes.
 //!
 //! In: an [`Observation`], the [`Inventory`], the namespaces that policies are made for, and the edges that somebody has accepted. Out:
-//! for each edge the [`Reason`]s to doubt it, as findings and, where it is asked for, a [`Quarantine`] of the edges that have one.
+//! for each edge the [`Reason`]s to doubt it, as findings and, where it is asked for, a [`Quarantine`] of the edges that have one; those
+//! to the cloud's credentials are in it in any case.
 //! Guaranteed: what the rest of the tool relies on is never doubted (name resolution by the cluster's own resolver); the order in
 //! which traffic was read makes no difference; an edge that was accepted has no reason.
 //!
@@ -155,19 +156,35 @@ impl<'a> Suspicions<'a> {
         reasons.into_iter().flatten().collect()
     }
 
-    /// One finding for each edge and reason. Of the metadata service whoever makes the policy tells, whether it was accepted or not.
+    /// One finding for each edge and reason.
     #[must_use]
     pub fn findings(&self, observation: &Observation) -> Findings {
         let mut findings = Findings::default();
         let dynamic = observation.dynamic.iter().map(|dynamic| (&dynamic.edge, &dynamic.evidence));
         for (edge, evidence) in observation.edges.iter().chain(dynamic) {
             for reason in self.reasons(edge, evidence) {
-                if reason != Reason::Metadata {
-                    findings.add(reason.code(), edge.to_string(), reason.to_string());
+                match reason {
+                    Reason::Metadata => tell_metadata(&mut findings, edge, evidence),
+                    _ => findings.add(reason.code(), edge.to_string(), reason.to_string()),
                 }
             }
         }
         findings
+    }
+
+    /// The findings about metadata services alone.
+    #[must_use]
+    pub fn metadata(&self, observation: &Observation) -> Findings {
+        let mut findings = Findings::default();
+        for (edge, evidence) in observation.edges.iter().filter(|(edge, evidence)| self.is_withheld(edge, evidence)) {
+            tell_metadata(&mut findings, edge, evidence);
+        }
+        findings
+    }
+
+    /// Whether nobody decided on this edge and it leads to the cloud's credentials, so that its policy is kept apart in any case.
+    fn is_withheld(&self, edge: &Edge, evidence: &Evidence) -> bool {
+        self.reasons(edge, evidence).contains(&Reason::Metadata)
     }
 
     fn is_subject(&self, edge: &Edge) -> bool {
@@ -240,6 +257,15 @@ impl<'a> Suspicions<'a> {
         let declares = || ports().any(|(protocol, port)| self.inventory.workload_declares(id, protocol, port));
         self.inventory.resolvers().contains_key(&id) || declares()
     }
+}
+
+/// Says who called the metadata service, with the entry of a decisions file that settles it.
+fn tell_metadata(findings: &mut Findings, edge: &Edge, evidence: &Evidence) {
+    let (Party::Workload(workload), Party::Metadata(address)) = (&edge.originator, &edge.responder) else { return };
+    let port = format!("{} {}", edge.protocol, edge.port);
+    let entry = format!("{{from: {workload}, to: '{address}', port: {port}, reason: WHY}}");
+    let message = format!("called {address} on {port}; decide by accept or reject: - {entry}");
+    findings.add_many(Code::MetadataAddress, workload.to_string(), message, evidence.connections);
 }
 
 /// Whether a workload is a run that comes to its end: what it does once it does as often as it is meant to.

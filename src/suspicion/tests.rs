@@ -168,7 +168,8 @@ fn ports_picked_at_run_time_that_a_scan_found_are_doubted_too() {
     let subjects = BTreeSet::from(["prod".to_owned()]);
     let suspicions = Suspicions::new(&observation, &inventory, &subjects, BTreeSet::new());
     assert_eq!(suspicions.findings(&observation).sorted()[0].code, Code::FoundByScan);
-    let mut quarantine = suspicions.quarantine(&mut observation);
+    assert!(suspicions.quarantine(&mut observation, false).reasons.is_empty(), "it leads to no credentials");
+    let mut quarantine = suspicions.quarantine(&mut observation, true);
     assert_eq!((observation.dynamic.len(), quarantine.dynamic.len()), (0, 1));
     quarantine.give_back(&mut observation);
     assert_eq!((observation.dynamic.len(), quarantine.dynamic.len()), (1, 0));
@@ -349,16 +350,25 @@ fn the_metadata_service_is_always_doubted_until_somebody_accepts_it() {
     let subjects = BTreeSet::from(["prod".to_owned()]);
     let suspicions = Suspicions::new(&observation, &inventory, &subjects, BTreeSet::new());
     assert_eq!(suspicions.reasons(&asked, &before[&asked]), BTreeSet::from([Reason::Metadata]));
-    let mut quarantine = suspicions.quarantine(&mut observation);
-    assert_eq!(quarantine.edges.keys().collect::<Vec<_>>(), [&asked]);
-    assert_eq!(observation.edges.len(), 1, "the rest is learned from");
-    quarantine.give_back(&mut observation);
-    assert_eq!(observation.edges, before, "the observation is whole again");
+    for is_requested in [true, false] {
+        let mut quarantine = suspicions.quarantine(&mut observation, is_requested);
+        assert_eq!(quarantine.edges.keys().collect::<Vec<_>>(), [&asked], "whether a quarantine is asked for or not");
+        assert_eq!(observation.edges.len(), 1, "the rest is learned from");
+        quarantine.give_back(&mut observation);
+        assert_eq!(observation.edges, before, "the observation is whole again");
+    }
+    let told = &suspicions.findings(&observation).sorted()[0];
+    let message = "called 169.254.169.254 on TCP 80; decide by accept or reject: - {from: prod/api, to: '169.254.169.254', port: TCP 80, reason: WHY}";
+    assert_eq!(
+        (told.code, told.subject.as_str(), told.message.as_str(), told.count),
+        (Code::MetadataAddress, "prod/api", message, 500)
+    );
 
     let accepted = BTreeSet::from([asked.clone()]);
     let suspicions = Suspicions::new(&observation, &inventory, &subjects, accepted);
-    assert!(suspicions.quarantine(&mut observation).reasons.is_empty(), "accepted");
+    assert!(suspicions.quarantine(&mut observation, true).reasons.is_empty(), "accepted");
+    assert!(suspicions.findings(&observation).sorted().is_empty(), "what was decided is no finding any more");
     let elsewhere = BTreeSet::from(["ops".to_owned()]);
     let suspicions = Suspicions::new(&observation, &inventory, &elsewhere, BTreeSet::new());
-    assert!(suspicions.quarantine(&mut observation).reasons.is_empty(), "no policy would be made of it");
+    assert!(suspicions.quarantine(&mut observation, true).reasons.is_empty(), "no policy would be made of it");
 }

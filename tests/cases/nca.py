@@ -76,7 +76,8 @@ class Inventory:
 
 def ask(policies, inventory, folder):
     """The engine's answer as (source, destination, connections) rows; ends are "namespace/pod" or address ranges."""
-    found = [d for file in sorted(policies.rglob("*.yaml")) for d in documents(file) if d.get("kind") == "NetworkPolicy"]
+    files = [file for file in sorted(policies.rglob("*.yaml")) if "_quarantine" not in file.parts]  # nothing applies those
+    found = [d for file in files for d in documents(file) if d.get("kind") == "NetworkPolicy"]
     if not found:
         raise Problem(f"no NetworkPolicy below {policies}")
     (folder / "policies").mkdir()

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::coverage::Coverage;
 use crate::model::{Code, Edge, Explained, Finding, Findings, Policy, Span};
-use crate::suspicion::Reasons;
+use crate::suspicion::{Reason, Reasons};
 
 use super::manifest;
 use super::sink::Written;
@@ -55,7 +55,8 @@ pub struct Summary {
     pub files: Option<Written>,
     /// What checking the policies against the capture gave; `null` when they were not checked.
     pub proof: Option<Proof>,
-    /// What is kept apart until somebody has accepted it; `null` when that was not asked for.
+    /// What is kept apart until somebody has accepted it; `null` when that was not asked for and nothing leads to the cloud's
+    /// credentials.
     pub quarantine: Option<Quarantine>,
     /// Whether it was watched long enough; `null` when that was not asked.
     pub coverage: Option<Coverage>,
@@ -227,6 +228,10 @@ impl Proof {
 /// What is kept apart.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Quarantine {
+    /// Whether all that looks odd is kept apart (`--quarantine`), and not only what leads to the cloud's credentials.
+    pub is_requested: bool,
+    /// How many of the edges lead to the cloud's credentials: they are withheld until a decision accepts or rejects them.
+    pub withheld: u64,
     /// The edges, in order.
     pub edges: Vec<Quarantined>,
     /// The policies that would allow them, by namespace.
@@ -234,7 +239,7 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// Of these edges, each with whether the policies outside quarantine deny it.
+    /// Of these edges, each with whether the policies outside quarantine deny it; as if all that looks odd was to be kept apart.
     #[must_use]
     pub fn new(reasons: &Reasons, is_denied: impl Fn(&Edge) -> bool, policies: &[Explained]) -> Self {
         let edges = reasons.iter().map(|(edge, reasons)| Quarantined {
@@ -245,7 +250,9 @@ impl Quarantine {
                 .collect(),
             is_denied: is_denied(edge),
         });
-        let mut quarantine = Self { edges: edges.collect(), policies: BTreeMap::new() };
+        let withheld = reasons.values().filter(|reasons| reasons.contains(&Reason::Metadata)).count();
+        let withheld = u64::try_from(withheld).unwrap_or(u64::MAX);
+        let mut quarantine = Self { is_requested: true, withheld, edges: edges.collect(), policies: BTreeMap::new() };
         for explained in policies {
             quarantine.policies.entry(explained.policy.namespace.clone()).or_default().push(PolicyLine::new(explained));
         }

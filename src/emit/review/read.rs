@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::coverage::Coverage;
 use crate::emit::manifest;
@@ -26,9 +25,21 @@ pub struct Learned {
     /// The namespaces that were asked for, if not all.
     #[serde(default)]
     pub scope: Option<Vec<String>>,
-    /// Something, if a quarantine was asked for.
+    /// What was kept apart.
     #[serde(default)]
-    pub quarantine: Option<IgnoredAny>,
+    pub quarantine: Option<LearnedQuarantine>,
+}
+
+/// What was kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct LearnedQuarantine {
+    /// Whether that was asked for. Reviews without this field are of a time when there was a quarantine only then.
+    #[serde(default = "yes")]
+    pub is_requested: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// What was read.

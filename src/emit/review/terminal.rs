@@ -178,6 +178,10 @@ fn quarantined(quarantine: &Quarantine, has_files: bool, paint: Paint) -> Vec<St
         }));
         lines.extend(more(edges.len()));
     }
+    if quarantine.withheld > 0 {
+        let edges = counted(quarantine.withheld, "edge leads", "edges lead");
+        lines.push(format!("  withheld: {edges} to the cloud's credentials, and a decision must accept or reject that"));
+    }
     lines.push(if has_files {
         "  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; accept what is meant in netpol-gen.yaml"
             .to_owned()
