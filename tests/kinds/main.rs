@@ -7,3 +7,4 @@ mod support;
 mod world;
 
 mod basics;
+mod exposure;
