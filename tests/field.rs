@@ -11,6 +11,7 @@ mod support;
 #[path = "kinds/world.rs"]
 mod world;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use world::{Learned, learn_files};
@@ -19,15 +20,22 @@ use world::{Learned, learn_files};
 type Check = fn(&Path);
 
 /// The cases of the field directory.
-const FIELD: &[(&str, Check)] = &[
-    ("03-gke-metadata", gke_metadata),
-    ("04-ambient-probe", ambient_probe),
-    ("09-named-port-per-pod", named_port_per_pod),
-    ("23-argo-rollouts", argo_rollouts),
-];
+const FIELD: &[(&str, Check)] = &[("09-named-port-per-pod", named_port_per_pod), ("23-argo-rollouts", argo_rollouts)];
 
 /// The cases of the directory of inventories.
-const DUMPS: &[(&str, Check)] = &[];
+const DUMPS: &[(&str, Check)] = &[
+    ("ip1-finished-pod-same-address.json", the_address_is_the_running_pods),
+    ("ip1a-no-restart.json", the_address_is_the_running_pods),
+    ("read1", a_foreign_file_is_passed_over),
+    ("read1/mode.json", a_foreign_file_that_was_named_is_an_error),
+    ("read4-cluster-info-dump-stdout.json", the_shop_is_read),
+    ("read4b-lists-only.json", the_shop_is_read),
+    ("read6-utf16le-bom.json", the_shop_is_read),
+    ("dc1-dc-and-rc.json", is_read),
+    ("dc5-next-rollout.json", is_read),
+    ("olm1-catalog-pod.json", is_read),
+    ("vpc1-database-in-the-pods-subnet.json", is_read),
+];
 
 fn run_all(variable: &str, cases: &[(&str, Check)]) {
     let directory = PathBuf::from(std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")));
@@ -66,25 +74,6 @@ fn assert_lasts(learned: &Learned, case: &Path) {
     assert_eq!(code, Some(0), "{}: {stdout}\n{stderr}", case.display());
 }
 
-fn gke_metadata(case: &Path) {
-    let learned = learn(case, &[]);
-    let rules = learned.rules();
-    let metadata: Vec<&String> = rules.iter().filter(|rule| rule.contains("169.254.169.254")).collect();
-    assert_eq!(metadata, ["app/quarantined-allow-uploader-to-cloud-metadata [app=uploader] -> 169.254.169.254/32 TCP 80"]);
-    assert!(learned.codes().contains("metadata-address"));
-}
-
-fn ambient_probe(case: &Path) {
-    for public in ["auto", "any"] {
-        let learned = learn(case, &["--public", public]);
-        let rules = learned.rules();
-        let of_web: Vec<&String> = rules.iter().filter(|rule| rule.contains("-to-web") && rule.contains("<-")).collect();
-        assert_eq!(of_web, ["shop/allow-ambient-probe-to-web [app=web] <- 169.254.7.127/32 TCP 8080"], "{public}");
-        assert!(rules.contains("shop/allow-ingress-to-api [app=api] <- [app=web] TCP 15008"), "{rules:#?}");
-        assert!(learned.codes().contains("ambient-probe"));
-    }
-}
-
 fn named_port_per_pod(case: &Path) {
     let learned = learn(case, &[]);
     let rules = learned.rules();
@@ -98,4 +87,64 @@ fn argo_rollouts(case: &Path) {
     let rules = learned.rules();
     assert!(rules.iter().any(|rule| rule.contains("[app=guestbook]")), "{rules:#?}");
     assert!(!rules.iter().any(|rule| rule.contains("role=") || rule.contains("hash")), "{rules:#?}");
+}
+
+/// Learns from an inventory of the dumps and a capture beside it.
+fn learn_dump(inventory: &Path, capture: &str) -> Learned {
+    let capture = inventory.ancestors().map(|folder| folder.join(capture)).find(|path| path.is_file()).unwrap();
+    learn_files(tempfile::tempdir().unwrap(), &capture, &[inventory.to_owned()], &[])
+}
+
+/// Learns from an inventory and the capture of the same name.
+fn learn_its_own(inventory: &Path) -> Learned {
+    let name = inventory.with_extension("pcap").file_name().unwrap().to_string_lossy().into_owned();
+    let learned = learn_dump(inventory, &name);
+    assert_eq!(learned.code, Some(0), "{}: {}", inventory.display(), learned.messages);
+    learned
+}
+
+fn is_read(inventory: &Path) {
+    let learned = learn_its_own(inventory);
+    assert!(!learned.policies.is_empty(), "{}: {}", inventory.display(), learned.messages);
+    assert!(!learned.codes().contains("unreadable-object"), "{:?}", learned.codes());
+}
+
+fn the_address_is_the_running_pods(inventory: &Path) {
+    let learned = learn_its_own(inventory);
+    let expected = [
+        "shop/allow-egress-from-web [app=web] -> [app=api] TCP 8080",
+        "shop/allow-ingress-to-api [app=api] <- [app=web] TCP 8080",
+    ];
+    assert_eq!(learned.rules(), BTreeSet::from(expected.map(str::to_owned)));
+    assert!(!learned.codes().contains("unattributed-address"), "{:?}", learned.codes());
+}
+
+/// The cluster of dc1 in another form: `web` calls `api`.
+fn learn_shop(inventory: &Path) -> Learned {
+    let learned = learn_dump(inventory, "dc1-dc-and-rc.pcap");
+    assert_eq!(learned.code, Some(0), "{}: {}", inventory.display(), learned.messages);
+    let rules = learned.rules();
+    assert_eq!(rules.len(), 2, "{rules:#?}");
+    let is_of_api = |rule: &String| rule.starts_with("shop/allow-ingress-to-api ") && rule.ends_with("<- [app=web] TCP 8080");
+    assert!(rules.iter().any(is_of_api), "{rules:#?}");
+    learned
+}
+
+fn the_shop_is_read(inventory: &Path) {
+    learn_shop(inventory);
+}
+
+fn a_foreign_file_is_passed_over(inventory: &Path) {
+    let learned = learn_shop(inventory);
+    let found = learned.findings("inventory-file-passed-over");
+    assert!(
+        matches!(found.as_slice(), [only] if only.contains("mode.json: was passed over: expected Kubernetes objects")),
+        "{found:?}"
+    );
+}
+
+fn a_foreign_file_that_was_named_is_an_error(inventory: &Path) {
+    let learned = learn_dump(inventory, "dc1-dc-and-rc.pcap");
+    assert_eq!(learned.code, Some(2), "{}", learned.messages);
+    assert!(learned.messages.contains("found the text `mode`"), "{}", learned.messages);
 }

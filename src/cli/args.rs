@@ -195,8 +195,10 @@ pub(super) struct Learn {
     #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "live")))]
     pub(super) read: Vec<String>,
 
-    /// Kubernetes objects as `kubectl get -o yaml` (or json) prints them, or what `netpol-gen inventory` wrote: file or directory.
-    /// Repeatable, for several times. Without it: ask the cluster
+    /// Kubernetes objects: a file, or a directory of which every file is tried. Repeatable, for several times
+    ///
+    /// What `kubectl get -o yaml` (or json), `kubectl cluster-info dump`, `netpol-gen inventory`, support bundles, must-gather and
+    /// Velero write. Without it: ask the cluster
     #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "cluster")))]
     pub(super) inventory: Vec<PathBuf>,
 

@@ -22,9 +22,7 @@ pub(super) fn inventory(arguments: &Known) -> Result<Inventory, Failure> {
 pub(super) fn present(cluster: &super::args::Cluster, options: &InventoryOptions) -> Result<Inventory, Failure> {
     let listing = crate::cluster::list(&cluster.access())?;
     let mut builder = inventory::InventoryBuilder::new();
-    for object in listing.objects {
-        builder.apply_value(object);
-    }
+    builder.apply_values(listing.objects);
     for line in super::inventory::warnings(&listing.left_out) {
         super::recording::say(&line);
     }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::builder::Shared;
 use super::mesh::{self, Mesh};
 use super::object::{Body, Hold, Metadata, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
 use super::owner::{Owned, OwnerRecord, Owners};
 use super::range;
 use super::service::{Backends, Draft, ServiceIndex};
+use super::snapshot::UNKNOWN;
 use super::timeline::{KILLED_AFTER, SANDBOX_AFTER, SECOND, Tenure, Timeline};
 use super::{
     Backend, Inventory, InventoryOptions, Node, NodeId, Pod, PodId, Service, ServiceId, ServiceType, Workload, WorkloadId, index,
@@ -24,7 +26,7 @@ pub(super) struct Parts {
     unknown: BTreeMap<String, u64>,
     inventory: Inventory,
     owners: Owners,
-    pods: Vec<(Metadata, Box<PodBody>, BTreeSet<IpAddr>)>,
+    pods: Vec<(Metadata, Box<PodBody>, Shared)>,
     /// Of each pod, what decides between it and others that had one of its addresses.
     claims: Vec<Claim>,
     /// The meshes that annotations of pods tell.
@@ -43,8 +45,8 @@ impl Parts {
         Self { findings, unknown, ..Self::default() }
     }
 
-    /// Takes in one object in its final state; of a pod, with those of its addresses that another had in the same snapshot.
-    pub(super) fn sort_in(&mut self, object: Object, contested: BTreeSet<IpAddr>) {
+    /// Takes in one object in its final state; of a pod, with what it shares with others.
+    pub(super) fn sort_in(&mut self, object: Object, shared: Shared) {
         let Object { kind, metadata, body } = object;
         match body {
             Body::Namespace => {
@@ -59,7 +61,10 @@ impl Parts {
                 self.devices.insert(metadata.name.clone(), device_addresses);
                 self.inventory.nodes.push(Node { name: metadata.name, addresses, pod_ranges });
             }
-            Body::Pod(pod) => self.pods.push((metadata, pod, contested)),
+            Body::Pod(mut pod) => {
+                pod.addresses.retain(|address| !shared.lost.contains(address));
+                self.pods.push((metadata, pod, shared));
+            }
             Body::Service(body) => {
                 let ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector } = *body;
                 let key = (metadata.namespace.clone(), metadata.name.clone());
@@ -118,7 +123,7 @@ impl Parts {
             *self.unknown.entry(kind.to_owned()).or_default() += count;
         }
         for (kind, count) in std::mem::take(&mut self.unknown) {
-            self.findings.add_many(Code::UnknownKind, kind, "objects say nothing about addresses or owners", count);
+            self.findings.add_many(Code::UnknownKind, kind, UNKNOWN, count);
         }
         let mut inventory = self.inventory;
         inventory.has_ipv6 = inventory.pods.iter().flat_map(|pod| &pod.addresses).any(IpAddr::is_ipv6)
@@ -163,7 +168,7 @@ impl Parts {
             (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)).then(start)
         });
         self.inventory.pods.reserve_exact(drafts.len());
-        for (metadata, body, contested) in drafts {
+        for (metadata, body, shared) in drafts {
             let owned = Owned {
                 namespace: &metadata.namespace,
                 name: &metadata.name,
@@ -198,7 +203,7 @@ impl Parts {
             if let Some(port) = arguments.api_server_port {
                 said.api_server.extend(addresses.iter().map(|address| Backend { address: *address, port }));
             }
-            self.claims.push(Claim { contested, holds, talks_from, gone, is_over, rank: metadata.version.unwrap_or(0) });
+            self.claims.push(Claim { shared, holds, talks_from, gone, is_over, rank: metadata.version.unwrap_or(0) });
             if let Some(mesh) = metadata.mesh {
                 self.by_annotation.insert(PodId(index(self.inventory.pods.len())), mesh);
             }
@@ -348,8 +353,8 @@ const CLAIMANTS: usize = 4;
 
 /// What decides between a pod and others that had one of its addresses.
 struct Claim {
-    /// The addresses that another had in the same snapshot.
-    contested: BTreeSet<IpAddr>,
+    /// What snapshots say of addresses that others have as well.
+    shared: Shared,
     /// When it had which of its addresses.
     holds: BTreeMap<IpAddr, Hold>,
     /// When its first container started, if that is known.
@@ -364,14 +369,23 @@ struct Claim {
 impl Claim {
     fn tenure(&self, id: PodId, pod: &Pod, address: IpAddr) -> Tenure {
         let hold = self.holds.get(&address).copied().unwrap_or_default();
-        let (since, until) = hold.within(pod.from, pod.until);
-        let (from, by) = match (hold.from, self.talks_from) {
+        let (mut since, until) = hold.within(pod.from, pod.until);
+        let (mut from, mut by) = match (hold.from, self.talks_from) {
             // Its containers started in another sandbox.
             (Some(_), _) => (since, hold.seen.unwrap_or(since)),
             (None, Some(start)) => (start, start.plus(SECOND)),
             (None, None) if since == Timestamp::MIN => (since, since),
             (None, None) => (since, since.plus(SANDBOX_AFTER)),
         };
+        // A snapshot that shows the address at this pod, and at one that started later and has ended: this one has it since then.
+        let had_before = self.shared.had_before.get(&address).filter(|_| hold.from.is_none());
+        for other in had_before.into_iter().flatten() {
+            if since < other.first() {
+                since = other.last();
+                from = from.max(since);
+                by = by.max(since);
+            }
+        }
         let seen = hold.seen.filter(|seen| *seen >= from).unwrap_or(by);
         Tenure {
             pod: id,
@@ -382,7 +396,7 @@ impl Claim {
             until: until.max(from),
             gone: hold.until.unwrap_or(self.gone).min(self.gone).max(from),
             is_over: self.is_over,
-            is_contested: self.contested.contains(&address),
+            is_contested: self.shared.contested.contains(&address),
             rank: self.rank,
         }
     }

@@ -11,7 +11,8 @@ use super::declared::Declarations;
 use super::merge::Versions;
 use super::object::{Body, Object};
 use super::snapshot::{self, Snapshot};
-use crate::model::Findings;
+use super::together::{State, Together};
+use crate::model::{Findings, Span};
 
 /// What a person says of the cluster beside its objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,20 +27,33 @@ pub struct InventoryOptions {
 #[derive(Clone, Debug, Default)]
 pub struct InventoryBuilder {
     objects: BTreeMap<Key, Versions>,
-    /// Of the snapshot at hand, who has each address and has not ended.
-    claims: BTreeMap<IpAddr, BTreeSet<Key>>,
-    /// Of all snapshots before, the addresses that several had at once, and who.
-    contested: BTreeMap<Key, BTreeSet<IpAddr>>,
+    /// The pods of the file at hand.
+    file: Vec<(Key, State)>,
+    /// The pods of the snapshot at hand.
+    together: Together,
+    /// What snapshots before say of addresses that several pods have, by pod.
+    shared: BTreeMap<Key, Shared>,
     unknown: BTreeMap<String, u64>,
     findings: Findings,
+}
+
+/// What a snapshot says of the addresses that a pod shares with others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared {
+    /// Those that another had as well, with both of them running.
+    pub(super) contested: BTreeSet<IpAddr>,
+    /// When others had them that have ended.
+    pub(super) had_before: BTreeMap<IpAddr, BTreeSet<Span>>,
+    /// Those that another has, which started before this one did; this one has ended nobody knows when.
+    pub(super) lost: BTreeSet<IpAddr>,
 }
 
 /// What makes states states of one object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     kind: String,
-    namespace: String,
-    name: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
     /// Of a pod its uid, because names of pods come again (`db-0`); of all other objects nothing, because a Deployment deleted
     /// and made anew is the same workload.
     identity: String,
@@ -75,8 +89,19 @@ impl InventoryBuilder {
 
     /// Adds an object or a list of them, as the API or a serializer gives it; what cannot be read is a finding.
     pub fn apply_value(&mut self, value: serde_json::Value) {
-        let snapshot = snapshot::read_value(value, "object");
-        self.apply_snapshot(snapshot);
+        self.apply_values([value]);
+    }
+
+    /// Adds objects, or lists of them, that were seen at one time.
+    pub fn apply_values(&mut self, values: impl IntoIterator<Item = serde_json::Value>) {
+        for value in values {
+            let snapshot = snapshot::read_value(value, "object");
+            self.report(snapshot.findings);
+            for object in snapshot.objects {
+                self.apply(object);
+            }
+        }
+        self.end_snapshot();
     }
 
     /// Adds all objects of a snapshot, and what was found while reading it.
@@ -90,13 +115,18 @@ impl InventoryBuilder {
 
     /// What is added from here on was seen at another time: that two pods have one address then is no contradiction.
     pub fn end_snapshot(&mut self) {
-        for (address, claimants) in std::mem::take(&mut self.claims) {
-            if claimants.len() > 1 {
-                for claimant in claimants {
-                    self.contested.entry(claimant).or_default().insert(address);
-                }
-            }
+        self.together.add(std::mem::take(&mut self.file));
+        std::mem::take(&mut self.together).conclude(&mut self.shared);
+    }
+
+    /// A file of a directory ends, of which many may be one snapshot: a dump has one for each namespace, or for each object. `is_list`
+    /// if it is meant to hold all pods of its namespaces.
+    pub(super) fn end_file(&mut self, is_list: bool) {
+        let file = std::mem::take(&mut self.file);
+        if !self.together.is_of_one_time(&file, is_list) {
+            std::mem::take(&mut self.together).conclude(&mut self.shared);
         }
+        self.together.add_file(file, is_list);
     }
 
     /// Adds one object as the snapshot at hand has it.
@@ -110,16 +140,8 @@ impl InventoryBuilder {
             return;
         }
         let key = Key::of(&object);
-        if let Body::Pod(pod) = &object.body
-            && !pod.is_on_host_network
-            && !pod.is_over
-            && object.metadata.deleted.is_none()
-        {
-            // What it is known to have lost it does not claim.
-            let holds = |address: &&IpAddr| pod.holds.get(address).is_none_or(|hold| hold.until.is_none());
-            for address in pod.addresses.iter().filter(holds) {
-                self.claims.entry(*address).or_default().insert(key.clone());
-            }
+        if let Some(state) = State::of(&object) {
+            self.file.push((key.clone(), state));
         }
         self.objects.entry(key).or_default().add(object);
     }
@@ -136,10 +158,10 @@ impl InventoryBuilder {
         let mut parts = Parts::new(self.findings, self.unknown);
         let mut declarations = Declarations::default();
         for (key, versions) in self.objects {
-            let contested = self.contested.remove(&key).unwrap_or_default();
+            let shared = self.shared.remove(&key).unwrap_or_default();
             if let Some(object) = versions.merged() {
                 declarations.take_in(&object);
-                parts.sort_in(object, contested);
+                parts.sort_in(object, shared);
             }
         }
         Inventory { declarations, ..parts.build(options) }

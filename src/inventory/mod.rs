@@ -22,6 +22,7 @@ mod special;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod together;
 mod watched;
 
 pub use builder::{InventoryBuilder, InventoryOptions};

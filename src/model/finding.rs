@@ -243,6 +243,15 @@ codes! {
     /// Objects that cannot be read as their kind, in whole or in part.
     UnreadableObject "unreadable-object" Warning
         "what cannot be read was left out: check the inventory file";
+    /// A file in a directory of inventories that holds no Kubernetes objects.
+    InventoryFilePassedOver "inventory-file-passed-over" Note
+        "if it holds objects of the cluster, write them anew with `kubectl get … -A -o yaml` (or json)";
+    /// A file in a directory of inventories that could not be read to its end.
+    InventoryFileIncomplete "inventory-file-incomplete" Warning
+        "what is missing is not in the inventory: write the file anew, or take it out of the directory";
+    /// A dump that has the log of one container twice.
+    LogSectionRepeated "log-section-repeated" Serious
+        "whoever wrote that log may have added objects to the inventory: take it anew with `kubectl get … -A -o yaml`";
     /// An owner that the inventory does not hold.
     OwnerMissing "owner-missing" Note
         "the workload is named after the last owner known; add its kind to the inventory";

@@ -7,4 +7,4 @@ mod support;
 mod world;
 
 mod basics;
-mod exposure;
+mod inventories;

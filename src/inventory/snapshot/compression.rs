@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 const WINDOW_LOG: u32 = 27;
 
 /// What is in a file, and whether it was compressed.
-pub(super) fn decompress(mut file: impl Read + 'static) -> io::Result<(Box<dyn Read>, bool)> {
+pub(super) fn decompress<'r>(mut file: impl Read + 'r) -> io::Result<(Box<dyn Read + 'r>, bool)> {
     let mut head = Vec::with_capacity(4);
     file.by_ref().take(4).read_to_end(&mut head)?;
     // RFC 1952, section 2.3.1; RFC 8878, sections 3.1.1 and 3.1.2 (skippable frames may come first).
@@ -16,7 +16,7 @@ pub(super) fn decompress(mut file: impl Read + 'static) -> io::Result<(Box<dyn R
         _ => (false, false),
     };
     let whole = io::Cursor::new(head).chain(file);
-    let reader: Box<dyn Read> = if is_gzip {
+    let reader: Box<dyn Read + 'r> = if is_gzip {
         Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, whole)))
     } else if is_zstd {
         let mut decoder = zstd::stream::read::Decoder::new(whole)?;

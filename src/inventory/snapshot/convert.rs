@@ -16,14 +16,23 @@ use crate::inventory::timeline::SECOND;
 use crate::inventory::{ContainerPort, Mesh, Schedule, ServicePort, ServiceType, TargetPort};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
-/// What a list says of its items (`PodList` of `v1` holds items without either).
-#[derive(Debug)]
+/// What a list, or the place of a file, says of objects (`PodList` of `v1` holds items without either).
+#[derive(Clone, Debug)]
 pub(super) struct ListKind {
     api_version: String,
     kind: String,
 }
 
 impl ListKind {
+    pub(super) fn new(kind: &str, api_version: &str) -> Self {
+        Self { api_version: api_version.to_owned(), kind: kind.to_owned() }
+    }
+
+    /// The kind of the items; empty if they must say it themselves.
+    pub(super) fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// Of the members of a list other than its items; nothing if it is not one.
     pub(super) fn of(rest: &Tree) -> Option<Self> {
         let kind = rest.get("kind").and_then(Tree::text)?.strip_suffix("List")?.to_owned();
@@ -48,7 +57,8 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         if envelope.kind.is_empty() {
             envelope.kind.clone_from(&list.kind);
         }
-        if envelope.api_version.is_empty() {
+        // A `List` of `v1` holds objects of all versions.
+        if envelope.api_version.is_empty() && envelope.kind == list.kind {
             envelope.api_version.clone_from(&list.api_version);
         }
     }
@@ -247,7 +257,8 @@ impl Reading<'_> {
     }
 
     fn pod(&mut self, raw: raw::Pod, namespace: &str) -> PodBody {
-        let raw::PodSpec { node_name, host_network, containers, init_containers } = raw.spec;
+        let is_over = is_over(&raw);
+        let raw::PodSpec { node_name, host_network, containers, init_containers, .. } = raw.spec;
         let mut arguments = Arguments::default();
         if namespace == SYSTEM_NAMESPACE {
             for container in &containers {
@@ -277,7 +288,6 @@ impl Reading<'_> {
         let mut node_addresses = self.addresses(status.host_ips.iter().map(|address| &address.ip));
         node_addresses.extend(self.address(&status.host_ip));
         let (mut finished, mut gone) = (None, None);
-        let is_over = matches!(status.phase.as_str(), "Succeeded" | "Failed");
         if is_over {
             let statuses = status.container_statuses.iter().chain(&status.init_container_statuses);
             let ends = statuses.map(|container| &container.state.terminated.finished_at);
@@ -456,6 +466,25 @@ impl Reading<'_> {
         }
         backends
     }
+}
+
+/// Whether a pod has ended: its phase says so, or all its containers have ended and none will be started again. The phase follows a
+/// moment after the last container; a pod whose node is lost keeps the one it had.
+fn is_over(pod: &raw::Pod) -> bool {
+    let raw::Pod { spec, status } = pod;
+    let has_ended = |container: &raw::ContainerStatus| !container.state.terminated.finished_at.is_empty();
+    let is_last = |container: &raw::ContainerStatus| match spec.restart_policy.as_str() {
+        "Never" => true,
+        "OnFailure" => container.state.terminated.exit_code == Some(0),
+        _ => false,
+    };
+    let ran = &status.container_statuses;
+    let all_ran = !ran.is_empty() && ran.len() >= spec.containers.len();
+    let side_cars = spec.init_containers.iter().any(|container| container.restart_policy == "Always");
+    matches!(status.phase.as_str(), "Succeeded" | "Failed")
+        || all_ran
+            && ran.iter().all(|container| has_ended(container) && is_last(container))
+            && (!side_cars || status.init_container_statuses.iter().all(has_ended))
 }
 
 fn pod_name(reference: raw::Reference) -> Option<PodName> {

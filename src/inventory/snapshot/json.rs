@@ -50,8 +50,33 @@ impl<'de> Visitor<'de> for DocumentSeed<'_, '_> {
         Ok(())
     }
 
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+        self.0.scalar(&Tree::Plain(value.to_string()));
+        Ok(())
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        self.0.scalar(&Tree::Plain(value.to_string()));
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        self.0.scalar(&Tree::Plain(value.to_string()));
+        Ok(())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        self.0.scalar(&Tree::Plain(value.to_string()));
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+        self.0.scalar(&Tree::Text(value.to_owned()));
+        Ok(())
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<(), A::Error> {
-        self.0.open();
+        self.0.open_array();
         ItemsSeed(self.0).visit_seq(access)?;
         self.0.close(Tree::Mapping(BTreeMap::new()), 0, &Repeated::default());
         Ok(())
@@ -62,7 +87,7 @@ impl<'de> Visitor<'de> for DocumentSeed<'_, '_> {
         let repeated = Repeated::default();
         self.0.open();
         while let Some(key) = access.next_key::<String>()? {
-            if key == "items" {
+            if is_items(&key) {
                 self.0.begin_items(&members);
                 access.next_value_seed(ItemsSeed(self.0))?;
             } else if let Some(keep) = Keep::Useful.below(&key) {
@@ -78,6 +103,11 @@ impl<'de> Visitor<'de> for DocumentSeed<'_, '_> {
             None => Ok(()),
         }
     }
+}
+
+/// The items of a list; kubectl before 1.14 writes them with a capital.
+pub(super) fn is_items(key: &str) -> bool {
+    matches!(key, "items" | "Items")
 }
 
 struct ItemsSeed<'s, 'o>(&'s mut Sink<'o>);

@@ -38,6 +38,7 @@ const NODE: &[&str] = &["spec.podCIDR", "spec.podCIDRs", "status.addresses.type"
 const POD: &[&str] = &[
     "spec.nodeName",
     "spec.hostNetwork",
+    "spec.restartPolicy",
     "spec.containers.name",
     "spec.containers.ports.name",
     "spec.containers.ports.containerPort",
@@ -76,6 +77,7 @@ const POD: &[&str] = &[
     "status.containerStatuses.state.running.startedAt",
     "status.containerStatuses.state.terminated.startedAt",
     "status.containerStatuses.state.terminated.finishedAt",
+    "status.containerStatuses.state.terminated.exitCode",
     "status.containerStatuses.lastState.terminated.startedAt",
     "status.containerStatuses.restartCount",
     "status.initContainerStatuses.state.running.startedAt",
@@ -402,6 +404,10 @@ mod tests {
                 "spec": {"cidrs": ["10.96.0.0/16"]}, "status": {"conditions": "secret"}}),
         ];
         samples.extend(started(&metadata("started"), &pod_spec));
+        samples.push(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata("done"),
+            "spec": {"restartPolicy": "OnFailure", "containers": [{"name": "main", "image": "secret"}]},
+            "status": {"phase": "Running", "containerStatuses": [{"image": "secret", "state": {"terminated":
+                {"exitCode": 0, "startedAt": "2026-11-18T12:34:01Z", "finishedAt": "2026-11-18T12:39:00Z"}}}]}}));
         samples
     }
 

@@ -78,6 +78,7 @@ pub(super) struct Pod {
 pub(super) struct PodSpec {
     pub(super) node_name: String,
     pub(super) host_network: bool,
+    pub(super) restart_policy: String,
     pub(super) containers: Vec<Container>,
     pub(super) init_containers: Vec<Container>,
 }
@@ -169,6 +170,7 @@ pub(super) struct Running {
 pub(super) struct Terminated {
     pub(super) started_at: String,
     pub(super) finished_at: String,
+    pub(super) exit_code: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -9,8 +9,11 @@ use crate::inventory::object::{Metadata, Object};
 use crate::model::{Code, Findings, Labels};
 
 use super::bounded::Meter;
+use super::contents::{self, Contents, EXPECTED};
 use super::convert::{self, ListKind};
+use super::internal_names::respelled;
 use super::record::{self, Said};
+use super::resource;
 use super::tree::{Tree, shorten};
 
 /// Keys that are more than once in a mapping of the tree at hand; the readers keep the last of each.
@@ -25,6 +28,12 @@ pub(super) struct Sink<'o> {
     unnamed: Vec<(Tree, Place)>,
     /// What the list at hand has said of its items so far.
     list: Option<ListKind>,
+    /// What the place of the file says of its objects.
+    place: Option<ListKind>,
+    /// Whether the document at hand is an array: nothing will be said of its items.
+    is_array: bool,
+    /// What the file held so far.
+    contents: Contents,
     /// Whether the document at hand had items.
     has_items: bool,
     position: u64,
@@ -52,6 +61,9 @@ impl<'o> Sink<'o> {
             receive,
             unnamed: Vec::new(),
             list: None,
+            place: None,
+            is_array: false,
+            contents: Contents::default(),
             has_items: false,
             position: 0,
             history: History::default(),
@@ -66,18 +78,43 @@ impl<'o> Sink<'o> {
         Self { meter, ..self }
     }
 
+    /// Names the kind of objects that say none, from where the file is.
+    pub(super) fn of(self, place: Option<ListKind>) -> Self {
+        Self { place, ..self }
+    }
+
+    /// What the file held so far.
+    pub(super) fn contents(&self) -> Contents {
+        self.contents.clone()
+    }
+
     /// A document begins.
     pub(super) fn open(&mut self) {
         self.unnamed.clear();
         self.list = None;
+        self.is_array = false;
         self.has_items = false;
+        self.meter.set(0);
+    }
+
+    /// A document begins that is an array of objects.
+    pub(super) fn open_array(&mut self) {
+        self.open();
+        self.is_array = true;
+    }
+
+    /// A document that is no object and no list.
+    pub(super) fn scalar(&mut self, tree: &Tree) {
+        self.position += 1;
+        self.contents.add_foreign(|| contents::describe(tree));
         self.meter.set(0);
     }
 
     /// The items of the document's list begin; `before` is what came before them. The API says the kind first, so that items
     /// without one of their own need not be held until the end.
     pub(super) fn begin_items(&mut self, before: &Tree) {
-        self.list = ListKind::of(before);
+        self.has_items = true;
+        self.list = ListKind::of(before).or_else(|| resource::of_link(before));
     }
 
     /// An item of the document's list.
@@ -86,11 +123,14 @@ impl<'o> Sink<'o> {
         self.position += 1;
         let place = Place { line, position: self.position };
         self.report(&item, place, repeated);
-        if item.get("kind").and_then(Tree::text).is_some() {
+        let item = respelled(item);
+        if item.get("kind").and_then(Tree::text).is_some() || self.is_array || is_list(&item) {
             self.take(item, None, place);
         } else if let Some(list) = self.list.take() {
             self.take(item, Some(&list), place);
             self.list = Some(list);
+        } else if let Some(kind) = resource::of_link(&item) {
+            self.take(item, Some(&kind), place);
         } else {
             self.unnamed.push((item, place));
             return;
@@ -100,7 +140,8 @@ impl<'o> Sink<'o> {
 
     /// The document ends; `rest` is all of it but the items.
     pub(super) fn close(&mut self, rest: Tree, line: usize, repeated: &Repeated) {
-        let list = ListKind::of(&rest);
+        let rest = respelled(rest);
+        let list = ListKind::of(&rest).or_else(|| if self.has_items { resource::of_link(&rest) } else { None });
         for (item, place) in std::mem::take(&mut self.unnamed) {
             self.take(item, list.as_ref(), place);
         }
@@ -108,6 +149,8 @@ impl<'o> Sink<'o> {
         let is_named = rest.get("metadata").and_then(|metadata| metadata.get("name")).is_some();
         let is_list = self.has_items || (list.is_some() && !is_named);
         let is_empty = matches!(&rest, Tree::Mapping(members) if members.is_empty());
+        self.contents.recognized += u64::from(is_list && (list.is_some() || self.place.is_some()));
+        self.contents.is_list |= is_list;
         if !is_list && !is_empty {
             self.position += 1;
             let place = Place { line, position: self.position };
@@ -158,6 +201,7 @@ impl<'o> Sink<'o> {
     /// Nothing follows.
     pub(super) fn finish(&mut self) {
         if self.has_records() {
+            self.contents.recognized += self.history.records();
             let snapshot = std::mem::take(&mut self.history).conclude(self.name);
             self.findings.merge(snapshot.findings);
             snapshot.objects.into_iter().for_each(&mut *self.receive);
@@ -178,6 +222,7 @@ impl<'o> Sink<'o> {
             Ok(Said::Nothing) => {}
             Ok(Said::OtherVersion(version)) => self.other_version = Some(version),
             Err(mismatch) => {
+                self.contents.add_foreign(|| contents::describe(tree));
                 let message = format!("cannot be read: {mismatch} ({})", self.name);
                 self.findings.add(Code::UnreadableObject, format!("record of type `{}`", shorten(kind)), message);
             }
@@ -187,10 +232,12 @@ impl<'o> Sink<'o> {
     fn take(&mut self, tree: Tree, list: Option<&ListKind>, place: Place) {
         // A list among the items of a list; the tree is no deeper than the readers allow.
         if let Tree::Mapping(mut members) = tree {
-            if let Some(Tree::Sequence(items)) = members.remove("items") {
-                let list = ListKind::of(&Tree::Mapping(members));
+            if let Some(Tree::Sequence(items)) = members.remove("items").or_else(|| members.remove("Items")) {
+                let rest = Tree::Mapping(members);
+                let list = ListKind::of(&rest).or_else(|| resource::of_link(&rest));
+                self.contents.recognized += u64::from(list.is_some());
                 for item in items {
-                    self.take(item, list.as_ref(), place);
+                    self.take(respelled(item), list.as_ref(), place);
                 }
                 return;
             }
@@ -200,10 +247,41 @@ impl<'o> Sink<'o> {
         }
     }
 
+    /// Hands on an object that says its kind, or whose list, link, file or shape does.
     fn hand_on(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) {
-        if let Some(object) = self.convert(tree, list, place) {
+        let said = tree.get("kind").and_then(Tree::text).is_some_and(|kind| !kind.is_empty());
+        let known = list.filter(|list| said || !list.kind().is_empty()).cloned();
+        let known = known.or_else(|| if said { None } else { self.kind_elsewhere(tree) });
+        if !said && known.is_none() {
+            self.contents.add_foreign(|| contents::describe(tree));
+            let subject = convert::describe(tree, None).unwrap_or_else(|| self.placed(place));
+            let message = format!("cannot be read: {EXPECTED}, found {} ({})", contents::describe(tree), self.name);
+            self.findings.add(Code::UnreadableObject, subject, message);
+            return;
+        }
+        self.contents.recognized += 1;
+        let kind = tree.get("kind").and_then(Tree::text).unwrap_or_default();
+        if kind == "Status" {
+            // What `kubectl get --raw` and programs that ask the API write where it refused.
+            let message = tree.get("message").and_then(Tree::text).unwrap_or("nothing more is said");
+            let message = format!("holds an error of the API server instead of objects: {}", shorten(message));
+            self.findings.add(Code::UnreadableObject, self.name, message);
+            return;
+        }
+        if tree.get("metadata").is_none() && !kind.is_empty() && !resource::is_known(kind) {
+            // A file for a program (a kubeconfig, a kustomization), and no object of a cluster.
+            self.findings.add(Code::UnknownKind, shorten(kind), UNKNOWN);
+            return;
+        }
+        if let Some(object) = self.convert(tree, known.as_ref(), place) {
             (self.receive)(object);
         }
+    }
+
+    /// The kind of an object that does not say it; nothing for what has no metadata, and so is no object.
+    fn kind_elsewhere(&self, tree: &Tree) -> Option<ListKind> {
+        tree.get("metadata")?;
+        resource::of_link(tree).or_else(|| self.place.clone()).or_else(|| resource::of_shape(tree))
     }
 
     /// Replicas have the same labels: all but the first share them.
@@ -234,4 +312,12 @@ impl<'o> Sink<'o> {
             }
         }
     }
+}
+
+/// What is said of kinds of which nothing is read.
+pub(in crate::inventory) const UNKNOWN: &str = "objects say nothing about addresses or owners";
+
+/// Whether it is a list without a kind.
+fn is_list(tree: &Tree) -> bool {
+    ["items", "Items"].iter().any(|name| matches!(tree.get(name), Some(Tree::Sequence(_))))
 }

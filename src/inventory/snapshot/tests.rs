@@ -115,9 +115,15 @@ fn every_form_of_file_is_read() {
         ("kind that ends in List", "kind: AllowList\nmetadata: {name: a}\n", &["AllowList a"]),
         ("anchors", "kind: Node\nmetadata: &m {name: a}\n---\nkind: &k Node\nmetadata: {name: *k}\n", &["Node a", "Node Node"]),
         ("merge key", "x: &m {name: a}\nkind: Node\nmetadata:\n  <<: *m\n", &["Node a"]),
-        ("nothing", "", &[]),
-        ("comment", "# nothing\n", &[]),
-        ("null document", "null\n", &[]),
+        ("lists of old kubectl", r#"{"selfLink":"/api/v1/nodes","Items":[{"name":"a","Spec":{}}]}"#, &["Node a"]),
+        ("items that have links", r#"{"Items":[{"name":"a","selfLink":"/api/v1/nodes/a","Spec":{}}]}"#, &["Node a"]),
+        (
+            "JSON lines",
+            "{\"kind\":\"Node\",\"metadata\":{\"name\":\"a\"}}\n{\"kind\":\"Node\",\"metadata\":{\"name\":\"b\"}}\n",
+            &["Node a", "Node b"],
+        ),
+        ("Windows lines", "apiVersion: v1\r\nkind: Node\r\nmetadata:\r\n  name: a\r\n", &["Node a"]),
+        ("a pod by its shape", r#"[{"metadata":{"name":"a"},"spec":{"containers":[],"nodeName":"n"}}]"#, &["Pod default/a"]),
     ];
     for (message, text, expected) in rows {
         let snapshot = read(text);
@@ -142,9 +148,7 @@ fn what_is_no_inventory_is_an_error_with_its_place() {
         ("JSON cut in the middle", b"{\"kind\": \"Pod\",\n \"metadata\": {", 2, 14),
         ("JSON with a comma too many", b"{\"kind\": \"List\",\n\"items\": [1,,]}", 2, 13),
         ("JSON whose items are no list", b"{\"kind\": \"List\", \"items\": 7}", 1, 27),
-        ("a sentence", b"no inventory", 1, 1),
-        ("a capture file", b"\xd4\xc3\xb2\xa1\x02\x00", 1, 1),
-        ("bytes in the middle", b"kind: Pod\nmetadata: {name: \xff}", 2, 18),
+        ("a log", b"I0811 04:57:26 main.go:293] Error: no lease: none\n", 1, 44),
     ];
     for (message, bytes, line, column) in rows {
         let error = read_bytes(bytes, "x.yaml").unwrap_err();
@@ -158,10 +162,38 @@ fn what_is_no_inventory_is_an_error_with_its_place() {
 }
 
 #[test]
+fn what_is_no_kubernetes_object_is_named() {
+    for (message, bytes, expected) in [
+        ("nothing", &b""[..], "an empty file"),
+        ("a comment", b"# nothing\n", "none"),
+        ("null", b"null\n", "none"),
+        ("a sentence", b"no inventory", "the value `no inventory`"),
+        ("a string", b"\"mode\"", "the text `mode`"),
+        ("a JSON object", br#"{"mode": "fast", "version": 3, "data": {}}"#, "an object with the keys mode, version"),
+        ("a JSON array", b"[1, 2]", "2 values, the first of them the value `1`"),
+        ("objects without a kind", br#"[{"metadata": {"name": "a"}, "spec": {}}]"#, "an object with the keys metadata, spec"),
+        ("YAML", b"mode: fast\n", "an object with the key mode"),
+        ("a capture file", b"\xd4\xc3\xb2\xa1\x02\x00", "a capture, which belongs to --read"),
+        ("bytes in the middle", b"kind: Pod\nmetadata: {name: \xff}", "binary data"),
+    ] {
+        let error = read_bytes(bytes, "x.yaml").unwrap_err();
+        let wanted = format!("read the inventory `x.yaml`: expected Kubernetes objects (kind and apiVersion), found {expected}");
+        assert_eq!(error.to_string(), wanted, "{message}");
+        assert!(!error.hint().is_empty());
+    }
+}
+
+#[test]
 fn one_bad_object_is_a_finding_and_the_rest_goes_on() {
     let rows: &[(&str, &str, &str, &str)] = &[
         ("no name", "kind: Pod\nmetadata: {namespace: n}", "object at line 1 of test.yaml", "it has no name"),
-        ("no kind", "metadata: {name: a, namespace: n}", "object n/a", "it has no kind"),
+        ("no kind", "metadata: {name: a, namespace: n}", "object n/a", "found an object with the key metadata"),
+        (
+            "an answer of the API server",
+            "{kind: Status, apiVersion: v1, metadata: {}, status: Failure, message: pods is forbidden}",
+            "test.yaml",
+            "an error of the API server instead of objects: pods is forbidden",
+        ),
         (
             "labels that are a list",
             "kind: Pod\nmetadata: {name: a, namespace: n, labels: [x]}",
@@ -299,10 +331,17 @@ fn files_and_directories_are_found() {
     fs::write(path("deep/er/pods.yaml"), POD).unwrap();
     fs::write(path("nodes.json"), r#"{"kind":"Node","metadata":{"name":"worker-1"}}"#).unwrap();
     fs::write(path("more.YML"), "").unwrap();
-    fs::write(path("notes.txt"), "not read").unwrap();
+    fs::write(path("notes.txt"), "no object").unwrap();
+    fs::write(path("deep/logs.txt"), "not read").unwrap();
+    fs::write(path(".hidden.yaml"), "not read").unwrap();
 
-    let files = expand(&[directory.path(), &path("nodes.json")]).unwrap();
-    assert_eq!(files, [path("deep/er/pods.yaml"), path("more.YML"), path("nodes.json")]);
+    let mut findings = Findings::default();
+    let files = sources::expand(&[directory.path(), &path("nodes.json")], &mut findings).unwrap();
+    let files: Vec<(&Path, bool)> = files.iter().map(|file| (file.path.as_path(), file.directory.is_none())).collect();
+    let expected = [("deep/er/pods.yaml", false), ("more.YML", false), ("nodes.json", true), ("notes.txt", false)]
+        .map(|(name, is_named)| (path(name), is_named));
+    assert!(files.iter().zip(&expected).all(|(one, (path, is_named))| *one == (path.as_path(), *is_named)), "{files:?}");
+    assert_eq!((files.len(), findings.sorted().len()), (4, 1));
     let inventory = load(&[directory.path()], &InventoryOptions::default()).unwrap();
     assert_eq!((inventory.pods().len(), inventory.nodes().len()), (1, 1));
 
@@ -311,7 +350,9 @@ fn files_and_directories_are_found() {
     let error = load(&[path("absent.yaml")], &InventoryOptions::default()).unwrap_err();
     assert!(matches!(error, InventoryError::Unreadable { .. }), "{error}");
     let error = load(&[path("nodes.json")], &InventoryOptions::default()).unwrap_err();
-    assert_eq!(error.to_string(), "find a pod in the inventory: 1 other object in 1 file");
+    assert_eq!(error.to_string(), "find a pod in the inventory: 1 file with 1 Node");
+    let error = load(&[path("notes.txt")], &InventoryOptions::default()).unwrap_err();
+    assert!(matches!(error, InventoryError::Foreign { .. }), "{error}");
 }
 
 #[test]
@@ -367,7 +408,7 @@ fn what_has_no_end_is_no_inventory() {
 fn devices_are_no_inventories() {
     for device in ["/dev/zero", "/dev/urandom"] {
         let error = super::read(Path::new(device)).unwrap_err();
-        assert!(matches!(error, InventoryError::Malformed { .. }), "{device}: {error}");
+        assert!(matches!(error, InventoryError::Foreign { .. }), "{device}: {error}");
     }
 }
 

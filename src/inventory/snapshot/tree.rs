@@ -5,6 +5,7 @@
 //! is held; and a plain scalar (`on`, `1_000`, `1.10`) stays text where a string is asked for, whatever a YAML version would
 //! make of it. What no conversion reads is not kept at all, see [`Keep`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -12,6 +13,7 @@ use serde::de::value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::internal_names::api_name;
 use super::sink::Repeated;
 
 /// A node of the tree.
@@ -115,7 +117,12 @@ impl Keep {
         if self == Self::All {
             return Some(Self::All);
         }
-        match key {
+        // Old dumps spell members with capitals, and have `hostNetwork` in the security context.
+        let key = match api_name(key) {
+            Cow::Owned(name) if name == "securityContext" => return Some(Self::Useful),
+            name => name,
+        };
+        match &*key {
             "labels" | "matchLabels" | "selector" | "annotations" => Some(Self::All),
             "data"
             | "binaryData"

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 
+use super::json::is_items;
 use super::sink::{Repeated, Sink};
 use super::tree::{Keep, Tree, is_null};
 use super::{MAX_DEPTH, Malformed};
@@ -68,7 +69,7 @@ impl<'a> Reader<'a> {
                     }
                     let key = self.key(event, at, 1)?;
                     let (event, at) = self.expect()?;
-                    if key == "items" {
+                    if is_items(&key) {
                         sink.begin_items(&members);
                         match event {
                             Event::SequenceStart(..) => self.items(sink)?,
@@ -86,12 +87,16 @@ impl<'a> Reader<'a> {
                 Ok(())
             }
             Event::SequenceStart(..) => {
-                sink.open();
+                sink.open_array();
                 self.items(sink)?;
                 sink.close(Tree::Mapping(BTreeMap::new()), span.start.line(), &self.repeated);
                 Ok(())
             }
             Event::Scalar(text, ScalarStyle::Plain, ..) if is_null(&text) => Ok(()),
+            Event::Scalar(text, style, _, tag) => {
+                sink.scalar(&scalar(text.into_owned(), style, tag.as_deref()));
+                Ok(())
+            }
             _ => Err(Malformed::yaml(&span.start, "a Kubernetes object or a list of them was expected".into())),
         }
     }

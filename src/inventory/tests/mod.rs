@@ -25,7 +25,7 @@ fn inventory(snapshots: &[&str]) -> Inventory {
 
 fn build<'a>(snapshots: impl Iterator<Item = &'a &'a str>, options: &InventoryOptions) -> Inventory {
     let mut builder = InventoryBuilder::new();
-    for (number, text) in snapshots.enumerate() {
+    for (number, text) in snapshots.enumerate().filter(|(_, text)| !text.is_empty()) {
         let snapshot = snapshot::read_bytes(text.as_bytes(), "snapshot").unwrap_or_else(|error| panic!("{number}: {error}"));
         builder.apply_snapshot(snapshot);
     }
