@@ -20,7 +20,12 @@ use world::{Learned, learn_files};
 type Check = fn(&Path);
 
 /// The cases of the field directory.
-const FIELD: &[(&str, Check)] = &[("09-named-port-per-pod", named_port_per_pod), ("23-argo-rollouts", argo_rollouts)];
+const FIELD: &[(&str, Check)] = &[
+    ("03-gke-metadata", gke_metadata),
+    ("04-ambient-probe", ambient_probe),
+    ("09-named-port-per-pod", named_port_per_pod),
+    ("23-argo-rollouts", argo_rollouts),
+];
 
 /// The cases of the directory of inventories.
 const DUMPS: &[(&str, Check)] = &[
@@ -72,6 +77,25 @@ fn learn(case: &Path, arguments: &[&str]) -> Learned {
 fn assert_lasts(learned: &Learned, case: &Path) {
     let (code, stdout, stderr) = learned.verify(&case.join("capture.pcap"), &case.join("inventory-next.yaml"), &[]);
     assert_eq!(code, Some(0), "{}: {stdout}\n{stderr}", case.display());
+}
+
+fn gke_metadata(case: &Path) {
+    let learned = learn(case, &[]);
+    let rules = learned.rules();
+    let metadata: Vec<&String> = rules.iter().filter(|rule| rule.contains("169.254.169.254")).collect();
+    assert_eq!(metadata, ["app/quarantined-allow-uploader-to-cloud-metadata [app=uploader] -> 169.254.169.254/32 TCP 80"]);
+    assert!(learned.codes().contains("metadata-address"));
+}
+
+fn ambient_probe(case: &Path) {
+    for public in ["auto", "any"] {
+        let learned = learn(case, &["--public", public]);
+        let rules = learned.rules();
+        let of_web: Vec<&String> = rules.iter().filter(|rule| rule.contains("-to-web") && rule.contains("<-")).collect();
+        assert_eq!(of_web, ["shop/allow-ambient-probe-to-web [app=web] <- 169.254.7.127/32 TCP 8080"], "{public}");
+        assert!(rules.contains("shop/allow-ingress-to-api [app=api] <- [app=web] TCP 15008"), "{rules:#?}");
+        assert!(learned.codes().contains("ambient-probe"));
+    }
 }
 
 fn named_port_per_pod(case: &Path) {

@@ -7,4 +7,5 @@ mod support;
 mod world;
 
 mod basics;
+mod exposure;
 mod inventories;
