@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{Identity, Inventory, range, special};
+use super::{Identity, Inventory, Mesh, WorkloadId, range, special};
 
 const fn v4(first: [u8; 4], length: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from_octets(first), length))
@@ -19,6 +19,10 @@ const fn v4(first: [u8; 4], length: u8) -> IpNet {
 const fn v6(first: u16, length: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0), length))
 }
+
+/// Azure's platform address: metadata, DNS and the probes of its load balancers
+/// (MicrosoftDocs/azure-docs articles/virtual-network/what-is-ip-address-168-63-129-16.md).
+const AZURE_PLATFORM: [u8; 4] = [168, 63, 129, 16];
 
 /// Ranges that no client on the internet has an address in. The registries of special-purpose addresses (RFC 6890, section 2.2.2 and
 /// 2.2.3) call them not global.
@@ -35,9 +39,8 @@ const NOT_INTERNET: [IpNet; 17] = [
     v4([127, 0, 0, 0], 8),
     // Link-local (RFC 3927), with most metadata services.
     v4([169, 254, 0, 0], 16),
-    // Azure's platform address: metadata, DNS and the probes of its load balancers
-    // (MicrosoftDocs/azure-docs articles/virtual-network/what-is-ip-address-168-63-129-16.md).
-    v4([168, 63, 129, 16], 32),
+    // Azure's platform.
+    v4(AZURE_PLATFORM, 32),
     // Protocol assignments (RFC 6890, table 7) and benchmarks (RFC 2544).
     v4([192, 0, 0, 0], 24),
     v4([198, 18, 0, 0], 15),
@@ -85,7 +88,8 @@ impl Inventory {
         if AMBIENT_PROBES.contains(&address) {
             return Origin::AmbientProbe;
         }
-        if special::is_link_local(address) || special::fixed(address) == Some(Identity::Metadata) {
+        let is_metadata = special::fixed(address) == Some(Identity::Metadata);
+        if is_metadata || special::is_link_local(address) || address == IpAddr::from(AZURE_PLATFORM) {
             return Origin::Platform;
         }
         let is_own = range::holds(&self.pod_ranges, address)
@@ -93,6 +97,17 @@ impl Inventory {
             || self.node_addresses.contains_key(&address);
         let is_special = NOT_INTERNET.iter().any(|range| range.contains(&address));
         if is_own || is_special { Origin::Network } else { Origin::Internet }
+    }
+
+    /// Where a caller of this workload is. In Istio's ambient mesh a link-local caller is the kubelet, whatever address the mesh was
+    /// configured with. Wrong for a plug-in that gives other traffic of the node such an address too.
+    #[must_use]
+    pub fn origin_of_caller(&self, address: IpAddr, workload: WorkloadId) -> Origin {
+        let is_probe = || special::is_link_local(address.to_canonical()) && self.mesh(workload) == Some(Mesh::IstioAmbient);
+        match self.origin(address) {
+            Origin::Platform if is_probe() => Origin::AmbientProbe,
+            origin => origin,
+        }
     }
 
     /// What a rule for everyone on the internet leaves out, in the fewest ranges: all that is not on the internet, and the cluster's
@@ -160,6 +175,7 @@ mod tests {
             ("fe80::1", Origin::Platform, "link-local"),
             ("169.254.169.254", Origin::Platform, "metadata"),
             ("100.100.100.200", Origin::Platform, "metadata in the shared range"),
+            ("168.63.129.16", Origin::Platform, "Azure's platform and the probes of its load balancers"),
         ];
         let inventory = inventory();
         let left_out = inventory.not_internet();

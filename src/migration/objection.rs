@@ -123,7 +123,7 @@ reasons! {
 }
 
 /// Findings that stand against a step, besides the serious ones: what is unknown, or what will be denied.
-const OPEN: [Code; 17] = [
+const OPEN: [Code; 18] = [
     Code::WorkloadWithoutTraffic,
     Code::CronJobNotDue,
     Code::ApiServerCallNotSeen,
@@ -133,6 +133,7 @@ const OPEN: [Code; 17] = [
     Code::StartNotSeen,
     Code::ScalingNotSeen,
     Code::SnatHidesOriginator,
+    Code::ExposedNotOpened,
     Code::ManyAddresses,
     Code::WeakDirection,
     Code::UnrepeatedUdp,

@@ -305,9 +305,15 @@ impl<'a> Sorter<'a> {
         }
     }
 
+    /// Where a caller of the workload is.
+    pub(super) fn origin(&self, workload: &WorkloadName, address: IpAddr) -> Origin {
+        let own = self.ids.get(workload).map(|id| self.inventory.origin_of_caller(address, *id));
+        own.unwrap_or_else(|| self.inventory.origin(address))
+    }
+
     /// Says of a caller that is a probe or the platform, not somebody outside, what it is.
     pub(super) fn tell_platform(&mut self, workload: &WorkloadName, address: IpAddr, edge: &Edge) {
-        let (code, message) = match self.inventory.origin(address) {
+        let (code, message) = match self.origin(workload, address) {
             Origin::AmbientProbe => {
                 (Code::AmbientProbe, "the kubelet's probe through Istio ambient; no other address is allowed for it")
             }

@@ -79,7 +79,7 @@ impl Sorter<'_> {
         let unnamed: BTreeMap<IpAddr, Rc<BTreeSet<PolicyPort>>> = ports
             .iter()
             .filter(|(address, _)| !asked.contains_key(address) && !services.contains_key(address))
-            .filter(|(address, _)| direction == Direction::Egress || self.known_caller(**address).is_none())
+            .filter(|(address, _)| direction == Direction::Egress || self.known_caller(workload, **address).is_none())
             .map(|(address, ports)| (*address, Rc::clone(ports)))
             .collect();
         let ranges = blocks::aggregated(&unnamed);
@@ -100,7 +100,7 @@ impl Sorter<'_> {
                 return (*name).into();
             }
             if direction == Direction::Ingress
-                && let Some(known) = self.known_caller(*address)
+                && let Some(known) = self.known_caller(workload, *address)
             {
                 return known.into();
             }
@@ -111,8 +111,8 @@ impl Sorter<'_> {
     }
 
     /// The name of a caller that is known by more than its address.
-    fn known_caller(&self, address: IpAddr) -> Option<&'static str> {
-        match self.inventory.origin(address) {
+    fn known_caller(&self, workload: &WorkloadName, address: IpAddr) -> Option<&'static str> {
+        match self.origin(workload, address) {
             Origin::AmbientProbe => Some("ambient-probe"),
             _ => self.is_api_server(address).then_some("kube-apiserver"),
         }

@@ -201,6 +201,9 @@ fn exposure_is_no_licence() {
         Row::new("a link-local address of the node", &["169.254.42.1"], &["169.254.42.1/32"])
             .arguments(ANY)
             .told(&["platform-caller"]),
+        Row::new("a probe of Azure's load balancer", &["168.63.129.16"], &["168.63.129.16/32"])
+            .arguments(ANY)
+            .told(&["platform-caller"]),
         Row::new("a range that was decided on is no public", &PUBLIC, &["198.51.100.0/24", "203.0.113.50/32"])
             .decisions("widen:\n- {from: 198.51.100.0/24, to: prod/web, port: TCP 8080, bound: 256, reason: offices}\n")
             .told(CLOSED),
@@ -262,6 +265,20 @@ fn networks_of_ipv6_are_of_32_bits() {
         assert_eq!(learned.code, Some(0), "{what}: {}", learned.messages);
         assert_eq!(callers(&learned), expected.iter().map(|peer| format!("{peer} TCP 8080")).collect(), "{what}");
     }
+}
+
+#[test]
+fn in_an_ambient_mesh_a_link_local_caller_is_the_kubelet() {
+    let learned = cluster(&[service("type: LoadBalancer"), host_port()])
+        .pod_with("prod", "api", "10.244.1.20", "n1", "app=api", "", "ambient.istio.io/redirection: enabled")
+        .tcp("169.254.9.9", WEB, 8080)
+        .tcp("169.254.9.9", "10.244.1.20", 5000)
+        .learn(&[]);
+    let expected = [
+        "prod/allow-169-254-9-9-to-web [app=web] <- 169.254.9.9/32 TCP 8080",
+        "prod/allow-ambient-probe-to-api [app=api] <- 169.254.9.9/32 TCP 5000",
+    ];
+    assert_eq!(learned.rules(), expected.map(str::to_owned).into(), "{}", learned.messages);
 }
 
 /// `api` asks the metadata service, and is asked by `web`.

@@ -9,7 +9,7 @@ use crate::model::{Code, length};
 use super::{DecisionLine, Group, Namespace, Summary, coverage};
 
 /// What a reviewer has to know about the limits of what was seen, where a finding says so.
-const BLIND_SPOTS: [(Code, &str); 21] = [
+const BLIND_SPOTS: [(Code, &str); 22] = [
     (Code::NamespaceWithoutTraffic, "Some namespaces had no traffic at all: their default deny stops everything there."),
     (Code::WorkloadWithoutTraffic, "Some workloads took part in no connection: the default deny stops everything they do."),
     (Code::CronJobNotDue, "Some CronJobs were not due while the capture ran: their policies deny everything they do."),
@@ -27,6 +27,7 @@ const BLIND_SPOTS: [(Code, &str); 21] = [
     (Code::FlowTableFull, "There were more conversations at once than were kept apart: some evidence is incomplete."),
     (Code::ServiceBackendNotSeen, "Behind some Services the chosen pod was not captured."),
     (Code::SnatHidesOriginator, "Some callers are hidden behind a node's address."),
+    (Code::ExposedNotOpened, "Some exposed ports were called by few addresses: all other clients will be denied."),
     (Code::ProxyPeer, "Some peers are proxies that speak for others."),
     (Code::OpaqueTunnel, "There was encrypted or unknown tunnel traffic: what is inside was not seen."),
     (Code::TruncatedFile, "A capture file ends in the middle."),
