@@ -4,6 +4,8 @@ SHELL := /bin/bash
 CARGO ?= cargo
 FUZZ_SECONDS ?= 180
 ROUNDS ?= 5
+COUNT ?= 2000
+SEED ?= 1
 FILES ?= 0
 VENV := target/venv
 
@@ -64,6 +66,9 @@ e2e: setup ## learn from, and enforce on, a real control plane (needs root, Go; 
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 	$(CARGO) build --release --locked
 	python3 tests/e2e/run.py $(SCENARIOS)
+
+clusters: setup ## learn from whole clusters drawn at random: make clusters COUNT=100000 SEED=1
+	COUNT=$(COUNT) SEED=$(SEED) $(CARGO) test --release --locked --test clusters -- --nocapture every_cluster
 
 fuzz: setup ## fuzz the byte parsers, FUZZ_SECONDS each
 	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz

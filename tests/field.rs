@@ -25,6 +25,7 @@ const FIELD: &[(&str, Check)] = &[
     ("04-ambient-probe", ambient_probe),
     ("09-named-port-per-pod", named_port_per_pod),
     ("23-argo-rollouts", argo_rollouts),
+    ("namespace-label-missing", namespace_label_missing),
 ];
 
 /// The cases of the directory of inventories.
@@ -171,4 +172,14 @@ fn a_foreign_file_that_was_named_is_an_error(inventory: &Path) {
     let learned = learn_dump(inventory, "dc1-dc-and-rc.pcap");
     assert_eq!(learned.code, Some(2), "{}", learned.messages);
     assert!(learned.messages.contains("found the text `mode`"), "{}", learned.messages);
+}
+
+fn namespace_label_missing(case: &Path) {
+    let learned = learn(case, &[]);
+    let named = learned.findings("namespace-label-missing");
+    assert!(named.iter().any(|finding| finding.starts_with("shop/web -> legacy/soap TCP 8080")), "{named:#?}");
+    let rules = learned.rules();
+    assert!(rules.iter().any(|rule| rule.contains("[app=soap] <- shop [app=web] TCP 8080")), "{rules:#?}");
+    assert!(!rules.iter().any(|rule| rule.contains("-> legacy")), "{rules:#?}");
+    assert!(!learned.codes().contains("policy-withheld"), "{:#?}", learned.findings("policy-withheld"));
 }

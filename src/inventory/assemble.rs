@@ -15,7 +15,8 @@ use super::service::{Backends, Draft, ServiceIndex};
 use super::snapshot::UNKNOWN;
 use super::timeline::{KILLED_AFTER, SANDBOX_AFTER, SECOND, Tenure, Timeline};
 use super::{
-    Backend, Inventory, InventoryOptions, Node, NodeId, Pod, PodId, Service, ServiceId, ServiceType, Workload, WorkloadId, index,
+    Backend, Inventory, InventoryOptions, NAME_LABEL, Node, NodeId, Pod, PodId, Service, ServiceId, ServiceType, Workload,
+    WorkloadId, index,
 };
 use crate::model::{Code, Findings, Labels, PodName, Timestamp, WorkloadName};
 
@@ -406,9 +407,6 @@ impl Claim {
 fn gone(metadata: &Metadata, body: &PodBody) -> Timestamp {
     body.gone.or_else(|| metadata.deleted.map(|end| end.plus(KILLED_AFTER))).unwrap_or(Timestamp::MAX)
 }
-
-/// By this label rules select a namespace by its name.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What command lines of the control plane say.
 #[derive(Default)]

@@ -43,10 +43,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use crate::model::{Findings, Protocol, SeededMap, Timestamp, WorkloadName};
+use crate::model::{Findings, Labels, Protocol, SeededMap, Timestamp, WorkloadName};
 use declared::Declarations;
 use service::ServiceIndex;
 use timeline::Timeline;
+
+/// The label by which rules select a namespace by its name. The API server sets it on every namespace (Kubernetes 1.21, feature
+/// `NamespaceDefaultLabelName`).
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// All that is known of the cluster, over time.
 #[derive(Clone, Debug, Default)]
@@ -144,6 +148,13 @@ impl Inventory {
     #[must_use]
     pub const fn namespaces(&self) -> &Namespaces {
         &self.namespaces
+    }
+
+    /// Whether rules can select a namespace by its name: whether it has the label that the API server puts on every one.
+    #[must_use]
+    pub fn is_namespace_selectable(&self, namespace: &str) -> bool {
+        let label = |labels: &Labels| labels.get(NAME_LABEL).is_some_and(|value| value == namespace);
+        self.namespaces.get(namespace).is_some_and(label)
     }
 
     /// All NetworkPolicies in the cluster, this tool's own too; each has its namespace.

@@ -371,6 +371,12 @@ impl<'a> Sorter<'a> {
     /// The peer that means a workload's pods, seen from a namespace.
     fn pods(&mut self, workload: &WorkloadName, from: &str, edge: &Edge) -> Option<Peer> {
         let namespace = (workload.namespace != from).then(|| workload.namespace.clone());
+        if let Some(name) = namespace.as_ref().filter(|name| !self.inventory.is_namespace_selectable(name)) {
+            let message = format!("cannot be allowed in {from}: the namespace {name} has no label by which a rule selects it");
+            self.findings.add(Code::NamespaceLabelMissing, edge.to_string(), message);
+            self.inexpressible.insert(edge.clone());
+            return None;
+        }
         let pods = self.selections.get(workload).and_then(Selection::selector).cloned();
         if pods.is_none() {
             self.findings.add(Code::NotExpressible, edge.to_string(), format!("no selector means {workload} alone"));

@@ -165,6 +165,12 @@ fn allow(
     }
     set.policies.sort_by(|one, other| one.policy.cmp(&other.policy));
     set.inexpressible.append(&mut sorter.inexpressible);
+    // What no rule can say of one port of a range, none can say of the others.
+    for DynamicPorts { edge, ports, .. } in dynamic {
+        if set.inexpressible.contains(edge) {
+            set.inexpressible.extend(ports.iter().map(|&port| Edge { port, ..edge.clone() }));
+        }
+    }
     set.findings = sorter.findings;
     set
 }

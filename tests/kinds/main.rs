@@ -9,3 +9,4 @@ mod world;
 mod basics;
 mod exposure;
 mod inventories;
+mod robustness;
