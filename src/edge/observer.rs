@@ -395,7 +395,9 @@ impl<'a> Observer<'a> {
         let Some((pod, other)) = from.pod().map(|pod| (pod, to)).or_else(|| to.pod().map(|pod| (pod, from))) else {
             return;
         };
-        if other.is_own_node_of(pod, inventory) && to != Place::ApiServer {
+        // What a pod sends to its own node is filtered by most network plug-ins, although the API exempts it: it needs the rule that
+        // any node needs. Link-local addresses are the exception, because they mean another machine to every caller.
+        if other.is_own_node_of(pod, inventory) && (to.pod().is_some() || to == Place::OwnNode) {
             self.own_node(connection, from, to, port);
             return;
         }

@@ -89,7 +89,10 @@ impl Place {
     pub(super) fn is_own_node_of(self, pod: PodId, inventory: &Inventory) -> bool {
         match self {
             Self::OwnNode => true,
-            Self::Node(node, _) => inventory.pod(pod).node == Some(node),
+            Self::Node(node, address) => inventory.pod(pod).node.is_some_and(|own| {
+                // Some addresses are those of every node (Calico's route source).
+                own == node || inventory.node(own).addresses.contains(&address)
+            }),
             _ => false,
         }
     }

@@ -397,6 +397,15 @@ fn the_own_node_needs_no_rule() {
 }
 
 #[test]
+fn a_pod_that_calls_its_own_node_needs_the_rule_of_a_node() {
+    let observation =
+        observe(vec![syn((SERVER, 40000), (NODE, 9100)), syn((SERVER, 40001), ("fe80::1", 9100))], &Names::default());
+    let edges: Vec<String> = observation.edges.keys().map(ToString::to_string).collect();
+    let node = observation.edges.keys().filter(|edge| matches!(edge.responder, Party::Node(_))).count();
+    assert_eq!((edges.len(), node), (1, 1), "a link-local address means another machine to every caller: {edges:?}");
+}
+
+#[test]
 fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
     let inventory = inventory();
     let mut observer = Observer::new(&inventory, 1000);

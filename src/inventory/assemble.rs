@@ -1,5 +1,7 @@
 //! Merged objects in, the parts of an inventory out: each in order, with ids for names and look-ups prepared.
 
+mod nodes;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,16 +9,17 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::builder::Shared;
+use super::merge::{merge_network, merge_node};
 use super::mesh::{self, Mesh};
-use super::object::{Body, Hold, Metadata, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
+use super::object::{Body, Hold, Metadata, NetworkBody, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
 use super::owner::{Owned, OwnerRecord, Owners};
 use super::range;
 use super::service::{Backends, Draft, ServiceIndex};
 use super::snapshot::UNKNOWN;
 use super::timeline::{KILLED_AFTER, SANDBOX_AFTER, SECOND, Tenure, Timeline};
 use super::{
-    Backend, Inventory, InventoryOptions, NAME_LABEL, Node, NodeId, Pod, PodId, Service, ServiceId, ServiceType, Workload,
-    WorkloadId, index,
+    Backend, Inventory, InventoryOptions, NAME_LABEL, NetworkPlugin, Node, NodeId, Pod, PodId, Service, ServiceId, ServiceType,
+    Workload, WorkloadId, index,
 };
 use crate::model::{Code, Findings, Labels, PodName, Timestamp, WorkloadName};
 
@@ -32,8 +35,10 @@ pub(super) struct Parts {
     claims: Vec<Claim>,
     /// The meshes that annotations of pods tell.
     by_annotation: BTreeMap<PodId, Mesh>,
-    /// Addresses of nodes out of the pod ranges.
-    devices: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// What objects say of nodes, by name; with an empty name, of every one.
+    nodes: BTreeMap<String, NodeBody>,
+    /// What else objects of network plug-ins and platforms say, all together.
+    network: NetworkBody,
     services: BTreeMap<(String, String), Draft>,
     slices: BTreeMap<(String, String), Vec<Subset>>,
     legacy: BTreeMap<(String, String), Vec<Subset>>,
@@ -58,9 +63,15 @@ impl Parts {
                 self.inventory.namespaces.insert(metadata.name, Arc::unwrap_or_clone(metadata.labels));
             }
             Body::Node(node) => {
-                let NodeBody { addresses, device_addresses, pod_ranges } = node;
-                self.devices.insert(metadata.name.clone(), device_addresses);
-                self.inventory.nodes.push(Node { name: metadata.name, addresses, pod_ranges });
+                self.inventory.nodes.push(Node { name: metadata.name.clone(), ..Node::default() });
+                merge_node(self.nodes.entry(metadata.name).or_default(), *node);
+            }
+            Body::Network(mut network) => {
+                self.inventory.plugins.extend(network.plugin);
+                for (name, node) in std::mem::take(&mut network.nodes) {
+                    merge_node(self.nodes.entry(name).or_default(), node);
+                }
+                merge_network(&mut self.network, *network);
             }
             Body::Pod(mut pod) => {
                 pod.addresses.retain(|address| !shared.lost.contains(address));
@@ -114,6 +125,10 @@ impl Parts {
     /// Puts everything in its place; each step needs those before it.
     pub(super) fn build(mut self, options: &InventoryOptions) -> Inventory {
         let mut said = Said::default();
+        for node in self.nodes.values() {
+            said.pod_ranges.extend(&node.arguments.pod_ranges);
+            said.service_ranges.extend(&node.arguments.service_ranges);
+        }
         self.settle_node_names();
         self.settle_pods(&mut said);
         self.settle_timeline();
@@ -127,31 +142,13 @@ impl Parts {
             self.findings.add_many(Code::UnknownKind, kind, UNKNOWN, count);
         }
         let mut inventory = self.inventory;
+        let mut namespaces = inventory.namespaces.keys();
+        inventory.is_openshift = self.network.is_openshift || namespaces.any(|name| name.starts_with("openshift-"));
         inventory.has_ipv6 = inventory.pods.iter().flat_map(|pod| &pod.addresses).any(IpAddr::is_ipv6)
             || inventory.services.iter().flat_map(|service| &service.cluster_addresses).any(IpAddr::is_ipv6)
             || inventory.pod_ranges.iter().chain(&inventory.service_ranges).any(|range| range.addr().is_ipv6());
         inventory.findings = self.findings;
         inventory
-    }
-
-    /// Nodes, also those that are known only because pods run on them.
-    fn settle_node_names(&mut self) {
-        let known = std::mem::take(&mut self.inventory.nodes);
-        let mut by_name: BTreeMap<String, Node> = known.into_iter().map(|node| (node.name.clone(), node)).collect();
-        for (_, body, _) in &self.pods {
-            let Some(name) = &body.node else { continue };
-            if !by_name.contains_key(name) {
-                let node = Node { name: name.clone(), addresses: BTreeSet::new(), pod_ranges: Vec::new() };
-                by_name.insert(name.clone(), node);
-            }
-            if let Some(node) = by_name.get_mut(name) {
-                node.addresses.extend(&body.node_addresses);
-                if body.is_on_host_network {
-                    node.addresses.extend(&body.addresses);
-                }
-            }
-        }
-        self.inventory.nodes = by_name.into_values().collect();
     }
 
     /// Pods in order of namespace, name and start, and their workloads.
@@ -278,31 +275,6 @@ impl Parts {
         self.inventory.timeline = timeline;
     }
 
-    fn settle_nodes(&mut self) {
-        let timeline = &self.inventory.timeline;
-        for node in &mut self.inventory.nodes {
-            let devices = node.pod_ranges.iter().filter_map(|range| range::first_two(*range)).flatten();
-            node.addresses.extend(devices.filter(|address| timeline.owners(*address).is_none()));
-            node.addresses.extend(self.devices.remove(&node.name).unwrap_or_default());
-        }
-        for (position, node) in self.inventory.nodes.iter().enumerate() {
-            for address in &node.addresses {
-                self.inventory.node_addresses.entry(*address).or_insert(NodeId(index(position)));
-            }
-        }
-        for (position, pod) in self.inventory.pods.iter_mut().enumerate() {
-            if !pod.is_on_host_network {
-                continue;
-            }
-            if let Some(node) = pod.node {
-                self.inventory.host_pods.entry(node).or_default().push(PodId(index(position)));
-            }
-            if let Some(node) = pod.node.filter(|_| pod.addresses.is_empty()) {
-                pod.addresses.extend(&self.inventory.nodes[node.0 as usize].addresses);
-            }
-        }
-    }
-
     fn settle_ranges(&mut self, options: &InventoryOptions, said: Said) {
         let nodes = &self.inventory.nodes;
         let pods = self.inventory.pods.iter().filter(|pod| !pod.is_on_host_network);
@@ -311,16 +283,29 @@ impl Parts {
         let others = nodes.iter().flat_map(|node| &node.addresses);
         let others: BTreeSet<IpAddr> = others.chain(services().flat_map(|service| &service.outside_addresses)).copied().collect();
         let of_nodes = nodes.iter().flat_map(|node| &node.pod_ranges).copied();
-        let ranges = options.pod_ranges.iter().copied().chain(of_nodes).chain(said.pod_ranges);
-        self.inventory.pod_ranges = range::pods(ranges, options.pod_ranges.is_empty(), &pods, &others, &mut self.findings);
+        let ranges = options.pod_ranges.iter().chain(&self.network.pod_ranges).copied();
+        let ranges: Vec<IpNet> = ranges.chain(of_nodes).chain(said.pod_ranges).collect();
+        self.inventory.is_flat = self.is_flat(ranges.is_empty());
+        let is_guessing = options.pod_ranges.is_empty() && !self.inventory.is_flat;
+        self.inventory.pod_ranges = range::pods(ranges, is_guessing, &pods, &others, &mut self.findings);
 
         let clusters: BTreeSet<IpAddr> = services().flat_map(|service| &service.cluster_addresses).copied().collect();
         let has_kubernetes = self.services.contains_key(&("default".into(), "kubernetes".into()));
-        let objects = std::mem::take(&mut self.service_ranges);
+        let mut objects = std::mem::take(&mut self.service_ranges);
+        objects.append(&mut self.network.service_ranges);
         let objects = if objects.is_empty() { said.service_ranges } else { objects };
         let ranges = options.service_ranges.iter().copied().chain(objects);
         self.inventory.service_ranges = range::services(ranges, &clusters, has_kubernetes, &mut self.findings);
         self.inventory.api_server = said.api_server;
+    }
+
+    /// Whether pods have addresses of the same networks as other machines: objects say so, or nodes run on a cloud where that is
+    /// usual and nothing says from which range pods get theirs. Wrong for an overlay on such a cloud of which no object with
+    /// ranges is in the inventory: a missing pod is an outside address then.
+    fn is_flat(&self, has_no_ranges: bool) -> bool {
+        let has_overlay = self.inventory.plugins.iter().any(|plugin| *plugin != NetworkPlugin::Cilium);
+        let is_usual = self.nodes.values().any(|node| node.is_in_flat_cloud);
+        self.network.is_flat || is_usual && has_no_ranges && !has_overlay
     }
 
     fn settle_services(&mut self) {

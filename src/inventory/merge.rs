@@ -5,7 +5,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::object::{Body, Object, OwnerBody, Subset};
+use ipnet::IpNet;
+
+use super::object::{Body, NetworkBody, NodeBody, Object, OwnerBody, Subset};
 
 /// The different states of one object.
 #[derive(Clone, Debug, Default)]
@@ -62,12 +64,8 @@ pub(super) fn merge(older: Object, mut newer: Object) -> Object {
             }
             newer.is_over |= older.is_over;
         }
-        (Body::Node(newer), Body::Node(older)) => {
-            newer.addresses.extend(older.addresses);
-            newer.device_addresses.extend(older.device_addresses);
-            let ranges: BTreeSet<_> = newer.pod_ranges.drain(..).chain(older.pod_ranges).collect();
-            newer.pod_ranges.extend(ranges);
-        }
+        (Body::Node(newer), Body::Node(older)) => merge_node(newer, *older),
+        (Body::Network(newer), Body::Network(older)) => merge_network(newer, *older),
         (Body::Service(newer), Body::Service(older)) => {
             newer.cluster_addresses.extend(older.cluster_addresses);
             newer.outside_addresses.extend(older.outside_addresses);
@@ -77,6 +75,36 @@ pub(super) fn merge(older: Object, mut newer: Object) -> Object {
         _ => {}
     }
     newer
+}
+
+/// Takes over what else is said of a node.
+pub(super) fn merge_node(newer: &mut NodeBody, older: NodeBody) {
+    newer.addresses.extend(older.addresses);
+    for (address, interface) in older.interfaces {
+        newer.interfaces.entry(address).or_insert(interface);
+    }
+    union(&mut newer.pod_ranges, older.pod_ranges);
+    union(&mut newer.masquerade_ranges, older.masquerade_ranges);
+    union(&mut newer.arguments.pod_ranges, older.arguments.pod_ranges);
+    union(&mut newer.arguments.service_ranges, older.arguments.service_ranges);
+    newer.plugins.extend(older.plugins);
+    newer.is_in_flat_cloud |= older.is_in_flat_cloud;
+}
+
+/// Takes over what else objects of network plug-ins say.
+pub(super) fn merge_network(newer: &mut NetworkBody, older: NetworkBody) {
+    for (name, node) in older.nodes {
+        merge_node(newer.nodes.entry(name).or_default(), node);
+    }
+    union(&mut newer.pod_ranges, older.pod_ranges);
+    union(&mut newer.service_ranges, older.service_ranges);
+    newer.allocated.extend(older.allocated);
+    newer.is_flat |= older.is_flat;
+}
+
+fn union(ranges: &mut Vec<IpNet>, others: Vec<IpNet>) {
+    let all: BTreeSet<IpNet> = ranges.drain(..).chain(others).collect();
+    ranges.extend(all);
 }
 
 /// Endpoints come and go one by one: what has the same ports becomes one subset, unless an address went from pod to pod.

@@ -11,6 +11,7 @@ mod declared;
 mod internet;
 mod merge;
 mod mesh;
+mod node_address;
 pub mod object;
 mod objects;
 mod owner;
@@ -29,6 +30,7 @@ pub use builder::{InventoryBuilder, InventoryOptions};
 pub use declared::{Ground, Listeners};
 pub use internet::Origin;
 pub use mesh::{HBONE, LINKERD_INBOUND, Mesh};
+pub use node_address::{NetworkPlugin, NodeInterface};
 pub use objects::{
     Backend, ContainerPort, Family, Identity, Namespaces, Node, NodeId, Pod, PodId, Service, ServiceAddress, ServiceCall,
     ServiceId, ServicePort, ServiceType, TargetPort, Workload, WorkloadId,
@@ -74,6 +76,9 @@ pub struct Inventory {
     api_server: BTreeSet<Backend>,
     pod_ranges: Vec<IpNet>,
     service_ranges: Vec<IpNet>,
+    plugins: BTreeSet<NetworkPlugin>,
+    is_openshift: bool,
+    is_flat: bool,
     has_ipv6: bool,
     findings: Findings,
 }
@@ -129,6 +134,31 @@ impl Inventory {
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
+    }
+
+    /// To which interface of a node an address belongs, where a network plug-in made it.
+    #[must_use]
+    pub fn node_interface(&self, address: IpAddr) -> Option<NodeInterface> {
+        let node = self.node_addresses.get(&address)?;
+        self.node(*node).interfaces.get(&address).copied()
+    }
+
+    /// Whether a node has the address.
+    #[must_use]
+    pub fn is_node(&self, address: IpAddr) -> bool {
+        self.node_addresses.contains_key(&address)
+    }
+
+    /// Whether this is OpenShift.
+    #[must_use]
+    pub const fn is_openshift(&self) -> bool {
+        self.is_openshift
+    }
+
+    /// Network plug-ins that left their marks on objects.
+    #[must_use]
+    pub const fn plugins(&self) -> &BTreeSet<NetworkPlugin> {
+        &self.plugins
     }
 
     /// All Services, by namespace and name.

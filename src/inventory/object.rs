@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::{Backend, ContainerPort, Mesh, Schedule, ServicePort, ServiceType};
+use super::{Backend, ContainerPort, Mesh, NetworkPlugin, NodeInterface, Schedule, ServicePort, ServiceType};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
 /// A Kubernetes object.
@@ -72,7 +72,7 @@ pub enum Body {
     /// `Namespace`.
     Namespace,
     /// `Node`.
-    Node(NodeBody),
+    Node(Box<NodeBody>),
     /// `Pod`.
     Pod(Box<PodBody>),
     /// `Service`.
@@ -87,6 +87,8 @@ pub enum Body {
     NetworkPolicy(Box<NetworkPolicy>),
     /// `ServiceCIDR`.
     ServiceRanges(Vec<IpNet>),
+    /// An object of a network plug-in or platform.
+    Network(Box<NetworkBody>),
     /// A kind that says who will call or come.
     Declaration(Declaration),
     /// Another kind. Nothing is known of it but its metadata and, where it has one, its `spec.selector.matchLabels`.
@@ -98,10 +100,37 @@ pub enum Body {
 pub struct NodeBody {
     /// `status.addresses` and the node's addresses in annotations.
     pub addresses: BTreeSet<IpAddr>,
-    /// Its own addresses out of the pod ranges: tunnel devices, health checks.
-    pub device_addresses: BTreeSet<IpAddr>,
+    /// Addresses of its interfaces that a network plug-in made, mostly out of the pod ranges.
+    pub interfaces: BTreeMap<IpAddr, NodeInterface>,
     /// `spec.podCIDRs` and the ranges in annotations of network plug-ins.
     pub pod_ranges: Vec<IpNet>,
+    /// Ranges of which OVN-Kubernetes puts addresses in place of others inside the node.
+    pub masquerade_ranges: Vec<IpNet>,
+    /// Ranges of the whole cluster, from the command line of k3s or RKE2.
+    pub arguments: Arguments,
+    /// Network plug-ins that left their marks.
+    pub plugins: BTreeSet<NetworkPlugin>,
+    /// Whether a cloud runs it on which pods mostly have addresses of the same networks as other machines.
+    pub is_in_flat_cloud: bool,
+}
+
+/// What an object of a network plug-in or platform says of addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkBody {
+    /// By node: its addresses and interfaces. With an empty name, those that every node has.
+    pub nodes: BTreeMap<String, NodeBody>,
+    /// Ranges from which pods get addresses.
+    pub pod_ranges: Vec<IpNet>,
+    /// Ranges from which Services get addresses.
+    pub service_ranges: Vec<IpNet>,
+    /// Addresses set aside for pods, whether or not a pod has them.
+    pub allocated: BTreeSet<IpAddr>,
+    /// Whether pods have addresses of the same networks as other machines.
+    pub is_flat: bool,
+    /// The network plug-in that it belongs to.
+    pub plugin: Option<NetworkPlugin>,
+    /// Whether only OpenShift has such an object.
+    pub is_openshift: bool,
 }
 
 /// `Pod`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::NodeInterface;
 use crate::model::{Labels, PodName, Protocol, Timestamp, WorkloadName};
 
 /// A pod of the inventory; the index of [`super::Inventory::pods`].
@@ -75,13 +76,15 @@ pub struct Workload {
 }
 
 /// One node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Node {
     /// `metadata.name`.
     pub name: String,
-    /// Its own addresses: `status.addresses`, tunnel addresses from the annotations of Calico, Cilium and flannel, and the
-    /// first two addresses of its pod ranges (bridge and tunnel device), unless a pod has them.
+    /// All its addresses: `status.addresses`, those that annotations and objects of network plug-ins name, and the first two
+    /// addresses of its pod ranges (tunnel device and bridge). None that a pod ever had but those in its status.
     pub addresses: BTreeSet<IpAddr>,
+    /// Of these, the ones that a network plug-in made, and to which interface each belongs.
+    pub interfaces: BTreeMap<IpAddr, NodeInterface>,
     /// `spec.podCIDRs`.
     pub pod_ranges: Vec<IpNet>,
 }

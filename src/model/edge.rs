@@ -13,7 +13,8 @@ use super::{DirectionEvidence, Protocol, Span, WorkloadName};
 pub enum Party {
     /// Pods of a workload, on the pod network.
     Workload(Arc<WorkloadName>),
-    /// A node, or a pod on its network, reached at this address. Never the node the other side runs on.
+    /// A node, or a pod on its network, at this address. A node that calls a pod is never the pod's own; a node that a pod calls may
+    /// be.
     Node(Arc<NodeAddress>),
     /// The Kubernetes API server, wherever its endpoints are.
     ApiServer,

@@ -141,6 +141,15 @@ codes! {
     /// Traffic of a node other than the pod's own.
     RemoteNodeTraffic "remote-node-traffic" Warning
         "a rule with the node's address was written; node addresses change when nodes are replaced";
+    /// A pod called the node that it runs on.
+    OwnNodeCalled "own-node-called" Warning
+        "a rule with the addresses seen was written, because most network plug-ins filter this traffic: on other nodes the pods need the addresses of those";
+    /// A rule with a node's address, which Cilium ignores.
+    NodeRuleIgnored "node-rule-ignored" Serious
+        "add a CiliumNetworkPolicy with the entity host, remote-node or kube-apiserver, or set policy-cidr-match-mode: nodes in cilium-config";
+    /// A rule with a node's address where OpenShift has a label for what is behind it.
+    PolicyGroupLabel "policy-group-label" Warning
+        "add a rule that selects namespaces labelled policy-group.network.openshift.io/ingress: \"\" (routers) or policy-group.network.openshift.io/host-network: \"\": it holds when nodes are replaced";
     /// An edge that was used once by who otherwise does other things.
     OneOffConnection "one-off-connection" Warning
         "a debugging session or an intruder looks like this, and so does what is rare and meant; --quarantine keeps the rule apart";
@@ -213,9 +222,9 @@ codes! {
     /// Multicast and broadcast.
     Multicast "multicast" Note
         "NetworkPolicy does not speak of multicast; most network plug-ins do not forward it";
-    /// Traffic between a pod and the node it runs on.
+    /// Traffic of a node with the pods that run on it.
     OwnNodeTraffic "own-node-traffic" Note
-        "always allowed by the API (kubelet probes, host network): no rule is needed";
+        "nodes may always call their own pods (kubelet probes, host network): no rule is needed";
     /// A probe of the kubelet that came through Istio's ambient mesh.
     AmbientProbe "ambient-probe" Note
         "keep its rule while the mesh is in ambient mode: without it probes fail; it opens the port to nobody else";

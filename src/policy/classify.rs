@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::decision::{Decision, Way, Widen};
 use crate::edge::{Callers, DynamicPorts, Exposure, Public};
-use crate::inventory::{Inventory, Origin, WorkloadId};
+use crate::inventory::{Inventory, NetworkPlugin, Origin, WorkloadId};
 use crate::model::{
     Block, Class, Code, Edge, Evidence, Findings, NodeAddress, Party, Peer, PodSelector, PolicyPort, Protocol, WorkloadName,
 };
@@ -226,10 +226,16 @@ impl<'a> Sorter<'a> {
             Party::ApiServer => {
                 let endpoints = self.inventory.api_server().clone();
                 let wanted = format!("allow-{short}-to-kube-apiserver");
-                let draft = self.draft(workload, Class::ApiServer, Direction::Egress, "", wanted);
+                let draft = self.draft(workload, Class::ApiServer, Direction::Egress, "", wanted.clone());
                 if endpoints.len() > 1 {
                     draft.notes.insert(format!("All {} endpoints of the API server: any of them may answer.", endpoints.len()));
                 }
+                for endpoint in &endpoints {
+                    if self.inventory.is_node(endpoint.address) {
+                        self.advise_on_node(workload, Direction::Egress, endpoint.address);
+                    }
+                }
+                let draft = self.draft(workload, Class::ApiServer, Direction::Egress, "", wanted);
                 for endpoint in endpoints {
                     if let Some(port) = NonZeroU16::new(endpoint.port) {
                         let ports = BTreeSet::from([PolicyPort::single(edge.protocol, port)]);
@@ -326,31 +332,55 @@ impl<'a> Sorter<'a> {
         self.findings.add_once(code, workload.to_string(), message);
     }
 
-    /// A node's address in the pod ranges (its bridge or tunnel device) can't be allowed: an ipBlock there may one day be a pod.
+    /// A node at one of its addresses, also at one inside the pod ranges: no pod ever had it.
     fn node(
         &mut self,
         workload: &WorkloadName,
         direction: Direction,
-        NodeAddress { name, address }: &NodeAddress,
+        node: &NodeAddress,
         ports: &BTreeSet<PolicyPort>,
         edge: &'a Edge,
         evidence: &'a Evidence,
     ) {
-        if self.inventory.pod_ranges().iter().any(|range| range.contains(address)) {
-            self.findings.add(Code::NotExpressible, edge.to_string(), "the node's address lies in the pod ranges");
-            self.inexpressible.insert(edge.clone());
-            return;
-        }
-        let did = if direction == Direction::Egress { "called" } else { "was called by" };
-        let message = format!("{did} node {name} ({address}) on {} {}", edge.protocol, edge.port);
-        self.findings.add(Code::RemoteNodeTraffic, workload.to_string(), message);
+        let NodeAddress { name, address } = node;
+        let interface =
+            self.inventory.node_interface(*address).map_or_else(String::new, |interface| format!(", its {interface}"));
+        let place = format!("{name} ({address}{interface}) on {} {}", edge.protocol, edge.port);
+        let (code, message) = match direction {
+            Direction::Egress if self.runs_on(workload, name) => (Code::OwnNodeCalled, format!("called its own node {place}")),
+            Direction::Egress => (Code::RemoteNodeTraffic, format!("called node {place}")),
+            Direction::Ingress => (Code::RemoteNodeTraffic, format!("was called by node {place}")),
+        };
+        self.findings.add(code, workload.to_string(), message);
+        self.advise_on_node(workload, direction, *address);
         let short = self.short.of(workload);
         let wanted = match direction {
             Direction::Ingress => format!("allow-node-to-{short}"),
             Direction::Egress => format!("allow-{short}-to-node"),
         };
         let draft = self.draft(workload, Class::Node, direction, "", wanted);
-        draft.allow_address(*address, ports, edge, evidence);
+        // Each address by itself: two that happen to make a range are two nodes, or two interfaces.
+        draft.allow(&Peer::Block(blocks::single(*address)), ports, edge, evidence);
+    }
+
+    /// Whether a pod of the workload is or was on the node.
+    fn runs_on(&self, workload: &WorkloadName, node: &str) -> bool {
+        let pods = self.ids.get(workload).map(|&id| &self.inventory.workload(id).pods);
+        let mut nodes = pods.into_iter().flatten().filter_map(|&pod| self.inventory.pod(pod).node);
+        nodes.any(|id| self.inventory.node(id).name == node)
+    }
+
+    /// Says what else is needed where a node's address alone does not do.
+    fn advise_on_node(&mut self, workload: &WorkloadName, direction: Direction, address: IpAddr) {
+        let did = if direction == Direction::Egress { "its calls to" } else { "calls from" };
+        if self.inventory.plugins().contains(&NetworkPlugin::Cilium) {
+            let message = format!("Cilium matches no node by ipBlock, so it denies {did} {address}");
+            self.findings.add(Code::NodeRuleIgnored, workload.to_string(), message);
+        }
+        if direction == Direction::Ingress && self.inventory.is_openshift() {
+            let message = format!("was called from {address}: a node's own processes, or a router on its network");
+            self.findings.add(Code::PolicyGroupLabel, workload.to_string(), message);
+        }
     }
 
     /// Whether the API server has this address: in a managed cluster it is no node's, and it calls webhooks.

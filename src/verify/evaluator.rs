@@ -310,7 +310,7 @@ impl<'w> Evaluator<'w> {
         protocol: Protocol,
         port: u16,
     ) -> Side {
-        let group = match exempt(subject, peer) {
+        let group = match exempt(direction, subject, peer) {
             Ok(group) => group,
             Err(reason) => return Side::Exempt(reason),
         };
@@ -341,7 +341,7 @@ impl<'w> Evaluator<'w> {
     /// The ports that `subject`'s policies allow for this direction.
     fn side_reach(&self, direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>) -> Reach {
         let mut reach = Reach::default();
-        match exempt(subject, peer) {
+        match exempt(direction, subject, peer) {
             Ok(group) if !self.isolating(group, direction).is_empty() => {
                 for (_, _, rule) in self.rules(group, direction) {
                     match self.means(rule, peer) {
@@ -385,7 +385,7 @@ impl<'w> Evaluator<'w> {
 }
 
 /// The subject's group, or why no policy has a say on it.
-fn exempt(subject: &Stand<'_>, peer: &Stand<'_>) -> Result<GroupId, Exempt> {
+fn exempt(direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>) -> Result<GroupId, Exempt> {
     let is_loopback =
         |stand: &Stand<'_>| matches!(stand, Stand::Outside(address) if address.is_loopback() || address.is_unspecified());
     if is_loopback(subject) || is_loopback(peer) {
@@ -393,7 +393,12 @@ fn exempt(subject: &Stand<'_>, peer: &Stand<'_>) -> Result<GroupId, Exempt> {
     }
     match (subject, peer) {
         (Stand::Pod { id, .. }, Stand::Pod { id: other, .. }) if id == other => Err(Exempt::SamePod),
-        (Stand::Pod { node: Some(node), .. }, Stand::Host { node: Some(other), .. }) if node == other => Err(Exempt::OwnNode),
+        // The API's text exempts both ways, but most network plug-ins filter what a pod sends to its own node.
+        (Stand::Pod { node: Some(node), .. }, Stand::Host { node: Some(other), .. })
+            if node == other && direction == Direction::Ingress =>
+        {
+            Err(Exempt::OwnNode)
+        }
         (Stand::Pod { group, .. }, _) => Ok(*group),
         (Stand::Host { .. }, _) => Err(Exempt::HostNetwork),
         (Stand::Outside(_), _) => Err(Exempt::Outside),

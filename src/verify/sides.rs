@@ -1,7 +1,7 @@
 //! One side of connections, for a whole group of pods at a time: what its rules allow with every other group and every address.
 //!
 //! Millions of pairs of groups have few different answers, so answers are kept once and known by number ([`Reaches`]): which rules
-//! mean the peer decides. A pod and itself, and a pod and its own node, are not told apart here: those are always allowed.
+//! mean the peer decides. A pod and itself, and a pod called by its own node, are not told apart here: those are always allowed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

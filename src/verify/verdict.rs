@@ -49,8 +49,8 @@ pub enum Exempt {
     SamePod,
     /// A loopback or unspecified address: it never leaves where it began.
     Loopback,
-    /// A pod and the node it runs on: "traffic to and from the node where a Pod is running is always allowed, regardless of the
-    /// IP address of the Pod or the node".
+    /// A pod called by the node that it runs on. The API's text exempts the other way too ("traffic to and from the node where a
+    /// Pod is running is always allowed, regardless of the IP address of the Pod or the node"), but most network plug-ins do not.
     OwnNode,
     /// A node or a pod on its network: no policy selects it.
     HostNetwork,

@@ -6,6 +6,7 @@
 mod support;
 mod world;
 
+mod addresses;
 mod basics;
 mod exposure;
 mod inventories;

@@ -121,7 +121,7 @@ fn in_words(side: &Side) -> String {
     match side {
         Side::Exempt(Exempt::SamePod) => "allowed, as it is the same pod".to_owned(),
         Side::Exempt(Exempt::Loopback) => "allowed, as it never leaves where it began".to_owned(),
-        Side::Exempt(Exempt::OwnNode) => "allowed, as a pod and its own node always may".to_owned(),
+        Side::Exempt(Exempt::OwnNode) => "allowed, as a node may always call its own pods".to_owned(),
         Side::Exempt(Exempt::HostNetwork) => "allowed, as no policy selects a node or what is on its network".to_owned(),
         Side::Exempt(Exempt::Outside) => "allowed, as no policy selects what is outside the cluster".to_owned(),
         Side::NotIsolated => "allowed, as no policy isolates it".to_owned(),

@@ -9,8 +9,8 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use super::tree::{Mismatch, Tree, shorten};
 use super::{declared, raw};
 use crate::inventory::object::{
-    Arguments, Body, Declaration, EndpointsBody, Metadata, NodeBody, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody,
-    Subset, describe as name,
+    Arguments, Body, Declaration, EndpointsBody, Metadata, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody, Subset,
+    describe as name,
 };
 use crate::inventory::timeline::SECOND;
 use crate::inventory::{ContainerPort, Mesh, Schedule, ServicePort, ServiceType, TargetPort};
@@ -74,7 +74,7 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
     let mut reading = Reading { complaints };
     let body = match envelope.kind.as_str() {
         "Namespace" if is_of(&[""]) => Body::Namespace,
-        "Node" if is_of(&[""]) => Body::Node(reading.node(tree.read()?, &envelope.metadata.annotations)),
+        "Node" if is_of(&[""]) => Body::Node(Box::new(reading.node(tree.read()?, &envelope.metadata.annotations))),
         "Pod" if is_of(&[""]) => Body::Pod(Box::new(reading.pod(tree.read()?, &envelope.metadata.namespace))),
         "Service" if is_of(&[""]) => Body::Service(Box::new(reading.service(tree.read()?)?)),
         "EndpointSlice" if is_of(&["discovery.k8s.io"]) => {
@@ -129,6 +129,9 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         "ServiceMonitor" | "PodMonitor" if is_of(&["monitoring.coreos.com"]) => {
             declared::monitor(tree.read()?, envelope.kind == "PodMonitor", &envelope.metadata.namespace)
         }
+        kind if let Some(network) = reading.network(kind, is_of, tree, &envelope.metadata.name)? => {
+            Body::Network(Box::new(network))
+        }
         // Custom controllers mostly follow the built-in ones; where they don't, there is no selector to be had.
         _ => Body::Other(OwnerBody {
             selector: tree.read().ok().and_then(|other: raw::Controller| selector(other.spec.selector.match_labels)),
@@ -144,7 +147,7 @@ fn selector(labels: Labels) -> Option<Labels> {
     (!labels.is_empty()).then_some(labels)
 }
 
-struct Reading<'c> {
+pub(super) struct Reading<'c> {
     complaints: &'c mut Vec<String>,
 }
 
@@ -154,7 +157,7 @@ impl Reading<'_> {
     }
 
     /// An address, canonical: IPv4-mapped ones are IPv4. `None` without complaint for an empty text.
-    fn address(&mut self, text: &str) -> Option<IpAddr> {
+    pub(super) fn address(&mut self, text: &str) -> Option<IpAddr> {
         if text.is_empty() {
             return None;
         }
@@ -165,11 +168,11 @@ impl Reading<'_> {
         address
     }
 
-    fn addresses<'t>(&mut self, texts: impl IntoIterator<Item = &'t String>) -> BTreeSet<IpAddr> {
+    pub(super) fn addresses<'t>(&mut self, texts: impl IntoIterator<Item = &'t String>) -> BTreeSet<IpAddr> {
         texts.into_iter().filter_map(|text| self.address(text)).collect()
     }
 
-    fn ranges<'t>(&mut self, texts: impl IntoIterator<Item = &'t String>) -> Vec<IpNet> {
+    pub(super) fn ranges<'t>(&mut self, texts: impl IntoIterator<Item = &'t String>) -> Vec<IpNet> {
         let mut ranges = BTreeSet::new();
         for text in texts.into_iter().filter(|text| !text.is_empty()) {
             match text.parse::<IpNet>() {
@@ -208,7 +211,7 @@ impl Reading<'_> {
     fn metadata(&mut self, raw: raw::Metadata, body: &Body) -> Metadata {
         let is_cluster_wide =
             matches!(body, Body::Namespace | Body::Node(_) | Body::ServiceRanges(_) | Body::Declaration(Declaration::Calls(_)));
-        let is_namespaced = !is_cluster_wide && !matches!(body, Body::Other(_));
+        let is_namespaced = !is_cluster_wide && !matches!(body, Body::Other(_) | Body::Network(_));
         let namespace = match raw.namespace {
             _ if is_cluster_wide => String::new(),
             // What kubectl would make of a file without a namespace.
@@ -232,28 +235,6 @@ impl Reading<'_> {
             created: self.time(&raw.creation_timestamp),
             deleted: self.time(&raw.deletion_timestamp),
         }
-    }
-
-    fn node(&mut self, raw: raw::Node, annotations: &BTreeMap<String, String>) -> NodeBody {
-        // The other types are host names: Hostname, InternalDNS, ExternalDNS.
-        let own = raw.status.addresses.iter().filter(|address| !address.kind.ends_with("name") && !address.kind.ends_with("DNS"));
-        let addresses: BTreeSet<IpAddr> = own.filter_map(|own| self.address(&own.address)).collect();
-        let mut body = NodeBody { addresses, ..NodeBody::default() };
-        let mut ranges = raw.spec.pod_cidrs;
-        ranges.push(raw.spec.pod_cidr);
-        for (key, value) in annotations {
-            if ADDRESS_ANNOTATIONS.contains(&key.as_str()) {
-                // Calico writes its node addresses with the length of the node's subnet.
-                let text = value.split_once('/').map_or(value.as_str(), |(address, _)| address);
-                body.addresses.extend(text.split(',').filter_map(|text| self.address(text.trim())));
-            } else if DEVICE_ANNOTATIONS.contains(&key.as_str()) {
-                body.device_addresses.extend(self.address(value));
-            } else if RANGE_ANNOTATIONS.contains(&key.as_str()) {
-                ranges.push(value.clone());
-            }
-        }
-        body.pod_ranges = self.ranges(&ranges);
-        body
     }
 
     fn pod(&mut self, raw: raw::Pod, namespace: &str) -> PodBody {
@@ -343,26 +324,11 @@ impl Reading<'_> {
     }
 
     fn arguments(&mut self, container: &raw::Container, arguments: &mut Arguments) {
-        let mut words = container.command.iter().chain(&container.args).peekable();
-        let is_api_server = container.command.iter().chain(&container.args).any(|word| word.ends_with(API_SERVER));
-        if is_api_server || container.name == API_SERVER {
+        let words = || container.command.iter().chain(&container.args);
+        if container.name == API_SERVER || words().any(|word| word.ends_with(API_SERVER)) {
             arguments.api_server_port = Some(6443);
         }
-        while let Some(word) = words.next() {
-            let (flag, value) = match word.split_once('=') {
-                Some((flag, value)) => (flag, value.to_owned()),
-                None => (word.as_str(), words.peek().map_or_else(String::new, |value| (*value).clone())),
-            };
-            let values: Vec<String> = value.split(',').map(|value| value.trim().to_owned()).collect();
-            match flag {
-                "--cluster-cidr" => arguments.pod_ranges.extend(self.ranges(&values)),
-                "--service-cluster-ip-range" => arguments.service_ranges.extend(self.ranges(&values)),
-                "--secure-port" if arguments.api_server_port.is_some() => {
-                    arguments.api_server_port = value.parse().ok().or(arguments.api_server_port);
-                }
-                _ => {}
-            }
-        }
+        self.ranges_of_arguments(words(), arguments);
     }
 
     fn service(&mut self, raw: raw::Service) -> Result<ServiceBody, Mismatch> {
@@ -498,40 +464,5 @@ pub(super) const SYSTEM_NAMESPACE: &str = "kube-system";
 /// The program, and the container, of the API server.
 pub(super) const API_SERVER: &str = "kube-apiserver";
 
-/// The flags that [`Reading::arguments`] knows.
-pub(super) const ARGUMENTS: &[&str] = &["--cluster-cidr", "--service-cluster-ip-range", "--secure-port"];
-
-/// Where addresses of the node itself are written, beside its status.
-pub(super) const ADDRESS_ANNOTATIONS: &[&str] = &[
-    "alpha.kubernetes.io/provided-node-ip",
-    "flannel.alpha.coreos.com/public-ip",
-    "flannel.alpha.coreos.com/public-ipv6",
-    "k3s.io/internal-ip",
-    "projectcalico.org/IPv4Address",
-    "projectcalico.org/IPv6Address",
-];
-
-/// Where network plug-ins write addresses, taken from the pod ranges, of the node's tunnel devices and health checks.
-pub(super) const DEVICE_ANNOTATIONS: &[&str] = &[
-    "io.cilium.network.ipv4-cilium-host",
-    "io.cilium.network.ipv4-health-ip",
-    "io.cilium.network.ipv6-cilium-host",
-    "io.cilium.network.ipv6-health-ip",
-    "network.cilium.io/ipv4-cilium-host",
-    "network.cilium.io/ipv4-health-ip",
-    "network.cilium.io/ipv6-cilium-host",
-    "network.cilium.io/ipv6-health-ip",
-    "projectcalico.org/IPv4IPIPTunnelAddr",
-    "projectcalico.org/IPv4VXLANTunnelAddr",
-    "projectcalico.org/IPv4WireguardInterfaceAddr",
-    "projectcalico.org/IPv6VXLANTunnelAddr",
-    "projectcalico.org/IPv6WireguardInterfaceAddr",
-];
-
-/// Where network plug-ins write ranges from which the node's pods get addresses.
-pub(super) const RANGE_ANNOTATIONS: &[&str] = &[
-    "io.cilium.network.ipv4-pod-cidr",
-    "io.cilium.network.ipv6-pod-cidr",
-    "network.cilium.io/ipv4-pod-cidr",
-    "network.cilium.io/ipv6-pod-cidr",
-];
+/// The flags that [`Reading::ranges_of_arguments`] knows.
+pub(super) const ARGUMENTS: &[&str] = &["--cluster-cidr", "--service-cluster-ip-range", "--service-cidr", "--secure-port"];

@@ -1,10 +1,12 @@
 //! An object as the API gives it in, the same object with nothing but what an inventory reads out.
 //!
 //! For snapshots that are kept or handed on. What goes: `managedFields`, `last-applied-configuration` and all other annotations
-//! but the addresses and ranges that network plug-ins write on nodes, and whether and where pods and Services are to be scraped, and which mesh a pod is in;
+//! but the addresses and ranges that network plug-ins write on nodes, and whether and where pods and Services are to be scraped,
+//! and which mesh a pod is in;
+//! the id that a cloud gives a machine, but for the cloud's own name; owners of allocated addresses;
 //! environments, volumes, images and every other part of a container but its name, ports, ports of its probes and, beside the first
 //! containers, restart policy; all statuses but addresses, times and how often a container was restarted; of webhooks all but the
-//! Services they are at. Of command lines only three flags survive, and only in `kube-system` (see [`command`]). So a snapshot holds
+//! Services they are at. Of command lines only four flags survive, and only in `kube-system` and on nodes of k3s (see [`flags`]). So a snapshot holds
 //! names, labels, addresses, ports, times and how often containers were restarted, and no secret that someone put in an
 //! environment, an argument or an annotation.
 //!
@@ -13,9 +15,11 @@
 
 use serde_json::{Map, Value};
 
-use super::convert::{ADDRESS_ANNOTATIONS, API_SERVER, ARGUMENTS, DEVICE_ANNOTATIONS, RANGE_ANNOTATIONS, SYSTEM_NAMESPACE};
+use super::convert::{API_SERVER, ARGUMENTS, SYSTEM_NAMESPACE};
 use super::declared::SCRAPE_ANNOTATIONS;
+use super::network::FLAT_CLOUDS;
 use crate::inventory::mesh;
+use crate::inventory::node_address::{ANNOTATIONS, Meaning, words};
 
 /// Read of every object.
 const METADATA: &[&str] = &[
@@ -141,6 +145,24 @@ const POD_MONITOR: &[&str] = &[
     "spec.podMetricsEndpoints.targetPort",
 ];
 
+const CILIUM_NODE: &[&str] = &[
+    "spec.addresses.type",
+    "spec.addresses.ip",
+    "spec.health.ipv4",
+    "spec.health.ipv6",
+    "spec.ingress.ipv4",
+    "spec.ingress.ipv6",
+    "spec.ipam.podCIDRs",
+    "spec.ipam.pools.allocated.cidrs",
+];
+
+const NODE_NETWORK_CONFIG: &[&str] = &[
+    "status.networkContainers.type",
+    "status.networkContainers.subnetAddressSpace",
+    "status.networkContainers.primaryIP",
+    "status.networkContainers.ipAssignments.ip",
+];
+
 /// What a kind adds to the metadata. A path that ends at a mapping or list keeps all of it; lists are stepped through.
 fn paths(kind: &str) -> &'static [&'static str] {
     match kind {
@@ -160,6 +182,14 @@ fn paths(kind: &str) -> &'static [&'static str] {
         "HorizontalPodAutoscaler" => &["spec.scaleTargetRef.kind", "spec.scaleTargetRef.name"],
         "ServiceMonitor" => SERVICE_MONITOR,
         "PodMonitor" => POD_MONITOR,
+        "CiliumNode" => CILIUM_NODE,
+        "IPPool" => &["spec.cidr", "spec.allowedUses"],
+        "BlockAffinity" => &["spec.cidr"],
+        "IPAMBlock" => &["spec.cidr", "spec.allocations", "spec.attributes.handle_id"],
+        "FelixConfiguration" => &["spec.deviceRouteSourceAddress", "spec.deviceRouteSourceAddressIPv6"],
+        "Network" => &["spec.clusterNetwork.cidr", "spec.serviceNetwork", "status.clusterNetwork.cidr", "status.serviceNetwork"],
+        "NodeNetworkConfig" => NODE_NETWORK_CONFIG,
+        "Subnet" => &["spec.cidrBlock", "spec.vlan"],
         "Namespace" => &[],
         // The controllers, and custom ones made after them.
         _ => &["spec.selector.matchLabels"],
@@ -173,15 +203,16 @@ pub fn narrow(object: &Value) -> Value {
     let kept: Vec<&str> = METADATA.iter().chain(paths(kind)).copied().collect();
     let mut narrowed = keep(object, &kept);
     match kind {
-        "Node" => narrow_annotations(object, &mut narrowed, &[ADDRESS_ANNOTATIONS, DEVICE_ANNOTATIONS, RANGE_ANNOTATIONS]),
-        "Pod" => {
-            narrow_annotations(object, &mut narrowed, &[SCRAPE_ANNOTATIONS, &mesh::ANNOTATIONS]);
+        "Node" => narrow_node(object, &mut narrowed),
+        "CiliumNode" => narrow_cilium_node(object, &mut narrowed),
+        "Pod" => narrow_annotations(object, &mut narrowed, |key, value| match key {
             // That it is there is all that is read of it; it lists the volumes and image pull secrets of the side-car.
-            if let Some(status) = narrowed.pointer_mut("/metadata/annotations/sidecar.istio.io~1status") {
-                *status = "{}".into();
-            }
+            "sidecar.istio.io/status" => Some("{}".into()),
+            _ => (SCRAPE_ANNOTATIONS.contains(&key) || mesh::ANNOTATIONS.contains(&key)).then(|| value.clone()),
+        }),
+        "Service" => {
+            narrow_annotations(object, &mut narrowed, |key, value| SCRAPE_ANNOTATIONS.contains(&key).then(|| value.clone()));
         }
-        "Service" => narrow_annotations(object, &mut narrowed, &[SCRAPE_ANNOTATIONS]),
         _ => {}
     }
     if kind == "Pod" && object["metadata"]["namespace"] == SYSTEM_NAMESPACE {
@@ -220,13 +251,45 @@ fn is_empty(member: &Value) -> bool {
     }
 }
 
-fn narrow_annotations(object: &Value, narrowed: &mut Value, read: &[&[&str]]) {
+/// Annotations with addresses and ranges, and of the provider's id the cloud, without the machine.
+fn narrow_node(object: &Value, narrowed: &mut Value) {
+    narrow_annotations(object, narrowed, |key, value| {
+        let (_, meaning, _) = ANNOTATIONS.iter().find(|(known, ..)| *known == key)?;
+        if *meaning != Meaning::Arguments {
+            return Some(value.clone());
+        }
+        let words = words(value.as_str()?);
+        let flags = flags(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        (!flags.is_empty()).then(|| Value::from(flags).to_string().into())
+    });
+    let provider = object["spec"]["providerID"].as_str().unwrap_or_default();
+    if let Some(cloud) = FLAT_CLOUDS.iter().find(|cloud| provider.starts_with(**cloud)) {
+        narrowed["spec"]["providerID"] = (*cloud).into();
+    }
+}
+
+/// Whether addresses come from the cloud's subnets, and which; not the network interfaces by which they do.
+fn narrow_cilium_node(object: &Value, narrowed: &mut Value) {
+    let status = &object["status"];
+    let has = |value: &Value| {
+        value.as_object().is_some_and(|members| !members.is_empty()) || value.as_array().is_some_and(|items| !items.is_empty())
+    };
+    let is_eni = has(&status["eni"]["enis"]);
+    if is_eni {
+        narrowed["status"]["eni"]["enis"]["any"] = true.into();
+    }
+    let is_azure = has(&status["azure"]["interfaces"]);
+    if is_azure {
+        narrowed["status"]["azure"]["interfaces"] = vec![true].into();
+    }
+    if let (true, Some(used)) = (is_eni || is_azure, status["ipam"]["used"].as_object()) {
+        narrowed["status"]["ipam"]["used"] = used.keys().map(|address| (address.clone(), Value::from(true))).collect();
+    }
+}
+
+fn narrow_annotations(object: &Value, narrowed: &mut Value, kept: impl Fn(&str, &Value) -> Option<Value>) {
     let Some(annotations) = object["metadata"]["annotations"].as_object() else { return };
-    let kept: Map<String, Value> = annotations
-        .iter()
-        .filter(|(key, _)| read.iter().any(|keys| keys.contains(&key.as_str())))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    let kept: Map<String, Value> = annotations.iter().filter_map(|(key, value)| Some((key.clone(), kept(key, value)?))).collect();
     if !kept.is_empty() {
         narrowed["metadata"]["annotations"] = Value::Object(kept);
     }
@@ -252,6 +315,13 @@ fn command(container: &Value) -> Vec<String> {
     if words.iter().any(|word| word.ends_with(API_SERVER)) {
         kept.push(API_SERVER.to_owned());
     }
+    kept.extend(flags(&words));
+    kept
+}
+
+/// The flags of a command line that are read, each with its value.
+fn flags(words: &[&str]) -> Vec<String> {
+    let mut kept = Vec::new();
     for (position, word) in words.iter().enumerate() {
         let (flag, value) = match word.split_once('=') {
             Some((flag, value)) => (flag, Some(value)),
@@ -314,6 +384,42 @@ mod tests {
         ]
     }
 
+    /// Those of network plug-ins and platforms.
+    fn network_objects() -> Vec<Value> {
+        let named = |name: &str| json!({"name": name, "managedFields": [{"manager": "secret"}]});
+        let calico = "crd.projectcalico.org/v1";
+        vec![
+            json!({"apiVersion": "cilium.io/v2", "kind": "CiliumNode", "metadata": named("n1"), "spec": {
+                "addresses": [{"type": "InternalIP", "ip": "10.0.0.1"}, {"type": "CiliumInternalIP", "ip": "10.1.0.7"}],
+                "health": {"ipv4": "10.1.0.8", "ipv6": "fd00::8"}, "ingress": {"ipv4": "10.1.0.9", "ipv6": "fd00::9"},
+                "ipam": {"podCIDRs": ["10.1.0.0/24"], "pools": {"allocated": [{"pool": "secret", "cidrs": ["10.2.0.0/24"]}]}}}}),
+            json!({"apiVersion": "cilium.io/v2", "kind": "CiliumNode", "metadata": named("n2"),
+                "status": {"eni": {"enis": {"eni-1": {"mac": "secret"}}}, "ipam": {"used": {"10.0.0.9": {"owner": "secret"}}}}}),
+            json!({"apiVersion": "cilium.io/v2", "kind": "CiliumNode", "metadata": named("n3"),
+                "status": {"azure": {"interfaces": [{"mac": "secret"}]}}}),
+            json!({"apiVersion": calico, "kind": "IPPool", "metadata": named("pool"),
+                "spec": {"cidr": "10.3.0.0/16", "allowedUses": ["Tunnel"], "nodeSelector": "secret"}}),
+            json!({"apiVersion": calico, "kind": "IPPool", "metadata": named("pods"), "spec": {"cidr": "10.3.0.0/16", "x": "secret"}}),
+            json!({"apiVersion": calico, "kind": "BlockAffinity", "metadata": named("n1-block"),
+                "spec": {"cidr": "10.3.4.0/26", "node": "n1", "state": "secret"}}),
+            json!({"apiVersion": calico, "kind": "IPAMBlock", "metadata": named("block"), "spec": {"cidr": "10.3.4.0/26",
+                "allocations": [null, 0], "attributes": [{"handle_id": "ipip-tunnel-addr-n1", "secondary": {"node": "secret"}}]}}),
+            json!({"apiVersion": calico, "kind": "FelixConfiguration", "metadata": named("node.n1"), "spec": {
+                "deviceRouteSourceAddress": "10.0.0.6", "deviceRouteSourceAddressIPv6": "fd00::6", "logFilePath": "secret"}}),
+            json!({"apiVersion": "config.openshift.io/v1", "kind": "Network", "metadata": named("cluster"), "status": {
+                "clusterNetwork": [{"cidr": "10.128.0.0/14", "hostPrefix": 23}], "serviceNetwork": ["172.30.0.0/16"], "x": "secret"}}),
+            json!({"apiVersion": "operator.openshift.io/v1", "kind": "Network", "metadata": named("cluster"), "spec": {
+                "clusterNetwork": [{"cidr": "10.128.0.0/14"}], "serviceNetwork": ["172.30.0.0/16"], "x": "secret"}}),
+            json!({"apiVersion": "acn.azure.com/v1alpha", "kind": "NodeNetworkConfig", "metadata": named("n1"), "status": {
+                "networkContainers": [{"type": "overlay", "subnetAddressSpace": "10.244.0.0/16", "primaryIP": "10.244.1.0/24",
+                    "ipAssignments": [{"ip": "10.244.1.9", "name": "secret"}]}]}}),
+            json!({"apiVersion": "kubeovn.io/v1", "kind": "Subnet", "metadata": named("ovn-default"),
+                "spec": {"cidrBlock": "10.16.0.0/16", "gateway": "secret"}}),
+            json!({"apiVersion": "kubeovn.io/v1", "kind": "Subnet", "metadata": named("underlay"),
+                "spec": {"cidrBlock": "10.17.0.0/16", "vlan": "vlan7", "gateway": "secret"}}),
+        ]
+    }
+
     /// Objects with every member that is read, and beside each something that is not.
     fn samples() -> Vec<Value> {
         let probe = |port: u16| {
@@ -356,6 +462,9 @@ mod tests {
         node["annotations"]["projectcalico.org/IPv4Address"] = "10.0.0.9/24".into();
         node["annotations"]["projectcalico.org/IPv4VXLANTunnelAddr"] = "10.244.1.0".into();
         node["annotations"]["network.cilium.io/ipv4-pod-cidr"] = "10.245.1.0/24".into();
+        node["annotations"]["k8s.ovn.org/node-subnets"] = r#"{"default":["10.128.0.0/23"]}"#.into();
+        node["annotations"]["k3s.io/node-args"] =
+            r#"["server","--token","secret","--cluster-cidr","10.52.0.0/16","--service-cidr=10.53.0.0/16"]"#.into();
         let mut scraped = metadata("web");
         scraped["annotations"]["prometheus.io/scrape"] = "true".into();
         scraped["annotations"]["prometheus.io/port"] = "9113".into();
@@ -368,7 +477,7 @@ mod tests {
         let mut samples = vec![
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata("prod"), "status": {"phase": "secret"}}),
             json!({"apiVersion": "v1", "kind": "Node", "metadata": node,
-                "spec": {"podCIDR": "10.244.3.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:1::/64"], "providerID": "secret"},
+                "spec": {"podCIDR": "10.244.3.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:1::/64"], "providerID": "aws:///eu-west-1a/i-secret"},
                 "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"}, {"type": "Hostname", "address": "10.9.9.9"}],
                     "images": [{"names": ["secret"]}]}}),
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata("api"), "spec": pod_spec, "status": pod_status}),
@@ -443,7 +552,7 @@ mod tests {
 
     #[test]
     fn the_same_is_read_and_no_secret_is_left() {
-        for sample in samples().into_iter().chain(declarations()) {
+        for sample in samples().into_iter().chain(declarations()).chain(network_objects()) {
             let narrowed = narrow(&sample);
             assert_eq!(read(&narrowed), read(&sample), "{narrowed:#}");
             assert!(sample.to_string().contains("secret"), "the sample has something to hide: {sample:#}");
@@ -455,12 +564,19 @@ mod tests {
     /// The other half of the promise: what is kept is needed.
     #[test]
     fn nothing_is_kept_that_is_not_read() {
-        let samples = [samples(), declarations()].concat();
+        let samples = [samples(), declarations(), network_objects()].concat();
         let mut useless = Vec::new();
         for kind in samples.iter().filter_map(|sample| sample["kind"].as_str()) {
             let of_kind: Vec<&Value> = samples.iter().filter(|sample| sample["kind"] == kind).collect();
             for dropped in paths(kind) {
-                let apart = ["metadata.annotations", "spec.containers.command"];
+                let apart = [
+                    "metadata.annotations",
+                    "spec.containers.command",
+                    "spec.providerID",
+                    "status.eni",
+                    "status.azure",
+                    "status.ipam",
+                ];
                 let others: Vec<&str> =
                     METADATA.iter().chain(paths(kind)).copied().filter(|path| path != dropped).chain(apart).collect();
                 let is_missed = of_kind.iter().any(|sample| read(&keep(&narrow(sample), &others)) != read(sample));

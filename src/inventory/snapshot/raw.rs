@@ -50,6 +50,8 @@ pub(super) struct NodeSpec {
     pub(super) pod_cidr: String,
     #[serde(rename = "podCIDRs")]
     pub(super) pod_cidrs: Vec<String>,
+    #[serde(rename = "providerID")]
+    pub(super) provider_id: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -226,7 +226,6 @@ metadata:
   annotations:
     projectcalico.org/IPv4Address: 172.18.0.5/16
     projectcalico.org/IPv4VXLANTunnelAddr: 192.168.7.64
-    network.cilium.io/ipv4-cilium-host: 10.0.1.12
     flannel.alpha.coreos.com/public-ip: 172.18.0.6
 spec: {podCIDR: 10.9.0.0/24}
 ---
@@ -235,8 +234,48 @@ metadata: {name: first, namespace: prod}
 status: {podIP: 10.9.0.1}
 ";
     let inventory = inventory(&[text]);
-    for own in ["172.18.0.5", "192.168.7.64", "10.0.1.12", "172.18.0.6", "10.9.0.0"] {
+    for own in ["172.18.0.5", "192.168.7.64", "172.18.0.6", "10.9.0.0"] {
         assert_eq!(who(&inventory, own, "10:00:00"), "node n", "{own}");
     }
     assert_eq!(who(&inventory, "10.9.0.1", "10:00:00"), "first", "unless a pod has it");
+}
+
+#[test]
+fn nodes_have_the_addresses_that_their_plug_in_gives_them() {
+    let node = |annotations: &str, spec: &str| {
+        format!("kind: Node\nmetadata: {{name: n, annotations: {{{annotations}}}}}\nspec: {{{spec}}}\nstatus: {{}}\n---\n")
+    };
+    let pod = |address: &str| {
+        format!("kind: Pod\nmetadata: {{name: p, namespace: a}}\nspec: {{nodeName: n}}\nstatus: {{podIP: {address}}}\n---\n")
+    };
+    // Objects, an address, whose it is, why.
+    let rows = [
+        (node("", "podCIDR: 10.244.0.0/24"), "10.244.0.0", "node n", "flannel.1"),
+        (node("", "podCIDR: 10.244.0.0/24"), "10.244.0.1", "node n", "cni0"),
+        (node("", "podCIDR: 10.244.0.0/24") + &pod("10.1.7.9"), "10.244.0.1", "UnknownInCluster", "the plug-in does not use podCIDRs"),
+        (node("k3s.io/node-args: '[\"server\",\"--cluster-cidr\",\"10.52.0.0/16\"]'", ""), "10.52.3.1", "UnknownInCluster", "k3s"),
+        (node("rke2.io/internal-ip: '10.0.0.4,fd00::4'", ""), "fd00::4", "node n", "RKE2"),
+        (node("network.cilium.io/ipv4-cilium-host: 10.0.1.12", "podCIDR: 10.9.0.0/24"), "10.0.1.12", "node n", "cilium_host"),
+        (node("network.cilium.io/ipv4-cilium-host: 10.0.1.12", "podCIDR: 10.9.0.0/24"), "10.9.0.1", "UnknownInCluster", "Cilium's first address is a pod's"),
+        (node("k8s.ovn.org/node-subnets: '{\"default\":[\"10.129.0.0/23\",\"fd01:0:0:2::/64\"]}'", ""), "10.129.0.2", "node n", "management port"),
+        (node("k8s.ovn.org/node-subnets: '{\"default\":[\"10.129.0.0/23\",\"fd01:0:0:2::/64\"]}'", ""), "fd01:0:0:2::3", "node n", "hybrid overlay"),
+        (node("k8s.ovn.org/node-subnets: '{\"default\":\"10.129.0.0/23\"}'", ""), "10.129.0.4", "UnknownInCluster", "the first pod"),
+        (node("k8s.ovn.org/node-gateway-router-lrp-ifaddrs: '{\"default\":{\"ipv4\":\"100.64.0.4/16\"}}'", ""), "100.64.0.4", "node n", "join"),
+        (node("k8s.ovn.org/host-cidrs: '[\"10.0.0.7/24\",\"169.254.0.2/17\"]'", ""), "10.0.0.7", "node n", "host-cidrs"),
+        (node("ovn.kubernetes.io/ip_address: 100.64.0.2", ""), "100.64.0.2", "node n", "Kube-OVN"),
+        (node("node.antrea.io/transport-addresses: '10.0.0.8,fd00::8'", ""), "10.0.0.8", "node n", "Antrea"),
+        (node("kube-router.io/pod-cidrs: '10.5.1.0/24,fd05:1::/64'", ""), "fd05:1::1", "node n", "kube-bridge"),
+        (node("", "") + "kind: CiliumNode\nmetadata: {name: n}\nspec: {addresses: [{type: CiliumInternalIP, ip: 10.0.1.7}]}", "10.0.1.7", "node n", "CiliumNode"),
+        (node("", "") + "kind: CiliumNode\nmetadata: {name: n}\nspec: {health: {ipv4: 10.0.1.8}}", "10.0.1.8", "node n", "health"),
+        (node("", "") + "kind: CiliumNode\nmetadata: {name: n}\nspec: {ipam: {podCIDRs: [10.0.1.0/24]}}", "10.0.1.9", "UnknownInCluster", "pods"),
+        ("kind: IPAMBlock\nmetadata: {name: b}\nspec: {cidr: 10.3.4.0/26, allocations: [null, 0], attributes: [{handle_id: vxlan-tunnel-addr-n}]}".into(), "10.3.4.1", "node n", "IPAMBlock"),
+        (node("", "") + "kind: FelixConfiguration\nmetadata: {name: default}\nspec: {deviceRouteSourceAddress: 10.7.7.7}", "10.7.7.7", "node n", "every node"),
+        ("kind: Subnet\nmetadata: {name: ovn-default}\nspec: {cidrBlock: '10.16.0.0/16,fd00:10:16::/112'}".into(), "10.16.0.9", "UnknownInCluster", "Kube-OVN"),
+        ("kind: Subnet\nmetadata: {name: join}\nspec: {cidrBlock: 100.64.0.0/16}".into(), "100.64.0.9", "Outside", "nodes' own"),
+        ("apiVersion: config.openshift.io/v1\nkind: Network\nmetadata: {name: cluster}\nstatus: {clusterNetwork: [{cidr: 10.128.0.0/14}], serviceNetwork: [172.30.0.0/16]}".into(), "172.30.9.9", "UnknownInCluster", "OpenShift"),
+        ("kind: NodeNetworkConfig\nmetadata: {name: n}\nstatus: {networkContainers: [{type: overlay, primaryIP: 10.244.1.0/24}]}".into(), "10.244.1.9", "UnknownInCluster", "AKS"),
+    ];
+    for (objects, own, expected, why) in rows {
+        assert_eq!(who(&inventory(&[&objects]), own, "10:00:00"), expected, "{why}: {objects}");
+    }
 }

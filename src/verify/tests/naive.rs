@@ -100,7 +100,7 @@ pub(super) fn side(
     if matches!(&other, Other::Pod(other) if other.name == subject.name) {
         return None;
     }
-    if others_node.is_some() && others_node == subject.node.map(|id| id.0 as usize) {
+    if direction == Direction::Ingress && others_node.is_some() && others_node == subject.node.map(|id| id.0 as usize) {
         return None;
     }
     let (mut is_isolated, mut answer) = (false, Answer::Denied);

@@ -260,13 +260,13 @@ fn pods_on_the_host_network_are_their_nodes_addresses() {
 }
 
 #[test]
-fn the_own_node_is_always_allowed_and_others_are_not() {
+fn the_own_node_may_always_call_and_others_may_not() {
     check(
         &[deny_all("shop")],
         &[
             ("192.0.2.1", "shop/web-0", Tcp, 8080, Allowed, Allowed, "probes of the kubelet"),
             ("2001:db8::1", "shop/web-0", Tcp, 8080, Allowed, Allowed, "at any of its addresses"),
-            ("shop/web-0", "192.0.2.1", Tcp, 10250, Allowed, Allowed, "and the way out"),
+            ("shop/web-0", "192.0.2.1", Tcp, 10250, Denied, Allowed, "the way out is filtered by most network plug-ins"),
             ("192.0.2.2", "shop/web-0", Tcp, 8080, Allowed, Denied, "another node"),
             ("shop/web-0", "192.0.2.2", Tcp, 10250, Denied, Allowed, "to another node"),
             ("shop/web-0", "shop/web-0", Tcp, 1, Allowed, Allowed, "a pod and itself"),
@@ -327,7 +327,7 @@ fn verdicts_name_their_reasons() {
     assert_eq!(evaluator.isolated_by(PodId(0), Direction::Ingress), [name("default-deny-all"), name("open")].into());
     let sides = [
         ("shop/web-0", "shop/web-0", Side::Exempt(Exempt::SamePod)),
-        ("shop/web-0", "192.0.2.1", Side::Exempt(Exempt::OwnNode)),
+        ("shop/web-0", "192.0.2.1", Side::Denied { isolated_by: [name("default-deny-all")].into() }),
         ("192.0.2.1", "shop/web-0", Side::Exempt(Exempt::HostNetwork)),
         ("ops/agent-0", "shop/web-0", Side::Exempt(Exempt::HostNetwork)),
         ("8.8.8.8", "shop/web-0", Side::Exempt(Exempt::Outside)),
