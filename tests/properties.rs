@@ -18,7 +18,7 @@ use netpol_gen::model::{
     Code, DirectionEvidence, Edge, Evidence, Explained, NonEmpty, Party, Policy, Protocol, Rules, Span, Timestamp, WorkloadName,
 };
 use netpol_gen::policy::{PolicyOptions, PolicySet, Public, make, make_quarantined};
-use netpol_gen::verify::{Answer, Evaluator, Place, PolicyName, Terms, Widening, World, admitted, prove};
+use netpol_gen::verify::{Answer, Evaluator, Place, Terms, World, admitted, prove};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -116,10 +116,7 @@ fn manifests(policies: &[Explained]) -> Vec<NetworkPolicy> {
 
 /// What the makers admit.
 fn terms(sets: &[&PolicySet]) -> Terms {
-    let widenings = sets.iter().flat_map(|set| &set.widenings).map(|widening| {
-        let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
-        Widening { workloads: widening.workloads.clone(), ..Widening::whole(policy, widening.reason.clone()) }
-    });
+    let widenings = sets.iter().flat_map(|set| &set.widenings).cloned();
     Terms { subjects: Some(sets[0].namespaces.clone()), widenings: widenings.collect() }
 }
 
@@ -280,12 +277,7 @@ proptest! {
         let options = PolicyOptions { public: Public::Exact, widenings, ..PolicyOptions::default() };
         let mut set = make(&observation, &inventory, &options);
         set.obey(&mut decisions, &rejected).unwrap();
-        let widenings = set.widenings.iter().map(|widening| {
-            let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
-            let whole = Widening::whole(policy, widening.reason.clone());
-            Widening { workloads: widening.workloads.clone(), addresses: widening.addresses, ..whole }
-        });
-        let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: widenings.collect() };
+        let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: set.widenings.clone() };
         let kept = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge));
         let (manifests, world) = (manifests(&set.policies), World::from_inventory(&inventory));
         let proof = prove(&manifests, &world, kept, &terms).unwrap();

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 #[cfg(feature = "cluster")]
 use crate::cluster::Access;
 use crate::edge;
+use crate::policy::{DnsScope, PolicyOptions};
 
 use super::args_checks::{Deciding, Diff, Explain, Verify};
 use super::args_plan::Plan;
@@ -43,7 +44,7 @@ pub(super) enum Command {
     /// some pod of its workloads would not be let. The result goes to standard output, all else to standard error.
     ///
     /// Exit codes: 0 all is allowed, or denied by decision; 1 something would be denied, or is allowed against a decision (with
-    /// --deny-excess: or something is allowed that nobody used); 2 it could not be done, or a capture could not be read to its end.
+    /// --deny-excess: or something is allowed that nobody used and nothing justifies); 2 it could not be done, or a capture could not be read to its end.
     Verify(Box<Verify>),
     /// Say which rule lets a connection through, or what is missing
     ///
@@ -218,17 +219,8 @@ pub(super) struct Learn {
     #[arg(long)]
     pub(super) system: bool,
 
-    /// Who may call a workload that is exposed on purpose and was called from outside
-    #[arg(long, value_enum, default_value_t = Public::Auto)]
-    pub(super) public: Public,
-
-    /// Who may resolve names
-    #[arg(long, value_enum, default_value_t = Dns::Seen)]
-    pub(super) dns: Dns,
-
-    /// Allow a range (endPort) over ports that a program picked at run time
-    #[arg(long)]
-    pub(super) port_ranges: bool,
+    #[command(flatten)]
+    pub(super) beyond: Beyond,
 
     /// Keep what looks odd (what a scan found, one-off connections, addresses never asked for by name, DNS to strangers, the metadata
     /// service, a first call between namespaces) out of the policies, and write its rules to NAMESPACE/_quarantine/, which no
@@ -291,6 +283,37 @@ pub(super) struct Learn {
     #[cfg(feature = "live")]
     #[command(flatten)]
     pub(super) live: Live,
+}
+
+/// What policies may allow beyond what was seen: learn writes it, verify knows by the same options that it is meant.
+#[derive(Debug, Args)]
+pub(super) struct Beyond {
+    /// Who may call a workload that is exposed on purpose and was called from outside
+    #[arg(long, value_enum, default_value_t = Public::Auto)]
+    pub(super) public: Public,
+
+    /// Who may resolve names
+    #[arg(long, value_enum, default_value_t = Dns::Seen)]
+    pub(super) dns: Dns,
+
+    /// Allow a range (endPort) over ports that a program picked at run time
+    #[arg(long)]
+    pub(super) port_ranges: bool,
+}
+
+impl Beyond {
+    /// For all namespaces, without decisions.
+    pub(super) fn options(&self) -> PolicyOptions {
+        PolicyOptions {
+            public: self.public.into(),
+            dns: match self.dns {
+                Dns::Seen => DnsScope::Seen,
+                Dns::Namespace => DnsScope::Namespace,
+            },
+            allows_port_ranges: self.port_ranges,
+            ..PolicyOptions::default()
+        }
+    }
 }
 
 /// Learning from a capture of its own.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 #[cfg(feature = "cluster")]
 use super::args::Cluster;
-use super::args::Format;
+use super::args::{Beyond, Format};
 
 /// Who is who.
 #[derive(Debug, Args)]
@@ -99,7 +99,11 @@ pub(super) struct Verify {
     #[command(flatten)]
     pub(super) deciding: Deciding,
 
-    /// End with exit code 1 also if something is allowed that nobody used, unless the tool's own policies say so on purpose
+    #[command(flatten)]
+    pub(super) beyond: Beyond,
+
+    /// End with exit code 1 also if something is allowed that nobody used, on both sides or on one, unless the inventory together with
+    /// --public, --dns, --port-ranges or a decision says that it may be. What the policies say of themselves counts for nothing
     #[arg(long)]
     pub(super) deny_excess: bool,
 

@@ -14,10 +14,10 @@ use crate::emit::{self, Scope, Summary, Templates, review};
 use crate::inventory::{self, Inventory, InventoryOptions};
 use crate::learn::{self, LearnError, Learned};
 use crate::model::{Code, Findings, Severity};
-use crate::policy::{self, DnsScope, PolicyOptions, PolicySet};
+use crate::policy::{self, PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 
-use super::args::{Dns, Format, Learn};
+use super::args::{Format, Learn};
 use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
@@ -161,14 +161,7 @@ fn policy_options(arguments: &Learn) -> PolicyOptions {
     PolicyOptions {
         namespaces: (!namespaces.is_empty()).then_some(namespaces),
         includes_system: arguments.system,
-        public: arguments.public.into(),
-        dns: match arguments.dns {
-            Dns::Seen => DnsScope::Seen,
-            Dns::Namespace => DnsScope::Namespace,
-        },
-        allows_port_ranges: arguments.port_ranges,
-        widenings: Vec::new(),
-        rejections: Vec::new(),
+        ..arguments.beyond.options()
     }
 }
 

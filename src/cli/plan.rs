@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
             // What a reviewer rejected is denied on purpose.
             let mut seen = seen(reading);
             seen.retain(|edge, evidence| decided.decisions.rejects(edge, evidence).is_none());
-            verify::replay(&all.list(), &BTreeMap::new(), &world, seen.keys())?.denied
+            verify::replay(&all.list(), &BTreeSet::new(), &world, seen.keys())?.denied
         }
         None => BTreeMap::new(),
     };

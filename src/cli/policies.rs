@@ -5,17 +5,14 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use crate::decision::{Decision, Way, What};
 use crate::emit::given::{self, Given};
 use crate::emit::manifest::{CLASS, MANAGED_BY, TOOL};
 use crate::emit::plan::{QUARANTINE, REVIEW_JSON};
 use crate::emit::text::{counted, listed};
 use crate::inventory::Inventory;
-use crate::model::Class;
 use crate::verify::{PolicyName, RuleName};
 
 use super::failure::Failure;
@@ -204,51 +201,6 @@ impl Policies {
         let is_own = metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY)).is_some_and(|tool| tool == TOOL);
         metadata.annotations.as_ref().filter(|_| is_own)?.get(CLASS).map(String::as_str)
     }
-
-    /// The policies by which this tool said more than what it saw, and why.
-    pub(super) fn stated(&self) -> BTreeMap<PolicyName, String> {
-        let reason = |name: &PolicyName, object: &NetworkPolicy| {
-            let class = self.class(name)?;
-            Some(match class {
-                "dns" => "name resolution over UDP and TCP",
-                "api-server" => "all endpoints of the API server",
-                "internet" => "exposed on purpose",
-                _ if has_range(object) => "a range over ports picked at run time",
-                _ => return None,
-            })
-        };
-        let reasons = self.objects.iter().filter_map(|(name, object)| Some((name.clone(), reason(name, object)?.to_owned())));
-        reasons.collect()
-    }
-
-    /// The policies of this tool that say a range because a reviewer decided so, and why.
-    pub(super) fn widened(&self, decisions: &[Arc<Decision>]) -> BTreeMap<PolicyName, String> {
-        let reason = |name: &PolicyName, object: &NetworkPolicy| {
-            self.class(name).filter(|class| *class == Class::Outside.name())?;
-            let decision = decisions.iter().find(|decision| {
-                let What::Widen(widen) = &decision.what else { return false };
-                let subject = if widen.way == Way::To { &widen.edges.from } else { &widen.edges.to };
-                let range = widen.range.to_string();
-                subject.namespace() == Some(&name.namespace) && blocks(object).any(|block| block.cidr == range)
-            })?;
-            Some((name.clone(), format!("widened by decision: {}", decision.reason)))
-        };
-        self.objects.iter().filter_map(|(name, object)| reason(name, object)).collect()
-    }
-}
-
-fn blocks(object: &NetworkPolicy) -> impl Iterator<Item = &IPBlock> {
-    let spec = object.spec.iter();
-    let ingress = spec.clone().flat_map(|spec| spec.ingress.iter().flatten()).flat_map(|rule| rule.from.iter().flatten());
-    let egress = spec.flat_map(|spec| spec.egress.iter().flatten()).flat_map(|rule| rule.to.iter().flatten());
-    ingress.chain(egress).filter_map(|peer| peer.ip_block.as_ref())
-}
-
-fn has_range(object: &NetworkPolicy) -> bool {
-    let spec = object.spec.iter();
-    let ingress = spec.clone().flat_map(|spec| spec.ingress.iter().flatten()).flat_map(|rule| rule.ports.iter().flatten());
-    let egress = spec.flat_map(|spec| spec.egress.iter().flatten()).flat_map(|rule| rule.ports.iter().flatten());
-    ingress.chain(egress).any(|port| port.end_port.is_some())
 }
 
 /// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out, so is the review, and

@@ -1,15 +1,16 @@
 //! `netpol-gen verify`: policies and later traffic in; what would be denied, and what nobody used, out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 
 use crate::capture;
 use crate::decode::DecodeOptions;
-use crate::edge::Public;
+use crate::edge::{DynamicPorts, Public};
 use crate::emit::answer::{Held, RejectedEdge, Remedy, replay_json, replay_text};
 use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
-use crate::model::{Code, Edge, Evidence};
+use crate::model::{Code, Edge, Evidence, Widening};
+use crate::policy::{self, PolicyOptions};
 use crate::verify::{self, Direction, Replay, World};
 
 use super::args::Format;
@@ -40,18 +41,16 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
         return Err(nothing_seen(&reading));
     }
     let world = World::from_inventory(&inventory);
-    let mut stated = policies.stated();
-    stated.extend(policies.widened(&decided.decisions.widenings()));
-    let mut replay = verify::replay(&policies.list(), &stated, &world, seen.keys())?;
+    let widenings = widenings(&reading, &seen, &inventory, &decided, arguments.beyond.options());
+    let mut replay = verify::replay(&policies.list(), &widenings, &world, seen.keys())?;
     let rejected = rejected(&mut replay, &seen, &decided);
-    let remedies = remedies(&replay, &seen, &policies, &inventory);
+    let remedies = remedies(&replay, &seen, &policies, &inventory, arguments.beyond.options().public);
     let held = Held { replay: &replay, seen: &seen, remedies: &remedies, rejected: &rejected };
     write_out(&match arguments.format {
         Format::Text => replay_text(held),
         Format::Json => replay_json(held)?,
     })?;
-    let has_excess =
-        arguments.deny_excess && (!replay.unisolated.is_empty() || replay.unused.iter().any(|unused| unused.reason.is_none()));
+    let has_excess = arguments.deny_excess && replay.has_excess();
     let is_defied = rejected.values().any(|rejected| rejected.is_allowed);
     let code = if replay.denied.is_empty() && !has_excess && !is_defied { exit::DONE } else { exit::DENIED };
     Ok(if reading.errors.is_empty() { code } else { exit::FAILED })
@@ -79,6 +78,28 @@ pub(super) fn seen(reading: &Reading) -> BTreeMap<Edge, Evidence> {
         }
     }
     seen
+}
+
+/// What the policies may allow beyond the traffic, by inventory, options and decisions: as `learn` would, whatever the policies say of
+/// themselves. What a reviewer rejected is no reason for more.
+fn widenings(
+    reading: &Reading,
+    seen: &BTreeMap<Edge, Evidence>,
+    inventory: &Inventory,
+    decided: &Decided,
+    options: PolicyOptions,
+) -> BTreeSet<Widening> {
+    let decisions = &decided.decisions;
+    let is_rejected = |edge: &Edge, evidence: &Evidence| decisions.rejects(edge, evidence).is_some();
+    let mut edges = seen.clone();
+    edges.retain(|edge, evidence| !is_rejected(edge, evidence));
+    let mut dynamic = reading.observation.dynamic.clone();
+    for DynamicPorts { edge, ports, .. } in &mut dynamic {
+        ports.retain(|&port| edges.contains_key(&Edge { port, ..edge.clone() }));
+    }
+    let options =
+        PolicyOptions { includes_system: true, widenings: decisions.widenings(), rejections: decisions.rejections(), ..options };
+    policy::widenings(&edges, &dynamic, inventory, &options)
 }
 
 /// Edges that a reviewer rejected: that they are denied is no fault of the policies, and that they are allowed is one.
@@ -118,12 +139,13 @@ fn remedies(
     seen: &BTreeMap<Edge, Evidence>,
     policies: &Policies,
     inventory: &Inventory,
+    public: Public,
 ) -> BTreeMap<(Edge, Direction), Remedy> {
     if replay.denied.is_empty() {
         return BTreeMap::new();
     }
     let denied = replay.denied.keys().filter_map(|edge| Some((edge.clone(), seen.get(edge)?.clone())));
-    let learned = Learned::from(denied.collect(), Public::Auto, inventory);
+    let learned = Learned::from(denied.collect(), public, inventory);
     let mut remedies = BTreeMap::new();
     for (edge, missing) in &replay.denied {
         for missing in missing {

@@ -8,9 +8,9 @@ use crate::decision::Rejected;
 use crate::edge::Observation;
 use crate::emit::{self, review};
 use crate::model::{Edge, Findings, WorkloadName};
-use crate::policy::{self, PolicyOptions, PolicySet};
+use crate::policy::{PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
-use crate::verify::{self, Direction, PolicyError, PolicyName, Reason, Terms, Widened, World};
+use crate::verify::{self, Direction, PolicyError, Reason, Terms, Widened, World};
 
 use super::withhold::{Settled, settle};
 
@@ -92,15 +92,10 @@ pub(super) fn written(set: &PolicySet) -> impl Iterator<Item = NetworkPolicy> {
     set.policies.iter().map(|explained| emit::manifest::write(&explained.policy))
 }
 
-/// What the makers admit.
+/// What the policies may allow beyond what was seen.
 pub(super) fn terms<'a>(subjects: &BTreeSet<String>, sets: impl IntoIterator<Item = &'a PolicySet>) -> Terms {
-    let widening = |widening: &policy::Widening| {
-        let policy = PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() };
-        let whole = verify::Widening::whole(policy, widening.reason.clone());
-        verify::Widening { workloads: widening.workloads.clone(), addresses: widening.addresses, ..whole }
-    };
-    let widenings = sets.into_iter().flat_map(|set| &set.widenings);
-    Terms { subjects: Some(subjects.clone()), widenings: widenings.map(widening).collect() }
+    let widenings = sets.into_iter().flat_map(|set| &set.widenings).cloned().collect();
+    Terms { subjects: Some(subjects.clone()), widenings }
 }
 
 fn count(number: usize) -> u64 {

@@ -4,6 +4,7 @@
 //! output. What a type admits is what may be said: a rule without peers or ports, or a selector that means "everything" by
 //! accident, cannot be built.
 
+mod direction;
 mod edge;
 mod endpoint;
 mod finding;
@@ -15,7 +16,9 @@ mod non_empty;
 mod policy;
 mod seeded;
 mod time;
+mod widening;
 
+pub use direction::Direction;
 pub use edge::{Called, Edge, Evidence, NodeAddress, Party};
 pub use endpoint::{Endpoint, Protocol};
 pub use finding::{Code, Finding, Findings, Severity};
@@ -26,3 +29,4 @@ pub use non_empty::NonEmpty;
 pub use policy::{Block, Class, Explained, Peer, Policy, PolicyPort, Rule, Rules};
 pub use seeded::{Seeded, SeededMap, SeededSet};
 pub use time::{Span, Timestamp, length};
+pub use widening::Widening;

@@ -11,14 +11,14 @@ use crate::decision::{Decision, Way, Widen};
 use crate::edge::{Callers, DynamicPorts, Exposure, Public};
 use crate::inventory::{Inventory, NetworkPlugin, Origin, WorkloadId};
 use crate::model::{
-    Block, Class, Code, Edge, Evidence, Findings, NodeAddress, Party, Peer, PodSelector, PolicyPort, Protocol, WorkloadName,
+    Block, Class, Code, Edge, Evidence, Findings, NodeAddress, Party, Peer, PodSelector, PolicyPort, WorkloadName,
 };
 
 use super::blocks;
 use super::draft::{Direction, Draft, DraftKey};
 use super::name::{ShortNames, of_range};
 use super::outside::OutsideCall;
-use super::resolution::Resolvers;
+use super::resolution::{Resolvers, resolver_ports};
 use super::selector::Selection;
 use super::set::PolicyOptions;
 
@@ -28,7 +28,7 @@ const NAMED: usize = 10;
 /// The drafts of a run, under construction.
 pub(super) struct Sorter<'a> {
     pub(super) inventory: &'a Inventory,
-    options: &'a PolicyOptions,
+    pub(super) options: &'a PolicyOptions,
     subjects: &'a BTreeSet<String>,
     selections: &'a BTreeMap<WorkloadName, Selection>,
     exposure: &'a Exposure,
@@ -147,32 +147,14 @@ impl<'a> Sorter<'a> {
         }
     }
 
-    /// The ports an edge needs: its own, and for name resolution the other protocol's too, since a truncated answer over UDP is
-    /// asked again over TCP (RFC 7766, section 5).
+    /// The ports an edge needs: its own, and for name resolution the other protocol's too.
     fn ports(&self, edge: &Edge) -> BTreeSet<PolicyPort> {
         let own = PolicyPort::single(edge.protocol, edge.port);
-        let further = match &edge.responder {
-            Party::Workload(workload) => match self.ids.get(&**workload).and_then(|id| self.inventory.resolvers().get(id)) {
-                Some(ports) if ports.contains(&(edge.protocol, edge.port.get())) => ports.clone(),
-                _ => BTreeSet::new(),
-            },
-            Party::NodeLocalDns(_) => BTreeSet::from([(Protocol::Tcp, edge.port.get()), (Protocol::Udp, edge.port.get())]),
-            _ => BTreeSet::new(),
-        };
-        let further =
-            further.into_iter().filter_map(|(protocol, port)| Some(PolicyPort::single(protocol, NonZeroU16::new(port)?)));
-        further.chain([own]).collect()
+        resolver_ports(edge, self.inventory, &self.ids).into_iter().chain([own]).collect()
     }
 
     fn is_resolution(&self, edge: &Edge) -> bool {
-        match &edge.responder {
-            Party::NodeLocalDns(_) => true,
-            Party::Workload(workload) => {
-                let ports = self.ids.get(&**workload).and_then(|id| self.inventory.resolvers().get(id));
-                ports.is_some_and(|ports| ports.contains(&(edge.protocol, edge.port.get())))
-            }
-            _ => false,
-        }
+        !resolver_ports(edge, self.inventory, &self.ids).is_empty()
     }
 
     /// Puts an edge where a decision says a range for its address. Comes before all else that is done with outside addresses: a

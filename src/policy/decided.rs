@@ -44,13 +44,11 @@ impl PolicySet {
 
     fn rename(&mut self, decisions: &mut Decisions) -> Result<(), DecisionError> {
         let mut named: BTreeMap<Name, Named> = BTreeMap::new();
-        let mut renamed: BTreeMap<Name, String> = BTreeMap::new();
         for Explained { policy, notes, .. } in &mut self.policies {
             let generated = policy.name.clone();
             let mut decision = None;
             if let Some((name, renaming)) = decisions.rename(&policy.namespace, &generated) {
                 notes.push(format!("By decision: named so instead of {generated} ({})", renaming.reason));
-                renamed.insert((policy.namespace.clone(), generated.clone()), name.clone());
                 policy.name = name;
                 decision = Some(renaming);
             }
@@ -66,13 +64,6 @@ impl PolicySet {
             return Err(DecisionError::NameTaken { line, what, other: format!("{}/{other}", policy.namespace) });
         }
         self.policies.sort_by(|one, other| one.policy.cmp(&other.policy));
-        let widenings = std::mem::take(&mut self.widenings).into_iter().map(|mut widening| {
-            if let Some(name) = renamed.get(&(widening.namespace.clone(), widening.name.clone())) {
-                widening.name.clone_from(name);
-            }
-            widening
-        });
-        self.widenings = widenings.collect();
         Ok(())
     }
 }
@@ -121,7 +112,7 @@ mod tests {
     use crate::decision::file;
     use crate::edge::Observation;
     use crate::inventory::{InventoryBuilder, InventoryOptions};
-    use crate::model::{DirectionEvidence, Edge, Evidence, Protocol, Span, Timestamp, WorkloadKind};
+    use crate::model::{DirectionEvidence, Edge, Evidence, Protocol, Span, Timestamp, Widening, WorkloadKind};
     use crate::policy::{PolicyOptions, make};
 
     #[test]
@@ -167,15 +158,16 @@ mod tests {
             "By decision: 192.0.2.0/30, which adds 2 addresses that were not seen (b)",
         ];
         assert_eq!(set.policies[1].notes, notes);
-        let widened: Vec<(&str, Option<String>)> = set
+        let widened: Vec<String> = set
             .widenings
             .iter()
-            .map(|widening| (widening.reason.as_str(), widening.addresses.map(|range| range.to_string())))
+            .map(|Widening { blocks, ports, reason, .. }| {
+                let blocks: Vec<String> = blocks.iter().map(|block| block.cidr.to_string()).collect();
+                let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+                format!("{} on {}: {reason}", blocks.join(" "), ports.join(" "))
+            })
             .collect();
-        let expected = [
-            ("2 addresses that were not seen, by decision: b", Some("192.0.2.0/30".to_owned())),
-            ("3 addresses that were not seen, by decision: a", Some("192.0.2.0/30".to_owned())),
-        ];
+        let expected = ["192.0.2.0/30 on TCP 80: widened by decision: a", "192.0.2.0/30 on TCP 443: widened by decision: b"];
         assert_eq!(widened, expected);
     }
 }

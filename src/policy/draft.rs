@@ -9,13 +9,7 @@ use crate::model::{
 
 use super::blocks::{aggregated, holding};
 use super::cover::cover;
-
-/// Which direction of the selected pods a policy speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Direction {
-    Ingress,
-    Egress,
-}
+pub(super) use crate::model::Direction;
 
 /// What makes a policy this one and no other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

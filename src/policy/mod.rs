@@ -3,7 +3,7 @@
 //! Over the workloads of the inventory and the addresses and ports seen, the policies of a subject namespace allow the
 //! observed edges and nothing else. Where something wider is said on purpose (name resolution over both protocols, a workload
 //! exposed to the internet, all endpoints of the API server, a port range asked for, a range that a reviewer decided on), it is listed
-//! as a [`Widening`].
+//! as a [`Widening`](crate::model::Widening) with exactly whom it means on which ports.
 
 mod blocks;
 mod classify;
@@ -15,7 +15,9 @@ mod outside;
 mod resolution;
 mod selector;
 mod set;
+mod widenings;
 
 pub use crate::edge::Public;
 pub use selector::selectors;
-pub use set::{DnsScope, PolicyOptions, PolicySet, SYSTEM_NAMESPACES, Widening, make, make_quarantined, subjects};
+pub use set::{DnsScope, PolicyOptions, PolicySet, SYSTEM_NAMESPACES, make, make_quarantined, subjects};
+pub use widenings::widenings;

@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use crate::decision::{Decision, QUARANTINED, What, added};
 use crate::edge::{DynamicPorts, Exposure, Observation, Public};
 use crate::inventory::{Due, Inventory, Schedule};
-use crate::model::{Class, Code, Edge, Evidence, Explained, Findings, Party, PodSelector, Policy, Rules, Span, WorkloadName};
+use crate::model::{Class, Code, Edge, Evidence, Explained, Findings, PodSelector, Policy, Rules, Span, Widening, WorkloadName};
 
 use super::classify::Sorter;
 use super::draft::DraftKey;
 use super::name;
-use super::selector::{Selection, select_all};
+use super::selector::select_all;
+use super::widenings::Collector;
 
 /// Namespaces of Kubernetes itself: peers always, subjects only on request.
 pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
@@ -47,21 +46,6 @@ pub struct PolicyOptions {
     pub rejections: Vec<Arc<Decision>>,
 }
 
-/// A place where a policy says more than what was seen, on purpose.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Widening {
-    /// The policy's namespace.
-    pub namespace: String,
-    /// The policy's name.
-    pub name: String,
-    /// Only where one of these workloads takes part; `None` for all that the policy says.
-    pub workloads: Option<BTreeSet<WorkloadName>>,
-    /// Only addresses of this range; `None` for all that the policy says.
-    pub addresses: Option<IpNet>,
-    /// Why.
-    pub reason: String,
-}
-
 /// All policies of a run.
 #[derive(Clone, Debug, Default)]
 pub struct PolicySet {
@@ -69,7 +53,7 @@ pub struct PolicySet {
     pub policies: Vec<Explained>,
     /// The subject namespaces.
     pub namespaces: BTreeSet<String>,
-    /// Stated widenings.
+    /// What the policies may allow beyond what was seen.
     pub widenings: BTreeSet<Widening>,
     /// Observed edges that no policy can allow; each has a finding that says why.
     pub inexpressible: BTreeSet<Edge>,
@@ -120,6 +104,12 @@ pub fn make_quarantined(
     set
 }
 
+/// Which ports are open to the internet by these edges. Callers of a range that a reviewer decided on say nothing of everyone else.
+pub(super) fn exposure(edges: &BTreeMap<Edge, Evidence>, inventory: &Inventory, options: &PolicyOptions) -> Exposure {
+    let is_decided = |edge: &Edge| options.widenings.iter().any(|decision| decision.widens(edge).is_some());
+    Exposure::new(edges.keys().filter(|edge| !is_decided(edge)), inventory, options.public)
+}
+
 /// The policies that allow these edges; their names begin with `prefix`.
 fn allow(
     edges: &BTreeMap<Edge, Evidence>,
@@ -131,9 +121,7 @@ fn allow(
     let workloads = inventory.selectable();
     let subjects = wanted(&workloads, options);
     let selections = select_all(inventory);
-    // Callers of a range that a reviewer decided on say nothing of everyone else.
-    let is_decided = |edge: &Edge| options.widenings.iter().any(|decision| decision.widens(edge).is_some());
-    let exposure = Exposure::new(edges.keys().filter(|edge| !is_decided(edge)), inventory, options.public);
+    let exposure = exposure(edges, inventory, options);
     let mut sorter = Sorter::new(inventory, options, &subjects, &selections, &exposure);
     for (edge, evidence) in edges {
         sorter.sort(edge, evidence);
@@ -143,7 +131,7 @@ fn allow(
     }
     sorter.finish_outside();
     sorter.finish_exposed();
-    sorter.finish_resolution(&workloads, options.dns == DnsScope::Namespace);
+    sorter.finish_resolution(&workloads);
 
     let drafts = std::mem::take(&mut sorter.drafts);
     let names = unique_names(drafts.iter().map(|(key, draft)| (key, format!("{prefix}{}", draft.name))));
@@ -154,15 +142,15 @@ fn allow(
             continue;
         };
         let name = names[&key].clone();
-        let has_range = options.allows_port_ranges;
         let decisions = sorter.widened.remove(&key).unwrap_or_default();
         if let Some(mut explained) = draft.finish(key, name, selects) {
-            set.widenings.extend(widening(&explained, has_range));
-            set.widenings.extend(decisions.into_iter().filter_map(|decision| decided(&mut explained, decision)));
-            set.widenings.extend(mistaken(&explained, &selections));
+            for decision in decisions {
+                note(&mut explained, decision);
+            }
             set.policies.push(explained);
         }
     }
+    set.widenings = Collector::new(inventory, options, (&workloads, &subjects), &selections, &exposure).collect(edges, dynamic);
     set.policies.sort_by(|one, other| one.policy.cmp(&other.policy));
     set.inexpressible.append(&mut sorter.inexpressible);
     // What no rule can say of one port of a range, none can say of the others.
@@ -180,7 +168,7 @@ pub fn subjects(inventory: &Inventory, options: &PolicyOptions) -> BTreeSet<Stri
     wanted(&inventory.selectable(), options)
 }
 
-fn wanted(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &PolicyOptions) -> BTreeSet<String> {
+pub(super) fn wanted(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &PolicyOptions) -> BTreeSet<String> {
     let is_wanted = |namespace: &&String| match &options.namespaces {
         Some(namespaces) => namespaces.contains(*namespace),
         None => options.includes_system || !SYSTEM_NAMESPACES.contains(&namespace.as_str()),
@@ -213,60 +201,14 @@ fn default_deny(namespace: &str) -> Explained {
     Explained { policy, grounds: BTreeMap::new(), notes: Vec::new() }
 }
 
-fn widening(explained: &Explained, has_range: bool) -> Option<Widening> {
-    let policy = &explained.policy;
-    let has_range = has_range && policy.rules.allowing().any(|rule| rule.ports.iter().any(|port| port.first() != port.last()));
-    let reason = match policy.class {
-        Class::Dns => "name resolution over UDP and TCP",
-        Class::ApiServer => "all endpoints of the API server",
-        Class::Internet => "exposed on purpose",
-        _ if has_range => "a range over ports picked at run time",
-        _ => return None,
-    };
-    Some(Widening {
-        namespace: policy.namespace.clone(),
-        name: policy.name.clone(),
-        workloads: None,
-        addresses: None,
-        reason: reason.to_owned(),
-    })
-}
-
-/// A range instead of the addresses seen, as a reviewer decided, with a note that says so.
-fn decided(explained: &mut Explained, decision: &Decision) -> Option<Widening> {
-    let What::Widen(widen) = &decision.what else { return None };
+/// Says that a policy has a range instead of the addresses seen, as a reviewer decided.
+fn note(explained: &mut Explained, decision: &Decision) {
+    let What::Widen(widen) = &decision.what else { return };
     let edges = explained.grounds.values().flat_map(BTreeMap::keys).filter(|edge| widen.subject(edge).is_some());
     let count = added(widen.range, edges);
     let added =
         if count == 1 { "1 address that was not seen".to_owned() } else { format!("{count} addresses that were not seen") };
     explained.notes.push(format!("By decision: {}, which adds {added} ({})", widen.range, decision.reason));
-    Some(Widening {
-        namespace: explained.policy.namespace.clone(),
-        name: explained.policy.name.clone(),
-        workloads: None,
-        addresses: Some(widen.range),
-        reason: format!("{added}, by decision: {}", decision.reason),
-    })
-}
-
-/// A policy that names a workload which no selector tells apart, as its subject or as a peer: it speaks of those others too.
-fn mistaken(explained: &Explained, selections: &BTreeMap<WorkloadName, Selection>) -> Option<Widening> {
-    let policy = &explained.policy;
-    let edges = explained.grounds.values().flat_map(BTreeMap::keys);
-    let parties = edges.flat_map(|edge| [&edge.originator, &edge.responder]).filter_map(|party| match party {
-        Party::Workload(workload) => Some(&**workload),
-        _ => None,
-    });
-    let parties: BTreeSet<&WorkloadName> = parties.chain(&policy.subject).collect();
-    let others = parties.into_iter().filter_map(|workload| Some(selections.get(workload)?.others(workload)));
-    let others: BTreeSet<WorkloadName> = others.flatten().cloned().collect();
-    (!others.is_empty()).then(|| Widening {
-        namespace: policy.namespace.clone(),
-        name: policy.name.clone(),
-        workloads: Some(others),
-        addresses: None,
-        reason: "workloads that no selector tells apart".to_owned(),
-    })
 }
 
 /// Why nothing was to be seen of a CronJob; nothing if there was.

@@ -19,7 +19,7 @@ use super::ports::PortSet;
 use super::selector::Selector;
 use super::spec::{Ports, Spec, SpecPeer, SpecRule};
 use super::verdict::{Direction, Exempt, Reach, RuleName, Side, Verdict};
-use super::world::{Addresses, OnNode, Place, World};
+use super::world::{Addresses, OnNode, Place, World, unknown_namespace};
 use crate::inventory::{NodeId, PodId};
 use crate::model::Protocol;
 
@@ -59,6 +59,8 @@ struct Resolved {
 pub(super) struct ResolvedRule {
     pub(super) peers: Peers,
     pub(super) ports: Ports,
+    /// Whether it means pods of namespaces that the world does not know, whatever labels those have.
+    pub(super) means_unknown: bool,
 }
 
 /// Whom a rule means.
@@ -142,7 +144,10 @@ impl<'s> Selections<'s> {
                     Peers::Listed { selections, blocks }
                 }
             };
-            resolved.push(ResolvedRule { peers, ports: rule.ports.clone() });
+            let means_unknown = rule.peers.iter().flatten().any(|peer| {
+                matches!(peer, SpecPeer::Pods { namespaces: Some(namespaces), .. } if namespaces.matches(&unknown_namespace()))
+            });
+            resolved.push(ResolvedRule { peers, ports: rule.ports.clone(), means_unknown });
         }
         resolved
     }
@@ -253,11 +258,6 @@ impl<'w> Evaluator<'w> {
             Peers::Everyone => [].iter(),
             Peers::Listed { blocks, .. } => blocks.iter(),
         })
-    }
-
-    /// How many policies there are.
-    pub(super) const fn policy_count(&self) -> usize {
-        self.policies.len()
     }
 
     /// The name of the policy at this position.

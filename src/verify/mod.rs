@@ -23,8 +23,10 @@ mod sides;
 mod spec;
 mod unused;
 mod verdict;
+mod widenings;
 mod world;
 
+pub use crate::model::Widening;
 pub use block::AddressBlock;
 pub use diff::{Change, Difference, Parts, diff};
 pub use error::{PolicyError, PolicyFault, PolicyName};
@@ -33,7 +35,9 @@ pub use explain::{Case, explain};
 pub use nearest::Nearest;
 pub use parties::{Member, Parties};
 pub use ports::PortSet;
-pub use proof::{Admitted, Denied, Excess, Proof, Reached, Reason, Terms, Why, Widened, Widening, admitted, denied, prove};
+pub use proof::{
+    Admitted, Denied, Excess, Proof, Reached, Reason, Terms, UNKNOWN_NAMESPACES, Why, Widened, admitted, denied, prove,
+};
 pub use ranges::AddressSet;
 pub use replay::{Missing, Replay, Unused, UnusedPeers, replay};
 pub use verdict::{Answer, Direction, Exempt, Reach, RuleName, Side, Verdict};

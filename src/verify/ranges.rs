@@ -121,6 +121,22 @@ impl AddressPorts {
         rest
     }
 
+    /// Whether there is none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The ports of an address; nothing where it has none.
+    pub(super) fn at(&self, address: IpAddr) -> Option<&PortSet> {
+        let next = self.0.partition_point(|(_, last, _)| *last < address);
+        self.0.get(next).filter(|(first, ..)| *first <= address).map(|(.., ports)| ports)
+    }
+
+    /// What is in both.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        self.minus(&self.minus(other))
+    }
+
     /// The addresses by the ports that they share.
     pub(super) fn by_ports(self) -> BTreeMap<PortSet, AddressSet> {
         let mut sets: BTreeMap<PortSet, AddressSet> = BTreeMap::new();
@@ -251,10 +267,7 @@ mod tests {
     }
 
     fn at(map: &AddressPorts, address: IpAddr) -> PortSet {
-        map.0
-            .iter()
-            .find(|(first, last, _)| *first <= address && address <= *last)
-            .map_or_else(PortSet::none, |(.., ports)| ports.clone())
+        map.at(address).cloned().unwrap_or_default()
     }
 
     proptest! {
@@ -273,6 +286,7 @@ mod tests {
                 }
                 prop_assert_eq!(at(&left, address), expected.clone(), "{}", address);
                 prop_assert_eq!(at(&rest, address), expected.minus(&at(&right, address)), "{}", address);
+                prop_assert_eq!(at(&left.and(&right), address), expected.and(&at(&right, address)), "{}", address);
             }
             for (ports, set) in rest.clone().by_ports() {
                 for (block, except) in set.blocks() {

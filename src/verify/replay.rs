@@ -1,6 +1,6 @@
 //! Later traffic held against policies: what they would deny of it, and what they allow that nobody used.
 //!
-//! In: policies, the [`World`], observed edges, and which policies say more than was seen on purpose. Out: [`Replay`]. A connection
+//! In: policies, the [`World`], observed edges, and what may be allowed beyond them. Out: [`Replay`]. A connection
 //! counts as allowed where both sides allow it, for every pod of its workloads: replicas stand for one another, and a pod that a
 //! policy treats otherwise than its fellows is named. An `ipBlock` that covers a pod's address is never relied on.
 //! What nobody used is told per subject: the responder where its ingress is isolated, else the originator.
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::error::{PolicyError, PolicyName};
+use super::error::PolicyError;
 use super::evaluator::Evaluator;
 use super::nearest::{Nearest, nearest};
 use super::parties::Parties;
@@ -19,8 +19,9 @@ use super::proof::{Why, judge};
 use super::ranges::AddressSet;
 use super::unused;
 use super::verdict::{Answer, Direction, RuleName};
+use super::widenings::Widenings;
 use super::world::World;
-use crate::model::{Edge, Party, WorkloadName};
+use crate::model::{Edge, Party, Widening, WorkloadName};
 
 /// Edges held against policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Replay {
     pub denied: BTreeMap<Edge, Vec<Missing>>,
     /// What the policies allow and nobody used.
     pub unused: BTreeSet<Unused>,
+    /// What the subject's own rules allow and nobody used, and the other side denies: one more rule there, and it is open.
+    pub one_sided: BTreeSet<Unused>,
     /// Workloads of namespaces with policies of which some pod is isolated by none in that direction: everything is allowed there.
     pub unisolated: BTreeSet<(WorkloadName, Direction)>,
 }
@@ -53,7 +56,7 @@ pub struct Unused {
     pub subject: WorkloadName,
     /// To it or from it.
     pub direction: Direction,
-    /// Why the rules say more than was seen on purpose; nothing where they do not say so.
+    /// Why it may be allowed although it was not seen; nothing where it is excess.
     pub reason: Option<String>,
     /// From whom or to whom.
     pub peers: UnusedPeers,
@@ -70,30 +73,40 @@ pub struct Unused {
 pub enum UnusedPeers {
     /// Everyone, pods and addresses: the rule has no peers.
     Everyone,
+    /// Pods of any namespace, also of those that nobody knows yet.
+    UnknownNamespaces,
     /// Workloads.
     Pods(Parties),
     /// Addresses that no pod has.
     Addresses(AddressSet),
 }
 
+impl Replay {
+    /// Whether more is allowed than was seen and may be allowed: on both sides, on one, or because nothing isolates a workload.
+    #[must_use]
+    pub fn has_excess(&self) -> bool {
+        !self.unisolated.is_empty() || !self.one_sided.is_empty() || self.unused.iter().any(|unused| unused.reason.is_none())
+    }
+}
+
 impl Unused {
-    /// How many pairs of workloads it stands for; addresses and everyone count as one.
+    /// How many pairs of workloads it stands for; all others count as one.
     #[must_use]
     pub const fn pairs(&self) -> u64 {
         match &self.peers {
             UnusedPeers::Pods(parties) => parties.workloads,
-            UnusedPeers::Everyone | UnusedPeers::Addresses(_) => 1,
+            UnusedPeers::Everyone | UnusedPeers::UnknownNamespaces | UnusedPeers::Addresses(_) => 1,
         }
     }
 }
 
-/// Holds edges against policies. `stated` are policies that say more than was seen on purpose, with the reason.
+/// Holds edges against policies. `widenings` are what the policies may allow beyond what was seen.
 ///
 /// # Errors
 /// The first policy that is malformed.
-pub fn replay<'e>(
+pub fn replay<'e, 't>(
     policies: &[NetworkPolicy],
-    stated: &BTreeMap<PolicyName, String>,
+    widenings: impl IntoIterator<Item = &'t Widening>,
     world: &World,
     edges: impl IntoIterator<Item = &'e Edge>,
 ) -> Result<Replay, PolicyError> {
@@ -109,7 +122,7 @@ pub fn replay<'e>(
             replay.denied.insert(edge.clone(), missing);
         }
     }
-    unused::find(&evaluator, &actors, &observed, stated, &mut replay);
+    unused::find(&evaluator, &actors, &observed, &Widenings::new(widenings, &actors), &mut replay);
     Ok(replay)
 }
 

@@ -4,7 +4,6 @@
 //! mean the peer decides. A pod and itself, and a pod called by its own node, are not told apart here: those are always allowed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use super::block::AddressBlock;
 use super::evaluator::{Evaluator, Peers, ResolvedRule};
@@ -59,9 +58,7 @@ pub(super) type Signature = Option<BTreeSet<(Option<(BTreeSet<usize>, Vec<Addres
 pub(super) struct Sides<'a> {
     pub(super) evaluator: &'a Evaluator<'a>,
     /// The groups that have a pod in a block.
-    within: Arc<BTreeMap<&'a AddressBlock, BTreeSet<GroupId>>>,
-    /// Policies whose rules do not count here; they isolate all the same.
-    without: BTreeSet<usize>,
+    within: BTreeMap<&'a AddressBlock, BTreeSet<GroupId>>,
     known: HashMap<(Direction, GroupId, Mask), ReachId>,
 }
 
@@ -75,12 +72,7 @@ impl<'a> Sides<'a> {
                 pods.filter_map(|(_, pod)| evaluator.groups.of_pod(pod)).collect()
             });
         }
-        Self { evaluator, within: Arc::new(within), without: BTreeSet::new(), known: HashMap::new() }
-    }
-
-    /// The same without the rules of some policies.
-    pub(super) fn without(&self, without: BTreeSet<usize>) -> Self {
-        Self { evaluator: self.evaluator, within: Arc::clone(&self.within), without, known: HashMap::new() }
+        Self { evaluator, within, known: HashMap::new() }
     }
 
     /// Whether some policy isolates the group.
@@ -88,9 +80,9 @@ impl<'a> Sides<'a> {
         !self.evaluator.isolating(group, direction).is_empty()
     }
 
-    /// The rules of a group that count here.
+    /// The rules of a group.
     pub(super) fn rules(&self, direction: Direction, group: GroupId) -> impl Iterator<Item = (usize, usize, &'a ResolvedRule)> {
-        self.evaluator.rules(group, direction).filter(|(policy, ..)| !self.without.contains(policy))
+        self.evaluator.rules(group, direction)
     }
 
     /// A rule's ports on the responder of a connection between two groups.
@@ -189,11 +181,20 @@ impl<'a> Sides<'a> {
         if !self.is_isolated(direction, subject) {
             return PortSet::every();
         }
-        let mut open = PortSet::none();
-        for (_, _, rule) in self.rules(direction, subject).filter(|(.., rule)| matches!(rule.peers, Peers::Everyone)) {
-            open.add(&self.own_ports(rule, direction, subject));
+        self.where_rules(direction, subject, |rule| matches!(rule.peers, Peers::Everyone))
+    }
+
+    /// What `subject` may do with pods of namespaces that the world does not know.
+    pub(super) fn unknown(&self, direction: Direction, subject: GroupId) -> PortSet {
+        self.where_rules(direction, subject, |rule| rule.means_unknown)
+    }
+
+    fn where_rules(&self, direction: Direction, subject: GroupId, are_meant: impl Fn(&ResolvedRule) -> bool) -> PortSet {
+        let mut ports = PortSet::none();
+        for (_, _, rule) in self.rules(direction, subject).filter(|(.., rule)| are_meant(rule)) {
+            ports.add(&self.own_ports(rule, direction, subject));
         }
-        open
+        ports
     }
 
     /// A rule's ports where the peer is an address: a name among them means something on pods only.

@@ -5,24 +5,7 @@ use std::fmt;
 
 use super::error::PolicyName;
 use super::ports::PortSet;
-
-/// A direction of rules, seen from the pod that a policy selects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// What comes in: the responder's side of a connection.
-    Ingress,
-    /// What goes out: the originator's side.
-    Egress,
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Ingress => "ingress",
-            Self::Egress => "egress",
-        })
-    }
-}
+pub use crate::model::Direction;
 
 /// One rule of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -75,6 +75,11 @@ pub enum Place {
 /// The label by which the API server makes every namespace selectable by name.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
+/// The labels of a namespace that is not there yet: its name is none that anybody knows.
+pub(super) fn unknown_namespace() -> Labels {
+    Labels::from([(NAMESPACE_NAME.to_owned(), String::new())])
+}
+
 impl World {
     /// All that the inventory knows; positions of pods and nodes stay the same.
     #[must_use]

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::model::{Edge, Evidence};
-use crate::verify::{Answer, Direction, Missing, Replay, Unused, UnusedPeers, Why};
+use crate::verify::{Answer, Direction, Missing, Replay, UNKNOWN_NAMESPACES, Unused, UnusedPeers, Why};
 
 use super::{Remedy, UNDEFINED, VERSION, addresses, certainty, line, listed, parties, ports, pretty, rules};
 use crate::emit::text::counted;
@@ -77,6 +77,17 @@ pub fn replay_text(held: Held<'_>) -> String {
             }
         }
     }
+    let pairs = replay.one_sided.iter().map(Unused::pairs).fold(0, u64::saturating_add);
+    if pairs > 0 {
+        let _ = writeln!(
+            text,
+            "allowed by one side and not used, and the other side denies it: {}",
+            counted(pairs, "connection", "connections")
+        );
+        for unused in &replay.one_sided {
+            let _ = writeln!(text, "  {}", line(&told(unused)));
+        }
+    }
     if !replay.unisolated.is_empty() {
         let _ = writeln!(text, "isolated by no policy, so everything is allowed:");
         for (workload, direction) in &replay.unisolated {
@@ -103,6 +114,7 @@ fn lacking(edge: &Edge, missing: &Missing) -> String {
 fn told(unused: &Unused) -> String {
     let peers = match &unused.peers {
         UnusedPeers::Everyone => "everyone".to_owned(),
+        UnusedPeers::UnknownNamespaces => UNKNOWN_NAMESPACES.to_owned(),
         UnusedPeers::Pods(parties) => parties.to_string(),
         UnusedPeers::Addresses(set) => set.to_string(),
     };
@@ -130,15 +142,17 @@ pub fn replay_json(held: Held<'_>) -> Result<String, serde_json::Error> {
     });
     let rejected: Value = rejected.collect();
     let unused: Value = replay.unused.iter().map(unused_json).collect();
+    let one_sided: Value = replay.one_sided.iter().map(unused_json).collect();
     let open = replay.unisolated.iter();
     let open: Value = open
         .map(|(workload, direction)| {
             json!({ "workload": workload.to_string(), "kind": workload.kind.0, "direction": direction.to_string() })
         })
         .collect();
-    pretty(
-        &json!({ "version": VERSION, "edges": replay.edges, "denied": denied, "rejected": rejected, "unused": unused, "unisolated": open }),
-    )
+    pretty(&json!({
+        "version": VERSION, "edges": replay.edges, "denied": denied, "rejected": rejected, "unused": unused,
+        "one_sided": one_sided, "unisolated": open,
+    }))
 }
 
 fn denied_json(held: Held<'_>, edge: &Edge, missing: &[Missing]) -> Value {
@@ -169,6 +183,7 @@ fn denied_json(held: Held<'_>, edge: &Edge, missing: &[Missing]) -> Value {
 fn unused_json(unused: &Unused) -> Value {
     let peers = match &unused.peers {
         UnusedPeers::Everyone => json!("everyone"),
+        UnusedPeers::UnknownNamespaces => json!("unknown-namespaces"),
         UnusedPeers::Pods(members) => json!({ "pods": parties(members) }),
         UnusedPeers::Addresses(set) => json!({ "addresses": addresses(set) }),
     };

@@ -1,18 +1,16 @@
 //! What policies allow beyond what was seen. Walks over what each rule allows, so the work is in proportion to that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-
-use ipnet::IpNet;
 
 use super::observed::{ActorId, Actors, Observed, Peer};
-use super::{Excess, Proof, Reached, Reason, Terms, Widened, Widening};
+use super::{Excess, Proof, Reached, Reason, Terms, Widened};
 use crate::verify::block::AddressBlock;
-use crate::verify::error::PolicyName;
 use crate::verify::evaluator::{Evaluator, Peers, ResolvedRule};
 use crate::verify::groups::GroupId;
 use crate::verify::ports::PortSet;
+use crate::verify::ranges::AddressPorts;
 use crate::verify::verdict::{Answer, Direction, RuleName};
+use crate::verify::widenings::{OnPods, Widenings, split};
 
 /// What was found about one peer of one subject: ports and the rules that allow them.
 type Found<K> = BTreeMap<K, (PortSet, BTreeSet<RuleName>)>;
@@ -22,11 +20,15 @@ struct Search<'a> {
     evaluator: &'a Evaluator<'a>,
     actors: &'a Actors<'a>,
     observed: &'a Observed,
-    widenings: &'a BTreeMap<&'a PolicyName, Vec<&'a Widening>>,
+    widenings: &'a Widenings<'a>,
     subject: ActorId,
     direction: Direction,
-    /// The addresses seen with the subject, or with a twin of it.
-    addresses: BTreeSet<IpAddr>,
+    /// The addresses seen with the subject.
+    own: AddressPorts,
+    /// Those seen with a workload of the same labels.
+    alike: AddressPorts,
+    /// Those that the subject's rules may allow.
+    widened_addresses: AddressPorts,
     excess: Found<(Reached, Answer)>,
     widened: Found<(Reached, Answer, Reason)>,
 }
@@ -42,21 +44,28 @@ struct Standing<'a> {
 
 /// Adds what the policies allow beyond what was seen.
 pub(super) fn find(evaluator: &Evaluator<'_>, actors: &Actors<'_>, observed: &Observed, terms: &Terms, proof: &mut Proof) {
-    let mut widenings: BTreeMap<&PolicyName, Vec<&Widening>> = BTreeMap::new();
-    for widening in &terms.widenings {
-        widenings.entry(&widening.policy).or_default().push(widening);
-    }
+    let widenings = Widenings::new(&terms.widenings, actors);
     for (subject, actor) in actors.subjects() {
         for direction in [Direction::Ingress, Direction::Egress] {
-            let seen = actor.twins.iter().filter_map(|&twin| observed.with(twin, direction)).flat_map(BTreeMap::keys);
-            let addresses = seen.filter_map(|peer| match peer {
-                Peer::Address(address) => Some(*address),
-                Peer::Workload(_) => None,
-            });
-            let (excess, widened) = (Found::new(), Found::new());
-            let addresses = addresses.collect();
-            let mut search =
-                Search { evaluator, actors, observed, widenings: &widenings, subject, direction, addresses, excess, widened };
+            let own = observed.by_address([subject], direction);
+            let alike = if actor.twins.len() > 1 {
+                observed.by_address(actor.twins.iter().copied(), direction)
+            } else {
+                AddressPorts::default()
+            };
+            let mut search = Search {
+                evaluator,
+                actors,
+                observed,
+                widenings: &widenings,
+                subject,
+                direction,
+                own,
+                alike,
+                widened_addresses: widenings.addresses(subject, direction),
+                excess: Found::new(),
+                widened: Found::new(),
+            };
             for &group in actor.groups.keys() {
                 if evaluator.isolating(group, direction).is_empty() {
                     proof.unisolated.insert((actor.name.clone(), direction));
@@ -78,10 +87,14 @@ impl Search<'_> {
                 let evaluator = self.evaluator;
                 let groups: BTreeSet<GroupId> = selections.iter().flat_map(|&set| evaluator.selection(set)).copied().collect();
                 for group in groups {
-                    self.pods(standing, group, Answer::Allowed);
+                    self.pods(standing, group, None);
                 }
-                for block in blocks {
-                    self.block(standing, block);
+                if !blocks.is_empty() {
+                    self.blocks(standing, blocks);
+                }
+                if standing.rule.means_unknown {
+                    let ports = self.ports(standing, (self.direction == Direction::Ingress).then_some(standing.group));
+                    self.excess(standing, Reached::UnknownNamespaces, Answer::Allowed, &ports);
                 }
             }
         }
@@ -90,41 +103,78 @@ impl Search<'_> {
     fn everyone(&mut self, standing: Standing<'_>) {
         let responder = (self.direction == Direction::Ingress).then_some(standing.group);
         let ports = self.ports(standing, responder);
-        self.found(standing, &Reached::Everyone, None, Answer::Allowed, ports);
+        self.excess(standing, Reached::Everyone, Answer::Allowed, &ports);
         if self.direction == Direction::Egress && !standing.rule.ports.named.is_empty() {
             for group in (0..).take(self.evaluator.groups.len()) {
-                self.pods(standing, group, Answer::Allowed);
+                self.pods(standing, group, None);
             }
         }
     }
 
-    /// A rule that means the pods of a group.
-    fn pods(&mut self, standing: Standing<'_>, group: GroupId, certainty: Answer) {
+    /// A rule that means the pods of a group: for certain, or by blocks on their addresses.
+    fn pods(&mut self, standing: Standing<'_>, group: GroupId, by_blocks: Option<&OnPods<'_>>) {
         let responder = if self.direction == Direction::Ingress { standing.group } else { group };
         let ports = self.ports(standing, Some(responder));
-        let actors = self.actors;
+        let (actors, subject, direction, widenings) = (self.actors, self.subject, self.direction, self.widenings);
+        let certainty = if by_blocks.is_some() { Answer::Undefined } else { Answer::Allowed };
         for actor in actors.of_group(group) {
-            let reached = Reached::Workload(actors.workloads()[actor].name.clone());
-            self.found(standing, &reached, Some(Peer::Workload(actor)), certainty, ports.clone());
+            let seen = self.observed.ports(subject, direction, Peer::Workload(actor));
+            let mut ports = seen.map_or_else(|| ports.clone(), |seen| ports.minus(seen));
+            if ports.is_empty() {
+                continue;
+            }
+            let reached = || Reached::Workload(actors.workloads()[actor].name.clone());
+            let alike = ports.and(&self.observed.ports_alike(actors, subject, direction, actor));
+            ports = ports.minus(&alike);
+            self.widen(standing, reached(), certainty, &alike, Reason::SameLabels);
+            let between = widenings.between(subject, direction, actor).map(|known| (&known.ports, known.reason));
+            let mut parts = split(&mut ports, between);
+            if let Some(on_pods) = by_blocks.filter(|_| !ports.is_empty()) {
+                let mut excused = ports.and(&on_pods.excused(actors, actor, group));
+                ports = ports.minus(&excused);
+                let addressed = widenings.of(subject, direction).filter(|known| !known.addresses.is_empty());
+                parts.extend(split(&mut excused, addressed.map(|known| (&known.ports, known.reason))));
+                ports.add(&excused);
+            }
+            for (part, reason) in parts {
+                self.widen(standing, reached(), certainty, &part, Reason::Stated(reason));
+            }
+            self.excess(standing, reached(), certainty, &ports);
         }
     }
 
-    fn block(&mut self, standing: Standing<'_>, block: &AddressBlock) {
+    /// A rule that means addresses, also those that pods have.
+    fn blocks(&mut self, standing: Standing<'_>, blocks: &[AddressBlock]) {
         let evaluator = self.evaluator;
+        let ports = self.ports(standing, (self.direction == Direction::Ingress).then_some(standing.group));
+        let ranges: Vec<_> = blocks.iter().flat_map(AddressBlock::ranges).collect();
+        let pieces: Vec<_> = ranges.iter().map(|&(first, last)| (first, last, ports.clone())).collect();
+        let allowed = AddressPorts::of(&pieces);
         let mut groups = BTreeSet::new();
-        for (first, last) in block.ranges() {
+        for (first, last) in ranges {
             groups.extend(evaluator.addresses.pods_between(first, last).filter_map(|(_, pod)| evaluator.groups.of_pod(pod)));
         }
+        let has_names = self.direction == Direction::Egress && !standing.rule.ports.named.is_empty();
+        let on_pods = OnPods::new(evaluator.world, allowed.clone(), self.widened_addresses.clone(), has_names);
         for group in groups {
-            self.pods(standing, group, Answer::Undefined);
+            self.pods(standing, group, Some(&on_pods));
         }
-        let ports = self.ports(standing, (self.direction == Direction::Ingress).then_some(standing.group));
-        let known: Vec<IpAddr> = self.addresses.iter().copied().filter(|&address| block.contains(address)).collect();
-        for address in known {
-            self.found(standing, &Reached::Address(address), Some(Peer::Address(address)), Answer::Allowed, ports.clone());
+        let rest = allowed.minus(&self.own);
+        let alike = rest.and(&self.alike);
+        let mut rest = rest.minus(&alike);
+        let mut parts = vec![(alike, Reason::SameLabels)];
+        for known in self.widenings.of(self.subject, self.direction).filter(|known| !known.addresses.is_empty()) {
+            let part = rest.and(&known.addresses);
+            rest = rest.minus(&part);
+            parts.push((part, Reason::Stated(known.reason.to_owned())));
         }
-        if let Some(such_as) = block.first_beyond(&self.addresses) {
-            self.found(standing, &Reached::Block { block: block.clone(), such_as }, None, Answer::Allowed, ports);
+        for (part, reason) in parts {
+            for (ports, addresses) in part.by_ports() {
+                self.widen(standing, Reached::Addresses(addresses), Answer::Allowed, &ports, reason.clone());
+            }
+        }
+        for (ports, addresses) in rest.by_ports() {
+            self.excess(standing, Reached::Addresses(addresses), Answer::Allowed, &ports);
         }
     }
 
@@ -132,43 +182,24 @@ impl Search<'_> {
         standing.rule.ports.on(responder.map(|group| self.evaluator.groups.get(group)))
     }
 
-    /// Books the ports that a rule allows: as seen, as widened, or as excess.
-    fn found(&mut self, standing: Standing<'_>, reached: &Reached, peer: Option<Peer>, certainty: Answer, mut ports: PortSet) {
-        if let Some(seen) = peer.and_then(|peer| self.observed.ports(self.subject, self.direction, peer)) {
-            ports = ports.minus(seen);
-        }
-        if ports.is_empty() {
-            return;
-        }
-        let name = self.evaluator.rule_name(standing.policy, self.direction, standing.index);
-        let mut widen = |part: PortSet, reason: Reason| {
-            if !part.is_empty() {
-                let (ports, by) = self.widened.entry((reached.clone(), certainty, reason)).or_default();
-                ports.add(&part);
-                by.insert(name.clone());
-            }
-        };
-        let actors = self.actors.workloads();
-        if let Some(peer) = peer {
-            let excused = ports.and(&seen_with_twins(self.actors, self.observed, self.subject, self.direction, peer));
-            ports = ports.minus(&excused);
-            widen(excused, Reason::SameLabels);
-        }
-        let takes_part = |workload| {
-            actors[self.subject].name == workload || matches!(reached, Reached::Workload(reached) if reached == workload)
-        };
-        for widening in self.widenings.get(self.evaluator.policy_name(standing.policy)).into_iter().flatten() {
-            if widening.workloads.as_ref().is_none_or(|workloads| workloads.iter().any(takes_part))
-                && widening.addresses.is_none_or(|range| is_within(reached, range))
-            {
-                let excused = widening.ports.as_ref().map_or_else(|| ports.clone(), |stated| ports.and(stated));
-                ports = ports.minus(&excused);
-                widen(excused, Reason::Stated(widening.reason.clone()));
-            }
-        }
+    fn name(&self, standing: Standing<'_>) -> RuleName {
+        self.evaluator.rule_name(standing.policy, self.direction, standing.index)
+    }
+
+    fn excess(&mut self, standing: Standing<'_>, reached: Reached, certainty: Answer, ports: &PortSet) {
         if !ports.is_empty() {
-            let (all, by) = self.excess.entry((reached.clone(), certainty)).or_default();
-            all.add(&ports);
+            let name = self.name(standing);
+            let (all, by) = self.excess.entry((reached, certainty)).or_default();
+            all.add(ports);
+            by.insert(name);
+        }
+    }
+
+    fn widen(&mut self, standing: Standing<'_>, reached: Reached, certainty: Answer, ports: &PortSet, reason: Reason) {
+        if !ports.is_empty() {
+            let name = self.name(standing);
+            let (all, by) = self.widened.entry((reached, certainty, reason)).or_default();
+            all.add(ports);
             by.insert(name);
         }
     }
@@ -183,42 +214,11 @@ impl Search<'_> {
             certainty,
             by,
         };
-        // What is excess anyway is not widened as well.
         for ((peer, certainty, reason), (ports, by)) in self.widened {
-            let ports =
-                self.excess.get(&(peer.clone(), certainty)).map_or_else(|| ports.clone(), |(excess, _)| ports.minus(excess));
-            if !ports.is_empty() {
-                proof.widened.insert(Widened { excess: entry(peer, certainty, ports, by), reason });
-            }
+            proof.widened.insert(Widened { excess: entry(peer, certainty, ports, by), reason });
         }
         for ((peer, certainty), (ports, by)) in self.excess {
             proof.excess.insert(entry(peer, certainty, ports, by));
         }
     }
-}
-
-/// Whether all that is reached are addresses of the range.
-fn is_within(reached: &Reached, range: IpNet) -> bool {
-    match reached {
-        Reached::Address(address) => range.contains(address),
-        Reached::Block { block, .. } => range.contains(&block.cidr()),
-        Reached::Everyone | Reached::Workload(_) => false,
-    }
-}
-
-/// The ports that twins of the subject were seen with on twins of the peer.
-fn seen_with_twins(actors: &Actors<'_>, observed: &Observed, subject: ActorId, direction: Direction, peer: Peer) -> PortSet {
-    let mut ports = PortSet::none();
-    let peers: Vec<Peer> = match peer {
-        Peer::Workload(peer) => actors.workloads()[peer].twins.iter().map(|&twin| Peer::Workload(twin)).collect(),
-        Peer::Address(_) => vec![peer],
-    };
-    for &twin in &actors.workloads()[subject].twins {
-        for &peer in &peers {
-            if let Some(seen) = observed.ports(twin, direction, peer) {
-                ports.add(seen);
-            }
-        }
-    }
-    ports
 }

@@ -15,19 +15,17 @@ pub(super) mod observed;
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
 
-use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::block::AddressBlock;
 use super::error::{PolicyError, PolicyName};
 use super::evaluator::Evaluator;
 use super::ports::PortSet;
+use super::ranges::AddressSet;
 use super::verdict::{Answer, Direction, RuleName, Side};
 use super::world::{Place, World};
 use crate::inventory::PodId;
-use crate::model::{Edge, Party, PodName, WorkloadName};
+use crate::model::{Edge, Party, PodName, Protocol, Widening, WorkloadName};
 pub use admitted::{Admitted, admitted};
 use observed::{Actors, Observed};
 
@@ -36,31 +34,8 @@ use observed::{Actors, Observed};
 pub struct Terms {
     /// The namespaces the promise is about; `None` for all that have policies.
     pub subjects: Option<BTreeSet<String>>,
-    /// Where the policies are meant to allow more than was seen.
-    pub widenings: Vec<Widening>,
-}
-
-/// A policy that is meant to allow more than was seen. A connection that a policy without widening allows as well stays excess.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Widening {
-    /// Which policy.
-    pub policy: PolicyName,
-    /// Why, for the reader.
-    pub reason: String,
-    /// Only connections in which one of these workloads takes part; `None` for all.
-    pub workloads: Option<BTreeSet<WorkloadName>>,
-    /// Only these ports; `None` for all.
-    pub ports: Option<PortSet>,
-    /// Only addresses of this range, and no pods; `None` for all that the policy allows.
-    pub addresses: Option<IpNet>,
-}
-
-impl Widening {
-    /// A widening of all that the policy allows.
-    #[must_use]
-    pub const fn whole(policy: PolicyName, reason: String) -> Self {
-        Self { policy, reason, workloads: None, ports: None, addresses: None }
-    }
+    /// What the policies may allow beyond what was seen; all else that they allow is excess.
+    pub widenings: BTreeSet<Widening>,
 }
 
 /// How the promise was kept.
@@ -136,22 +111,20 @@ pub struct Excess {
     pub by: BTreeSet<RuleName>,
 }
 
+/// How pods of namespaces that the world does not know are called.
+pub const UNKNOWN_NAMESPACES: &str = "pods of namespaces to come";
+
 /// The other side of an excess.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reached {
     /// Everyone: the rule has no peers.
     Everyone,
+    /// Pods of any namespace, also of those that nobody knows yet.
+    UnknownNamespaces,
     /// Pods of a workload.
     Workload(WorkloadName),
-    /// An address that was seen, but not on these ports.
-    Address(IpAddr),
-    /// Addresses of a block that were not seen with this workload.
-    Block {
-        /// The block.
-        block: AddressBlock,
-        /// The first of them.
-        such_as: IpAddr,
-    },
+    /// Addresses that were not seen with this workload, or not on these ports.
+    Addresses(AddressSet),
 }
 
 /// An excess with its excuse.
@@ -168,7 +141,7 @@ pub struct Widened {
 pub enum Reason {
     /// A workload that may do so has pods with exactly the same labels; no selector tells them apart.
     SameLabels,
-    /// The caller admitted it; its [`Widening::reason`].
+    /// Its [`Widening::reason`].
     Stated(String),
 }
 
@@ -176,9 +149,9 @@ impl fmt::Display for Reached {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Everyone => formatter.write_str("everyone"),
+            Self::UnknownNamespaces => formatter.write_str(UNKNOWN_NAMESPACES),
             Self::Workload(workload) => workload.fmt(formatter),
-            Self::Address(address) => address.fmt(formatter),
-            Self::Block { block, such_as } => write!(formatter, "{block} (such as {such_as})"),
+            Self::Addresses(addresses) => addresses.fmt(formatter),
         }
     }
 }
@@ -286,23 +259,33 @@ pub(super) fn judge(
 ) -> Result<(), Why> {
     let unknown = |party: Party| Why::UnknownParty(party);
     let subjects = actors.named(subject).ok_or_else(|| unknown(Party::Workload(subject.clone().into())))?;
-    let places: Vec<Vec<Place>> = match peer {
+    let port = edge.port.get();
+    let places: Vec<(Vec<Place>, u16)> = match peer {
         Party::Workload(name) => {
             let peers = actors.named(name).ok_or_else(|| unknown(peer.clone()))?;
             // An edge names a workload for its pods on the pod network; one that has none is meant by its nodes' addresses.
             let of_nodes = peers.on_host_network.iter().filter(|_| peers.groups.is_empty()).map(|&pod| vec![Place::Pod(pod)]);
-            peers.groups.values().map(|pods| pods.iter().copied().map(Place::Pod).collect()).chain(of_nodes).collect()
+            let pods = peers.groups.values().map(|pods| pods.iter().copied().map(Place::Pod).collect());
+            pods.chain(of_nodes).map(|alike| (alike, port)).collect()
         }
-        _ => observed::addresses(peer, evaluator.world).into_iter().map(|address| vec![Place::Address(address)]).collect(),
+        // Any of its endpoints may answer, each at its own port.
+        Party::ApiServer if direction == Direction::Egress => {
+            let backends = evaluator.world.api_server.iter();
+            backends.map(|backend| (vec![Place::Address(backend.address)], backend.port)).collect()
+        }
+        _ => {
+            let addresses = observed::addresses(peer, evaluator.world).into_iter();
+            addresses.map(|address| (vec![Place::Address(address)], port)).collect()
+        }
     };
     if places.is_empty() {
         return Err(unknown(peer.clone()));
     }
     for pods in subjects.groups.values() {
-        for alike in &places {
+        for (alike, port) in &places {
             // Pods of a group differ only in what exempts them: their node, and being the same pod.
             let pairs = pods.iter().flat_map(|&pod| alike.iter().map(move |&place| (pod, place)));
-            let judged = pairs.map(|(pod, place)| (pod, side(evaluator, edge, direction, pod, place)));
+            let judged = pairs.map(|(pod, place)| (pod, side(evaluator, (edge.protocol, *port), direction, pod, place)));
             match judged.into_iter().find(|(_, side)| !matches!(side, Side::Exempt(_))) {
                 Some((pod, Side::Denied { isolated_by })) => {
                     return Err(Why::NoRule { pod: evaluator.world.pod(pod).name.clone(), isolated_by });
@@ -317,7 +300,7 @@ pub(super) fn judge(
     Ok(())
 }
 
-fn side(evaluator: &Evaluator<'_>, edge: &Edge, direction: Direction, subject: PodId, peer: Place) -> Side {
+fn side(evaluator: &Evaluator<'_>, (protocol, port): (Protocol, u16), direction: Direction, subject: PodId, peer: Place) -> Side {
     let (subject, peer) = (evaluator.stand(Place::Pod(subject)), evaluator.stand(peer));
-    evaluator.side(direction, &subject, &peer, edge.protocol, edge.port.get())
+    evaluator.side(direction, &subject, &peer, protocol, port)
 }

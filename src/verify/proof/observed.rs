@@ -8,6 +8,7 @@ use crate::model::{Edge, Labels, Party, WorkloadName};
 use crate::verify::evaluator::Evaluator;
 use crate::verify::groups::GroupId;
 use crate::verify::ports::PortSet;
+use crate::verify::ranges::AddressPorts;
 use crate::verify::verdict::Direction;
 use crate::verify::world::World;
 
@@ -82,7 +83,11 @@ impl<'w> Actors<'w> {
     }
 
     pub(in crate::verify) fn named(&self, name: &WorkloadName) -> Option<&Actor<'w>> {
-        self.by_name.get(name).map(|&id| &self.all[id])
+        self.id(name).map(|id| &self.all[id])
+    }
+
+    pub(in crate::verify) fn id(&self, name: &WorkloadName) -> Option<ActorId> {
+        self.by_name.get(name).copied()
     }
 
     pub(in crate::verify) fn of_group(&self, group: GroupId) -> impl Iterator<Item = ActorId> {
@@ -124,17 +129,17 @@ impl Observed {
         for (direction, subject, peer) in sides {
             self.addresses.extend(addresses(peer, world));
             let Party::Workload(subject) = subject else { continue };
-            let Some(&subject) = actors.by_name.get(&**subject) else { continue };
+            let Some(subject) = actors.id(subject) else { continue };
             let seen = self.seen.entry((subject, direction)).or_default();
-            let port = edge.port.get();
-            for peer in peers(peer, actors, world) {
-                seen.entry(peer).or_default().insert(edge.protocol, port, port);
-            }
-            if (direction, peer) == (Direction::Egress, &Party::ApiServer) {
+            let mut add = |peer: Peer, port: u16| seen.entry(peer).or_default().insert(edge.protocol, port, port);
+            match peer {
                 // The edge does not say which endpoint; all of them are one server, each at its own port.
-                for backend in &world.api_server {
-                    seen.entry(Peer::Address(backend.address)).or_default().insert(edge.protocol, backend.port, backend.port);
+                Party::ApiServer if direction == Direction::Egress => {
+                    for backend in &world.api_server {
+                        add(Peer::Address(backend.address), backend.port);
+                    }
                 }
+                _ => peers(peer, actors, world).into_iter().for_each(|peer| add(peer, edge.port.get())),
             }
         }
     }
@@ -142,6 +147,20 @@ impl Observed {
     /// The addresses that edges name.
     pub(in crate::verify) const fn addresses(&self) -> &BTreeSet<IpAddr> {
         &self.addresses
+    }
+
+    /// The addresses that workloads were seen with, each with its ports.
+    pub(in crate::verify) fn by_address(
+        &self,
+        subjects: impl IntoIterator<Item = ActorId>,
+        direction: Direction,
+    ) -> AddressPorts {
+        let seen = subjects.into_iter().filter_map(|subject| self.with(subject, direction)).flatten();
+        let addresses = seen.filter_map(|(peer, ports)| match peer {
+            Peer::Address(address) => Some((*address, *address, ports.clone())),
+            Peer::Workload(_) => None,
+        });
+        AddressPorts::of(&addresses.collect::<Vec<_>>())
     }
 
     pub(in crate::verify) fn with(&self, subject: ActorId, direction: Direction) -> Option<&Seen> {
@@ -152,6 +171,25 @@ impl Observed {
     pub(in crate::verify) fn ports(&self, subject: ActorId, direction: Direction, peer: Peer) -> Option<&PortSet> {
         self.with(subject, direction)?.get(&peer)
     }
+
+    /// The ports that workloads with the same labels as the subject were seen with, on those with the same labels as the peer.
+    pub(in crate::verify) fn ports_alike(
+        &self,
+        actors: &Actors<'_>,
+        subject: ActorId,
+        direction: Direction,
+        peer: ActorId,
+    ) -> PortSet {
+        let mut ports = PortSet::none();
+        for &twin in &actors.workloads()[subject].twins {
+            for &peer in &actors.workloads()[peer].twins {
+                if let Some(seen) = self.ports(twin, direction, Peer::Workload(peer)) {
+                    ports.add(seen);
+                }
+            }
+        }
+        ports
+    }
 }
 
 /// The peers that a party stands for: a workload on the pod network, or addresses; so are workloads that are nowhere else than on
@@ -160,7 +198,7 @@ fn peers(party: &Party, actors: &Actors<'_>, world: &World) -> BTreeSet<Peer> {
     let Party::Workload(name) = party else {
         return addresses(party, world).into_iter().map(Peer::Address).collect();
     };
-    let Some(&id) = actors.by_name.get(&**name) else { return BTreeSet::new() };
+    let Some(id) = actors.id(name) else { return BTreeSet::new() };
     let actor = &actors.all[id];
     if actor.groups.is_empty() {
         return actor.on_host_network.iter().flat_map(|&pod| &world.pod(pod).addresses).copied().map(Peer::Address).collect();

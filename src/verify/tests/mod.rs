@@ -8,14 +8,16 @@ mod properties;
 mod replayed;
 mod semantics;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::{Value, json};
 
-use super::{NamedPort, Node, Place, Pod, World};
+use super::{Direction, NamedPort, Node, Place, Pod, Widening, World};
 use crate::inventory::NodeId;
-use crate::model::{Labels, PodName, Protocol, WorkloadKind, WorkloadName};
+use crate::model::{Block, Labels, PodName, PolicyPort, Protocol, WorkloadKind, WorkloadName};
 
 pub(super) fn labels(text: &str) -> Labels {
     text.split_whitespace()
@@ -32,6 +34,24 @@ pub(super) fn address(text: &str) -> IpAddr {
 pub(super) fn workload(text: &str) -> WorkloadName {
     let (namespace, name) = text.split_once('/').unwrap();
     WorkloadName { namespace: namespace.to_owned(), name: name.to_owned(), kind: WorkloadKind("Deployment".to_owned()) }
+}
+
+/// What the rules of a workload may allow: peers are workloads or ranges of addresses, ports are as they are printed.
+pub(super) fn widening(subject: &str, direction: Direction, peers: &[&str], ports: &[&str]) -> Widening {
+    let range = |text: &str| text.parse::<IpNet>().map(|cidr| Block { cidr, except: BTreeSet::new() });
+    let port = |text: &&str| {
+        let (protocol, numbers) = text.split_once(' ').unwrap();
+        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+        PolicyPort::range(Protocol::from_name(protocol).unwrap(), first.parse().unwrap(), last.parse().unwrap()).unwrap()
+    };
+    Widening {
+        subjects: BTreeSet::from([workload(subject)]),
+        direction,
+        workloads: peers.iter().filter(|text| range(text).is_err()).map(|text| workload(text)).collect(),
+        blocks: peers.iter().filter_map(|text| range(text).ok()).collect(),
+        ports: ports.iter().map(port).collect(),
+        reason: "stated".to_owned(),
+    }
 }
 
 /// A pod `shop/web-0` of the workload `shop/web`.
@@ -82,7 +102,7 @@ pub(super) fn shop() -> World {
             Node { name: "n0".to_owned(), addresses: [address("192.0.2.1"), address("2001:db8::1")].into() },
             Node { name: "n1".to_owned(), addresses: [address("192.0.2.2")].into() },
         ],
-        api_server: std::collections::BTreeSet::new(),
+        api_server: BTreeSet::new(),
     }
 }
 

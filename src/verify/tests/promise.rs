@@ -6,14 +6,11 @@ use std::num::NonZeroU16;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::{Value, json};
 
-use super::{address, allow, app, deny_all, labels, place, pod, policy, policy_in, shop, workload};
+use super::{address, allow, app, deny_all, labels, place, pod, policy, policy_in, shop, widening, workload};
 use crate::inventory::Backend;
 use crate::model::Protocol::{Tcp, Udp};
-use crate::model::{Edge, NodeAddress, Party, Protocol};
-use crate::verify::{
-    Answer, Direction, Evaluator, Place, PolicyName, PortSet, Proof, Reached, Reason, Terms, Why, Widening, World, admitted,
-    prove,
-};
+use crate::model::{Block, Edge, NodeAddress, Party, Protocol};
+use crate::verify::{Answer, Direction, Evaluator, Place, Proof, Reached, Reason, Terms, Why, Widening, World, admitted, prove};
 
 fn party(text: &str) -> Party {
     match text.split_once('/') {
@@ -71,10 +68,6 @@ fn denied(proof: &Proof) -> Vec<String> {
     proof.denied.iter().map(ToString::to_string).collect()
 }
 
-fn name(name: &str) -> PolicyName {
-    PolicyName { namespace: "shop".to_owned(), name: name.to_owned() }
-}
-
 #[test]
 fn exact_policies_keep_the_promise() {
     let proof = judge(&shop(), &exact(), &edges(), &Terms::default());
@@ -121,7 +114,7 @@ fn every_edge_that_was_not_seen_is_excess() {
         ),
         (
             edge("shop/web", "203.0.113.8", Tcp, 443),
-            vec!["egress shop/web -> 203.0.113.8/32 (such as 203.0.113.8) TCP 443, by shop/web-to-store egress[0]"],
+            vec!["egress shop/web -> 203.0.113.8 TCP 443, by shop/web-to-store egress[0]"],
         ),
         (edge("ops/metrics", "shop/web", Tcp, 8080), vec!["ingress ops/metrics -> shop/web TCP 8080, by shop/web-in ingress[0]"]),
     ];
@@ -163,7 +156,7 @@ fn each_kind_of_widening_is_noticed() {
         ),
         (
             allow("wide", "web", "Egress", json!([{"ipBlock": {"cidr": "203.0.113.6/31"}}]), json!([{"port": 443}])),
-            vec!["egress shop/web -> 203.0.113.6/31 (such as 203.0.113.6) TCP 443, by shop/wide egress[0]"],
+            vec!["egress shop/web -> 203.0.113.6 TCP 443, by shop/wide egress[0]"],
             "an address more",
         ),
         (
@@ -181,7 +174,7 @@ fn each_kind_of_widening_is_noticed() {
             allow("pod-block", "db", "Egress", json!([{"ipBlock": {"cidr": "10.1.1.1/32"}}]), json!([{"port": 8080}])),
             vec![
                 "egress shop/db -> ops/metrics TCP 8080 (up to the network plug-in), by shop/pod-block egress[0]",
-                "egress shop/db -> 10.1.1.1/32 (such as 10.1.1.1) TCP 8080, by shop/pod-block egress[0]",
+                "egress shop/db -> 10.1.1.1 TCP 8080, by shop/pod-block egress[0]",
             ],
             "a pod by its address",
         ),
@@ -209,66 +202,96 @@ fn each_kind_of_widening_is_noticed() {
 }
 
 #[test]
-fn stated_widenings_excuse_what_only_their_policy_allows() {
-    let dns = allow("dns", "web", "Egress", json!([app("db")]), json!([{"port": 53, "protocol": "UDP"}, {"port": 53}]));
+fn a_widening_excuses_exactly_whom_it_names_on_exactly_its_ports() {
+    let dns = |name, ports| allow(name, "web", "Egress", json!([app("db")]), ports);
     let mut policies = exact();
-    policies.push(dns);
+    policies.push(dns("dns", json!([{"port": 53, "protocol": "UDP"}, {"port": 53}])));
     let mut edges = edges();
     edges.insert(edge("shop/web", "shop/db", Udp, 53));
     let world = shop();
-    let with = |policies: &[NetworkPolicy], widening: Widening| {
-        judge(&world, policies, &edges, &Terms { subjects: None, widenings: vec![widening] })
+    let with = |policies: &[NetworkPolicy], widening: &Widening| {
+        judge(&world, policies, &edges, &Terms { subjects: None, widenings: [widening.clone()].into() })
     };
     // The other side allows no DNS here; only the excess matters.
-    let whole = Widening::whole(name("dns"), "both protocols of DNS".to_owned());
-    let proof = with(&policies, whole.clone());
+    let tcp = widening("shop/web", Direction::Egress, &["shop/db"], &["TCP 53"]);
+    let proof = with(&policies, &tcp);
     assert_eq!(excess(&proof), Vec::<String>::new());
     let widened: Vec<_> = proof.widened.iter().map(|widened| (widened.excess.to_string(), widened.reason.clone())).collect();
-    assert_eq!(
-        widened,
-        [(
-            "egress shop/web -> shop/db TCP 53, by shop/dns egress[0]".to_owned(),
-            Reason::Stated("both protocols of DNS".to_owned()),
-        )]
-    );
+    let expected = "egress shop/web -> shop/db TCP 53, by shop/dns egress[0]";
+    assert_eq!(widened, [(expected.to_owned(), Reason::Stated("stated".to_owned()))]);
+    let egress = |subject, peers: &[&str], ports: &[&str]| widening(subject, Direction::Egress, peers, ports);
     let rows = [
-        (Widening::whole(name("web-out"), String::new()), 1, "stated for another policy"),
-        (Widening { ports: Some(PortSet::one(Tcp, 53)), ..whole.clone() }, 0, "stated for that port"),
-        (Widening { ports: Some(PortSet::one(Tcp, 54)), ..whole.clone() }, 1, "stated for another port"),
-        (Widening { workloads: Some([workload("shop/db")].into()), ..whole.clone() }, 0, "stated for the peer"),
-        (Widening { workloads: Some([workload("shop/web")].into()), ..whole.clone() }, 0, "stated for the subject"),
-        (Widening { workloads: Some([workload("ops/metrics")].into()), ..whole.clone() }, 1, "stated for others"),
+        (egress("shop/web", &["shop/db"], &["TCP 53", "UDP 53"]), 0, "among others"),
+        (egress("shop/web", &["shop/db"], &["TCP 1-65535"]), 0, "a range around the port"),
+        (egress("shop/web", &["shop/db"], &["TCP 54"]), 1, "another port"),
+        (egress("shop/web", &["shop/db"], &["UDP 53"]), 1, "another protocol"),
+        (egress("shop/web", &["shop/web", "ops/metrics"], &["TCP 53"]), 1, "other peers"),
+        (egress("shop/web", &["10.0.0.0/8"], &["TCP 53"]), 1, "the peer's addresses, where a selector means its pods"),
+        (egress("shop/db", &["shop/db"], &["TCP 53"]), 1, "another subject"),
+        (widening("shop/web", Direction::Ingress, &["shop/db"], &["TCP 53"]), 1, "the other direction"),
+        (widening("shop/db", Direction::Ingress, &["shop/web"], &["TCP 53"]), 1, "the other side of the same connection"),
     ];
     for (widening, count, message) in rows {
-        assert_eq!(with(&policies, widening).excess.len(), count, "{message}");
+        assert_eq!(with(&policies, &widening).excess.len(), count, "{message}");
     }
-    policies.push(allow("not-stated", "web", "Egress", json!([app("db")]), json!([{"port": 53}])));
-    let proof = with(&policies, whole);
-    assert_eq!(excess(&proof), ["egress shop/web -> shop/db TCP 53, by shop/not-stated egress[0]"], "allowed elsewhere as well");
-    assert_eq!(proof.widened, BTreeSet::new(), "then it is not said twice");
+    // No policy is named, so it makes no difference which one allows it; and what a policy allows besides is not excused.
+    policies.push(dns("again", json!([{"port": 53}])));
+    assert!(with(&policies, &tcp).excess.is_empty(), "another policy");
+    policies.push(dns("more", json!([{"port": 53, "endPort": 54}])));
+    assert_eq!(excess(&with(&policies, &tcp)), ["egress shop/web -> shop/db TCP 54, by shop/more egress[0]"]);
 }
 
 #[test]
 fn exposure_to_the_internet_is_excess_until_it_is_stated() {
-    let internet = json!([
+    let blocks = json!([
         {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "169.254.0.0/16"]}}, {"ipBlock": {"cidr": "::/0", "except": ["fd00::/8"]}}]);
-    let mut policies = exact();
-    policies.push(allow("internet", "web", "Ingress", internet, json!([{"port": 8443}])));
+    let internet =
+        |blocks: &Value, ports: Value| [exact(), vec![allow("internet", "web", "Ingress", blocks.clone(), ports)]].concat();
+    let port = || json!([{"port": 8443}]);
     let mut edges = edges();
     edges.insert(edge("198.51.100.9", "shop/web", Tcp, 8443));
-    let proof = judge(&shop(), &policies, &edges, &Terms::default());
-    let found: Vec<_> = proof.excess.iter().map(|excess| (excess.peer.to_string(), excess.certainty)).collect();
-    assert_eq!(
-        found,
-        [
-            ("0.0.0.0/0 except 10.0.0.0/8, 169.254.0.0/16 (such as 0.0.0.0)".to_owned(), Answer::Allowed),
-            ("::/0 except fd00::/8 (such as ::)".to_owned(), Answer::Allowed),
-        ]
-    );
-    let terms = Terms { subjects: None, widenings: vec![Widening::whole(name("internet"), "exposed".to_owned())] };
-    let proof = judge(&shop(), &policies, &edges, &terms);
-    assert!(proof.holds(), "{:?} {:?}", denied(&proof), excess(&proof));
-    assert_eq!(proof.widened.len(), 2);
+    let with = |policies: &[NetworkPolicy], widenings: &[Widening]| {
+        let terms = Terms { subjects: None, widenings: widenings.iter().cloned().collect() };
+        excess(&judge(&shop(), policies, &edges, &terms))
+    };
+    let found = with(&internet(&blocks, port()), &[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let mut stated = widening("shop/web", Direction::Ingress, &["0.0.0.0/0", "::/0"], &["TCP 8443"]);
+    let holes = |cidr: &str| -> BTreeSet<_> {
+        let holes = if cidr == "::/0" { &["fd00::/8"][..] } else { &["10.0.0.0/8", "169.254.0.0/16"][..] };
+        holes.iter().map(|hole| hole.parse().unwrap()).collect()
+    };
+    stated.blocks = stated.blocks.into_iter().map(|block| Block { except: holes(&block.cidr.to_string()), ..block }).collect();
+    assert_eq!(with(&internet(&blocks, port()), std::slice::from_ref(&stated)), Vec::<String>::new());
+    let by = "ingress[0]";
+    let rows = [
+        (
+            internet(&json!([{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]), port()),
+            vec![format!("ingress 169.254.0.0/16 -> shop/web TCP 8443, by shop/internet {by}")],
+            "a hole less",
+        ),
+        (
+            internet(&blocks, json!([{"port": 8443, "endPort": 8444}])),
+            vec![format!(
+                "ingress 0.0.0.0/0 except 10.0.0.0/8, 169.254.0.0/16, ::/0 except fd00::/8 -> shop/web TCP 8444, by shop/internet {by}"
+            )],
+            "a port more",
+        ),
+        (
+            internet(&json!([{"ipBlock": {"cidr": "0.0.0.0/0"}}]), port()),
+            vec![
+                format!("ingress ops/metrics -> shop/web TCP 8443 (up to the network plug-in), by shop/internet {by}"),
+                format!("ingress shop/db -> shop/web TCP 8443 (up to the network plug-in), by shop/internet {by}"),
+                format!("ingress shop/web -> shop/web TCP 8443 (up to the network plug-in), by shop/internet {by}"),
+                format!("ingress 10.0.0.0/8, 169.254.0.0/16 -> shop/web TCP 8443, by shop/internet {by}"),
+            ],
+            "no hole at all, so that pods' addresses are in it",
+        ),
+    ];
+    for (policies, expected, message) in rows {
+        let found: BTreeSet<String> = with(&policies, std::slice::from_ref(&stated)).into_iter().collect();
+        assert_eq!(found, expected.into_iter().collect(), "{message}");
+    }
 }
 
 #[test]
@@ -294,15 +317,14 @@ fn workloads_with_the_same_labels_share_their_permissions() {
     let text = [
         "ingress ops/metrics -> shop/canary TCP 8080, by shop/web-in ingress[0]",
         "egress shop/canary -> shop/db TCP 5432, by shop/web-out egress[0]",
-        "egress shop/canary -> 203.0.113.7 TCP 443, by shop/web-to-store egress[0]",
-        "egress shop/canary -> 203.0.113.8 TCP 443, by shop/web-to-store egress[0]",
+        "egress shop/canary -> 203.0.113.7, 203.0.113.8 TCP 443, by shop/web-to-store egress[0]",
         "ingress shop/canary -> shop/db TCP 5432, by shop/db-in ingress[0]",
     ];
     assert_eq!(widened, text.map(|text| (text.to_owned(), Reason::SameLabels)));
     if let Some(canary) = world.pods.last_mut() {
         canary.labels = labels("app=web track=canary").into();
     }
-    assert_eq!(judge(&world, &exact(), &edges(), &Terms::default()).excess.len(), 5, "a selector could tell these apart");
+    assert_eq!(judge(&world, &exact(), &edges(), &Terms::default()).excess.len(), 4, "a selector could tell these apart");
 }
 
 #[test]
@@ -392,7 +414,7 @@ fn only_sides_in_subject_namespaces_count() {
     let policies =
         [deny_all("shop"), policy_in("ops", "dns", &json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}))];
     let edges = [edge("ops/metrics", "shop/db", Tcp, 5432)].into();
-    let shop_only = Terms { subjects: Some(["shop".to_owned()].into()), widenings: Vec::new() };
+    let shop_only = Terms { subjects: Some(["shop".to_owned()].into()), widenings: BTreeSet::new() };
     let proof = judge(&shop(), &policies, &edges, &shop_only);
     assert_eq!(proof.denied.iter().map(|denied| denied.side).collect::<Vec<_>>(), [Direction::Ingress]);
     assert_eq!((proof.excess.len(), proof.unisolated.len()), (0, 0), "what ops may do is not judged");
@@ -406,35 +428,34 @@ fn only_sides_in_subject_namespaces_count() {
 }
 
 #[test]
-fn a_range_that_is_stated_excuses_its_addresses_and_no_pods() {
+fn a_range_that_is_stated_excuses_its_addresses() {
     let mut policies = exact();
     let range = |cidr: &str| json!([{"ipBlock": {"cidr": cidr}}]);
     policies.push(allow("range", "web", "Egress", range("198.51.100.0/28"), json!([{"port": 443}])));
     let mut edges = edges();
     edges.insert(edge("shop/web", "198.51.100.9", Tcp, 443));
-    let whole = Widening::whole(name("range"), "decided".to_owned());
-    for (addresses, count, message) in [
-        ("198.51.100.0/28", 0, "that range"),
-        ("198.51.0.0/16", 0, "a range around it"),
-        ("198.51.100.0/29", 1, "a part of it"),
-        ("203.0.113.0/24", 1, "another range"),
+    let with = |policies: &[NetworkPolicy], addresses: &str| {
+        let widenings = [widening("shop/web", Direction::Egress, &[addresses], &["TCP 443"])].into();
+        judge(&shop(), policies, &edges, &Terms { subjects: None, widenings })
+    };
+    for (addresses, expected, message) in [
+        ("198.51.100.0/28", vec![], "that range"),
+        ("198.51.0.0/16", vec![], "a range around it"),
+        ("198.51.100.0/29", vec!["198.51.100.8, 198.51.100.10/31, 198.51.100.12/30"], "a part of it, and one was seen"),
+        ("203.0.113.0/24", vec!["198.51.100.0/29, 198.51.100.8, 198.51.100.10/31, 198.51.100.12/30"], "another range"),
     ] {
-        let widening = Widening { addresses: Some(addresses.parse().unwrap()), ..whole.clone() };
-        let proof = judge(&shop(), &policies, &edges, &Terms { subjects: None, widenings: vec![widening] });
-        assert_eq!(excess(&proof).len(), count, "stated for {message}");
+        let proof = with(&policies, addresses);
+        let found: Vec<String> = proof.excess.iter().map(|excess| excess.peer.to_string()).collect();
+        assert_eq!(found, expected, "stated for {message}");
     }
-    // Of a range that holds pods' addresses, what it may do to pods is not excused.
-    policies.push(allow("pods", "web", "Egress", range("10.0.0.0/8"), json!([{"port": 443}])));
-    let terms = [("range", "198.51.100.0/28"), ("pods", "10.0.0.0/8")].map(|(policy, addresses)| Widening {
-        addresses: Some(addresses.parse().unwrap()),
-        ..Widening::whole(name(policy), "decided".to_owned())
-    });
-    let proof = judge(&shop(), &policies, &edges, &Terms { subjects: None, widenings: terms.into() });
-    assert!(
-        !proof.excess.is_empty() && proof.excess.iter().all(|excess| excess.certainty == Answer::Undefined),
-        "{:?}",
-        excess(&proof)
-    );
+    // On a flat network pods have addresses in the range. They are meant as far as it is.
+    policies.pop();
+    policies.push(allow("range", "web", "Egress", range("10.0.0.0/8"), json!([{"port": 443}])));
+    assert_eq!(excess(&with(&policies, "10.0.0.0/8")), Vec::<String>::new());
+    let found = with(&policies, "10.1.0.0/24").excess;
+    let undefined: Vec<String> =
+        found.iter().filter(|excess| excess.certainty == Answer::Undefined).map(|excess| excess.peer.to_string()).collect();
+    assert_eq!(undefined, ["ops/metrics"], "its address is in no part that was stated");
 }
 
 #[test]
