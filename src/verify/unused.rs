@@ -65,8 +65,8 @@ struct Subject {
 }
 
 /// What decides a pair of which neither was seen with anyone like the other, and that no widening means: the answers of both sides,
-/// and what blocks may do to the pods of either.
-type Key = (ReachId, ReachId, (u64, u64), PortSet, PortSet);
+/// whether some policy isolates the other one, which rules mean it, and what blocks may do to the pods of either.
+type Key = (ReachId, ReachId, bool, (u64, u64), PortSet, PortSet);
 
 /// Adds what is allowed and was not seen.
 pub(super) fn find(
@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
             let back = self.sides.reach(&mut self.reaches, direction.other(), peer, group);
             let (is_own_undefined, is_back_undefined) =
                 (!self.reaches.get(own).undefined.is_empty(), !self.reaches.get(back).undefined.is_empty());
-            let mask = self.sides.mask(direction, group, peer);
+            let (mask, is_isolated) = (self.sides.mask(direction, group, peer), self.sides.is_isolated(direction.other(), peer));
             for counterpart in actors.of_group(peer) {
                 let excused = if is_own_undefined { own_pods.excused(actors, counterpart, peer) } else { PortSet::none() };
                 let excused_back = if is_back_undefined {
@@ -164,7 +164,7 @@ impl<'a> Search<'a> {
                     }
                     continue;
                 };
-                let key = (own, back, mask, excused.clone(), excused_back.clone());
+                let key = (own, back, is_isolated, mask, excused.clone(), excused_back.clone());
                 let position = if let Some(&position) = known.get(&key) {
                     position
                 } else {

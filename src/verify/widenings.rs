@@ -139,13 +139,13 @@ pub(super) type Reasoned = (PortSet, String);
 
 /// Splits ports by the widenings that hold them; what none holds is left over in `ports`.
 pub(super) fn split<'k>(ports: &mut PortSet, widenings: impl Iterator<Item = (&'k PortSet, &'k str)>) -> Vec<Reasoned> {
-    let mut parts = Vec::new();
+    let mut reasoned = Vec::new();
     for (widened, reason) in widenings {
         let part = ports.and(widened);
         if !part.is_empty() {
             *ports = ports.minus(&part);
-            parts.push((part, reason.to_owned()));
+            reasoned.push((part, reason.to_owned()));
         }
     }
-    parts
+    reasoned
 }

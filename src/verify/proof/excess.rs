@@ -128,15 +128,15 @@ impl Search<'_> {
             ports = ports.minus(&alike);
             self.widen(standing, reached(), certainty, &alike, Reason::SameLabels);
             let between = widenings.between(subject, direction, actor).map(|known| (&known.ports, known.reason));
-            let mut parts = split(&mut ports, between);
+            let mut reasoned = split(&mut ports, between);
             if let Some(on_pods) = by_blocks.filter(|_| !ports.is_empty()) {
                 let mut excused = ports.and(&on_pods.excused(actors, actor, group));
                 ports = ports.minus(&excused);
                 let addressed = widenings.of(subject, direction).filter(|known| !known.addresses.is_empty());
-                parts.extend(split(&mut excused, addressed.map(|known| (&known.ports, known.reason))));
+                reasoned.extend(split(&mut excused, addressed.map(|known| (&known.ports, known.reason))));
                 ports.add(&excused);
             }
-            for (part, reason) in parts {
+            for (part, reason) in reasoned {
                 self.widen(standing, reached(), certainty, &part, Reason::Stated(reason));
             }
             self.excess(standing, reached(), certainty, &ports);
@@ -162,13 +162,13 @@ impl Search<'_> {
         let rest = allowed.minus(&self.own);
         let alike = rest.and(&self.alike);
         let mut rest = rest.minus(&alike);
-        let mut parts = vec![(alike, Reason::SameLabels)];
+        let mut reasoned = vec![(alike, Reason::SameLabels)];
         for known in self.widenings.of(self.subject, self.direction).filter(|known| !known.addresses.is_empty()) {
             let part = rest.and(&known.addresses);
             rest = rest.minus(&part);
-            parts.push((part, Reason::Stated(known.reason.to_owned())));
+            reasoned.push((part, Reason::Stated(known.reason.to_owned())));
         }
-        for (part, reason) in parts {
+        for (part, reason) in reasoned {
             for (ports, addresses) in part.by_ports() {
                 self.widen(standing, Reached::Addresses(addresses), Answer::Allowed, &ports, reason.clone());
             }

@@ -128,7 +128,25 @@ fn each_side_stands_for_itself() {
     let any = |pods: Value| json!([{"namespaceSelector": {}, "podSelector": pods}]);
     let to_come = allow("any", "db", "Ingress", any(json!({"matchLabels": {"app": "nobody"}})), port(9));
     let no_such = allow("any", "db", "Ingress", json!([{"namespaceSelector": {"matchLabels": {"team": "c"}}}]), port(9));
-    let rows: [Row<'_>; 13] = [
+    let web = |spec: Value| {
+        let mut spec = spec;
+        spec["podSelector"] = json!({"matchLabels": {"app": "web"}});
+        spec
+    };
+    let wide = policy("wide", web(json!({"policyTypes": ["Egress"], "egress": [{"to": [{"namespaceSelector": {}}]}]})));
+    let open = policy("open", web(json!({"policyTypes": ["Ingress"], "ingress": [{}]})));
+    let rows: [Row<'_>; 14] = [
+        (
+            vec![wide, open],
+            vec![],
+            &[
+                "everyone -> shop/web every port by open",
+                "shop/web -> ops/metrics every port by wide",
+                "shop/web -> pods of namespaces to come every port by wide",
+                "one-sided: shop/web -> shop/db TCP 0-5431,5433-65535 UDP any port SCTP any port by wide",
+            ],
+            "a peer that nothing isolates, and one that is open to everyone",
+        ),
         (vec![to_come], vec![], &["pods of namespaces to come -> shop/db TCP 9 by any"], "a selector that any namespace meets"),
         (vec![no_such], vec![], &[], "a selector that no namespace meets so far"),
         (vec![into(port(53))], vec![], &["one-sided: shop/web -> shop/db TCP 53 by in"], "the originator's side denies it"),
