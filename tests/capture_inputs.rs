@@ -29,7 +29,7 @@ fn expand_names(directory: &Path, patterns: &[&str]) -> Result<Vec<String>, Stri
         .iter()
         .map(|pattern| if *pattern == "-" { "-".to_owned() } else { directory.join(pattern).display().to_string() })
         .collect();
-    let inputs = expand(&patterns).map_err(|error| error.to_string().replace(&directory.display().to_string(), "DIR"))?;
+    let inputs = expand(&patterns).map_err(|error| error.to_string().replace(&directory.display().to_string(), "DIR"))?.inputs;
     let name = |input: &Input| match input {
         Input::StandardInput => "-".to_owned(),
         Input::File(path) => path.strip_prefix(directory).unwrap().display().to_string(),
@@ -61,7 +61,11 @@ fn patterns_stand_for_files() {
         ("a link to the same", &["z.pcap", "a.pcap"], Ok(&["a.pcap"])),
         ("a pattern", &["*.pcap"], Ok(&["a.pcap", "b.pcap", "odd[1].pcap"])),
         ("brackets in a name", &["odd[1].pcap"], Ok(&["odd[1].pcap"])),
-        ("a directory, by content", &["node"], Ok(&["node/deep/er.bin", "node/deep/packed", "node/eth0.log"])),
+        (
+            "a directory: captures by content, and what may be one",
+            &["node"],
+            Ok(&["node/deep/er.bin", "node/deep/packed", "node/empty", "node/eth0.log"]),
+        ),
         ("a pattern for directories", &["no*/deep"], Ok(&["node/deep/er.bin", "node/deep/packed"])),
         ("files that are named are not looked into", &["node/shop.yaml"], Ok(&["node/shop.yaml"])),
         ("standard input", &["-", "a.pcap", "-"], Ok(&["-", "a.pcap"])),

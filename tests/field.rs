@@ -24,7 +24,9 @@ const FIELD: &[(&str, Check)] = &[
     ("03-gke-metadata", gke_metadata),
     ("04-ambient-probe", ambient_probe),
     ("09-named-port-per-pod", named_port_per_pod),
+    ("19-multus-secondary", multus_secondary),
     ("23-argo-rollouts", argo_rollouts),
+    ("frames/dir-silent", directory_with_damage),
     ("namespace-label-missing", namespace_label_missing),
 ];
 
@@ -182,4 +184,31 @@ fn namespace_label_missing(case: &Path) {
     assert!(rules.iter().any(|rule| rule.contains("[app=soap] <- shop [app=web] TCP 8080")), "{rules:#?}");
     assert!(!rules.iter().any(|rule| rule.contains("-> legacy")), "{rules:#?}");
     assert!(!learned.codes().contains("policy-withheld"), "{:#?}", learned.findings("policy-withheld"));
+}
+
+fn multus_secondary(case: &Path) {
+    let learned = learn(case, &[]);
+    assert!(learned.rules().iter().all(|rule| rule.ends_with(" 53")), "names alone: {:#?}", learned.rules());
+    let found = learned.findings("secondary-interface");
+    for workload in ["telco/smf", "telco/upf"] {
+        assert!(
+            found.iter().any(|line| line.starts_with(workload) && line.contains("telco/macvlan-conf")),
+            "{workload}: {found:?}"
+        );
+    }
+    assert!(!learned.codes().contains("workload-without-traffic"), "{}", learned.messages);
+    let sum =
+        |field: &str| -> u64 { learned.summary[field].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum() };
+    assert_eq!((sum("flows"), sum("flow_classes")), (37, 37), "{}", learned.summary["flow_classes"]);
+}
+
+/// The inventory of the directory is the project's own.
+fn directory_with_damage(case: &Path) {
+    let inventory = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/shop.yaml");
+    let learned = learn_files(tempfile::tempdir().unwrap(), case, &[inventory], &[]);
+    assert_eq!(learned.code, Some(2), "{}", learned.messages);
+    for name in ["node-3.pcap", "node-4.pcap", "node-5.pcap", "node-6.pcap"] {
+        assert!(learned.messages.contains(name), "{name}: {}", learned.messages);
+    }
+    assert!(learned.rules().iter().any(|rule| rule.contains("TCP 3306")), "the good capture is learned from");
 }

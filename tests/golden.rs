@@ -92,6 +92,16 @@ fn policies(folder: &Path) -> BTreeMap<(String, String), Value> {
     found
 }
 
+/// Whether each conversation is in exactly one class: the counts by outcome and by class have one sum.
+fn accounted(summary: &Value) -> Result<(), String> {
+    let sum = |field: &str| -> u64 { summary[field].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum() };
+    let (flows, classes) = (sum("flows"), sum("flow_classes"));
+    if flows == classes && flows > 0 {
+        return Ok(());
+    }
+    Err(format!("{flows} flows, {classes} in classes: {} {}", summary["flows"], summary["flow_classes"]))
+}
+
 #[test]
 fn every_scenario_gives_the_policies_written_by_hand() {
     let mut wrong = Vec::new();
@@ -114,6 +124,9 @@ fn every_scenario_gives_the_policies_written_by_hand() {
             }
         }
         let summary: Value = serde_json::from_slice(&result.stdout).unwrap();
+        if let Err(message) = accounted(&summary) {
+            wrong.push(format!("{name}: {message}"));
+        }
         let codes: BTreeSet<String> =
             summary["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap().to_owned()).collect();
         if codes != case.findings {
@@ -223,6 +236,7 @@ fn however_a_capture_is_cut_up_the_output_is_the_same_bytes() {
             }
             assert_eq!(made.len(), expected.len(), "{name}, {way}");
             assert_eq!(coverage(&result), coverage(&reference), "{name}, {way}");
+            assert_eq!(accounted(&serde_json::from_slice(&result.stdout).unwrap()), Ok(()), "{name}, {way}");
         }
         compared += 1;
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::foreign::is_foreign;
 use super::{CaptureError, CaptureFile};
+use crate::model::{Code, Findings};
 
 /// Something that frames can be read from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,16 +28,39 @@ impl Input {
     }
 }
 
-/// The inputs that `patterns` stand for: paths, glob patterns (`*`, `?`, `[…]`, `**`), directories (all captures below, told by
-/// their content; other files are passed over), `-`. Each once, in the order of their paths, so that the order of the arguments
+/// What `patterns` stood for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expanded {
+    /// What is to be read, in order.
+    pub inputs: Vec<Input>,
+    /// Files in directories that are obviously no captures, in order.
+    pub passed_over: Vec<PathBuf>,
+}
+
+impl Expanded {
+    /// What is to be said of the files that are not read.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        let mut findings = Findings::default();
+        for path in &self.passed_over {
+            findings.add(Code::FilePassedOver, path.display().to_string(), "is no capture");
+        }
+        findings
+    }
+}
+
+/// The inputs that `patterns` stand for: paths, glob patterns (`*`, `?`, `[…]`, `**`), directories, `-`. Of a directory, all files
+/// below are meant but those that are no captures by their name and by their content: one that cannot be read is no less an
+/// error than if it were named. Each once, in the order of their paths, so that the order of the arguments
 /// never matters.
 ///
 /// # Errors
 /// When a pattern stands for nothing, or a directory cannot be listed.
-pub fn expand(patterns: &[String]) -> Result<Vec<Input>, CaptureError> {
+pub fn expand(patterns: &[String]) -> Result<Expanded, CaptureError> {
     // By the file they lead to in the end, under the first of their names.
     let mut files: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     let mut inputs = Vec::new();
+    let mut passed_over = Vec::new();
     let mut add = |path: PathBuf| {
         let target = path.canonicalize().unwrap_or_else(|_| path.clone());
         let name = files.entry(target).or_insert_with(|| path.clone());
@@ -51,7 +76,7 @@ pub fn expand(patterns: &[String]) -> Result<Vec<Input>, CaptureError> {
         let path = Path::new(pattern);
         // A name that exists is itself, whatever brackets are in it.
         if path.is_dir() {
-            let found = captures_below(path)?;
+            let found = captures_below(path, &mut passed_over)?;
             if found.is_empty() {
                 return Err(CaptureError::NoCaptures { path: path.into() });
             }
@@ -64,7 +89,7 @@ pub fn expand(patterns: &[String]) -> Result<Vec<Input>, CaptureError> {
             for found in matches {
                 let found = found.map_err(|error| CaptureError::List { path: error.path().into(), source: error.into() })?;
                 if found.is_dir() {
-                    for file in captures_below(&found)? {
+                    for file in captures_below(&found, &mut passed_over)? {
                         has_matches = true;
                         add(file);
                     }
@@ -81,12 +106,14 @@ pub fn expand(patterns: &[String]) -> Result<Vec<Input>, CaptureError> {
     let mut names: Vec<PathBuf> = files.into_values().collect();
     names.sort();
     inputs.extend(names.into_iter().map(Input::File));
-    Ok(inputs)
+    passed_over.sort();
+    passed_over.dedup();
+    Ok(Expanded { inputs, passed_over })
 }
 
-/// The captures in a directory and those below. Symbolic links to directories are not followed (they may lead in circles), and
+/// What may be a capture in a directory or below. Symbolic links to directories are not followed (they may lead in circles), and
 /// pipes and devices are not opened (they may never answer).
-fn captures_below(directory: &Path) -> Result<Vec<PathBuf>, CaptureError> {
+fn captures_below(directory: &Path, passed_over: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, CaptureError> {
     let mut captures = Vec::new();
     let mut directories = vec![directory.to_path_buf()];
     while let Some(directory) = directories.pop() {
@@ -95,8 +122,8 @@ fn captures_below(directory: &Path) -> Result<Vec<PathBuf>, CaptureError> {
             let path = entry.map_err(failed)?.path();
             if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
                 directories.push(path);
-            } else if path.is_file() && is_capture(&path) {
-                captures.push(path);
+            } else if path.is_file() {
+                if is_capture(&path) || !is_foreign(&path) { captures.push(path) } else { passed_over.push(path) }
             }
         }
     }

@@ -16,6 +16,7 @@ mod error;
 mod expand;
 mod file;
 mod flows;
+mod foreign;
 mod format;
 #[cfg(feature = "live")]
 mod interface;
@@ -34,7 +35,7 @@ mod window;
 
 pub use decoded::Decoded;
 pub use error::CaptureError;
-pub use expand::{Input, expand};
+pub use expand::{Expanded, Input, expand};
 pub use file::{CaptureFile, Observed};
 #[cfg(feature = "live")]
 pub use interface::{Interface, interfaces};

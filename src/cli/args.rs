@@ -77,6 +77,7 @@ pub(super) enum Command {
     /// networkpolicies, servicecidrs, webhook configurations, apiservices and horizontalpodautoscalers. Kept are names, labels,
     /// addresses, ports, times, schedules and restart counts; environments, volumes, images, annotations, managed fields and command
     /// lines are not. Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services,
+    /// names and addresses of pods' further interfaces (k8s.v1.cni.cncf.io/network-status, in older clusters networks-status),
     /// the annotations that say which mesh a pod is in (ambient.istio.io/redirection, sidecar.istio.io/status without its value,
     /// consul.hashicorp.com/connect-inject-status, kuma.io/sidecar-injected), and the flags --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps
     /// are asked for.

@@ -107,6 +107,11 @@ pub(super) struct Verify {
     #[arg(long)]
     pub(super) deny_excess: bool,
 
+    /// End with exit code 1 if more answered connections than this, of workloads in namespaces with policies, go to or come from an
+    /// address of which it is not known whose it was
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(super) max_unattributed: u64,
+
     /// How to tell the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,

@@ -24,7 +24,9 @@ const WRITE_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads, writes, tells.
 pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
-    let inputs = capture::expand(&arguments.read)?;
+    let expanded = capture::expand(&arguments.read)?;
+    let passed_over = expanded.findings();
+    let inputs = expanded.inputs;
     let mut decoding = DecodeOptions::default();
     decoding.vxlan_ports.extend(&arguments.vxlan_port);
     let names: Vec<String> = inputs.iter().map(|input| input.path().display().to_string()).collect();
@@ -52,7 +54,8 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
         }
         Ok(due)
     })?;
-    let TakenIn { mut table, frames, findings, errors } = taken;
+    let TakenIn { mut table, frames, mut findings, errors } = taken;
+    findings.merge(passed_over);
     let mut file = match file {
         Some(file) => file,
         None => create(Timestamp::default())?,

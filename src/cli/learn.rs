@@ -231,11 +231,10 @@ fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &
     let mut summary = Summary {
         captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
         frames: reading.frames.clone(),
-        flows: reading.observation.flows.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect(),
-        edges: u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX),
         scope: (!arguments.namespace.is_empty()).then(|| arguments.namespace.clone()),
         ..Summary::default()
     };
+    summary.set_flows(&reading.observation);
     for workload in inventory.workloads() {
         if let Some(namespace) = set.namespaces.get(&workload.name.namespace) {
             let line = format!("{} ({})", workload.name.name, workload.name.kind.0);

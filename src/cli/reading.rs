@@ -2,7 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use crate::capture::{CaptureError, Decoded, Following, Input, Merged, Observed, Splitting};
+use crate::capture::{CaptureError, Decoded, Expanded, Following, Input, Merged, Observed, Splitting};
+use crate::coverage::attribute_denials;
 use crate::decode::{DecodeOptions, Decoder, Tally};
 use crate::edge::{Observation, Observer};
 use crate::emit::review::Frames;
@@ -54,11 +55,13 @@ pub(super) struct Reading {
 /// # Errors
 /// When nothing could be read at all.
 pub(super) fn read(
-    inputs: Vec<Input>,
+    expanded: Expanded,
     decoding: DecodeOptions,
     limits: Limits,
     inventory: &Inventory,
 ) -> Result<Reading, Failure> {
+    let passed_over = expanded.findings();
+    let Expanded { inputs, .. } = expanded;
     let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
     let mut observer = Observer::new(inventory, limits.edges);
     let taken = take_in(inputs, decoding, FlowTable::new(limits.flows), limits.threads, |table, _| {
@@ -68,11 +71,14 @@ pub(super) fn read(
         }
         Ok(Timestamp::MAX)
     })?;
-    let TakenIn { mut table, frames, findings, errors } = taken;
+    let TakenIn { mut table, frames, mut findings, errors } = taken;
+    findings.merge(passed_over);
     observer.observe(table.take_finished(), table.names());
     observer.sight(table.sightings());
     observer.flood(table.floods());
-    Ok(Reading { observation: observer.conclude(), frames, sources, findings, errors })
+    let mut observation = observer.conclude();
+    attribute_denials(&mut observation, inventory);
+    Ok(Reading { observation, frames, sources, findings, errors })
 }
 
 /// All frames and records of all inputs.

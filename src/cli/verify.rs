@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use crate::capture;
 use crate::decode::DecodeOptions;
 use crate::edge::{DynamicPorts, Public};
-use crate::emit::answer::{Held, RejectedEdge, Remedy, replay_json, replay_text};
+use crate::emit::answer::{Held, RejectedEdge, Remedy, Unjudged, replay_json, replay_text};
 use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Evidence, Widening};
@@ -45,14 +45,20 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
     let mut replay = verify::replay(&policies.list(), &widenings, &world, seen.keys())?;
     let rejected = rejected(&mut replay, &seen, &decided);
     let remedies = remedies(&replay, &seen, &policies, &inventory, arguments.beyond.options().public);
-    let held = Held { replay: &replay, seen: &seen, remedies: &remedies, rejected: &rejected };
+    let namespaces: BTreeSet<&str> = policies.objects.keys().map(|name| name.namespace.as_str()).collect();
+    let unattributed = Unjudged::new(&reading.observation.unattributed, &namespaces, arguments.max_unattributed);
+    let held = Held { replay: &replay, seen: &seen, remedies: &remedies, rejected: &rejected, unjudged: &unattributed };
     write_out(&match arguments.format {
         Format::Text => replay_text(held),
         Format::Json => replay_json(held)?,
     })?;
     let has_excess = arguments.deny_excess && replay.has_excess();
     let is_defied = rejected.values().any(|rejected| rejected.is_allowed);
-    let code = if replay.denied.is_empty() && !has_excess && !is_defied { exit::DONE } else { exit::DENIED };
+    let code = if replay.denied.is_empty() && !has_excess && !is_defied && !unattributed.is_too_much() {
+        exit::DONE
+    } else {
+        exit::DENIED
+    };
     Ok(if reading.errors.is_empty() { code } else { exit::FAILED })
 }
 
@@ -121,10 +127,9 @@ pub(super) fn tell_reading(reading: &Reading, inventory: &Inventory, decided: &D
     let mut summary = Summary {
         captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
         frames: reading.frames.clone(),
-        flows: reading.observation.flows.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect(),
-        edges: u64::try_from(reading.observation.edges.len()).unwrap_or(u64::MAX),
         ..Summary::default()
     };
+    summary.set_flows(&reading.observation);
     summary.set_findings(&findings);
     // Which of the cluster's policies count has been said.
     summary.findings.retain(|finding| finding.code != Code::ExistingPolicy.name());

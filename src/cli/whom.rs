@@ -140,19 +140,27 @@ impl Whoms<'_> {
             let service = format!("{}/{}", service.namespace, service.name);
             return Err(Failure::OfService { argument, address, service });
         }
-        let party = match self.inventory.identify(address, Timestamp::MAX) {
+        let identity = self.inventory.identify(address, Timestamp::MAX);
+        let places = vec![Place::Address(address)];
+        let party = match identity {
             Identity::Node(node) => {
                 let name = self.inventory.node(node).name.clone();
                 Party::Node(Arc::new(NodeAddress { name, address }))
             }
             Identity::Metadata => Party::Metadata(address),
+            // It may be a pod's that is not in the inventory, so nothing is proposed that names it.
             Identity::UnknownInCluster => {
-                return Err(self.unknown(argument, text, BTreeSet::new()));
+                let label = format!("{address} (in the cluster's ranges, of no pod or Service that is known)");
+                return Ok(Whom { label, places, parties: BTreeSet::new() });
+            }
+            Identity::Secondary(pod) => {
+                let label = format!("{address} (a secondary interface of {})", self.inventory.pod(pod).name);
+                return Ok(Whom { label, places, parties: BTreeSet::from([Party::Outside(address)]) });
             }
             _ => Party::Outside(address),
         };
         let label = party.to_string();
-        Ok(Whom { label, places: vec![Place::Address(address)], parties: BTreeSet::from([party]) })
+        Ok(Whom { label, places, parties: BTreeSet::from([party]) })
     }
 
     fn outside(&self, argument: &'static str, name: &str) -> Result<Whom, Failure> {

@@ -150,13 +150,13 @@ impl View<'_> {
             }
         }
         for (node, (count, is_seen, workloads)) in pods {
-            if is_seen || count == 0 {
+            if is_seen || count == 0 || self.observation.seen_nodes.contains(&node) {
                 continue;
             }
             let names = workloads.iter().map(|&id| self.inventory.workload(id).name.to_string());
             let names: BTreeSet<String> = names.collect();
             let were =
-                if count == 1 { "has one pod, which was".to_owned() } else { format!("has {count} pods, none of which was") };
+                if count == 1 { "has one pod, which was not".to_owned() } else { format!("has {count} pods, none of which was") };
             let message = format!("{were} seen to send or answer anything: {}", some(names.iter().map(String::as_str)));
             findings.add(Code::NodeNotSeen, format!("node {}", self.inventory.node(node).name), message);
         }

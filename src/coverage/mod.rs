@@ -8,6 +8,7 @@
 
 mod blind;
 mod candidates;
+mod denied;
 mod discovery;
 mod estimate;
 mod hold_out;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use blind::{blind_spots, uncalled};
 pub use candidates::{Caller, Candidate, candidates};
+pub use denied::attribute_denials;
 pub use discovery::{Course, Discovery};
 pub use estimate::{Basis, Estimate, FEW};
 pub use hold_out::{HoldOut, Split, split};

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::inventory::{Inventory, WorkloadId};
-use crate::model::Evidence;
 
 use super::book::NameBook;
-use super::ledger::Ledger;
+use super::ledger::{Kept, Ledger};
 use super::link::Side;
 
 /// The addresses in DNS answers that pods of a workload got, by name.
@@ -26,8 +25,8 @@ impl Answered {
 
     /// Says in the evidence of edges to outside addresses, to how many addresses each name led that was called. Families count
     /// apart: whoever has both answers twice, with as many addresses as ever.
-    pub(super) fn note(&self, edges: &mut Ledger<Evidence>) {
-        for (link, evidence) in edges.iter_mut() {
+    pub(super) fn note(&self, edges: &mut Ledger<Kept>) {
+        for (link, Kept { evidence, .. }) in edges.iter_mut() {
             let (Some(workload), Side::Outside(_), Some(called)) =
                 (link.originator.workload(), link.responder, &mut evidence.called)
             else {

@@ -4,13 +4,81 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, Findings, Outcome, Protocol, Timestamp};
+use crate::inventory::Inventory;
+use crate::model::{Code, Edge, Findings, Flow, Outcome, Protocol, Timestamp};
 
+use super::classes::FlowClass;
 use super::link::{Link, Side};
+
+/// Why a conversation came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Failure {
+    /// Nobody answered.
+    Unanswered,
+    /// It was refused.
+    Refused,
+    /// It is no attempt: packets of one side, of a connection that had begun before the capture or whose other side goes another
+    /// way.
+    OneSided,
+}
+
+impl Failure {
+    /// Why this one did, which was not answered.
+    pub(super) fn of(flow: &Flow) -> Self {
+        match flow.outcome {
+            Outcome::Refused => Self::Refused,
+            _ if flow.is_mid_stream() => Self::OneSided,
+            _ => Self::Unanswered,
+        }
+    }
+
+    /// The class of such a conversation.
+    pub(super) const fn class(self) -> FlowClass {
+        match self {
+            Self::Unanswered => FlowClass::Unanswered,
+            Self::Refused => FlowClass::Refused,
+            Self::OneSided => FlowClass::OneSided,
+        }
+    }
+
+    const fn code(self) -> Code {
+        match self {
+            Self::Unanswered => Code::UnansweredConnection,
+            Self::Refused => Code::RefusedConnection,
+            Self::OneSided => Code::OneSidedConnection,
+        }
+    }
+
+    /// The message of a finding of the code.
+    const fn message(code: Code) -> &'static str {
+        match code {
+            Code::RefusedConnection => "was refused",
+            Code::OneSidedConnection => "was seen from one side only, and not from its beginning",
+            _ => "was not answered",
+        }
+    }
+}
+
+/// Attempts that failed, all of one finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedAttempts {
+    /// The code of the finding.
+    pub code: Code,
+    /// The subject of the finding.
+    pub subject: String,
+    /// How many attempts there were.
+    pub attempts: u64,
+    /// In which class they are counted, and how many of them are.
+    pub counted: (FlowClass, u64),
+    /// The edges that they would have been; several where a Service was called.
+    pub edges: BTreeSet<Edge>,
+}
 
 /// What was tried.
 pub(super) struct Attempt {
     pub(super) count: u64,
+    /// Conversations that are counted with it.
+    pub(super) own: u64,
     /// When first.
     pub(super) since: Timestamp,
     /// Who tried, as findings call it.
@@ -21,7 +89,7 @@ pub(super) struct Attempt {
     pub(super) to: String,
     pub(super) protocol: Protocol,
     pub(super) port: u16,
-    pub(super) outcome: Outcome,
+    pub(super) failure: Failure,
     /// The edges that it would have been.
     pub(super) links: Vec<Link>,
 }
@@ -51,7 +119,7 @@ pub(super) struct Failures {
     beyond: BTreeMap<Code, u64>,
 }
 
-type Port = (Code, Protocol, u16);
+type Port = (Failure, Protocol, u16);
 
 /// One and another.
 #[derive(Debug)]
@@ -64,6 +132,7 @@ struct Pair {
 #[derive(Debug)]
 struct AtPort {
     count: u64,
+    own: u64,
     since: Timestamp,
     /// The edges it would have been.
     links: BTreeSet<Link>,
@@ -87,8 +156,7 @@ impl Failures {
     const MANY_OTHERS: usize = 256;
 
     pub(super) fn add(&mut self, attempt: Attempt) {
-        let Attempt { count, since, from, originator, to, protocol, port, outcome, links } = attempt;
-        let code = if outcome == Outcome::Refused { Code::RefusedConnection } else { Code::UnansweredConnection };
+        let Attempt { count, own, since, from, originator, to, protocol, port, failure, links } = attempt;
         let new = || Pair { originator: None, tries: Tries::Apart(BTreeMap::new()) };
         let Pair { originator: known, tries } = self.pairs.entry((from, to)).or_insert_with(new);
         // Two workloads may be called alike.
@@ -99,9 +167,10 @@ impl Failures {
                 *known = since.min(*known);
             }
             Tries::Apart(ports) => {
-                let new = || AtPort { count: 0, since, links: BTreeSet::new() };
-                let known = ports.entry((code, protocol, port)).or_insert_with(new);
+                let new = || AtPort { count: 0, own: 0, since, links: BTreeSet::new() };
+                let known = ports.entry((failure, protocol, port)).or_insert_with(new);
                 known.count += count;
+                known.own += own;
                 known.since = since.min(known.since);
                 known.links.extend(links);
                 if ports.len() > Self::MANY_PORTS {
@@ -117,8 +186,8 @@ impl Failures {
             match tries {
                 Tries::Scan { attempts, .. } => *self.beyond.entry(Code::Flood).or_default() += attempts,
                 Tries::Apart(ports) => {
-                    for ((code, ..), AtPort { count, .. }) in ports {
-                        *self.beyond.entry(code).or_default() += count;
+                    for ((failure, ..), AtPort { count, .. }) in ports {
+                        *self.beyond.entry(failure.code()).or_default() += count;
                     }
                 }
             }
@@ -133,7 +202,8 @@ impl Failures {
             let found = match tries {
                 Tries::Scan { since, .. } => vec![Vain { targets: Self::MANY_PORTS as u64 + 1, since: *since }],
                 Tries::Apart(ports) => {
-                    let failed = ports.values().filter(|port| port.links.is_empty() || !port.links.iter().copied().all(&worked));
+                    let attempts = ports.iter().filter(|((failure, ..), _)| *failure != Failure::OneSided).map(|(_, port)| port);
+                    let failed = attempts.filter(|port| port.links.is_empty() || !port.links.iter().copied().all(&worked));
                     failed.map(|port| Vain { targets: 1, since: port.since }).collect()
                 }
             };
@@ -142,6 +212,28 @@ impl Failures {
             }
         }
         in_vain
+    }
+
+    /// The attempts that never `worked` and were no scan, each with the finding that [`Failures::findings`] makes of it.
+    pub(super) fn attempts(&self, inventory: &Inventory, worked: impl Fn(Link) -> bool) -> Vec<FailedAttempts> {
+        let mut attempts = Vec::new();
+        for ((one, other), Pair { tries, .. }) in &self.pairs {
+            let Tries::Apart(ports) = tries else { continue };
+            for ((failure, protocol, port), at_port) in ports {
+                let AtPort { count, own, links, .. } = at_port;
+                if *failure == Failure::OneSided || links.is_empty() || links.iter().copied().all(&worked) {
+                    continue;
+                }
+                attempts.push(FailedAttempts {
+                    code: failure.code(),
+                    subject: format!("{one} -> {other} {protocol} {port}"),
+                    attempts: *count,
+                    counted: (failure.class(), *own),
+                    edges: links.iter().map(|link| link.edge(inventory)).collect(),
+                });
+            }
+        }
+        attempts
     }
 
     /// What is to be said of them. An attempt that `worked` at other times needs no mention: a rule allows it.
@@ -155,11 +247,12 @@ impl Failures {
                     findings.add_many(Code::Flood, format!("{one} -> {other}"), "tried very many ports, in vain", attempts);
                 }
                 Tries::Apart(ports) => {
-                    for ((code, protocol, port), AtPort { count, links, .. }) in ports {
+                    for ((failure, protocol, port), AtPort { count, links, .. }) in ports {
                         if !links.is_empty() && links.into_iter().all(&worked) {
                             continue;
                         }
-                        let message = if code == Code::RefusedConnection { "was refused" } else { "was not answered" };
+                        let code = failure.code();
+                        let message = Failure::message(code);
                         if from.contains(&one) {
                             findings.add_many(Code::Flood, format!("{one} -> many others"), "tried in vain", count);
                         } else if to.contains(&other) {
@@ -192,16 +285,17 @@ impl Failures {
 mod tests {
     use super::*;
 
-    fn attempt(from: &str, to: &str, port: u16, outcome: Outcome) -> Attempt {
+    fn attempt(from: &str, to: &str, port: u16, failure: Failure) -> Attempt {
         Attempt {
             count: 1,
+            own: 1,
             since: Timestamp(i64::from(port)),
             from: from.into(),
             originator: from.parse().ok().map(Side::Outside),
             to: to.into(),
             protocol: Protocol::Tcp,
             port,
-            outcome,
+            failure,
             links: Vec::new(),
         }
     }
@@ -215,8 +309,8 @@ mod tests {
 
     #[test]
     fn a_scan_is_one_finding_and_a_failing_program_is_told_by_port() {
-        let scan = (1..=5000).map(|port| attempt("10.9.9.9", "prod/db", port, Outcome::Refused));
-        let program = (0..3).map(|_| attempt("prod/web", "prod/db", 5432, Outcome::Unanswered));
+        let scan = (1..=5000).map(|port| attempt("10.9.9.9", "prod/db", port, Failure::Refused));
+        let program = (0..3).map(|_| attempt("prod/web", "prod/db", 5432, Failure::Unanswered));
         assert_eq!(
             told(scan.chain(program)),
             [
@@ -228,9 +322,9 @@ mod tests {
 
     #[test]
     fn who_tries_many_others_and_who_is_tried_by_many_is_one_finding() {
-        let sweep = (0..1000).map(|number| attempt("10.9.9.9", &format!("10.0.{number}"), 22, Outcome::Unanswered));
+        let sweep = (0..1000).map(|number| attempt("10.9.9.9", &format!("10.0.{number}"), 22, Failure::Unanswered));
         assert_eq!(told(sweep), [("flood", "10.9.9.9 -> many others".to_owned(), 1000)]);
-        let flood = (0..1000).map(|number| attempt(&format!("203.0.{number}"), "prod/web", 80, Outcome::Unanswered));
+        let flood = (0..1000).map(|number| attempt(&format!("203.0.{number}"), "prod/web", 80, Failure::Unanswered));
         assert_eq!(told(flood), [("flood", "many others -> prod/web".to_owned(), 1000)]);
     }
 
@@ -238,11 +332,11 @@ mod tests {
     fn who_tried_what_in_vain_is_counted_by_target() {
         let mut failures = Failures::default();
         for port in [443, 22, 22, 80] {
-            failures.add(attempt("10.9.9.9", "prod/db", port, Outcome::Refused));
+            failures.add(attempt("10.9.9.9", "prod/db", port, Failure::Refused));
         }
-        failures.add(attempt("10.9.9.9", "prod/web", 22, Outcome::Unanswered));
-        (1..=5000).for_each(|port| failures.add(attempt("10.9.9.8", "prod/db", port, Outcome::Refused)));
-        failures.add(attempt("its own node", "prod/db", 80, Outcome::Refused));
+        failures.add(attempt("10.9.9.9", "prod/web", 22, Failure::Unanswered));
+        (1..=5000).for_each(|port| failures.add(attempt("10.9.9.8", "prod/db", port, Failure::Refused)));
+        failures.add(attempt("its own node", "prod/db", 80, Failure::Refused));
         let in_vain = failures.in_vain(|_| false);
         let vain = |address: &str| in_vain.get(&Side::Outside(address.parse().unwrap())).copied();
         assert_eq!(vain("10.9.9.9"), Some(Vain { targets: 4, since: Timestamp(22) }), "a retry is no target more");
@@ -253,7 +347,7 @@ mod tests {
     #[test]
     fn whatever_comes_first_the_same_is_kept() {
         let attempts =
-            || (0..25_000u32).map(|number| attempt(&format!("{number:06}"), &format!("{number}"), 80, Outcome::Refused));
+            || (0..25_000u32).map(|number| attempt(&format!("{number:06}"), &format!("{number}"), 80, Failure::Refused));
         let mut backward: Vec<Attempt> = attempts().collect();
         backward.reverse();
         let forward = told(attempts());

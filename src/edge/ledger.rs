@@ -5,9 +5,17 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use crate::inventory::Inventory;
-use crate::model::{Protocol, SeededMap};
+use crate::model::{Evidence, Protocol, SeededMap};
 
 use super::link::{Link, Side};
+
+/// What is known of an edge.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) evidence: Evidence,
+    /// Conversations that are counted with it: of those that may have made several edges, each counts with one.
+    pub(super) own: u64,
+}
 
 /// What is known of each edge, of at most so many edges.
 ///

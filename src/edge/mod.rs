@@ -6,6 +6,7 @@
 mod answered;
 mod arrivals;
 mod book;
+mod classes;
 mod contradictions;
 mod exposure;
 mod failures;
@@ -13,6 +14,8 @@ mod handover;
 mod identified;
 mod ledger;
 mod link;
+mod masked;
+mod observation;
 mod observer;
 mod place;
 mod portless;
@@ -23,10 +26,14 @@ mod roles;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod unattributed;
 mod views;
 
 pub use arrivals::Arrivals;
+pub use classes::{FlowClass, FlowClasses};
 pub use exposure::{Callers, Exposure, Public};
-pub use failures::Vain;
-pub use observer::{Observation, Observer};
+pub use failures::{FailedAttempts, Vain};
+pub use observation::Observation;
+pub use observer::Observer;
 pub use ports::DynamicPorts;
+pub use unattributed::{Unattributed, UnattributedFlows};

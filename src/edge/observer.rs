@@ -1,66 +1,36 @@
 //! Folds connections into edges, and what cannot be one into findings.
 
+mod conclude;
+mod one_way;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::flow::{Floods, Names, Sightings};
-use crate::inventory::{Inventory, NodeId, PodId, WorkloadId};
-use crate::model::{
-    Code, DirectionEvidence, Edge, Endpoint, Evidence, Findings, Flow, Outcome, Party, Protocol, Span, Timestamp, WorkloadName,
-};
+use crate::flow::{Floods, Names, Sighting, Sightings};
+use crate::inventory::{Inventory, NodeId, Pod, WorkloadId};
+use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, Outcome, Protocol, Span, Timestamp};
 
 use super::answered::Answered;
 use super::arrivals::Arrivals;
 use super::book::NameBook;
-use super::contradictions::{self, Guesses};
-use super::failures::{Attempt, Failures, Vain};
+use super::classes::{FlowClass, FlowClasses, Share};
+use super::contradictions::Guesses;
+use super::failures::{Attempt, FailedAttempts, Failure, Failures, Vain};
 use super::handover::PassedOn;
 use super::identified::Identified;
-use super::ledger::{Group, Ledger};
+use super::ledger::{Group, Kept, Ledger};
 use super::link::{Link, Side};
+use super::masked::Masked;
 use super::place::Place;
 use super::portless;
-use super::ports::{DynamicPorts, take_dynamic};
-use super::proxies;
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
 use super::tenants::Tenants;
+use super::unattributed::Unknowns;
 use super::views::{Call, Connection, Joined, Views};
 use one_way::OneWay;
-
-mod one_way;
-
-/// What was observed, in terms of the cluster.
-#[derive(Clone, Debug, Default)]
-pub struct Observation {
-    /// Who must be able to talk to whom, and why.
-    pub edges: BTreeMap<Edge, Evidence>,
-    /// Connections to ports picked at run time; not among the edges.
-    pub dynamic: Vec<DynamicPorts>,
-    /// Workloads that took part in an answered connection.
-    pub active: BTreeSet<WorkloadId>,
-    /// Pods that sent or answered anything, their own node included.
-    pub seen: BTreeSet<PodId>,
-    /// Ports at which workloads answered pods' own nodes (probes), which makes no edges.
-    pub answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
-    /// What parties tried in vain, but for outside addresses that they had asked for by name.
-    pub in_vain: BTreeMap<Party, Vain>,
-    /// The addresses to which names led that pods of each workload asked for; none for a workload whose name resolution was not seen.
-    pub asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
-    /// Flows by outcome.
-    pub flows: BTreeMap<&'static str, u64>,
-    /// From the first to the last flow.
-    pub span: Option<Span>,
-    /// When the answered connections of the edges began. One that may have gone to several workloads behind a Service counts once
-    /// for each, as it does in their evidence.
-    pub arrivals: Arrivals,
-    /// Connections on edges that were too many to be kept; `arrivals` has them, `edges` has not.
-    pub left_out: u64,
-    /// What is to be said beside the edges.
-    pub findings: Findings,
-}
 
 /// Takes in flows, gives out an [`Observation`].
 #[derive(Debug)]
@@ -74,32 +44,40 @@ pub struct Observer<'a> {
     views: Views,
     /// The names asked for up to the last flows.
     book: NameBook,
-    edges: Ledger<Evidence>,
+    edges: Ledger<Kept>,
     one_way: Ledger<OneWay>,
     guesses: Guesses,
     /// Attempts that are not among the failures yet.
     tried: Repeated<Tried, Tries>,
     failures: Failures,
+    /// Attempts that failed and are among the findings.
+    failed: Vec<FailedAttempts>,
     /// What is not among the findings yet.
     own_node: Repeated<OwnNode, u64>,
+    unattributed: Unknowns,
     /// What one of two pods did, with what each of them would have done.
     passed_on: PassedOn,
-    masked: BTreeMap<(NodeId, String, String), u64>,
-    seen_through: BTreeSet<NodeId>,
+    masked: Masked,
     /// Of each workload and of each pod, as in an [`Observation`].
     active: Vec<bool>,
     seen: Vec<bool>,
+    seen_nodes: BTreeSet<NodeId>,
     answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     /// Scans that were too many attempts to be kept apart.
     scans: BTreeMap<Side, Vain>,
     asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
     answered: Answered,
     flows: BTreeMap<&'static str, u64>,
+    /// Conversations that are counted with no edge.
+    classes: FlowClasses,
     span: Option<Span>,
     arrivals: Arrivals,
     left_out: u64,
     findings: Findings,
 }
+
+/// The outcome of attempts of which only their number is known.
+const FLOOD: &str = "flood";
 
 /// The outcomes that are counted, as [`kind`] numbers them.
 const OUTCOMES: [&str; 5] = ["unanswered", "refused", "one-way", "mid-stream", "answered"];
@@ -126,17 +104,20 @@ impl<'a> Observer<'a> {
             guesses: Guesses::default(),
             tried: Repeated::default(),
             failures: Failures::default(),
+            failed: Vec::new(),
             own_node: Repeated::default(),
+            unattributed: Unknowns::default(),
             passed_on: PassedOn::default(),
-            masked: BTreeMap::new(),
-            seen_through: BTreeSet::new(),
+            masked: Masked::default(),
             active: vec![false; inventory.workloads().len()],
             seen: vec![false; inventory.pods().len()],
+            seen_nodes: BTreeSet::new(),
             answered_own_node: BTreeSet::new(),
             scans: BTreeMap::new(),
             asked: BTreeMap::new(),
             answered: Answered::default(),
             flows: BTreeMap::new(),
+            classes: FlowClasses::default(),
             span: None,
             arrivals,
             left_out: 0,
@@ -171,19 +152,31 @@ impl<'a> Observer<'a> {
         let book = std::mem::take(&mut self.book);
         let alone = joined.alone.into_iter().map(Connection::alone);
         for connection in joined.connections.into_iter().chain(alone) {
-            self.connection(&connection, &book);
+            let mut share = Share::whole();
+            let class = self.connection(&connection, &book, &mut share);
+            self.classes.add(class, share.take());
         }
         self.book = book;
     }
 
     /// Takes in traffic without ports.
     pub fn sight(&mut self, sightings: &Sightings) {
+        for (sighting, source, destination, span) in sightings.iter() {
+            if sighting != Sighting::Echo {
+                continue;
+            }
+            let [from, to] = [source, destination].map(|address| Place::calling(address, span.first(), self.inventory));
+            self.see(from);
+            self.see_own_node(from, to);
+        }
         self.findings.merge(portless::findings(sightings, self.inventory));
     }
 
     /// Takes in attempts that were too many to be kept apart.
     pub fn flood(&mut self, floods: &Floods) {
         for (originator, responder, attempts, span) in floods.iter() {
+            *self.flows.entry(FLOOD).or_default() += attempts;
+            self.classes.add(FlowClass::Flood, attempts);
             let name = |address: Option<IpAddr>| match address {
                 Some(address) => Place::calling(address, span.first(), self.inventory).describe(self.inventory),
                 None => "many addresses".to_owned(),
@@ -200,59 +193,8 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// What has been observed.
-    pub fn conclude(mut self) -> Observation {
-        let waiting = self.views.finish(self.inventory);
-        self.connections(waiting);
-        self.judge_one_way();
-        self.tell_tried();
-        self.tell_own_node();
-        let inventory = self.inventory;
-        let known = &self.edges;
-        let mut in_vain = self.failures.in_vain(|link| known.contains(link));
-        for (side, vain) in std::mem::take(&mut self.scans) {
-            in_vain.entry(side).and_modify(|known| known.merge(vain)).or_insert(vain);
-        }
-        self.findings.merge(std::mem::take(&mut self.failures).findings(|link| known.contains(link)));
-        self.findings.merge(std::mem::take(&mut self.passed_on).findings(|link| known.contains(link)));
-        self.judge_masked();
-        self.answered.note(&mut self.edges);
-        let contradicted = std::mem::take(&mut self.guesses).contradicted(&self.edges, inventory);
-        let edges = self.edges.take().into_iter().map(|(link, evidence)| (link.edge(inventory), evidence));
-        let mut edges: BTreeMap<Edge, Evidence> = edges.collect();
-        let mut arrivals = std::mem::take(&mut self.arrivals);
-        let workloads = inventory.workloads().iter().zip(0..).map(|(workload, id)| (&*workload.name, WorkloadId(id)));
-        let ids: BTreeMap<&WorkloadName, WorkloadId> = workloads.collect();
-        let dynamic = take_dynamic(
-            &mut edges,
-            |edge| {
-                let Party::Workload(name) = &edge.responder else { return false };
-                ids.get(&**name).is_some_and(|&id| inventory.workload_declares(id, edge.protocol, edge.port.get()))
-            },
-            // Each was called once, so its evidence knows when.
-            |edge, evidence| arrivals.remove(edge, evidence.span.first(), evidence.connections - evidence.one_way),
-        );
-        self.findings.merge(contradictions::findings(&edges, &contradicted));
-        let numbered = |is_there: &[bool]| -> Vec<u32> { (0..).zip(is_there).filter(|(_, is)| **is).map(|(id, _)| id).collect() };
-        let active: BTreeSet<WorkloadId> = numbered(&self.active).into_iter().map(WorkloadId).collect();
-        self.findings.merge(proxies::findings(&edges, &active, &ids, inventory));
-        Observation {
-            edges,
-            dynamic,
-            active,
-            seen: numbered(&self.seen).into_iter().map(PodId).collect(),
-            answered_own_node: self.answered_own_node,
-            in_vain: in_vain.into_iter().map(|(side, vain)| (side.party(inventory), vain)).collect(),
-            asked: self.asked,
-            flows: self.flows,
-            span: self.span,
-            arrivals,
-            left_out: self.left_out,
-            findings: self.findings,
-        }
-    }
-
-    fn connection(&mut self, connection: &Connection, book: &NameBook) {
+    /// Takes in one conversation, and says what became of it; what is counted with an edge takes the `share`.
+    fn connection(&mut self, connection: &Connection, book: &NameBook, share: &mut Share) -> FlowClass {
         let Connection { known, hidden_originator, call, backends } = connection;
         let Identified { flow, originator, responder, .. } = known;
         let at = flow.span.first();
@@ -262,17 +204,28 @@ impl<'a> Observer<'a> {
         if let (Some(backends), Some(call)) = (backends, call) {
             let responders: Vec<Endpoint> =
                 backends.iter().map(|backend| Endpoint { address: backend.address, port: backend.port }).collect();
-            self.called(connection, originator, *call, &responders, book);
-            return;
+            return self.called(connection, originator, *call, &responders, book, share);
         }
         let responder = Place::called_as(*responder, flow.responder, self.inventory);
         if connection.is_answered() {
             self.see(responder);
         }
-        self.pair(connection, originator, responder, flow.responder.port, book);
-        if hidden_originator.is_some() {
-            // The responder's side sees the node that forwarded the call.
-            self.pair(connection, delivered, responder, flow.responder.port, book);
+        let class = self.pair(connection, originator, responder, flow.responder.port, book, share);
+        if hidden_originator.is_none() {
+            return class;
+        }
+        // The responder's side sees the node that forwarded the call.
+        class.min(self.pair(connection, delivered, responder, flow.responder.port, book, share))
+    }
+
+    /// Remembers the node of a pod whose own node is the other end.
+    fn see_own_node(&mut self, from: Place, to: Place) {
+        for (pod, other) in [(from.pod(), to), (to.pod(), from)] {
+            if let Some(pod) = pod
+                && other.is_own_node_of(pod, self.inventory)
+            {
+                self.seen_nodes.extend(self.inventory.pod(pod).node);
+            }
         }
     }
 
@@ -289,7 +242,15 @@ impl<'a> Observer<'a> {
     }
 
     /// A call to a Service whose delivery was not captured: every backend may have been meant.
-    fn called(&mut self, connection: &Connection, originator: Place, call: Call, backends: &[Endpoint], book: &NameBook) {
+    fn called(
+        &mut self,
+        connection: &Connection,
+        originator: Place,
+        call: Call,
+        backends: &[Endpoint],
+        book: &NameBook,
+        share: &mut Share,
+    ) -> FlowClass {
         let inventory = self.inventory;
         let flow = &connection.known.flow;
         let at = flow.span.first();
@@ -306,24 +267,29 @@ impl<'a> Observer<'a> {
             }
         }
         if !connection.is_answered() && !matches!(flow.outcome, Outcome::OneWay { .. }) {
-            if has_pod {
-                let Flow { protocol, outcome, responder: Endpoint { port, .. }, .. } = *flow;
-                let links = others.iter().filter_map(|&(_, place, port)| self.link(protocol, originator, place, port));
-                let links: Vec<Link> = links.collect();
-                let tried = Tried { from: Who::at(originator, inventory), to: Who::called(call), protocol, port, outcome };
-                self.try_in_vain(tried, at, originator.side(inventory), links.into_iter());
+            if !has_pod {
+                return FlowClass::NoPod;
             }
-            return;
+            let Flow { protocol, responder: Endpoint { port, .. }, .. } = *flow;
+            let links = others.iter().filter_map(|&(_, place, port)| self.link(protocol, originator, place, port));
+            let links: Vec<Link> = links.collect();
+            let failure = Failure::of(flow);
+            let tried = Tried { from: Who::at(originator, inventory), to: Who::called(call), protocol, port, failure };
+            self.try_in_vain(tried, at, originator.side(inventory), links.into_iter(), share);
+            return failure.class();
         }
         if is_empty {
             let message = format!("called by {}", originator.describe(inventory));
             self.findings.add(Code::ServiceWithoutBackends, Who::called(call).describe(inventory), message);
-            return;
+            if let (Some(pod), true) = (originator.pod(), connection.is_answered()) {
+                self.unattributed.add(inventory.pod(pod).workload, false, flow, flow.responder.port, &[]);
+            }
+            return FlowClass::ServiceWithoutBackends;
         }
         if others.is_empty() {
             let message = format!("called itself through {}", Who::called(call).describe(inventory));
             self.findings.add(Code::Hairpin, originator.describe(inventory), message);
-            return;
+            return FlowClass::Hairpin;
         }
         let is_one = others.iter().all(|(who, ..)| *who == others[0].0);
         let workloads = || others.iter().map(|(who, ..)| who.describe(inventory)).collect::<BTreeSet<_>>();
@@ -336,22 +302,30 @@ impl<'a> Observer<'a> {
             let subject = format!("{} -> {}", originator.describe(inventory), Who::called(call).describe(inventory));
             self.findings.add(Code::ServiceBackendNotSeen, subject, format!("may have reached any of {}", names.join(", ")));
         }
-        for (_, place, port) in others {
-            self.pair(connection, originator, place, port, book);
-        }
+        let classes = others.into_iter().map(|(_, place, port)| self.pair(connection, originator, place, port, book, share));
+        classes.min().unwrap_or(FlowClass::ServiceWithoutBackends)
     }
 
-    fn try_in_vain(&mut self, tried: Tried, at: Timestamp, originator: Option<Side>, links: impl Iterator<Item = Link>) {
-        self.tried.get(tried, || Tries::none(at)).add(at, originator, links);
+    fn try_in_vain(
+        &mut self,
+        tried: Tried,
+        at: Timestamp,
+        originator: Option<Side>,
+        links: impl Iterator<Item = Link>,
+        share: &mut Share,
+    ) {
+        let own = share.take();
+        self.classes.add(tried.failure.class(), own);
+        self.tried.get(tried, || Tries::none(at)).add(at, originator, links, own);
         if self.tried.is_full() {
             self.tell_tried();
         }
     }
 
     fn tell_tried(&mut self) {
-        for (Tried { from, to, protocol, port, outcome }, Tries { count, since, originator, links }) in self.tried.take() {
+        for (Tried { from, to, protocol, port, failure }, Tries { count, own, since, originator, links }) in self.tried.take() {
             let (from, to) = (from.describe(self.inventory), to.describe(self.inventory));
-            self.failures.add(Attempt { count, since, from, originator, to, protocol, port, outcome, links });
+            self.failures.add(Attempt { count, own, since, from, originator, to, protocol, port, failure, links });
         }
     }
 
@@ -362,71 +336,126 @@ impl<'a> Observer<'a> {
         }
     }
 
-    fn pair(&mut self, connection: &Connection, from: Place, to: Place, port: u16, book: &NameBook) {
+    /// Takes in a conversation between these two, and says what became of it.
+    fn pair(
+        &mut self,
+        connection: &Connection,
+        from: Place,
+        to: Place,
+        port: u16,
+        book: &NameBook,
+        share: &mut Share,
+    ) -> FlowClass {
         let inventory = self.inventory;
-        let Flow { outcome, protocol, span, .. } = connection.known.flow;
+        let flow = &connection.known.flow;
+        let Flow { outcome, protocol, span, .. } = *flow;
         let at = span.first();
         if from == Place::Nowhere || to == Place::Nowhere {
-            return;
+            let is_local = [flow.originator, flow.responder].iter().any(|end| inventory.is_loopback(end.address));
+            return if is_local { FlowClass::Loopback } else { FlowClass::Multicast };
         }
         if from.pod().is_some() && from == to {
             if connection.call.is_some() && connection.is_answered() {
                 self.findings.add(Code::Hairpin, from.describe(inventory), "called itself through an address that is translated");
+                return FlowClass::Hairpin;
             }
-            return;
+            return FlowClass::Loopback;
         }
-        for (unknown, other, did) in [(from, to, "called"), (to, from, "was called by")] {
-            if let Place::Unknown(address) = unknown {
-                let message = format!("{did} {} on {protocol} {port} ({})", other.describe(inventory), outcome_name(outcome));
-                let candidates = inventory.candidates(address, at);
-                if candidates.is_empty() {
-                    self.findings.add(Code::UnattributedAddress, self.tenants.describe(address, inventory), message);
-                } else if !candidates.iter().all(|&pod| other.is_own_node_of(pod, inventory)) {
-                    let links = candidates.iter().filter_map(|&pod| {
-                        let (from, to) = if did == "called" { (Place::Pod(pod), other) } else { (other, Place::Pod(pod)) };
-                        self.link(protocol, from, to, port)
-                    });
-                    let links: Vec<Link> = links.collect();
-                    let names: Vec<String> = candidates.iter().map(|id| inventory.pod(*id).name.to_string()).collect();
-                    self.passed_on.add(format!("{address} ({})", names.join(" or ")), message, links.into_iter());
-                }
-            }
+        let Some((from, to)) = self.secondary(from, to) else { return FlowClass::SecondaryInterface };
+        if let Some(class) = self.unknown(connection, from, to, port) {
+            return class;
         }
         let Some((pod, other)) = from.pod().map(|pod| (pod, to)).or_else(|| to.pod().map(|pod| (pod, from))) else {
-            return;
+            return FlowClass::NoPod;
         };
         // What a pod sends to its own node is filtered by most network plug-ins, although the API exempts it: it needs the rule that
         // any node needs. Link-local addresses are the exception, because they mean another machine to every caller.
         if other.is_own_node_of(pod, inventory) && (to.pod().is_some() || to == Place::OwnNode) {
             self.own_node(connection, from, to, port);
-            return;
+            return FlowClass::OwnNode;
         }
         let Some(link) = self.link(protocol, from, to, port) else {
-            return;
+            return FlowClass::NotExpressible;
         };
         match outcome {
             Outcome::Unanswered | Outcome::Refused => {
                 // Who scans does not ask for names, and of a name's addresses outside some may be out of reach (IPv6).
                 let is_named = |address| from.pod().is_some_and(|pod| book.has_asked(pod, address));
-                let is_looking = !matches!(to, Place::Outside(address) if is_named(address));
+                let failure = Failure::of(flow);
+                let is_looking = failure != Failure::OneSided && !matches!(to, Place::Outside(address) if is_named(address));
                 let originator = is_looking.then_some(link.originator);
                 let (from, to) = (Who::Side(link.originator), Who::Side(link.responder));
-                self.try_in_vain(Tried { from, to, protocol, port, outcome }, at, originator, std::iter::once(link));
+                let tried = Tried { from, to, protocol, port, failure };
+                self.try_in_vain(tried, at, originator, std::iter::once(link), share);
+                failure.class()
             }
-            Outcome::OneWay { moments } => self.one_way(connection, link, moments, (from, book)),
+            Outcome::OneWay { moments } => {
+                self.one_way(connection, link, moments, (from, book), share);
+                FlowClass::OneWay
+            }
             Outcome::Answered => {
-                self.snat(connection, from, to, port);
+                self.masked.see(connection, from, to, port, inventory);
                 self.activate([link.originator, link.responder]);
                 if let Some(reverse) = self.peer_link(connection, link) {
-                    self.count(reverse, connection, from, book);
+                    self.count(reverse, connection, from, book, &mut Share::none());
                 }
-                self.count(link, connection, from, book);
+                self.count(link, connection, from, book, share);
+                FlowClass::Edge
             }
         }
     }
 
+    /// The ends of a conversation as policies see them; nothing where it concerns none, as it uses further interfaces of pods alone. To
+    /// the usual interface of another pod, an address on a further one is an address like any outside.
+    fn secondary(&mut self, from: Place, to: Place) -> Option<(Place, Place)> {
+        let is_governed = from.pod().is_some() || to.pod().is_some();
+        let mut ends = [from, to];
+        for end in &mut ends {
+            let Place::Secondary(pod, address) = *end else { continue };
+            let Pod { workload, secondary, .. } = self.inventory.pod(pod);
+            self.active[workload.0 as usize] = true;
+            self.seen[pod.0 as usize] = true;
+            let network = secondary.get(&address).map_or("", String::as_str);
+            let message = format!("talked over a secondary interface, on the network {network}");
+            self.findings.add(Code::SecondaryInterface, self.inventory.workload(*workload).name.to_string(), message);
+            *end = Place::Outside(address);
+        }
+        (is_governed || ends == [from, to]).then_some((ends[0], ends[1]))
+    }
+
+    /// Says that one end is an address inside the cluster of which it is not known whose it was.
+    fn unknown(&mut self, connection: &Connection, from: Place, to: Place, port: u16) -> Option<FlowClass> {
+        let inventory = self.inventory;
+        let flow = &connection.known.flow;
+        let Flow { outcome, protocol, span, .. } = *flow;
+        let at = span.first();
+        let mut class = None;
+        for (unknown, other, did) in [(from, to, "called"), (to, from, "was called by")] {
+            let Place::Unknown(address) = unknown else { continue };
+            class = Some(FlowClass::Unattributed);
+            let message = format!("{did} {} on {protocol} {port} ({})", other.describe(inventory), outcome_name(outcome));
+            let candidates = inventory.candidates(address, at);
+            let is_of_own_nodes = candidates.iter().all(|&pod| other.is_own_node_of(pod, inventory));
+            let links = candidates.iter().filter_map(|&pod| {
+                let (from, to) = if did == "called" { (Place::Pod(pod), other) } else { (other, Place::Pod(pod)) };
+                self.link(protocol, from, to, port)
+            });
+            let links: Vec<Link> = links.collect();
+            if let (Some(pod), true) = (other.pod(), connection.is_answered()) {
+                self.unattributed.add(inventory.pod(pod).workload, did == "called", flow, port, &links);
+            }
+            if candidates.is_empty() {
+                self.findings.add(Code::UnattributedAddress, self.tenants.describe(address, inventory), message);
+            } else if !is_of_own_nodes {
+                let names: Vec<String> = candidates.iter().map(|id| inventory.pod(*id).name.to_string()).collect();
+                self.passed_on.add(format!("{address} ({})", names.join(" or ")), message, links.into_iter());
+            }
+        }
+        class
+    }
+
     /// Counts an answered connection for an edge.
-    fn count(&mut self, link: Link, connection: &Connection, from: Place, book: &NameBook) {
+    fn count(&mut self, link: Link, connection: &Connection, from: Place, book: &NameBook, share: &mut Share) {
         let namespace = |side: Side| Some(self.namespaces[side.workload()?.0 as usize]);
         let sides = (namespace(link.originator), namespace(link.responder));
         let Flow { span, direction, originator, .. } = connection.known.flow;
@@ -437,12 +466,14 @@ impl<'a> Observer<'a> {
             self.guesses.add(link, Link { originator: link.responder, responder: link.originator, port, ..link });
         }
         let (mut evidence, name, service) = self.evidence(connection, from, book);
+        let own = share.take();
         if let Some(known) = self.edges.get_mut(link) {
-            known.merge(evidence);
-            known.call(name, service.as_ref());
+            known.own += own;
+            known.evidence.merge(evidence);
+            known.evidence.call(name, service.as_ref());
         } else {
             evidence.call(name, service.as_ref());
-            let evicted = self.edges.insert(link, evidence);
+            let evicted = self.edges.insert(link, Kept { evidence, own });
             self.leave_out(evicted);
         }
     }
@@ -462,6 +493,7 @@ impl<'a> Observer<'a> {
 
     fn own_node(&mut self, connection: &Connection, from: Place, to: Place, port: u16) {
         let Flow { protocol, outcome, .. } = connection.known.flow;
+        self.see_own_node(from, to);
         let [who_calls, who_is_called] = [from, to].map(|place| Who::at(place, self.inventory));
         let said = OwnNode { from: who_calls, to: who_is_called, protocol, port, outcome: outcome_name(outcome) };
         *self.own_node.get(said, || 0) += 1;
@@ -470,39 +502,14 @@ impl<'a> Observer<'a> {
         }
         if connection.is_answered() {
             self.answered_own_node.extend(to.pod().map(|pod| (self.inventory.pod(pod).workload, protocol, port)));
-            self.snat(connection, from, to, port);
-        }
-    }
-
-    /// Remembers that a node's address at an exposed port may hide who really called.
-    fn snat(&mut self, connection: &Connection, from: Place, to: Place, port: u16) {
-        let Place::Node(node, _) = from else { return };
-        if connection.hidden_originator.is_some() {
-            self.seen_through.insert(node);
-            return;
-        }
-        let Some(pod) = to.pod() else { return };
-        let protocol = connection.known.flow.protocol;
-        if self.inventory.is_exposed(self.inventory.pod(pod).workload, protocol, port) {
-            let caller = from.describe(self.inventory);
-            let message = format!("is exposed on {protocol} {port} and was called from the address of {caller}");
-            *self.masked.entry((node, to.describe(self.inventory), message)).or_default() += 1;
-        }
-    }
-
-    /// A node of which some calls were seen before it put its own address on them was watched from outside: its other calls
-    /// are its own (probes). Of other nodes that can't be told; wrong for the kubelet's own probes of an exposed port.
-    fn judge_masked(&mut self) {
-        for ((node, subject, message), count) in std::mem::take(&mut self.masked) {
-            if !self.seen_through.contains(&node) {
-                self.findings.add_many(Code::SnatHidesOriginator, subject, message, count);
-            }
+            self.masked.see(connection, from, to, port, self.inventory);
         }
     }
 
     /// Says whose edge was not kept.
-    fn leave_out(&mut self, evicted: Option<(Link, Evidence)>) {
-        let Some((link, evidence)) = evicted else { return };
+    fn leave_out(&mut self, evicted: Option<(Link, Kept)>) {
+        let Some((link, Kept { evidence, own })) = evicted else { return };
+        self.classes.add(FlowClass::LeftOut, own);
         let edge = || link.edge(self.inventory).to_string();
         let subject = Group::of(link).map_or_else(edge, |(group, _)| group.describe(self.inventory));
         self.left_out += evidence.connections;

@@ -13,6 +13,8 @@ use super::repeated::Who;
 pub(super) enum Place {
     /// A pod on the pod network.
     Pod(PodId),
+    /// A pod, at the address of a further interface, which no NetworkPolicy is about.
+    Secondary(PodId, IpAddr),
     /// A node, or a pod on its network, at this address.
     Node(NodeId, IpAddr),
     /// Something on the pod's own node: link-local IPv6.
@@ -59,6 +61,7 @@ impl Place {
     pub(super) const fn of(identity: Identity, address: IpAddr) -> Self {
         match (identity, address) {
             (Identity::Pod(pod), _) => Self::Pod(pod),
+            (Identity::Secondary(pod), _) => Self::Secondary(pod, address),
             (Identity::Node(node), _) => Self::Node(node, address),
             (Identity::Service(_) | Identity::UnknownInCluster, _) => Self::Unknown(address),
             (Identity::Loopback | Identity::Multicast, _) => Self::Nowhere,
@@ -76,7 +79,7 @@ impl Place {
             Self::Metadata(address) => Side::Metadata(address),
             Self::NodeLocalDns(address) => Side::NodeLocalDns(address),
             Self::Outside(address) => Side::Outside(address),
-            Self::OwnNode | Self::Unknown(_) | Self::Nowhere => return None,
+            Self::Secondary(..) | Self::OwnNode | Self::Unknown(_) | Self::Nowhere => return None,
         })
     }
 

@@ -4,8 +4,9 @@ use std::hash::Hash;
 use std::net::IpAddr;
 
 use crate::inventory::{Inventory, ServiceId};
-use crate::model::{Outcome, Protocol, SeededMap, Timestamp};
+use crate::model::{Protocol, SeededMap, Timestamp};
 
+use super::failures::Failure;
 use super::link::{Link, Side};
 use super::place::Place;
 use super::views::Call;
@@ -57,6 +58,7 @@ impl Who {
     pub(super) fn at(place: Place, inventory: &Inventory) -> Self {
         match place {
             Place::Unknown(address) => Self::Unknown(address),
+            Place::Secondary(pod, _) => Self::Side(Side::Workload(inventory.pod(pod).workload)),
             Place::OwnNode => Self::OwnNode,
             _ => place.side(inventory).map_or(Self::Nowhere, Self::Side),
         }
@@ -92,13 +94,15 @@ pub(super) struct Tried {
     pub(super) to: Who,
     pub(super) protocol: Protocol,
     pub(super) port: u16,
-    pub(super) outcome: Outcome,
+    pub(super) failure: Failure,
 }
 
 /// The same attempt, however often.
 #[derive(Debug)]
 pub(super) struct Tries {
     pub(super) count: u64,
+    /// Conversations that are counted with it.
+    pub(super) own: u64,
     pub(super) since: Timestamp,
     /// Who may have been looking around.
     pub(super) originator: Option<Side>,
@@ -108,11 +112,12 @@ pub(super) struct Tries {
 
 impl Tries {
     pub(super) const fn none(at: Timestamp) -> Self {
-        Self { count: 0, since: at, originator: None, links: Vec::new() }
+        Self { count: 0, own: 0, since: at, originator: None, links: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, at: Timestamp, originator: Option<Side>, links: impl Iterator<Item = Link>) {
+    pub(super) fn add(&mut self, at: Timestamp, originator: Option<Side>, links: impl Iterator<Item = Link>, own: u64) {
         self.count += 1;
+        self.own += own;
         self.since = self.since.min(at);
         self.originator = self.originator.or(originator);
         for link in links {

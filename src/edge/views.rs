@@ -45,6 +45,8 @@ pub(super) struct Views {
     alone: Vec<Identified>,
     /// and those that had, and still found no other view of theirs.
     waiting: Vec<Identified>,
+    /// How many were found to be another view of a connection, and are no connection of their own.
+    merged: u64,
 }
 
 impl Views {
@@ -77,7 +79,10 @@ impl Views {
         for (known, is_new, call, backends) in called {
             let is_view = |&position: &usize| is_same(&known.flow, &delivered[position].known, &backends);
             match index.candidates(&known.flow).find(is_view) {
-                Some(position) => delivered[position].take_in_call(&known, call, inventory),
+                Some(position) => {
+                    self.merged += 1;
+                    delivered[position].take_in_call(&known, call, inventory);
+                }
                 None if is_new => self.waiting.push(known),
                 None => {
                     let backends = Some(backends);
@@ -88,13 +93,20 @@ impl Views {
         let is_superseded = supersede(&mut delivered, &index, inventory);
         for (view, is_superseded) in delivered.into_iter().zip(is_superseded) {
             let View { known, is_new, is_joined, hidden_originator, call } = view;
-            if is_new && !is_joined && !is_superseded {
+            if is_superseded {
+                self.merged += 1;
+            } else if is_new && !is_joined {
                 self.waiting.push(known);
-            } else if !is_superseded {
+            } else {
                 connections.push(Connection { known, hidden_originator, call, backends: None });
             }
         }
         connections
+    }
+
+    /// How many flows were another view of a connection so far.
+    pub(super) const fn merged(&self) -> u64 {
+        self.merged
     }
 
     /// The connections that still wait, now that nothing more comes.

@@ -132,6 +132,7 @@ impl Parts {
         self.settle_node_names();
         self.settle_pods(&mut said);
         self.settle_timeline();
+        self.settle_secondary();
         self.settle_ranges(options, said);
         self.settle_nodes();
         self.settle_services();
@@ -188,6 +189,7 @@ impl Parts {
                 is_on_host_network,
                 addresses,
                 holds,
+                secondary,
                 talks_from,
                 finished,
                 is_over,
@@ -212,6 +214,7 @@ impl Parts {
                 node: node.and_then(|node| nodes.get(&node).copied()),
                 is_on_host_network,
                 addresses,
+                secondary,
                 from,
                 until: finished.or(metadata.deleted).unwrap_or(Timestamp::MAX).max(from),
                 ports,
@@ -245,6 +248,14 @@ impl Parts {
             inventory.namespaces.insert(namespace.clone(), Labels::from([(NAME_LABEL.to_owned(), namespace)]));
         }
         inventory.workloads.push(workload);
+    }
+
+    fn settle_secondary(&mut self) {
+        for (pod, id) in self.inventory.pods.iter().zip(0..) {
+            for &address in pod.secondary.keys() {
+                self.inventory.secondary.entry(address).or_default().push(PodId(id));
+            }
+        }
     }
 
     fn settle_timeline(&mut self) {

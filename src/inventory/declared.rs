@@ -207,6 +207,10 @@ impl Inventory {
 }
 
 impl Declarations {
+    pub(super) fn is_probed(&self, pod: &PodName, port: u16) -> bool {
+        self.probes.get(pod).is_some_and(|ports| ports.contains(&port))
+    }
+
     fn ingresses_to<'d>(&'d self, service: &(String, String), port: &'d super::ServicePort) -> impl Iterator<Item = String> + 'd {
         let wanted = self.ingresses.get(service).into_iter().flatten();
         wanted.filter(|(wanted, _)| service::is_meant(wanted, port)).map(|(_, object)| object.clone())

@@ -53,6 +53,9 @@ pub(super) fn merge(older: Object, mut newer: Object) -> Object {
         (Body::Pod(newer), Body::Pod(older)) => {
             newer.node = newer.node.take().or(older.node);
             newer.addresses.extend(older.addresses);
+            for (address, network) in older.secondary {
+                newer.secondary.entry(address).or_insert(network);
+            }
             newer.node_addresses.extend(older.node_addresses);
             newer.started = earliest(newer.started, older.started);
             newer.talks_from = earliest(newer.talks_from, older.talks_from);

@@ -8,6 +8,7 @@
 mod assemble;
 mod builder;
 mod declared;
+mod host_network;
 mod internet;
 mod merge;
 mod mesh;
@@ -28,6 +29,7 @@ mod watched;
 
 pub use builder::{InventoryBuilder, InventoryOptions};
 pub use declared::{Ground, Listeners};
+pub use host_network::HostWorkload;
 pub use internet::Origin;
 pub use mesh::{HBONE, LINKERD_INBOUND, Mesh};
 pub use node_address::{NetworkPlugin, NodeInterface};
@@ -73,6 +75,8 @@ pub struct Inventory {
     existing_policies: Vec<NetworkPolicy>,
     declarations: Declarations,
     timeline: Timeline,
+    /// Pods by the addresses of their further interfaces.
+    secondary: SeededMap<IpAddr, Vec<PodId>>,
     api_server: BTreeSet<Backend>,
     pod_ranges: Vec<IpNet>,
     service_ranges: Vec<IpNet>,
@@ -201,7 +205,7 @@ impl Inventory {
 
     /// Whom `address` stood for at `at`.
     ///
-    /// What has the same meaning everywhere comes first, then the pod that owned it at that time, node, Service, link-local, the
+    /// What has the same meaning everywhere comes first, then the pod that owned it at that time, node, a pod's further interface, Service, link-local, the
     /// cluster's ranges; what is left is outside.
     #[must_use]
     pub fn identify(&self, address: IpAddr, at: Timestamp) -> Identity {
@@ -219,6 +223,8 @@ impl Inventory {
         }
         if let Some(&node) = self.node_addresses.get(&address) {
             Identity::Node(node)
+        } else if let Some(pod) = self.secondary_owner(address, at) {
+            Identity::Secondary(pod)
         } else if let Some(service) = self.service_index.at(address) {
             Identity::Service(service)
         } else if special::is_link_local(address) {
@@ -228,6 +234,15 @@ impl Inventory {
         } else {
             Identity::Outside
         }
+    }
+
+    /// The pod that had an address on a further interface at that time; the first, where networks of their own use it twice.
+    fn secondary_owner(&self, address: IpAddr, at: Timestamp) -> Option<PodId> {
+        let is_alive = |id: &&PodId| {
+            let pod = self.pod(**id);
+            pod.from.plus(-timeline::SLACK_BEFORE) <= at && at <= pod.until.plus(timeline::SLACK_AFTER)
+        };
+        self.secondary.get(&address)?.iter().find(is_alive).copied()
     }
 
     /// The pods of which one had `address` at `at`, where it passed from one workload to another so soon that it cannot be told
@@ -369,6 +384,31 @@ impl Inventory {
     #[must_use]
     pub fn is_exposed(&self, workload: WorkloadId, protocol: Protocol, port: u16) -> bool {
         self.service_index.exposed(workload).is_some_and(|ports| ports.contains(&(protocol, port)))
+    }
+
+    /// Whether nodes forward calls to this port, and may put their own address on them: through a Service of type `LoadBalancer` or
+    /// `NodePort` or with external addresses, or by a `hostPort`.
+    #[must_use]
+    pub fn is_forwarded(&self, workload: WorkloadId, protocol: Protocol, port: u16) -> bool {
+        self.service_index.forwarded(workload).is_some_and(|ports| ports.contains(&(protocol, port)))
+    }
+
+    /// Whether an Ingress leads to this port.
+    #[must_use]
+    pub fn is_ingress_backend(&self, workload: WorkloadId, protocol: Protocol, port: u16) -> bool {
+        self.service_index.ingressed(workload).is_some_and(|ports| ports.contains(&(protocol, port)))
+    }
+
+    /// Whether the kubelet asks this port of the pod whether it is well.
+    #[must_use]
+    pub fn is_probed(&self, pod: PodId, protocol: Protocol, port: u16) -> bool {
+        protocol == Protocol::Tcp && self.declarations.is_probed(&self.pod(pod).name, port)
+    }
+
+    /// Whether an address never leaves its host, or is none.
+    #[must_use]
+    pub fn is_loopback(&self, address: IpAddr) -> bool {
+        special::fixed(address.to_canonical()) == Some(Identity::Loopback)
     }
 
     /// The proxy container that speaks for the others in the workload's pods, if there is one (`istio-proxy`).

@@ -144,6 +144,9 @@ pub struct PodBody {
     pub addresses: BTreeSet<IpAddr>,
     /// When it had which of these, as far as a watch saw that.
     pub holds: BTreeMap<IpAddr, Hold>,
+    /// Addresses of its further interfaces, each with the name of the network: the annotation
+    /// `k8s.v1.cni.cncf.io/network-status`.
+    pub secondary: BTreeMap<IpAddr, String>,
     /// `status.hostIPs`: its node's.
     pub node_addresses: BTreeSet<IpAddr>,
     /// `status.startTime`.

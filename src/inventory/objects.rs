@@ -40,6 +40,8 @@ pub struct Pod {
     pub is_on_host_network: bool,
     /// `status.podIPs`; the node's for a pod on the host network.
     pub addresses: BTreeSet<IpAddr>,
+    /// Addresses of its further interfaces (Multus), each with the name of the network: no NetworkPolicy is about them.
+    pub secondary: BTreeMap<IpAddr, String>,
     /// Since when it may have sent (`status.startTime`, else `metadata.creationTimestamp`).
     pub from: Timestamp,
     /// Until when: deletion, or the end of its last container; [`Timestamp::MAX`] while it runs.
@@ -205,6 +207,8 @@ pub enum ServiceAddress {
 pub enum Identity {
     /// A pod on the pod network.
     Pod(PodId),
+    /// An address of a further interface of a pod.
+    Secondary(PodId),
     /// A node, or a pod on its network.
     Node(NodeId),
     /// A Service's address; which port of it is asked with [`super::Inventory::service_call`].

@@ -32,6 +32,10 @@ pub(super) struct ServiceIndex {
     declared: Vec<Ports>,
     /// Of each workload, the ports that are open to the outside on purpose.
     exposed: Vec<Ports>,
+    /// Of those, the ports that nodes forward calls to,
+    forwarded: Vec<Ports>,
+    /// and those that Ingresses lead to.
+    ingressed: Vec<Ports>,
     pub(super) resolvers: BTreeMap<WorkloadId, Ports>,
 }
 
@@ -99,6 +103,8 @@ impl ServiceIndex {
     fn enter_workloads(&mut self, services: &[Service], pods: &[Pod], workloads: &[Workload], ingresses: &Backends) {
         self.declared = vec![Ports::new(); workloads.len()];
         self.exposed = vec![Ports::new(); workloads.len()];
+        self.forwarded = vec![Ports::new(); workloads.len()];
+        self.ingressed = vec![Ports::new(); workloads.len()];
         for (position, pod) in pods.iter().enumerate() {
             for port in &pod.ports {
                 self.declared[pod.workload.0 as usize].insert((port.protocol, port.port));
@@ -107,6 +113,7 @@ impl ServiceIndex {
                     && !pod.is_on_host_network
                 {
                     self.exposed[pod.workload.0 as usize].insert((port.protocol, port.port));
+                    self.forwarded[pod.workload.0 as usize].insert((port.protocol, port.port));
                     if let Some(node) = pod.node {
                         let own = self.host_ports.entry((node, port.protocol, host_port)).or_default();
                         own.push((PodId(index(position)), port.port));
@@ -124,8 +131,14 @@ impl ServiceIndex {
                 for pod in members.iter().map(|id| &pods[id.0 as usize]) {
                     let Some(target) = target(pod, port) else { continue };
                     self.declared[pod.workload.0 as usize].insert((port.protocol, target));
-                    if is_open || is_named {
-                        self.exposed[pod.workload.0 as usize].insert((port.protocol, target));
+                    for (ports, is_meant) in [
+                        (&mut self.exposed, is_open || is_named),
+                        (&mut self.forwarded, is_open),
+                        (&mut self.ingressed, is_named),
+                    ] {
+                        if is_meant {
+                            ports[pod.workload.0 as usize].insert((port.protocol, target));
+                        }
                     }
                     if is_resolver && (port.name.starts_with("dns") || port.port == 53) {
                         self.resolvers.entry(pod.workload).or_default().insert((port.protocol, target));
@@ -204,6 +217,14 @@ impl ServiceIndex {
 
     pub(super) fn exposed(&self, workload: WorkloadId) -> Option<&Ports> {
         self.exposed.get(workload.0 as usize)
+    }
+
+    pub(super) fn forwarded(&self, workload: WorkloadId) -> Option<&Ports> {
+        self.forwarded.get(workload.0 as usize)
+    }
+
+    pub(super) fn ingressed(&self, workload: WorkloadId) -> Option<&Ports> {
+        self.ingressed.get(workload.0 as usize)
     }
 }
 

@@ -138,6 +138,15 @@ codes! {
     /// Connections that were never answered.
     UnansweredConnection "unanswered-connection" Warning
         "no rule was written; the attempt failed during the capture as well, or its answer took a way that was not captured";
+    /// Attempts that policies already in the cluster deny.
+    DeniedByPolicy "denied-by-policy" Warning
+        "no rule was written: if the call is wanted, change the policies that are named, capture again, and learn then";
+    /// Packets of one side only, of a connection whose beginning was not seen.
+    OneSidedConnection "one-sided-connection" Warning
+        "no rule was written, for nobody was seen to answer: capture where both directions pass, and the beginning of the connection";
+    /// Traffic over another interface of a pod than the one that NetworkPolicy is about.
+    SecondaryInterface "secondary-interface" Warning
+        "NetworkPolicy does not govern secondary interfaces, so no rule was written: restrict them with MultiNetworkPolicy, or at the network";
     /// Traffic of a node other than the pod's own.
     RemoteNodeTraffic "remote-node-traffic" Warning
         "a rule with the node's address was written; node addresses change when nodes are replaced";
@@ -174,6 +183,9 @@ codes! {
     /// A capture file ends in the middle.
     TruncatedFile "truncated-file" Warning
         "everything before the cut was used; traffic after it is not in the policies";
+    /// A file in a directory of captures that is none.
+    FilePassedOver "file-passed-over" Note
+        "if it is a capture, name it with --read: then it is read whatever it is called";
     /// The cluster was not watched for a time.
     InventoryGap "inventory-gap" Warning
         "pods that came and went in this time are unknown; an address that changed hands may be taken for its later owner's: learn from another time too";

@@ -6,6 +6,7 @@
 mod support;
 mod world;
 
+mod accounting;
 mod addresses;
 mod basics;
 mod exposure;

@@ -165,6 +165,8 @@ fn a_node_is_told_of_when_none_of_its_pods_was_seen() {
     assert_eq!(about_nodes(found), [expected], "the pod of node-3 was not there yet");
     let found = find(&pods, &[("10.1.0.1", "10.1.1.3", 80)]);
     assert_eq!(about_nodes(found).len(), 0, "one of them answered");
+    let expected = "node-not-seen: node node-2 has one pod, which was not seen to send or answer anything: n/web";
+    assert_eq!(about_nodes(find(&pods[..1], &[("10.1.0.1", OUTSIDE, 443)])), [expected]);
 }
 
 #[test]

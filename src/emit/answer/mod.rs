@@ -7,6 +7,7 @@ mod diff;
 mod explain;
 pub(super) mod paste;
 mod replay;
+mod unjudged;
 
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ use super::text::one_line;
 pub use diff::{diff_json, diff_text};
 pub use explain::{Explanation, Proposal, explain_json, explain_text};
 pub use replay::{Held, RejectedEdge, replay_json, replay_text};
+pub use unjudged::Unjudged;
 
 /// The version of all JSON here.
 const VERSION: u64 = 1;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::model::{Edge, Evidence};
 use crate::verify::{Answer, Direction, Missing, Replay, UNKNOWN_NAMESPACES, Unused, UnusedPeers, Why};
 
-use super::{Remedy, UNDEFINED, VERSION, addresses, certainty, line, listed, parties, ports, pretty, rules};
+use super::{Remedy, UNDEFINED, Unjudged, VERSION, addresses, certainty, line, listed, parties, ports, pretty, rules};
 use crate::emit::text::counted;
 
 /// Traffic that was held against policies.
@@ -22,6 +22,8 @@ pub struct Held<'a> {
     pub remedies: &'a BTreeMap<(Edge, Direction), Remedy>,
     /// Edges that a reviewer rejected; none of them is among those denied.
     pub rejected: &'a BTreeMap<Edge, RejectedEdge>,
+    /// Answered connections that no policy can be held against.
+    pub unjudged: &'a Unjudged<'a>,
 }
 
 /// An edge that is not to be allowed.
@@ -54,6 +56,7 @@ pub fn replay_text(held: Held<'_>) -> String {
             let _ = writeln!(text, "{title}: {}", line(&format!("{edge}: {}", rejected.reason)));
         }
     }
+    text.push_str(&held.unjudged.text());
     for (edge, missing) in &replay.denied {
         let _ = writeln!(text, "denied: {}", line(&edge.to_string()));
         if let Some(evidence) = held.seen.get(edge) {
@@ -150,7 +153,8 @@ pub fn replay_json(held: Held<'_>) -> Result<String, serde_json::Error> {
         })
         .collect();
     pretty(&json!({
-        "version": VERSION, "edges": replay.edges, "denied": denied, "rejected": rejected, "unused": unused,
+        "version": VERSION, "edges": replay.edges, "denied": denied, "rejected": rejected,
+        "unattributed": held.unjudged.json(), "unused": unused,
         "one_sided": one_sided, "unisolated": open,
     }))
 }

@@ -9,7 +9,7 @@ use crate::model::{Code, length};
 use super::{DecisionLine, Group, Namespace, Summary, coverage};
 
 /// What a reviewer has to know about the limits of what was seen, where a finding says so.
-const BLIND_SPOTS: [(Code, &str); 22] = [
+const BLIND_SPOTS: [(Code, &str); 24] = [
     (Code::NamespaceWithoutTraffic, "Some namespaces had no traffic at all: their default deny stops everything there."),
     (Code::WorkloadWithoutTraffic, "Some workloads took part in no connection: the default deny stops everything they do."),
     (Code::CronJobNotDue, "Some CronJobs were not due while the capture ran: their policies deny everything they do."),
@@ -28,6 +28,8 @@ const BLIND_SPOTS: [(Code, &str); 22] = [
     (Code::ServiceBackendNotSeen, "Behind some Services the chosen pod was not captured."),
     (Code::SnatHidesOriginator, "Some callers are hidden behind a node's address."),
     (Code::ExposedNotOpened, "Some exposed ports were called by few addresses: all other clients will be denied."),
+    (Code::SecondaryInterface, "Some traffic used secondary interfaces of pods, which NetworkPolicy does not govern."),
+    (Code::OneSidedConnection, "Of some connections only one side was seen, and no rule was made."),
     (Code::ProxyPeer, "Some peers are proxies that speak for others."),
     (Code::OpaqueTunnel, "There was encrypted or unknown tunnel traffic: what is inside was not seen."),
     (Code::TruncatedFile, "A capture file ends in the middle."),
@@ -41,6 +43,8 @@ const BLIND_SPOTS: [(Code, &str); 22] = [
 struct Values<'a> {
     summary: &'a Summary,
     length: String,
+    /// What became of the flows, in words, with their counts.
+    classes: Vec<(&'static str, u64)>,
     policies: usize,
     namespaces: Vec<NamespaceValues<'a>>,
     groups: Vec<Group<'a>>,
@@ -96,6 +100,7 @@ pub fn markdown(summary: &Summary, templates: &Templates) -> Result<String, Emit
         .collect();
     let values = Values {
         length: length(summary.captures.seconds),
+        classes: summary.classes(),
         policies: summary.policies(),
         allows: namespaces.iter().any(|namespace| namespace.allows),
         denies: namespaces.iter().any(|namespace| namespace.denies),

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::coverage::Coverage;
+use crate::edge::{FlowClass, Observation};
 use crate::model::{Code, Edge, Explained, Finding, Findings, Policy, Span};
 use crate::suspicion::{Reason, Reasons};
 
@@ -41,8 +42,12 @@ pub struct Summary {
     pub captures: Captures,
     /// What the captures held.
     pub frames: Frames,
-    /// Conversations by what became of them: `answered`, `refused`, `unanswered`, `one-way`.
+    /// Conversations by their outcome: `answered`, `mid-stream` (answered, and begun before the capture), `refused`, `unanswered`,
+    /// `one-way`, and `flood` for attempts that were summed up.
     pub flows: BTreeMap<String, u64>,
+    /// The same conversations by what became of them, each in exactly one class ([`FlowClass`]): `edge`, `own-node`, `unattributed`
+    /// and so on. The sum is that of `flows`.
+    pub flow_classes: BTreeMap<String, u64>,
     /// How many distinct edges: who may call whom on which port.
     pub edges: u64,
     /// The namespaces this run speaks for; `null` for all.
@@ -288,6 +293,7 @@ impl Default for Summary {
             captures: Captures::default(),
             frames: Frames::default(),
             flows: BTreeMap::new(),
+            flow_classes: BTreeMap::new(),
             edges: 0,
             scope: None,
             namespaces: BTreeMap::new(),
@@ -318,6 +324,19 @@ impl Summary {
     /// Takes over the findings of a run.
     pub fn set_findings(&mut self, findings: &Findings) {
         self.findings = findings.sorted().iter().map(FindingLine::new).collect();
+    }
+
+    /// Takes over how many conversations there were, and what became of them.
+    pub fn set_flows(&mut self, observation: &Observation) {
+        self.flows = observation.flows.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect();
+        self.flow_classes = observation.classes.iter().map(|(class, count)| (class.name().to_owned(), count)).collect();
+        self.edges = u64::try_from(observation.edges.len()).unwrap_or(u64::MAX);
+    }
+
+    /// The classes of conversations in words with their counts, in the order of classes.
+    fn classes(&self) -> Vec<(&'static str, u64)> {
+        let counted = |class: &FlowClass| Some((class.words(), *self.flow_classes.get(class.name())?));
+        FlowClass::ALL.iter().filter_map(counted).collect()
     }
 
     /// How many policies there are.

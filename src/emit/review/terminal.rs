@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::edge::FlowClass;
 use crate::emit::text::{counted, listed, one_line};
 use crate::model::{Severity, length};
 
@@ -24,6 +25,7 @@ const WIDTH: usize = 200;
 pub fn terminal(summary: &Summary, colours: bool) -> String {
     let paint = Paint { colours };
     let mut lines = vec![captures(summary), flows(summary)];
+    lines.extend(classes(summary));
     lines.extend(namespaces(&summary.namespaces));
     if let Some(proof) = &summary.proof {
         lines.extend(proved(proof, summary.edges, paint));
@@ -95,6 +97,14 @@ fn flows(summary: &Summary) -> String {
     let outcomes = listed(outcomes.into_iter().map(|(outcome, count)| format!("{count} {}", one_line(outcome, 40))), 8);
     let outcomes = if outcomes.is_empty() { outcomes } else { format!(" ({outcomes})") };
     format!("flows: {total}{outcomes}, {}", counted(summary.edges, "edge", "edges"))
+}
+
+/// What became of the flows; nothing where all are in edges.
+fn classes(summary: &Summary) -> Option<String> {
+    let classes = summary.classes();
+    let is_plain = classes.iter().all(|(words, _)| *words == FlowClass::Edge.words());
+    let counted = classes.iter().map(|(words, count)| format!("{count} {words}"));
+    (!is_plain).then(|| format!("  of these: {}", listed(counted, FlowClass::ALL.len())))
 }
 
 fn namespaces(namespaces: &BTreeMap<String, Namespace>) -> Vec<String> {

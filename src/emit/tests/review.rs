@@ -30,6 +30,12 @@ fn summary() -> Summary {
         ),
         frames: Frames { total: 512, decoded: 510, dropped: 0, left_out: BTreeMap::from([("unsupported-frame".into(), 2)]) },
         flows: BTreeMap::from([("answered".into(), 61), ("refused".into(), 1), ("unanswered".into(), 2)]),
+        flow_classes: BTreeMap::from([
+            ("edge".into(), 50),
+            ("other-view".into(), 11),
+            ("refused".into(), 1),
+            ("unanswered".into(), 2),
+        ]),
         edges: 13,
         proof: Some(Proof {
             allowed: 13,
@@ -58,6 +64,7 @@ fn a_run_that_went_well_fits_a_screen() {
 read: captures/shop.pcap, 2026-09-21T14:13:20.000Z to 2026-09-21T14:18:20.000Z (5 min); 512 frames, 510 decoded, \
 left out: 2 unsupported-frame
 flows: 64 (61 answered, 2 unanswered, 1 refused), 13 edges
+  of these: 50 in edges, 2 not answered, 1 refused, 11 other views of the same connections
   prod  4 policies (1 default-deny, 1 dns, 1 internet, 1 workload) for 2 workloads
 proof: 13 of 13 observed edges are allowed, and nothing else; 1 widening on purpose
 coverage: 5 min watched, the last new edge 30 s before the end; if traffic goes on alike, about 3.3 % of connections will be on \
@@ -224,6 +231,7 @@ fn json_keeps_its_form() {
         "edges",
         "files",
         "findings",
+        "flow_classes",
         "flows",
         "frames",
         "namespaces",

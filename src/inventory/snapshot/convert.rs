@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use super::tree::{Mismatch, Tree, shorten};
-use super::{declared, raw};
+use super::{declared, interfaces, raw};
 use crate::inventory::object::{
     Arguments, Body, Declaration, EndpointsBody, Metadata, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody, Subset,
     describe as name,
@@ -75,7 +75,11 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
     let body = match envelope.kind.as_str() {
         "Namespace" if is_of(&[""]) => Body::Namespace,
         "Node" if is_of(&[""]) => Body::Node(Box::new(reading.node(tree.read()?, &envelope.metadata.annotations))),
-        "Pod" if is_of(&[""]) => Body::Pod(Box::new(reading.pod(tree.read()?, &envelope.metadata.namespace))),
+        "Pod" if is_of(&[""]) => {
+            let mut pod = reading.pod(tree.read()?, &envelope.metadata.namespace);
+            pod.secondary = interfaces::secondary(&envelope.metadata.annotations, &pod.addresses);
+            Body::Pod(Box::new(pod))
+        }
         "Service" if is_of(&[""]) => Body::Service(Box::new(reading.service(tree.read()?)?)),
         "EndpointSlice" if is_of(&["discovery.k8s.io"]) => {
             let service = envelope.metadata.labels.get("kubernetes.io/service-name").cloned().unwrap_or_default();
@@ -285,6 +289,7 @@ impl Reading<'_> {
             is_on_host_network: host_network,
             addresses,
             holds: BTreeMap::new(),
+            secondary: BTreeMap::new(),
             node_addresses,
             started: self.time(&status.start_time),
             talks_from: self.first_start(&status),

@@ -15,6 +15,7 @@ mod convert;
 mod declared;
 mod encoding;
 mod error;
+mod interfaces;
 mod internal_names;
 mod json;
 mod log_sections;

@@ -1,8 +1,8 @@
 //! An object as the API gives it in, the same object with nothing but what an inventory reads out.
 //!
 //! For snapshots that are kept or handed on. What goes: `managedFields`, `last-applied-configuration` and all other annotations
-//! but the addresses and ranges that network plug-ins write on nodes, and whether and where pods and Services are to be scraped,
-//! and which mesh a pod is in;
+//! but the addresses and ranges that network plug-ins write on nodes, the names and addresses of pods' further interfaces, whether and
+//! where pods and Services are to be scraped, and which mesh a pod is in;
 //! the id that a cloud gives a machine, but for the cloud's own name; owners of allocated addresses;
 //! environments, volumes, images and every other part of a container but its name, ports, ports of its probes and, beside the first
 //! containers, restart policy; all statuses but addresses, times and how often a container was restarted; of webhooks all but the
@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use super::convert::{API_SERVER, ARGUMENTS, SYSTEM_NAMESPACE};
 use super::declared::SCRAPE_ANNOTATIONS;
+use super::interfaces::{self, INTERFACE_ANNOTATIONS};
 use super::network::FLAT_CLOUDS;
 use crate::inventory::mesh;
 use crate::inventory::node_address::{ANNOTATIONS, Meaning, words};
@@ -206,6 +207,7 @@ pub fn narrow(object: &Value) -> Value {
         "Node" => narrow_node(object, &mut narrowed),
         "CiliumNode" => narrow_cilium_node(object, &mut narrowed),
         "Pod" => narrow_annotations(object, &mut narrowed, |key, value| match key {
+            key if INTERFACE_ANNOTATIONS.contains(&key) => Some(interfaces::narrow(value.as_str()?)?.into()),
             // That it is there is all that is read of it; it lists the volumes and image pull secrets of the side-car.
             "sidecar.istio.io/status" => Some("{}".into()),
             _ => (SCRAPE_ANNOTATIONS.contains(&key) || mesh::ANNOTATIONS.contains(&key)).then(|| value.clone()),
@@ -456,6 +458,8 @@ mod tests {
         evicted["status"]["initContainerStatuses"] = Value::Null;
         let mut init = evicted.clone();
         init["metadata"]["name"] = "init".into();
+        init["metadata"]["annotations"]["k8s.v1.cni.cncf.io/network-status"] =
+            r#"[{"name":"n/fabric","interface":"net1","ips":["192.168.7.5"],"mac":"secret","dns":{"domain":"secret"}}]"#.into();
         init["metadata"]["annotations"]["sidecar.istio.io/status"] = r#"{"imagePullSecrets":["secret"]}"#.into();
         init["status"]["initContainerStatuses"] = ended("2026-11-18T12:34:00Z");
         let mut node = metadata("node-1");

@@ -102,7 +102,7 @@ pub(super) fn is_null(text: &str) -> bool {
 }
 
 /// Which members of a mapping are kept while reading. Most bytes of a cluster's objects are of no use here (`managedFields`,
-/// volumes, environments, probes, contents of Secrets), and Secrets had better not be in memory at all.
+/// volumes, environments, contents of Secrets), and Secrets had better not be in memory at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     /// Members of the API's own naming: all but those known to be of no use.
@@ -135,9 +135,6 @@ impl Keep {
             | "envFrom"
             | "resources"
             | "allocatedResources"
-            | "livenessProbe"
-            | "readinessProbe"
-            | "startupProbe"
             | "lifecycle"
             | "securityContext"
             | "affinity"
