@@ -1,11 +1,14 @@
 //! What every run must hold, asked of the evaluator and of what the generator knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use netpol_gen::emit::manifest;
 use netpol_gen::inventory::PodId;
-use netpol_gen::model::{Edge, Finding, Party, Protocol, WorkloadName};
-use netpol_gen::verify::{Evaluator, Place, PolicyName, RuleName, Side, World};
+use netpol_gen::model::{Direction, Edge, Evidence, Finding, Party, PolicyPort, Protocol, WorkloadName};
+use netpol_gen::policy::{self, PolicyOptions};
+use netpol_gen::verify::{self, Evaluator, Place, Side, World};
 
 use crate::cluster::Cluster;
 use crate::random::Random;
@@ -30,6 +33,7 @@ pub fn breaches(cluster: &Cluster, traffic: &[Conversation], run: &Run, random: 
     breaches.extend(check.observed());
     breaches.extend(check.happened(traffic));
     breaches.extend(check.unobserved(random));
+    breaches.extend(check.justified(&policies));
     breaches
 }
 
@@ -146,19 +150,57 @@ impl Check<'_> {
         })
     }
 
-    /// Nothing that was not observed is allowed by a rule of a policy that is stated to be no wider than what was.
+    /// `verify --deny-excess` with the same options finds nothing in what was written, by what it works out itself.
+    fn justified(&self, policies: &[NetworkPolicy]) -> Vec<String> {
+        let observation = &self.run.observation;
+        let mut edges: BTreeMap<Edge, Evidence> = observation.edges.clone();
+        for dynamic in &observation.dynamic {
+            edges.extend(dynamic.ports.iter().map(|&port| (Edge { port, ..dynamic.edge.clone() }, dynamic.evidence.clone())));
+        }
+        let mut free = edges.clone();
+        free.retain(|edge, _| !self.run.learned.rejected.contains(edge));
+        let mut dynamic = observation.dynamic.clone();
+        for dynamic in &mut dynamic {
+            dynamic.ports.retain(|&port| free.contains_key(&Edge { port, ..dynamic.edge.clone() }));
+        }
+        let options = PolicyOptions { namespaces: None, includes_system: true, ..self.run.options.clone() };
+        let widenings = policy::widenings(&free, &dynamic, &self.run.inventory, &options);
+        let replay = match verify::replay(policies, &widenings, self.world, edges.keys()) {
+            Ok(replay) => replay,
+            Err(error) => return vec![format!("cannot be replayed: {error:?}")],
+        };
+        let excess = replay.unused.iter().filter(|unused| unused.reason.is_none()).chain(&replay.one_sided);
+        let excess = excess.map(|unused| format!("learned, and excess by the same options: {unused:?}"));
+        excess.chain(replay.unisolated.iter().map(|unisolated| format!("not isolated: {unisolated:?}"))).collect()
+    }
+
+    fn is_widened(&self, own: PodId, other: Place, is_egress: bool, (protocol, port): (Protocol, u16)) -> bool {
+        let pod = |id: PodId| &self.world.pods[id.0 as usize];
+        let direction = if is_egress { Direction::Egress } else { Direction::Ingress };
+        self.run.learned.set.widenings.iter().any(|widening| {
+            let holds = |address: &IpAddr| {
+                let mut blocks = widening.blocks.iter();
+                blocks.any(|block| block.cidr.contains(address) && !block.except.iter().any(|hole| hole.contains(address)))
+            };
+            let is_other = match other {
+                Place::Pod(id) => widening.workloads.contains(&pod(id).workload) || pod(id).addresses.iter().any(holds),
+                Place::Address(address) => holds(&address),
+            };
+            let is_port =
+                |known: &PolicyPort| known.protocol() == protocol && (known.first().get()..=known.last().get()).contains(&port);
+            widening.direction == direction
+                && is_other
+                && widening.subjects.contains(&pod(own).workload)
+                && widening.ports.iter().any(is_port)
+        })
+    }
+
+    /// Nothing that was not observed is allowed, but what the widenings name.
     fn unobserved(&self, random: &mut Random) -> Vec<String> {
         let mut breaches = BTreeSet::new();
-        let learned = &self.run.learned;
         if self.world.pods.is_empty() {
             return Vec::new();
         }
-        let wide: BTreeSet<PolicyName> = learned
-            .set
-            .widenings
-            .iter()
-            .map(|widening| PolicyName { namespace: widening.namespace.clone(), name: widening.name.clone() })
-            .collect();
         let addresses =
             ["203.0.113.3", "198.51.100.200", "10.50.0.100", "169.254.169.254", "8.8.8.8", "2001:db8::3", "192.168.1.77"];
         let ports: Vec<u16> = self.run.observation.edges.keys().map(|edge| edge.port.get()).chain([81, 65_535, 53]).collect();
@@ -175,8 +217,8 @@ impl Check<'_> {
             let verdict = self.evaluator.verdict(from, to, protocol, port);
             let side = if is_egress { &verdict.originator } else { &verdict.responder };
             let (Side::Allowed { by } | Side::Undefined { by }) = side else { continue };
-            let is_wide = |rule: &RuleName| wide.contains(&rule.policy);
-            if by.iter().any(is_wide) || self.is_observed(own, other, is_egress, protocol, port) {
+            let at = (protocol, port);
+            if self.is_widened(own, other, is_egress, at) || self.is_observed(own, other, is_egress, protocol, port) {
                 continue;
             }
             let rules: Vec<String> = by.iter().map(ToString::to_string).collect();

@@ -12,6 +12,7 @@ use netpol_gen::flow::FlowTable;
 use netpol_gen::inventory::{Inventory, InventoryBuilder, snapshot};
 use netpol_gen::learn::{LearnError, Learned, learn};
 use netpol_gen::model::{Finding, Timestamp};
+use netpol_gen::policy::PolicyOptions;
 use serde_json::{Value, json};
 
 use crate::options::Options;
@@ -21,6 +22,8 @@ pub struct Run {
     pub inventory: Inventory,
     pub observation: Observation,
     pub learned: Learned,
+    /// What was asked for, decisions included.
+    pub options: PolicyOptions,
     pub findings: Vec<Finding>,
     /// The policies as they are written.
     pub text: String,
@@ -71,5 +74,5 @@ pub fn run(objects: &[Value], frames: &[(i64, Vec<u8>)], options: &Options) -> R
         &render::stream(&learned.quarantined.policies, &templates, NonZeroUsize::MIN)
             .map_err(|error| format!("failed: {error}"))?,
     );
-    Ok(Run { inventory, observation, learned, findings: findings.sorted(), text })
+    Ok(Run { inventory, observation, learned, options: policy, findings: findings.sorted(), text })
 }
