@@ -27,6 +27,7 @@ const FIELD: &[(&str, Check)] = &[
     ("19-multus-secondary", multus_secondary),
     ("23-argo-rollouts", argo_rollouts),
     ("frames/dir-silent", directory_with_damage),
+    ("dns-openshift", dns_openshift),
     ("namespace-label-missing", namespace_label_missing),
 ];
 
@@ -174,6 +175,25 @@ fn a_foreign_file_that_was_named_is_an_error(inventory: &Path) {
     let learned = learn_dump(inventory, "dc1-dc-and-rc.pcap");
     assert_eq!(learned.code, Some(2), "{}", learned.messages);
     assert!(learned.messages.contains("found the text `mode`"), "{}", learned.messages);
+}
+
+fn dns_openshift(case: &Path) {
+    let learned = learn(case, &[]);
+    let rules = learned.rules();
+    for port in ["TCP 5353", "UDP 5353"] {
+        let has = |arrow: &str| rules.iter().any(|rule| rule.contains(arrow) && rule.ends_with(port));
+        assert!(has("<- shop "), "the resolver's ingress, {port}: {rules:#?}");
+        assert!(has("-> openshift-dns "), "the callers' egress, {port}: {rules:#?}");
+    }
+    assert!(!learned.codes().contains("policy-withheld"), "{:#?}", learned.findings("policy-withheld"));
+    let widened = learned.summary["proof"]["widened"].as_array().unwrap();
+    let both = |name: &str| {
+        widened
+            .iter()
+            .filter_map(|line| line.as_str())
+            .any(|line| line.contains(name) && line.contains("name resolution over UDP and TCP"))
+    };
+    assert!(both("shop/") && both("openshift-dns/"), "{widened:#?}");
 }
 
 fn namespace_label_missing(case: &Path) {

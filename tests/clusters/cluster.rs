@@ -19,6 +19,8 @@ pub enum RangeSource {
     Calico,
     Flannel,
     Ovn,
+    Cilium,
+    OpenShift,
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +99,9 @@ impl Cluster {
         if random.chance(25) {
             services::draw_existing_policy(&mut cluster, random);
         }
+        if random.chance(20) {
+            cluster.draw_odd_objects(random);
+        }
         random.shuffle(&mut cluster.objects);
         cluster
     }
@@ -137,6 +142,8 @@ impl Cluster {
             RangeSource::Calico,
             RangeSource::Flannel,
             RangeSource::Ovn,
+            RangeSource::Cilium,
+            RangeSource::OpenShift,
         ];
         let source = *random.pick(&sources);
         let is_public = random.chance(10);
@@ -183,8 +190,28 @@ impl Cluster {
                     "k8s.ovn.org/node-subnets": json!({"default": ranges}).to_string(),
                     "k8s.ovn.org/node-gateway-router-lrp-ifaddrs": json!({"default": {"ipv4": format!("100.64.0.{}/16", number + 2)}}).to_string(),
                 }),
-                RangeSource::Nodes | RangeSource::Nowhere => json!({}),
+                _ => json!({}),
             };
+            match source {
+                RangeSource::Cilium => {
+                    let inside = self.nodes[number].devices.iter().skip(1).take(1);
+                    let inside = inside.map(|address| json!({"type": "CiliumInternalIP", "ip": address.to_string()}));
+                    let own = addresses.iter().map(|address| json!({"type": "InternalIP", "ip": address.to_string()}));
+                    let all: Vec<Value> = own.chain(inside).collect();
+                    self.objects.push(json!({"apiVersion": "cilium.io/v2", "kind": "CiliumNode", "metadata": {"name": name},
+                        "spec": {"addresses": all, "ipam": {"podCIDRs": ranges}}}));
+                }
+                RangeSource::OpenShift if number == 0 => {
+                    self.objects.push(json!({"apiVersion": "config.openshift.io/v1", "kind": "Network",
+                        "metadata": {"name": "cluster"}, "status": {"clusterNetwork": [{"cidr": "10.244.0.0/16", "hostPrefix": 24}],
+                            "serviceNetwork": ["10.96.0.0/16"]}}));
+                }
+                RangeSource::Calico if number == 0 => {
+                    self.objects.push(json!({"apiVersion": "crd.projectcalico.org/v1", "kind": "IPPool",
+                        "metadata": {"name": "default-ipv4-ippool"}, "spec": {"cidr": "10.244.0.0/16", "ipipMode": "Always"}}));
+                }
+                _ => {}
+            }
             if random.chance(95) {
                 let addresses: Vec<Value> =
                     addresses.iter().map(|address| json!({"type": "InternalIP", "address": address.to_string()})).collect();
@@ -249,12 +276,38 @@ impl Cluster {
         }
     }
 
+    /// Objects that cannot be read, that say nothing, or that are there twice.
+    fn draw_odd_objects(&mut self, random: &mut Random) {
+        let namespace = self.namespaces[0].clone();
+        let odd = [
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": namespace, "name": "pending", "labels": {"app": "web0"}},
+                "spec": {"containers": [{"name": "main"}]}, "status": {"phase": "Pending"}}),
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": namespace, "name": "wrong"}, "status": {"podIP": "10.244.0.999"}}),
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": namespace, "name": "wrong"}, "spec": {"ports": "80"}}),
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-9"}, "spec": {"podCIDR": "here"}, "status": {"addresses": [5]}}),
+            json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "thing"}}),
+            json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"namespace": namespace, "name": "wrong"},
+                "spec": {"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/40"}}]}]}}),
+            json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"namespace": namespace, "name": "web0"},
+                "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web0"}, "minReplicas": 1, "maxReplicas": 3}}),
+            json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "hook"},
+                "webhooks": [{"name": "hook.example.com", "clientConfig": {"service": {"namespace": namespace, "name": "svc1", "port": 443}}}]}),
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "empty"}}),
+        ];
+        for _ in 0..random.between(1, 4) {
+            let object = random.pick(&odd).clone();
+            self.objects.push(object);
+        }
+        let twice = random.pick(&self.objects).clone();
+        self.objects.push(twice);
+    }
+
     /// A resolver as clusters have it: in kube-system, or in a namespace that is learned.
     fn draw_resolver(&mut self, random: &mut Random) {
         if random.chance(10) {
             return;
         }
-        let (namespace, name, port, labels) = if random.chance(100) {
+        let (namespace, name, port, labels) = if random.chance(50) {
             ("kube-system", "kube-dns", 53, json!({"k8s-app": "kube-dns"}))
         } else {
             ("openshift-dns", "dns-default", 5353, json!({"dns.operator.openshift.io/daemonset-dns": "default"}))

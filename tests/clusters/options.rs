@@ -28,11 +28,8 @@ impl Options {
             inventory.service_ranges.push("10.96.0.0/16".parse().unwrap());
         }
         let policy = PolicyOptions {
-            namespaces: random
-                .chance(15)
-                .then(|| [cluster.namespaces[0].clone()].into())
-                .filter(|_| cluster.resolver_pods.is_empty()),
-            includes_system: random.chance(35) && cluster.resolver_pods.is_empty(),
+            namespaces: random.chance(15).then(|| [random.pick(&cluster.namespaces).clone()].into()),
+            includes_system: random.chance(35),
             public: *random.pick(&[Public::Auto, Public::Any, Public::Exact]),
             dns: *random.pick(&[DnsScope::Seen, DnsScope::Seen, DnsScope::Namespace]),
             allows_port_ranges: random.chance(40),
@@ -100,6 +97,10 @@ fn draw_decisions(cluster: &Cluster, random: &mut Random) -> String {
     }
     if let Some(from) = workload(random).filter(|_| random.chance(50)) {
         let _ = write!(text, "widen:\n- {{from: \"{from}\", to: 203.0.113.0/24, port: TCP 443, bound: 256, reason: drawn}}\n");
+    }
+    if random.chance(30) {
+        let namespace = &cluster.namespaces[0];
+        let _ = write!(text, "rename:\n- {{namespace: {namespace}, from: default-deny-all, to: nothing-else, reason: drawn}}\n");
     }
     if random.chance(30) {
         text.push_str("ignore:\n- {code: icmp, reason: drawn}\n");

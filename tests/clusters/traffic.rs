@@ -99,8 +99,17 @@ const CALLED: &[Class] = &[
     Class::Loopback,
 ];
 const NAMES: [&str; 4] = ["api.example.com", "cdn.example.net", "svc1.shop.svc.cluster.local", "ntp.example.org"];
-const PORTS: [(&str, u16); 8] =
-    [("TCP", 80), ("TCP", 443), ("TCP", 8080), ("UDP", 123), ("UDP", 7946), ("TCP", 15008), ("SCTP", 3868), ("TCP", 53)];
+const PORTS: [(&str, u16); 9] = [
+    ("UDP", 0),
+    ("TCP", 80),
+    ("TCP", 443),
+    ("TCP", 8080),
+    ("UDP", 123),
+    ("UDP", 7946),
+    ("TCP", 15008),
+    ("SCTP", 3868),
+    ("TCP", 53),
+];
 
 /// Draws all traffic of a capture.
 pub fn draw(cluster: &Cluster, random: &mut Random) -> Vec<Conversation> {
@@ -115,7 +124,16 @@ pub fn draw(cluster: &Cluster, random: &mut Random) -> Vec<Conversation> {
             _ => traffic.call(random),
         }
     }
-    traffic.all
+    let mut all = traffic.all;
+    // A capture on every interface of a node sees packets more than once.
+    if random.chance(15) {
+        for conversation in &mut all {
+            let again: Vec<(i64, Vec<u8>)> = conversation.frames.iter().map(|(at, bytes)| (at + 5_000, bytes.clone())).collect();
+            conversation.frames.extend(again);
+            conversation.frames.sort_by_key(|(at, _)| *at);
+        }
+    }
+    all
 }
 
 struct Traffic<'a> {

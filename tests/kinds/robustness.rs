@@ -24,6 +24,15 @@ fn shop() -> World {
         .tcp("10.244.1.10", "10.244.2.10", 8080)
 }
 
+/// A resolver behind a Service, in this namespace, on this port of its pod.
+fn with_resolver(world: World, namespace: &str, port: u16) -> World {
+    world.namespace(namespace).pod(namespace, "dns", "10.244.2.53", "n2", "k8s-app=kube-dns").object(&format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: kube-dns, namespace: {namespace}, labels: {{k8s-app: kube-dns}}}}\n\
+         spec:\n  clusterIP: 10.96.0.10\n  selector: {{k8s-app: kube-dns}}\n  ports:\n  \
+         - {{name: dns, port: 53, protocol: UDP, targetPort: {port}}}\n  - {{name: dns-tcp, port: 53, protocol: TCP, targetPort: {port}}}"
+    ))
+}
+
 /// A Service of type LoadBalancer in front of web.
 fn with_load_balancer(world: World) -> World {
     world.object(
@@ -49,6 +58,34 @@ fn a_run_ends_with_policies_whatever_it_meets() {
     const WEB_TO_API: &str = "shop/allow-egress-from-web [app=web] -> [app=api] TCP 8080";
     const API_FROM_WEB: &str = "shop/allow-ingress-to-api [app=api] <- [app=web] TCP 8080";
     let rows = [
+        Row {
+            name: "name resolution over UDP alone, and the resolver's namespace is learned",
+            world: with_resolver(shop(), "openshift-dns", 5353).resolve(
+                "10.244.1.10",
+                "10.244.2.53",
+                5353,
+                "api.example.com",
+                &["203.0.113.8"],
+            ),
+            arguments: &["--namespace", "shop", "--namespace", "openshift-dns"],
+            rules: &[
+                WEB_TO_API,
+                "-> openshift-dns [k8s-app=kube-dns] TCP 5353",
+                "-> openshift-dns [k8s-app=kube-dns] UDP 5353",
+                "[k8s-app=kube-dns] <- shop [app=web] TCP 5353",
+                "[k8s-app=kube-dns] <- shop [app=web] UDP 5353",
+            ],
+            no_rules: &["[k8s-app=kube-dns] <- shop [app=api]"],
+            findings: &[],
+        },
+        Row {
+            name: "name resolution over TCP alone, with --system",
+            world: with_resolver(shop(), "kube-system", 53).tcp("10.244.1.10", "10.244.2.53", 53),
+            arguments: &["--system"],
+            rules: &["[k8s-app=kube-dns] <- shop [app=web] TCP 53", "[k8s-app=kube-dns] <- shop [app=web] UDP 53"],
+            no_rules: &[],
+            findings: &[],
+        },
         Row {
             name: "a called pod's namespace has no name label: its own side is a rule, the caller's cannot be",
             world: with_unlabelled(shop(), "").tcp("10.244.1.10", "10.244.2.20", 80),
