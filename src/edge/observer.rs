@@ -80,6 +80,8 @@ pub struct Observer<'a> {
 const FLOOD: &str = "flood";
 
 /// The outcomes that are counted, as [`kind`] numbers them.
+/// What to add to an inventory that does not say where the API server is.
+const NO_API_SERVER: &str = ", and nothing says where the API server is: `kubectl get endpointslices,nodes -A -o yaml` does";
 const OUTCOMES: [&str; 5] = ["unanswered", "refused", "one-way", "mid-stream", "answered"];
 
 impl<'a> Observer<'a> {
@@ -279,7 +281,9 @@ impl<'a> Observer<'a> {
             return failure.class();
         }
         if is_empty {
-            let message = format!("called by {}", originator.describe(inventory));
+            let is_kubernetes = matches!(call, Call::Service(call) if inventory.is_kubernetes(call.service));
+            let advice = if is_kubernetes { NO_API_SERVER } else { "" };
+            let message = format!("called by {}{advice}", originator.describe(inventory));
             self.findings.add(Code::ServiceWithoutBackends, Who::called(call).describe(inventory), message);
             if let (Some(pod), true) = (originator.pod(), connection.is_answered()) {
                 self.unattributed.add(inventory.pod(pod).workload, false, flow, flow.responder.port, &[]);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::builder::Shared;
+use super::control_plane::ControlPlane;
 use super::merge::{merge_network, merge_node};
 use super::mesh::{self, Mesh};
 use super::object::{Body, Hold, Metadata, NetworkBody, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
@@ -19,9 +20,9 @@ use super::snapshot::UNKNOWN;
 use super::timeline::{KILLED_AFTER, SANDBOX_AFTER, SECOND, Tenure, Timeline};
 use super::{
     Backend, Inventory, InventoryOptions, NAME_LABEL, NetworkPlugin, Node, NodeId, Pod, PodId, Service, ServiceId, ServiceType,
-    Workload, WorkloadId, index,
+    TargetPort, Workload, WorkloadId, index,
 };
-use crate::model::{Code, Findings, Labels, PodName, Timestamp, WorkloadName};
+use crate::model::{Code, Findings, Labels, PodName, Protocol, Timestamp, WorkloadName};
 
 /// Merged objects by what they are for.
 #[derive(Default)]
@@ -44,6 +45,7 @@ pub(super) struct Parts {
     legacy: BTreeMap<(String, String), Vec<Subset>>,
     ingresses: Backends,
     service_ranges: Vec<IpNet>,
+    control_plane: ControlPlane,
 }
 
 impl Parts {
@@ -63,6 +65,7 @@ impl Parts {
                 self.inventory.namespaces.insert(metadata.name, Arc::unwrap_or_clone(metadata.labels));
             }
             Body::Node(node) => {
+                self.control_plane.add_node(&metadata.name, &metadata.labels, &node.addresses);
                 self.inventory.nodes.push(Node { name: metadata.name.clone(), ..Node::default() });
                 merge_node(self.nodes.entry(metadata.name).or_default(), *node);
             }
@@ -190,6 +193,7 @@ impl Parts {
                 addresses,
                 holds,
                 secondary,
+                node_addresses,
                 talks_from,
                 finished,
                 is_over,
@@ -198,6 +202,9 @@ impl Parts {
                 arguments,
                 ..
             } = *body;
+            if let Some(node) = &node {
+                self.control_plane.add_host(node, &node_addresses);
+            }
             said.pod_ranges.extend(arguments.pod_ranges);
             said.service_ranges.extend(arguments.service_ranges);
             if let Some(port) = arguments.api_server_port {
@@ -341,6 +348,15 @@ impl Parts {
         }
         if !endpoints.is_empty() {
             inventory.api_server = endpoints;
+        } else if inventory.api_server.is_empty()
+            && let Some(id) = api_server
+        {
+            let targets = inventory.services[id.0 as usize].ports.iter().filter(|port| port.protocol == Protocol::Tcp);
+            for port in targets {
+                if let TargetPort::Number(number) = port.target {
+                    inventory.api_server.extend(self.control_plane.api_server(number));
+                }
+            }
         }
     }
 }

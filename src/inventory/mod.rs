@@ -7,6 +7,7 @@
 
 mod assemble;
 mod builder;
+mod control_plane;
 mod declared;
 mod host_network;
 mod internet;
@@ -304,6 +305,10 @@ impl Inventory {
             backends.extend(current.map(|endpoint| endpoint.backend));
             backends.retain(|backend| Family::of(backend.address) == call.family);
         }
+        if backends.is_empty() && port.protocol == Protocol::Tcp && self.is_kubernetes(call.service) {
+            // Its endpoints may be known from elsewhere.
+            backends.extend(self.api_server.iter().filter(|backend| Family::of(backend.address) == call.family));
+        }
         backends
     }
 
@@ -361,7 +366,15 @@ impl Inventory {
         forwarded.iter().find(alive).copied()
     }
 
-    /// Addresses and ports of the API server: EndpointSlices (or Endpoints) of default/kubernetes; without them, its static pods.
+    /// Whether this is the API server's own Service.
+    #[must_use]
+    pub fn is_kubernetes(&self, service: ServiceId) -> bool {
+        let service = self.service(service);
+        service.namespace == "default" && service.name == "kubernetes"
+    }
+
+    /// Addresses and ports of the API server: EndpointSlices (or Endpoints) of default/kubernetes; without them, its static pods;
+    /// without these, the nodes of the control plane with the target port of default/kubernetes.
     #[must_use]
     pub const fn api_server(&self) -> &BTreeSet<Backend> {
         &self.api_server

@@ -643,3 +643,46 @@ fn before_its_end_the_address_is_the_ended_pods() {
     }
     assert_eq!(rules.len(), 4, "{rules:#?}");
 }
+
+/// A pod that calls the API server through `default/kubernetes`, in a cluster without endpoints.
+fn with_api_server(labels: &str, addresses: &str, more: &str) -> World {
+    let world = World::default()
+        .object(&format!("{{apiVersion: v1, kind: Node, metadata: {{name: cp, labels: {{{labels}}}}}, status: {{addresses: [{addresses}]}}}}"))
+        .node("n1", "192.168.0.1", &["10.244.1.0/24"])
+        .namespace("shop")
+        .namespace("default")
+        .pod("shop", "web", "10.244.1.10", "n1", "app=web")
+        .object(
+            "{apiVersion: v1, kind: Service, metadata: {name: kubernetes, namespace: default}, spec: {type: ClusterIP, clusterIP: 10.96.0.1, ports: [{name: https, port: 443, targetPort: 6443, protocol: TCP}]}}",
+        )
+        .tcp("10.244.1.10", "10.96.0.1", 443);
+    if more.is_empty() { world } else { world.object(more) }
+}
+
+#[test]
+fn the_api_server_is_known_without_its_endpoints() {
+    let internal = "{type: InternalIP, address: 192.168.0.9}";
+    let both = "{type: InternalIP, address: 192.168.0.9}, {type: ExternalIP, address: 192.0.2.9}";
+    let static_pod = "{apiVersion: v1, kind: Pod, metadata: {name: kube-apiserver-cp, namespace: kube-system}, spec: {nodeName: cp, hostNetwork: true, containers: [{name: kube-apiserver, command: [kube-apiserver, --secure-port=8443]}]}, status: {phase: Running, podIP: 192.168.0.9, hostIP: 192.168.0.9}}";
+    let agent = "{apiVersion: v1, kind: Pod, metadata: {name: agent, namespace: kube-system}, spec: {nodeName: cp, hostNetwork: true, containers: [{name: agent}]}, status: {phase: Running, podIP: 192.168.0.9, hostIP: 192.168.0.9}}";
+    let slice = "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: kubernetes, namespace: default, labels: {kubernetes.io/service-name: kubernetes}}, addressType: IPv4, endpoints: [{addresses: [192.168.0.7]}], ports: [{name: https, port: 7443, protocol: TCP}]}";
+    let label = "node-role.kubernetes.io/control-plane: ''";
+    for (message, labels, addresses, more, expected) in [
+        ("endpoints", label, internal, slice, Some("192.168.0.7/32 TCP 7443")),
+        ("a static pod", "", internal, static_pod, Some("192.168.0.9/32 TCP 8443")),
+        ("a node of the control plane", label, internal, "", Some("192.168.0.9/32 TCP 6443")),
+        ("its old label", "node-role.kubernetes.io/master: ''", internal, "", Some("192.168.0.9/32 TCP 6443")),
+        ("a node with an outside address, and a pod that knows the other", label, both, agent, Some("192.168.0.9/32 TCP 6443")),
+        ("a node with two addresses", label, both, "", None),
+        ("a worker", "", internal, "", None),
+    ] {
+        let learned = with_api_server(labels, addresses, more).learn(&[]);
+        let rules = learned.rules();
+        let of_web: Vec<&String> = rules.iter().filter(|rule| rule.starts_with("shop/")).collect();
+        let wanted = expected.map(|peer| format!("shop/allow-web-to-kube-apiserver [app=web] -> {peer}"));
+        assert_eq!(of_web, wanted.iter().collect::<Vec<_>>(), "{message}: {}", learned.messages);
+        let found = learned.findings("service-without-backends");
+        assert_eq!(found.len(), usize::from(expected.is_none()), "{message}: {found:?}");
+        assert!(found.iter().all(|text| text.contains("kubectl get endpointslices,nodes -A -o yaml")), "{message}: {found:?}");
+    }
+}
