@@ -323,6 +323,10 @@ const LAYOUTS: &[(&str, Layout)] = &[
         }
         put(&place.join("metadata/version"), "1.1.0\n");
     }),
+    ("kubectl get with its warnings in the same file", |objects, place| {
+        let warning = "Warning: v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice\n";
+        put(place, format!("{warning}I0811 04:57:26.161406       1 request.go:690] Waited for 1s\n{}{warning}", list(objects)));
+    }),
     ("files without an ending, of any name", |objects, place| {
         put(&place.join("first"), list(&objects[..5]));
         put(&place.join("deep/er/second.txt"), yaml(&json!({"kind": "List", "items": &objects[5..]})));
@@ -468,6 +472,12 @@ const BESIDE: &[Beside] = &[
         },
         "unknown-kind",
         "Config",
+    ),
+    (
+        "an error of kubectl",
+        |place| put(&place.join("a.json"), "error: the server has no widgets\n{\"kind\": \"PodList\", \"items\": []}"),
+        "inventory-file-incomplete",
+        "objects may be missing: error: the server has no widgets",
     ),
     (
         "an answer of the API server",

@@ -1,6 +1,6 @@
-//! What `kubectl cluster-info dump` prints in, the same without the logs of containers out.
+//! What kubectl prints in, the same without what is no object out: logs of containers, warnings and errors.
 //!
-//! Printed to one file, the dump has lists of objects and, between them, the log of every container:
+//! Printed to one file, `kubectl cluster-info dump` has lists of objects and, between them, the log of every container:
 //!
 //! ```text
 //! ==== START logs for container main of pod shop/web ====
@@ -14,6 +14,10 @@
 //!
 //! A container that knows this format can print the end of its own section, objects, and a beginning of the same section again. So
 //! a section that is there twice is reported: what is between the two may be forged.
+//!
+//! Where standard error went to the same file (`2>&1`), lines of kubectl stand among the objects: `Warning: …`, `error: …`, `Error from
+//! server …`, and those of its log library (`E0811 04:57:26.161406 …`). They are left out; errors are reported, because objects may be
+//! missing for them.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -21,6 +25,10 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
 const START: &[u8] = b"==== START logs for container ";
+/// How lines of kubectl's standard error begin; `true` for errors.
+const STDERR: [(&[u8], bool); 3] = [(b"Warning: ", false), (b"error: ", true), (b"Error from server", true)];
+/// The most errors that are reported.
+const ERRORS: usize = 5;
 /// The longest line that begins a section: names of container, namespace and pod have 63, 63 and 253 letters at most.
 const LONGEST: usize = 1024;
 
@@ -35,11 +43,26 @@ pub(super) struct LeftOut {
     sections: BTreeSet<String>,
     /// Those that were there twice.
     pub(super) repeated: BTreeSet<String>,
+    /// The first errors of kubectl.
+    pub(super) errors: Vec<String>,
     /// The section in which the file ends.
     pub(super) unfinished: Option<String>,
 }
 
 impl LeftOut {
+    fn end_dropped_line(&mut self) {
+        self.dropped += 1;
+        self.note_lines();
+    }
+
+    fn note_lines(&mut self) {
+        let lines = (self.kept, self.dropped);
+        match self.lines.last_mut() {
+            Some(last) if last.0 == lines.0 => *last = lines,
+            _ => self.lines.push(lines),
+        }
+    }
+
     /// The line of the file that was handed on as line `line`; both count from 1.
     pub(super) fn line(&self, line: usize) -> usize {
         let before = self.lines.partition_point(|(kept, _)| *kept < line);
@@ -63,6 +86,8 @@ enum State {
     LineStart,
     /// Within a line.
     Line,
+    /// Within a line that is left out.
+    Stderr,
     /// Within the log of this name, which ends with this text.
     Log { name: String, end: Search },
 }
@@ -78,45 +103,40 @@ impl<R: Read> WithoutLogs<R> {
         Rc::clone(&self.left_out)
     }
 
-    /// Looks at the beginning of a line: hands it on, or begins a section.
+    /// Looks at the beginning of a line: hands it on, leaves it out, or begins a section.
     fn begin_line(&mut self) -> io::Result<()> {
         self.state = State::Line;
         let mut line = Vec::new();
-        let mut limited = self.inner.by_ref().take(LONGEST as u64);
-        while line.len() < LONGEST {
-            let bytes = limited.fill_buf()?;
-            if bytes.is_empty() {
-                break;
+        // Lines that begin otherwise are handed on as they come.
+        while line.len() < LONGEST && !line.ends_with(b"\n") && may_be_left_out(&line) {
+            let bytes = self.inner.fill_buf()?;
+            let Some(&byte) = bytes.first() else { break };
+            line.push(byte);
+            self.inner.consume(1);
+        }
+        let mut left_out = self.left_out.borrow_mut();
+        if let Some(name) = section(&line) {
+            left_out.dropped += 1;
+            if !left_out.sections.insert(name.clone()) {
+                left_out.repeated.insert(name.clone());
             }
-            let wanted = START.get(line.len()..).unwrap_or_default();
-            let count = if wanted.is_empty() {
-                bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |position| position + 1)
-            } else {
-                wanted.len().min(bytes.len())
-            };
-            let is_other = !bytes[..count].starts_with(&wanted[..count.min(wanted.len())]);
-            if is_other {
-                // The rest of the line is handed on as it comes.
-                break;
+            let end = Search::new(format!("==== END logs for {name} ====").into_bytes());
+            self.state = State::Log { name, end };
+            return Ok(());
+        }
+        if let Some(is_error) = of_stderr(&line) {
+            if is_error && left_out.errors.len() < ERRORS {
+                left_out.errors.push(String::from_utf8_lossy(&line).trim_end().to_owned());
             }
-            line.extend_from_slice(&bytes[..count]);
-            limited.consume(count);
+            self.state = State::Stderr;
             if line.ends_with(b"\n") {
-                break;
+                left_out.end_dropped_line();
+                self.state = State::LineStart;
             }
+            return Ok(());
         }
-        match section(&line) {
-            Some(name) => {
-                let mut left_out = self.left_out.borrow_mut();
-                left_out.dropped += 1;
-                if !left_out.sections.insert(name.clone()) {
-                    left_out.repeated.insert(name.clone());
-                }
-                let end = Search::new(format!("==== END logs for {name} ====").into_bytes());
-                self.state = State::Log { name, end };
-            }
-            None => self.hand_on(line),
-        }
+        drop(left_out);
+        self.hand_on(line);
         Ok(())
     }
 
@@ -128,6 +148,21 @@ impl<R: Read> WithoutLogs<R> {
         }
         self.pending = bytes;
         self.taken = 0;
+    }
+
+    /// Reads on in a line that is left out, to its end at most.
+    fn skip_line(&mut self) -> io::Result<()> {
+        let bytes = self.inner.fill_buf()?;
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let count = end.map_or(bytes.len(), |end| end + 1);
+        if end.is_some() {
+            self.left_out.borrow_mut().end_dropped_line();
+            self.state = State::LineStart;
+        } else if count == 0 {
+            self.state = State::Line;
+        }
+        self.inner.consume(count);
+        Ok(())
     }
 
     /// Reads on in a section, to its end at most.
@@ -150,8 +185,7 @@ impl<R: Read> WithoutLogs<R> {
                 left_out.dropped += 1;
             }
             if is_end {
-                let lines = (left_out.kept, left_out.dropped);
-                left_out.lines.push(lines);
+                left_out.note_lines();
                 self.state = State::LineStart;
                 break;
             }
@@ -182,6 +216,7 @@ impl<R: Read> Read for WithoutLogs<R> {
                     self.begin_line()?;
                 }
                 State::Log { .. } => self.skip()?,
+                State::Stderr => self.skip_line()?,
                 State::Line => {
                     let bytes = self.inner.fill_buf()?;
                     let length = bytes.len().min(buffer.len());
@@ -194,7 +229,7 @@ impl<R: Read> Read for WithoutLogs<R> {
                     for (position, byte) in bytes[..length].iter().enumerate() {
                         if *byte == b'\n' {
                             newlines += 1;
-                            if bytes.get(position + 1).is_none_or(|next| *next == b'=') {
+                            if bytes.get(position + 1).is_none_or(|next| is_first_letter(*next)) {
                                 count = position + 1;
                                 break;
                             }
@@ -211,6 +246,38 @@ impl<R: Read> Read for WithoutLogs<R> {
             }
         }
     }
+}
+
+const fn is_first_letter(byte: u8) -> bool {
+    matches!(byte, b'=' | b'W' | b'E' | b'I' | b'F' | b'e')
+}
+
+/// Whether a line that begins so may be one that is left out.
+fn may_be_left_out(beginning: &[u8]) -> bool {
+    let fits = |prefix: &[u8]| beginning.starts_with(&prefix[..prefix.len().min(beginning.len())]);
+    // Of a line of standard error, the beginning is enough, unless it is an error, which is reported.
+    fits(START)
+        || STDERR.iter().any(|(prefix, is_error)| fits(prefix) && (*is_error || beginning.len() < prefix.len()))
+        || is_klog(beginning, true)
+}
+
+/// Whether a line is one of kubectl's standard error, and if so, whether it is an error.
+fn of_stderr(line: &[u8]) -> Option<bool> {
+    let known = STDERR.iter().find(|(prefix, _)| line.starts_with(prefix));
+    known
+        .map(|(_, is_error)| *is_error)
+        .or_else(|| is_klog(line, false).then(|| line.starts_with(b"E") || line.starts_with(b"F")))
+}
+
+/// Whether a line begins like one of klog: `E0811 04:57:26.161406`; `is_partly` if it may be shorter.
+fn is_klog(line: &[u8], is_partly: bool) -> bool {
+    const PATTERN: &[u8] = b"L0000 00:00:00.";
+    let fits = |(byte, pattern): (&u8, &u8)| match pattern {
+        b'L' => matches!(byte, b'I' | b'W' | b'E' | b'F'),
+        b'0' => byte.is_ascii_digit(),
+        sign => byte == sign,
+    };
+    (is_partly || line.len() >= PATTERN.len()) && line.iter().zip(PATTERN).all(fits)
 }
 
 /// What a line that begins a section says after `logs for`.
@@ -318,6 +385,10 @@ mod tests {
                 "x ==== START logs for container c of pod shop/web ====\n",
             ),
             ("other lines of signs", "====\n==== START logs\n".into(), "====\n==== START logs\n"),
+            ("warnings", "Warning: v1 Endpoints is deprecated\n{}\nWarning: again".into(), "{}\n"),
+            ("a line of the log library", "E0811 04:57:26.161406    1 memcache.go:255] x\n{}\n".into(), "{}\n"),
+            ("a long line of standard error", format!("error: {}\n{{}}", "x".repeat(3 * LONGEST)), "{}"),
+            ("a key that begins so", "Warnings: 1\nE08: 2\nerror_: 3\n".into(), "Warnings: 1\nE08: 2\nerror_: 3\n"),
             ("nothing", String::new(), ""),
             ("no end", format!("{{}}\n{}", log("").lines().next().unwrap_or_default()), "{}\n"),
         ] {
@@ -334,6 +405,17 @@ mod tests {
             assert_eq!(left_out.line(position + 1).to_string(), line);
         }
         assert_eq!((left_out.repeated.len(), &left_out.unfinished), (0, &None));
+    }
+
+    #[test]
+    fn errors_of_kubectl_are_kept_for_the_report() {
+        let text = "I0811 04:57:26.161406 1 a.go:1] fine\nerror: no widgets\n{}\nError from server (Forbidden): no\r\nE0811 04:57:26.161406 1 b.go:1] bad\n5\n";
+        let (kept, left_out) = filter(text);
+        let left_out = left_out.borrow();
+        assert_eq!(kept, "{}\n5\n");
+        let expected = ["error: no widgets", "Error from server (Forbidden): no", "E0811 04:57:26.161406 1 b.go:1] bad"];
+        assert_eq!(left_out.errors, expected);
+        assert_eq!((left_out.line(1), left_out.line(2)), (3, 6));
     }
 
     #[test]

@@ -212,6 +212,10 @@ fn read_from(
         let message = format!("is there twice ({name}): a log that imitates its end may have added objects");
         found.add(Code::LogSectionRepeated, format!("the log of {section}"), message);
     }
+    for error in &left_out.errors {
+        let message = format!("holds an error of kubectl, for which objects may be missing: {}", shorten(error));
+        found.add(Code::InventoryFileIncomplete, name, message);
+    }
     if let Some(section) = &left_out.unfinished {
         found.add(Code::InventoryFileIncomplete, name, format!("ends within the log of {section}"));
     }

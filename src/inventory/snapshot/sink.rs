@@ -202,6 +202,7 @@ impl<'o> Sink<'o> {
     pub(super) fn finish(&mut self) {
         if self.has_records() {
             self.contents.recognized += self.history.records();
+            self.contents.is_list = true;
             let snapshot = std::mem::take(&mut self.history).conclude(self.name);
             self.findings.merge(snapshot.findings);
             snapshot.objects.into_iter().for_each(&mut *self.receive);
