@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::decision::{Decision, Way, Widen};
 use crate::edge::{Callers, DynamicPorts, Exposure, Public};
-use crate::inventory::{Inventory, NetworkPlugin, Origin, WorkloadId};
+use crate::inventory::{Inventory, NetworkPlugin, NodeId, Origin, WorkloadId};
 use crate::model::{
     Block, Class, Code, Edge, Evidence, Findings, NodeAddress, Party, Peer, PodSelector, PolicyPort, WorkloadName,
 };
@@ -331,7 +331,10 @@ impl<'a> Sorter<'a> {
         let (code, message) = match direction {
             Direction::Egress if self.runs_on(workload, name) => (Code::OwnNodeCalled, format!("called its own node {place}")),
             Direction::Egress => (Code::RemoteNodeTraffic, format!("called node {place}")),
-            Direction::Ingress => (Code::RemoteNodeTraffic, format!("was called by node {place}")),
+            Direction::Ingress => {
+                let hosted = self.hosted(name).map_or_else(String::new, |hosted| format!("; on its network runs {hosted}"));
+                (Code::RemoteNodeTraffic, format!("was called by node {place}{hosted}"))
+            }
         };
         self.findings.add(code, workload.to_string(), message);
         self.advise_on_node(workload, direction, *address);
@@ -343,6 +346,12 @@ impl<'a> Sorter<'a> {
         let draft = self.draft(workload, Class::Node, direction, "", wanted);
         // Each address by itself: two that happen to make a range are two nodes, or two interfaces.
         draft.allow(&Peer::Block(blocks::single(*address)), ports, edge, evidence);
+    }
+
+    /// Who may have called from a node's address, in words.
+    fn hosted(&self, node: &str) -> Option<String> {
+        let mut nodes = self.inventory.nodes().iter().zip(0..);
+        nodes.find(|(known, _)| known.name == node).and_then(|(_, id)| self.inventory.hosted(NodeId(id)))
     }
 
     /// Whether a pod of the workload is or was on the node.

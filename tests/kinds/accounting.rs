@@ -332,6 +332,9 @@ fn a_caller_is_hidden_only_where_a_node_forwards() {
         assert_eq!(learned.code, Some(0), "{what}: {}", learned.messages);
         let found = learned.findings("snat-hides-originator");
         assert_eq!(!found.is_empty(), expected, "{what}: {found:?}");
+        let named = learned.findings("remote-node-traffic");
+        let is_named = named.iter().any(|line| line.contains("on its network runs ingress/ingress-nginx-controller-x2x4z"));
+        assert_eq!(is_named, caller == NODE_2, "{what}: {named:?}");
     }
     let (port, data) = (8080, segment(cluster(), API, WEB, ACK | PSH, b"data"));
     let learned = data.tcp(NODE_2, WEB, port).learn(&[]);

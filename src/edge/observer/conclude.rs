@@ -72,6 +72,7 @@ impl Observer<'_> {
         let numbered = |is_there: &[bool]| -> Vec<u32> { (0..).zip(is_there).filter(|(_, is)| **is).map(|(id, _)| id).collect() };
         let active: BTreeSet<WorkloadId> = numbered(&self.active).into_iter().map(WorkloadId).collect();
         self.findings.merge(proxies::findings(&edges, &active, &ids, inventory));
+        debug_assert_eq!(classes.total(), self.flows.values().sum::<u64>(), "each conversation is in one class");
         Observation {
             edges,
             dynamic,
