@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from control import wait
-from ground import HERE, NODE, OUTSIDE, Ground
+from ground import HERE, NODE, Ground
 from matrix import Edge, Truth, are_denied, differences
 from steps import Failure, expect, step
 from topology import Host, end
@@ -31,12 +31,10 @@ def dns_of(*workloads: str) -> frozenset[Edge]:
     return frozenset(Edge(one, "kube-system/kube-dns", protocol, 53) for one in workloads for protocol in ("UDP", "TCP"))
 
 
-# Everyone outside may call what is exposed on purpose and was called from outside: stated widening.
-PUBLIC = frozenset(Edge(caller, "shop/web", "TCP", 80) for caller in [*(f"outside/{name}" for name in OUTSIDE), "node/control-plane"])
 BARRED = frozenset(edge for namespace, port in (("shop", 8080), ("billing", 8080), ("quiet", 80)) for edge in (
     Edge("outside/elsewhere", f"{namespace}/idle", "TCP", port), Edge(f"{namespace}/idle", "outside/elsewhere", "TCP", 80)))
 OPEN = Truth(CALLS | BARRED)
-LEARNED = Truth(CALLS | PUBLIC | dns_of("shop/web", "shop/api", "billing/worker"), SUBJECTS)
+LEARNED = Truth(CALLS | dns_of("shop/web", "shop/api", "billing/worker"), SUBJECTS)
 
 
 @dataclass

@@ -32,7 +32,7 @@ from watch import Program, live
 
 STEPS = ("what is allowed", "ingress deny", "egress deny")
 # What stands against a look of seconds at a cluster of which some is idle on purpose.
-ACCEPTED = ("start-not-seen", "workload-without-traffic", "namespace-without-traffic", "few-connections", "new-edge-late")
+ACCEPTED = ("exposed-not-opened", "start-not-seen", "workload-without-traffic", "namespace-without-traffic", "few-connections", "new-edge-late")
 POLICIES = "policies"
 NETWORK_POLICIES = "/apis/networking.k8s.io/v1/networkpolicies"
 STAGED = "/apis/projectcalico.org/v3/stagedkubernetesnetworkpolicies"
