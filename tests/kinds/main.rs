@@ -9,6 +9,7 @@ mod world;
 mod accounting;
 mod addresses;
 mod basics;
+mod excess;
 mod exposure;
 mod inventories;
 mod robustness;
