@@ -18,7 +18,7 @@ use std::process::Command;
 use std::thread;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use netpol_gen::capture::{self, Merged, Observed};
+use netpol_gen::capture::{Input, Merged, Observed};
 use netpol_gen::decode::{DecodeOptions, Decoder};
 use netpol_gen::edge::{Observation, Observer};
 use netpol_gen::flow::FlowTable;
@@ -88,8 +88,8 @@ fn written(folder: &Path) -> Vec<Value> {
 }
 
 fn observe(captures: &[String], inventory: &Inventory) -> Observation {
-    let paths: Vec<String> = captures.iter().map(|name| root().join("captures").join(name).display().to_string()).collect();
-    let mut merged = Merged::new(capture::expand(&paths).unwrap());
+    let inputs = captures.iter().map(|name| Input::File(root().join("captures").join(name)));
+    let mut merged = Merged::new(inputs.collect());
     let mut table = FlowTable::new(100_000);
     let mut decoder = Decoder::new(DecodeOptions::default());
     let mut batch = table.batch();

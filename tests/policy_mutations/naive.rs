@@ -175,7 +175,8 @@ impl Naive {
                 let mut need = |peer: usize, port: u32| {
                     let is_exempt = match &self.peers[peer] {
                         Peer::Pod { .. } => peer == pod,
-                        Peer::Address(address) => nodes.get(&pod).is_some_and(|own| own.contains(address)),
+                        // What comes from the pod's own node is let in whatever policies say; what goes there may be filtered.
+                        Peer::Address(address) => !is_egress && nodes.get(&pod).is_some_and(|own| own.contains(address)),
                     };
                     if !is_exempt {
                         self.needed.push((pod, is_egress, peer, number(edge.protocol.name()), port));
