@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::{Observation, Observer};
+use super::{FlowClass, Observation, Observer};
 use crate::flow::{Floods, Names};
 use crate::inventory::{History, Inventory, InventoryBuilder, InventoryOptions, Record};
 use crate::model::{Code, DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Party, Protocol, Span, Timestamp};
@@ -67,6 +67,10 @@ fn observe(flows: Vec<Flow>, names: &Names) -> Observation {
     let mut observer = Observer::new(&inventory, 1000);
     observer.observe(flows, names);
     observer.conclude()
+}
+
+fn classes(observation: &Observation) -> Vec<(FlowClass, u64)> {
+    observation.classes.iter().collect()
 }
 
 fn edges(flows: Vec<Flow>) -> Vec<String> {
@@ -283,10 +287,13 @@ fn both_views_of_a_call_to_a_service_are_one_edge_of_the_pods() {
     let delivered = opened(syn((CALLER, 40000), (SERVER, 8080)));
     for flows in [vec![called.clone()], vec![delivered.clone()], vec![called.clone(), delivered.clone()], vec![delivered, called]]
     {
+        let count = flows.len();
         let observation = observe(flows, &Names::default());
         let edges: Vec<String> = observation.edges.keys().map(ToString::to_string).collect();
         assert_eq!(edges, ["n/caller -> n/server TCP 8080"]);
         assert!(observation.edges.values().all(|evidence| evidence.connections == 1));
+        let views = [(FlowClass::Edge, 1), (FlowClass::OtherView, 1)];
+        assert_eq!(classes(&observation), views[..count], "{count} views");
     }
 }
 
@@ -386,6 +393,7 @@ fn more_edges_than_are_kept_are_said() {
         "203.0.113.99 -> n/server TCP 8080",
     ];
     assert_eq!(edges, expected);
+    assert_eq!(classes(&observation), [(FlowClass::Edge, 5), (FlowClass::LeftOut, 37)]);
 }
 
 #[test]
@@ -425,6 +433,8 @@ fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
     floods.add(Some([198, 51, 100, 10].into()), Some(SERVER.parse().expect("an address")), 500, span);
     observer.flood(&floods);
     let observation = observer.conclude();
+    let expected = [(FlowClass::Edge, 1), (FlowClass::Unanswered, 2), (FlowClass::Refused, 3), (FlowClass::Flood, 1000)];
+    assert_eq!(classes(&observation), expected);
     let told: Vec<(String, u64)> = observation.in_vain.iter().map(|(party, vain)| (party.to_string(), vain.targets)).collect();
     let expected = [("n/caller".to_owned(), 3), (scanner.to_string(), 500)];
     let message =

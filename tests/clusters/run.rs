@@ -48,6 +48,10 @@ pub fn run(objects: &[Value], frames: &[(i64, Vec<u8>)], options: &Options) -> R
     observer.sight(table.sightings());
     observer.flood(table.floods());
     let mut observation = observer.conclude();
+    let (flows, classes) = (observation.flows.values().sum::<u64>(), observation.classes.total());
+    if flows != classes {
+        return Err(format!("failed: {flows} conversations, {classes} in classes: {:?}", observation.classes));
+    }
     let decisions = if options.decisions.is_empty() {
         Vec::new()
     } else {
