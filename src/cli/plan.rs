@@ -13,11 +13,11 @@ use crate::emit::plan::{KUSTOMIZATION, QUARANTINE, REVIEW_JSON};
 use crate::emit::review::{self, Learned};
 use crate::emit::text::counted;
 use crate::emit::{self, Templates, manifest};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, is_system_namespace};
 use crate::learn::hold_out;
 use crate::migration::{Evidence, Found, Given, Migration, Reason, Terms, Wanted};
 use crate::model::Code;
-use crate::policy::{self, PolicyOptions, SYSTEM_NAMESPACES};
+use crate::policy::{self, PolicyOptions};
 use crate::suspicion::Suspicions;
 use crate::verify::{self, PolicyName, World};
 
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     places.namespaces = learning.and_then(|learned| learned.scope.clone()).unwrap_or_default();
     places.has_quarantine =
         learning.map_or(!quarantined.is_empty(), |learned| learned.quarantine.is_some_and(|quarantine| quarantine.is_requested));
-    places.includes_system = given.keys().any(|name| SYSTEM_NAMESPACES.contains(&name.namespace.as_str()));
+    places.includes_system = given.keys().any(|name| is_system_namespace(&name.namespace));
     // Of those who are gone by now, only the inventories of then tell.
     let own = arguments.known.inventory.iter().map(|path| path.display().to_string());
     places.inventories = inventories.into_iter().chain(own).collect::<BTreeSet<String>>().into_iter().collect();

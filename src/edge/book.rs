@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::flow::Names;
-use crate::inventory::{Identity, Inventory, PodId};
-use crate::model::{SeededMap, Timestamp};
+use crate::inventory::{Identity, Inventory, PodId, ServiceType};
+use crate::model::{SeededMap, SeededSet, Timestamp};
 
 /// Resolvers on the pod may keep an answer longer than it says; this much longer (nanoseconds) is believed without doubt.
 const GRACE: i64 = 60 * 1_000_000_000;
@@ -18,6 +18,8 @@ const GRACE: i64 = 60 * 1_000_000_000;
 #[derive(Debug, Default)]
 pub(super) struct NameBook {
     answers: SeededMap<(PodId, IpAddr), BTreeSet<Answer>>,
+    /// Addresses that pods asked for by names that are not the cluster's own.
+    outside: SeededSet<IpAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,9 +32,13 @@ struct Answer {
 impl NameBook {
     pub(super) fn new(names: &Names, inventory: &Inventory) -> Self {
         let mut answers: SeededMap<(PodId, IpAddr), BTreeSet<Answer>> = SeededMap::default();
+        let mut outside = SeededSet::default();
         for answer in names.iter() {
             if let Identity::Pod(asker) = inventory.identify(answer.asker, answer.at) {
                 let until = answer.at.plus(i64::from(answer.time_to_live) * 1_000_000_000 + GRACE);
+                if !is_of_cluster(&answer.name, inventory) {
+                    outside.insert(answer.address);
+                }
                 answers.entry((asker, answer.address)).or_default().insert(Answer {
                     at: answer.at,
                     until,
@@ -40,7 +46,7 @@ impl NameBook {
                 });
             }
         }
-        Self { answers }
+        Self { answers, outside }
     }
 
     /// Who asked at any time for a name of which address.
@@ -60,6 +66,11 @@ impl NameBook {
         self.answers.contains_key(&(asker, address))
     }
 
+    /// Whether a pod asked for this address by a name that is not the cluster's own.
+    pub(super) fn is_named_outside(&self, address: IpAddr) -> bool {
+        self.outside.contains(&address)
+    }
+
     /// The name this pod asked for last before `at`, of those still valid then; an expired one only if there is no other name
     /// for the address, for programs that resolve once when they start. Wrong where such a program's address has since been
     /// given to another name that the pod never asked for.
@@ -74,4 +85,18 @@ impl NameBook {
         };
         valid.or_else(only).map(|answer| &answer.name)
     }
+}
+
+/// Whether a name is one that the cluster's own resolver makes up, whatever the cluster's domain: `SERVICE.NAMESPACE.svc.DOMAIN`,
+/// with a pod's name before it, `ADDRESS.NAMESPACE.pod.DOMAIN`. An `ExternalName` is only another word for a name outside. A name
+/// without a dot may be completed by anybody. Wrong for a name outside that has `svc` or `pod` as its third part.
+fn is_of_cluster(name: &str, inventory: &Inventory) -> bool {
+    let parts: Vec<&str> = name.split('.').collect();
+    let is_kind = parts.iter().skip(2).any(|part| matches!(*part, "svc" | "pod"));
+    let leads_outside = || {
+        let mut services = inventory.services().iter().filter(|service| service.kind == ServiceType::ExternalName);
+        parts.get(2) == Some(&"svc")
+            && services.any(|service| [parts[0], parts[1]] == [service.name.as_str(), &service.namespace])
+    };
+    parts.len() < 2 || is_kind && !leads_outside()
 }

@@ -9,7 +9,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::flow::{Floods, Names, Sighting, Sightings};
-use crate::inventory::{Inventory, NodeId, Pod, WorkloadId};
+use crate::inventory::{Identity, Inventory, NodeCache, NodeId, Pod, WorkloadId};
 use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, Outcome, Protocol, Span, Timestamp};
 
 use super::answered::Answered;
@@ -201,6 +201,7 @@ impl<'a> Observer<'a> {
         let Identified { flow, originator, responder, .. } = known;
         let at = flow.span.first();
         let delivered = Place::of(*originator, flow.originator.address);
+        let delivered = self.named(delivered, *originator, at, book);
         let originator = hidden_originator.map_or(delivered, |hidden| Place::calling(hidden.address, at, self.inventory));
         self.see(originator);
         if let (Some(backends), Some(call)) = (backends, call) {
@@ -208,7 +209,7 @@ impl<'a> Observer<'a> {
                 backends.iter().map(|backend| Endpoint { address: backend.address, port: backend.port }).collect();
             return self.called(connection, originator, *call, &responders, book, share);
         }
-        let responder = Place::called_as(*responder, flow.responder, self.inventory);
+        let responder = self.named(Place::called_as(*responder, flow.responder, self.inventory), *responder, at, book);
         if connection.is_answered() {
             self.see(responder);
         }
@@ -228,6 +229,22 @@ impl<'a> Observer<'a> {
             {
                 self.seen_nodes.extend(self.inventory.pod(pod).node);
             }
+        }
+    }
+
+    /// An address in the cluster's ranges that no pod ever had is outside if pods asked for it by a name that is not the cluster's:
+    /// on networks that pods share with other machines, and where ranges were guessed.
+    fn named(&self, place: Place, identity: Identity, at: Timestamp, book: &NameBook) -> Place {
+        match place {
+            Place::Unknown(address)
+                if identity == Identity::UnknownInCluster
+                    && book.is_named_outside(address)
+                    && !self.inventory.had_pod(address)
+                    && self.inventory.candidates(address, at).is_empty() =>
+            {
+                Place::Outside(address)
+            }
+            place => place,
         }
     }
 
@@ -280,6 +297,21 @@ impl<'a> Observer<'a> {
             self.try_in_vain(tried, at, originator.side(inventory), links.into_iter(), share);
             return failure.class();
         }
+        let is_for_names =
+            flow.responder.port == 53 && matches!(call, Call::Service(call) if inventory.is_resolver(call.service));
+        let mut resolved = None;
+        if is_for_names && let Some(pod) = originator.pod() {
+            let cache = inventory.node_cache(pod, flow.responder.address);
+            if is_empty || cache != NodeCache::None {
+                // Answered on the node, at the Service's own address.
+                let resolver = Place::NodeLocalDns(flow.responder.address);
+                let class = self.pair(connection, originator, resolver, flow.responder.port, book, share);
+                if is_empty || cache == NodeCache::Answers {
+                    return class;
+                }
+                resolved = Some(class);
+            }
+        }
         if is_empty {
             let is_kubernetes = matches!(call, Call::Service(call) if inventory.is_kubernetes(call.service));
             let advice = if is_kubernetes { NO_API_SERVER } else { "" };
@@ -307,7 +339,7 @@ impl<'a> Observer<'a> {
             self.findings.add(Code::ServiceBackendNotSeen, subject, format!("may have reached any of {}", names.join(", ")));
         }
         let classes = others.into_iter().map(|(_, place, port)| self.pair(connection, originator, place, port, book, share));
-        classes.min().unwrap_or(FlowClass::ServiceWithoutBackends)
+        classes.chain(resolved).min().unwrap_or(FlowClass::ServiceWithoutBackends)
     }
 
     fn try_in_vain(
@@ -357,6 +389,13 @@ impl<'a> Observer<'a> {
         if from == Place::Nowhere || to == Place::Nowhere {
             let is_local = [flow.originator, flow.responder].iter().any(|end| inventory.is_loopback(end.address));
             return if is_local { FlowClass::Loopback } else { FlowClass::Multicast };
+        }
+        if from == Place::Itself || to == Place::Itself {
+            let pod = if from == Place::Itself { to } else { from };
+            if connection.is_answered() {
+                self.findings.add(Code::Hairpin, pod.describe(inventory), "called itself through its Service");
+            }
+            return if pod.pod().is_some() { FlowClass::Hairpin } else { FlowClass::NoPod };
         }
         if from.pod().is_some() && from == to {
             if connection.call.is_some() && connection.is_answered() {

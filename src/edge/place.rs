@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::inventory::{Backend, Identity, Inventory, NodeId, PodId};
+use crate::inventory::{Backend, CloudPort, Identity, Inventory, NodeId, PodId};
 use crate::model::{Endpoint, Timestamp};
 
 use super::link::Side;
@@ -23,12 +23,14 @@ pub(super) enum Place {
     ApiServer,
     /// The metadata service.
     Metadata(IpAddr),
-    /// A resolver's cache on the pod's own node.
+    /// A resolver that is no pod: a cache on the pod's own node, or the cloud's.
     NodeLocalDns(IpAddr),
     /// Outside the cluster.
     Outside(IpAddr),
     /// In the cluster's ranges, but nobody's that is known.
     Unknown(IpAddr),
+    /// A pod that calls itself, by the address that a network plug-in puts in place of its own.
+    Itself,
     /// Loopback, multicast: of no concern.
     Nowhere,
 }
@@ -47,7 +49,14 @@ impl Place {
         }
         match (identity, address) {
             (Identity::LinkLocal, IpAddr::V4(_)) if port == 53 => Self::NodeLocalDns(address),
-            (Identity::Metadata, _) => Self::Metadata(address),
+            (Identity::Metadata, _) => match CloudPort::of(port) {
+                CloudPort::Dns => Self::NodeLocalDns(address),
+                CloudPort::Time => Self::Outside(address),
+                CloudPort::Credentials => Self::Metadata(address),
+            },
+            (Identity::UnknownInCluster, _) if port == 53 && inventory.is_resolver_of_nodes(address) => {
+                Self::NodeLocalDns(address)
+            }
             (identity, _) => Self::of(identity, address),
         }
     }
@@ -65,7 +74,8 @@ impl Place {
             (Identity::Node(node), _) => Self::Node(node, address),
             (Identity::Service(_) | Identity::UnknownInCluster, _) => Self::Unknown(address),
             (Identity::Loopback | Identity::Multicast, _) => Self::Nowhere,
-            (Identity::LinkLocal, IpAddr::V6(_)) => Self::OwnNode,
+            (Identity::LinkLocal, IpAddr::V6(_)) | (Identity::OwnNode, _) => Self::OwnNode,
+            (Identity::Hairpin, _) => Self::Itself,
             (Identity::LinkLocal, IpAddr::V4(_)) | (Identity::Metadata | Identity::Outside, _) => Self::Outside(address),
         }
     }
@@ -79,7 +89,7 @@ impl Place {
             Self::Metadata(address) => Side::Metadata(address),
             Self::NodeLocalDns(address) => Side::NodeLocalDns(address),
             Self::Outside(address) => Side::Outside(address),
-            Self::Secondary(..) | Self::OwnNode | Self::Unknown(_) | Self::Nowhere => return None,
+            Self::Secondary(..) | Self::OwnNode | Self::Itself | Self::Unknown(_) | Self::Nowhere => return None,
         })
     }
 

@@ -49,6 +49,7 @@ pub(super) enum Who {
     Side(Side),
     Unknown(IpAddr),
     OwnNode,
+    Itself,
     Nowhere,
     Service(ServiceId),
     HostPort,
@@ -60,6 +61,7 @@ impl Who {
             Place::Unknown(address) => Self::Unknown(address),
             Place::Secondary(pod, _) => Self::Side(Side::Workload(inventory.pod(pod).workload)),
             Place::OwnNode => Self::OwnNode,
+            Place::Itself => Self::Itself,
             _ => place.side(inventory).map_or(Self::Nowhere, Self::Side),
         }
     }
@@ -77,6 +79,7 @@ impl Who {
             Self::Side(side) => side.party(inventory).to_string(),
             Self::Unknown(address) => address.to_string(),
             Self::OwnNode => "its own node".into(),
+            Self::Itself => "itself".into(),
             Self::Nowhere => "nowhere".into(),
             Self::Service(service) => {
                 let service = inventory.service(service);

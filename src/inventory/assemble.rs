@@ -19,8 +19,8 @@ use super::service::{Backends, Draft, ServiceIndex};
 use super::snapshot::UNKNOWN;
 use super::timeline::{KILLED_AFTER, SANDBOX_AFTER, SECOND, Tenure, Timeline};
 use super::{
-    Backend, Inventory, InventoryOptions, NAME_LABEL, NetworkPlugin, Node, NodeId, Pod, PodId, Service, ServiceId, ServiceType,
-    TargetPort, Workload, WorkloadId, index,
+    Backend, Cloud, Inventory, InventoryOptions, NAME_LABEL, NetworkPlugin, Node, NodeId, Pod, PodId, Service, ServiceId,
+    ServiceType, TargetPort, Workload, WorkloadId, index,
 };
 use crate::model::{Code, Findings, Labels, PodName, Protocol, Timestamp, WorkloadName};
 
@@ -207,6 +207,7 @@ impl Parts {
             }
             said.pod_ranges.extend(arguments.pod_ranges);
             said.service_ranges.extend(arguments.service_ranges);
+            self.inventory.cache_addresses.extend(arguments.cache_addresses);
             if let Some(port) = arguments.api_server_port {
                 said.api_server.extend(addresses.iter().map(|address| Backend { address: *address, port }));
             }
@@ -304,6 +305,8 @@ impl Parts {
         let ranges = options.pod_ranges.iter().chain(&self.network.pod_ranges).copied();
         let ranges: Vec<IpNet> = ranges.chain(of_nodes).chain(said.pod_ranges).collect();
         self.inventory.is_flat = self.is_flat(ranges.is_empty());
+        self.inventory.allocated = std::mem::take(&mut self.network.allocated);
+        self.inventory.cloud = self.nodes.values().find_map(|node| node.cloud);
         let is_guessing = options.pod_ranges.is_empty() && !self.inventory.is_flat;
         self.inventory.pod_ranges = range::pods(ranges, is_guessing, &pods, &others, &mut self.findings);
 
@@ -322,7 +325,7 @@ impl Parts {
     /// ranges is in the inventory: a missing pod is an outside address then.
     fn is_flat(&self, has_no_ranges: bool) -> bool {
         let has_overlay = self.inventory.plugins.iter().any(|plugin| *plugin != NetworkPlugin::Cilium);
-        let is_usual = self.nodes.values().any(|node| node.is_in_flat_cloud);
+        let is_usual = self.nodes.values().any(|node| node.cloud.is_some_and(Cloud::is_flat));
         self.network.is_flat || is_usual && has_no_ranges && !has_overlay
     }
 

@@ -91,7 +91,7 @@ pub(super) fn merge_node(newer: &mut NodeBody, older: NodeBody) {
     union(&mut newer.arguments.pod_ranges, older.arguments.pod_ranges);
     union(&mut newer.arguments.service_ranges, older.arguments.service_ranges);
     newer.plugins.extend(older.plugins);
-    newer.is_in_flat_cloud |= older.is_in_flat_cloud;
+    newer.cloud = newer.cloud.or(older.cloud);
 }
 
 /// Takes over what else objects of network plug-ins say.

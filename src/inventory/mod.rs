@@ -22,6 +22,7 @@ mod schedule;
 mod service;
 pub mod snapshot;
 mod special;
+mod system_namespace;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -35,11 +36,13 @@ pub use internet::Origin;
 pub use mesh::{HBONE, LINKERD_INBOUND, Mesh};
 pub use node_address::{NetworkPlugin, NodeInterface};
 pub use objects::{
-    Backend, ContainerPort, Family, Identity, Namespaces, Node, NodeId, Pod, PodId, Service, ServiceAddress, ServiceCall,
-    ServiceId, ServicePort, ServiceType, TargetPort, Workload, WorkloadId,
+    Backend, ContainerPort, Family, Identity, Namespaces, Node, NodeCache, NodeId, Pod, PodId, Service, ServiceAddress,
+    ServiceCall, ServiceId, ServicePort, ServiceType, TargetPort, Workload, WorkloadId,
 };
 pub use schedule::{Due, Schedule};
 pub use snapshot::InventoryError;
+pub use special::{Cloud, CloudPort};
+pub use system_namespace::is_system_namespace;
 pub use watched::{Gap, History, Record, VERSION};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,8 +85,17 @@ pub struct Inventory {
     pod_ranges: Vec<IpNet>,
     service_ranges: Vec<IpNet>,
     plugins: BTreeSet<NetworkPlugin>,
+    cloud: Option<Cloud>,
     is_openshift: bool,
     is_flat: bool,
+    /// Set aside for pods by who gives out addresses, one by one.
+    allocated: BTreeSet<IpAddr>,
+    /// What OVN-Kubernetes puts in place of others inside a node, where objects say so.
+    masquerade: BTreeMap<IpAddr, Identity>,
+    /// Addresses at which caches of names on nodes say that they listen.
+    cache_addresses: BTreeSet<IpAddr>,
+    /// Nodes with a cache of names.
+    nodes_with_cache: BTreeSet<NodeId>,
     has_ipv6: bool,
     findings: Findings,
 }
@@ -211,7 +223,7 @@ impl Inventory {
     #[must_use]
     pub fn identify(&self, address: IpAddr, at: Timestamp) -> Identity {
         let address = address.to_canonical();
-        if let Some(identity) = special::fixed(address) {
+        if let Some(identity) = special::fixed(address).or_else(|| self.masquerade.get(&address).copied()) {
             return identity;
         }
         if let Some(owners) = self.timeline.owners(address) {
@@ -230,7 +242,7 @@ impl Inventory {
             Identity::Service(service)
         } else if special::is_link_local(address) {
             Identity::LinkLocal
-        } else if range::holds(&self.pod_ranges, address) || range::holds(&self.service_ranges, address) {
+        } else if self.is_of_cluster(address) && self.service_index.outside(address).is_none() {
             Identity::UnknownInCluster
         } else {
             Identity::Outside
@@ -244,6 +256,55 @@ impl Inventory {
             pod.from.plus(-timeline::SLACK_BEFORE) <= at && at <= pod.until.plus(timeline::SLACK_AFTER)
         };
         self.secondary.get(&address)?.iter().find(is_alive).copied()
+    }
+
+    /// Whether only something of the cluster can have the address: it is of its ranges, or set aside for pods.
+    fn is_of_cluster(&self, address: IpAddr) -> bool {
+        range::holds(&self.pod_ranges, address)
+            || range::holds(&self.service_ranges, address)
+            || self.allocated.contains(&address)
+    }
+
+    /// Whether a pod on the pod network ever had the address.
+    #[must_use]
+    pub fn had_pod(&self, address: IpAddr) -> bool {
+        self.timeline.owners(address.to_canonical()).is_some()
+    }
+
+    /// The cloud whose service has an address with [`Identity::Metadata`]: that of the address, else that of the nodes.
+    #[must_use]
+    pub fn cloud_of(&self, address: IpAddr) -> Option<Cloud> {
+        special::cloud_service(address).flatten().or(self.cloud)
+    }
+
+    /// Whether a process of nodes answers questions for names at an address of the Service range that is no Service's (EKS Auto
+    /// Mode): nothing else resolves names for the cluster.
+    #[must_use]
+    pub fn is_resolver_of_nodes(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.resolvers().is_empty()
+            && range::holds(&self.service_ranges, address)
+            && !range::holds(&self.pod_ranges, address)
+            && self.service_index.at(address).is_none()
+    }
+
+    /// Whether a Service is the cluster's resolver, by its name or label.
+    #[must_use]
+    pub fn is_resolver(&self, service: ServiceId) -> bool {
+        service::is_resolver(self.service(service))
+    }
+
+    /// Whether a cache on the pod's node (NodeLocal DNS) answers instead of a Service with this address.
+    #[must_use]
+    pub fn node_cache(&self, pod: PodId, address: IpAddr) -> NodeCache {
+        let has_cache =
+            self.pod(pod).node.map_or(!self.nodes_with_cache.is_empty(), |node| self.nodes_with_cache.contains(&node));
+        match has_cache {
+            true if self.cache_addresses.contains(&address) => NodeCache::Answers,
+            // In IPVS mode it does not take over the Service's address. Its arguments would say so.
+            true if self.cache_addresses.is_empty() => NodeCache::MayAnswer,
+            _ => NodeCache::None,
+        }
     }
 
     /// The pods of which one had `address` at `at`, where it passed from one workload to another so soon that it cannot be told

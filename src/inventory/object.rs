@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::{Backend, ContainerPort, Mesh, NetworkPlugin, NodeInterface, Schedule, ServicePort, ServiceType};
+use super::{Backend, Cloud, ContainerPort, Mesh, NetworkPlugin, NodeInterface, Schedule, ServicePort, ServiceType};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
 /// A Kubernetes object.
@@ -110,8 +110,8 @@ pub struct NodeBody {
     pub arguments: Arguments,
     /// Network plug-ins that left their marks.
     pub plugins: BTreeSet<NetworkPlugin>,
-    /// Whether a cloud runs it on which pods mostly have addresses of the same networks as other machines.
-    pub is_in_flat_cloud: bool,
+    /// The cloud that runs it.
+    pub cloud: Option<Cloud>,
 }
 
 /// What an object of a network plug-in or platform says of addresses.
@@ -188,6 +188,8 @@ pub struct Arguments {
     pub pod_ranges: Vec<IpNet>,
     /// `--service-cluster-ip-range`.
     pub service_ranges: Vec<IpNet>,
+    /// `-localip` of NodeLocal DNSCache.
+    pub cache_addresses: BTreeSet<IpAddr>,
     /// `--secure-port` of `kube-apiserver`, or its default; `None` for other programs.
     pub api_server_port: Option<u16>,
 }

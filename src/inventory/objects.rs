@@ -202,6 +202,17 @@ pub enum ServiceAddress {
     Node,
 }
 
+/// Whether a cache of names on a node answers at an address of the resolver's Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeCache {
+    /// There is none, or it listens elsewhere.
+    None,
+    /// There is one, and it does not say where it listens.
+    MayAnswer,
+    /// It says that it listens there, so no question reaches the pods behind the Service.
+    Answers,
+}
+
 /// Whom an address stood for at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Identity {
@@ -213,8 +224,13 @@ pub enum Identity {
     Node(NodeId),
     /// A Service's address; which port of it is asked with [`super::Inventory::service_call`].
     Service(ServiceId),
-    /// 169.254.169.254, `fd00:ec2::254` and the like.
+    /// A service by which a cloud hands out credentials or controls its machines: 169.254.169.254, `fd00:ec2::254` and the like.
+    /// By its port ([`super::CloudPort`]) it may be the cloud's DNS or clock.
     Metadata,
+    /// What a network plug-in puts in place of a pod's address when the pod calls its own Service.
+    Hairpin,
+    /// What a network plug-in puts in place of a node's address towards the node's own pods.
+    OwnNode,
     /// Loopback or unspecified.
     Loopback,
     /// Multicast or broadcast.

@@ -246,7 +246,7 @@ pub(super) fn target(pod: &Pod, port: &ServicePort) -> Option<u16> {
 }
 
 /// The cluster's DNS by the names that kubeadm, Helm charts and `OpenShift` give its Service; clouds keep to the label.
-fn is_resolver(service: &Service) -> bool {
+pub(super) fn is_resolver(service: &Service) -> bool {
     matches!(service.name.as_str(), "kube-dns" | "coredns" | "dns-default")
         || service.labels.get("k8s-app").is_some_and(|value| value == "kube-dns")
 }

@@ -1,22 +1,180 @@
 //! Addresses that mean the same in every cluster.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Identity;
 
-/// Metadata services, which hand out credentials of the node or the pod: AWS (and most others), AWS ECS, AWS EKS Pod
-/// Identity, their IPv6 forms, Alibaba Cloud, Google Cloud over IPv6.
-const METADATA: &[IpAddr] = &[
-    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
-    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
-    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
-    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+/// A cloud, where it makes a difference to what is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cloud {
+    /// Amazon Web Services.
+    Aws,
+    /// Microsoft Azure.
+    Azure,
+    /// Google Cloud.
+    Google,
+    /// Alibaba Cloud.
+    Alibaba,
+    /// Tencent Cloud.
+    Tencent,
+    /// Oracle Cloud Infrastructure.
+    Oracle,
+    /// Scaleway.
+    Scaleway,
+    /// Akamai (Linode).
+    Akamai,
+    /// OpenStack, and what is built like it.
+    OpenStack,
+    /// Hetzner.
+    Hetzner,
+}
+
+impl fmt::Display for Cloud {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Aws => "AWS",
+            Self::Azure => "Azure",
+            Self::Google => "Google Cloud",
+            Self::Alibaba => "Alibaba Cloud",
+            Self::Tencent => "Tencent Cloud",
+            Self::Oracle => "Oracle Cloud",
+            Self::Scaleway => "Scaleway",
+            Self::Akamai => "Akamai",
+            Self::OpenStack => "OpenStack",
+            Self::Hetzner => "Hetzner",
+        })
+    }
+}
+
+/// How a node's `spec.providerID` begins, by cloud (the cloud controller managers of each).
+const PROVIDERS: &[(&str, Cloud)] = &[
+    ("aws://", Cloud::Aws),
+    ("azure://", Cloud::Azure),
+    ("gce://", Cloud::Google),
+    ("alicloud://", Cloud::Alibaba),
+    ("qcloud://", Cloud::Tencent),
+    ("oci://", Cloud::Oracle),
+    ("scaleway://", Cloud::Scaleway),
+    ("linode://", Cloud::Akamai),
+    ("openstack://", Cloud::OpenStack),
+    ("hcloud://", Cloud::Hetzner),
 ];
+
+/// How keys of labels begin that managed clusters of a cloud put on nodes.
+const LABELS: &[(&str, Cloud)] = &[
+    ("eks.amazonaws.com/", Cloud::Aws),
+    ("alpha.eksctl.io/", Cloud::Aws),
+    ("k8s.amazonaws.com/", Cloud::Aws),
+    ("kubernetes.azure.com/", Cloud::Azure),
+    ("cloud.google.com/", Cloud::Google),
+    ("alibabacloud.com/", Cloud::Alibaba),
+];
+
+/// How names of machines end that a cloud gives them.
+const NAMES: &[(&str, Cloud)] = &[(".ec2.internal", Cloud::Aws), (".compute.internal", Cloud::Aws)];
+
+impl Cloud {
+    /// The cloud of a `providerID`, with what of the id says so.
+    pub(super) fn of_provider(id: &str) -> Option<(&'static str, Self)> {
+        PROVIDERS.iter().find(|(beginning, _)| id.starts_with(beginning)).copied()
+    }
+
+    /// The cloud of a node with this name and these labels.
+    pub(super) fn of_node<'l>(name: &str, mut labels: impl Iterator<Item = &'l String>) -> Option<Self> {
+        let of_label = |key: &String| LABELS.iter().find(|(beginning, _)| key.starts_with(beginning));
+        let named = || NAMES.iter().find(|(end, _)| name.ends_with(end));
+        labels.find_map(of_label).or_else(named).map(|(_, cloud)| *cloud)
+    }
+
+    /// Whether pods mostly have addresses of the machines' own subnets there: the VPC CNI, the Azure CNI.
+    pub(super) const fn is_flat(self) -> bool {
+        matches!(self, Self::Aws | Self::Azure)
+    }
+}
+
+/// An address at which a cloud hands out credentials or controls its machines.
+struct CloudService {
+    address: IpAddr,
+    /// Its cloud; nothing for the address that most clouds share.
+    cloud: Option<Cloud>,
+}
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, cloud: Option<Cloud>) -> CloudService {
+    CloudService { address: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), cloud }
+}
+
+const fn v6(parts: [u16; 8], cloud: Cloud) -> CloudService {
+    let [a, b, c, d, e, f, g, h] = parts;
+    CloudService { address: IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), cloud: Some(cloud) }
+}
+
+/// Every such address. Source, where no other is named: canonical/cloud-init, cloudinit/sources.
+const CLOUD_SERVICES: &[CloudService] = &[
+    // AWS, Google Cloud, Azure, OpenStack, Hetzner, Oracle, Akamai, IBM, DigitalOcean, Vultr, UpCloud, Exoscale.
+    v4(169, 254, 169, 254, None),
+    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], Cloud::Aws),
+    // Task roles of ECS, which agents on nodes may serve.
+    v4(169, 254, 170, 2, Some(Cloud::Aws)),
+    // EKS Pod Identity: awsdocs/amazon-eks-user-guide, service-accounts.adoc.
+    v4(169, 254, 170, 23, Some(Cloud::Aws)),
+    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23], Cloud::Aws),
+    // The GKE metadata server, TCP 988 and 987, after the node has redirected 169.254.169.254: projectcalico/calico #7458.
+    v4(169, 254, 169, 252, Some(Cloud::Google)),
+    v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], Cloud::Google),
+    // The WireServer of Azure, TCP 80 and 32526: MicrosoftDocs/azure-docs, what-is-ip-address-168-63-129-16.md.
+    v4(168, 63, 129, 16, Some(Cloud::Azure)),
+    v6([0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe], Cloud::OpenStack),
+    v6([0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe], Cloud::Oracle),
+    v4(169, 254, 42, 42, Some(Cloud::Scaleway)),
+    v6([0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42], Cloud::Scaleway),
+    v6([0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1], Cloud::Akamai),
+    // metadata.tencentyun.com.
+    v4(169, 254, 0, 23, Some(Cloud::Tencent)),
+    v4(100, 100, 100, 200, Some(Cloud::Alibaba)),
+];
+
+/// What a port of a cloud's service is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CloudPort {
+    /// Names: Google's Cloud DNS at 169.254.169.254, Azure's at 168.63.129.16.
+    Dns,
+    /// Time.
+    Time,
+    /// Credentials and control: 80, 443, 8080, 987, 988, 32526; and any other port, because nothing else is known to be there.
+    Credentials,
+}
+
+impl CloudPort {
+    /// What this port of an address with [`Identity::Metadata`] is for.
+    #[must_use]
+    pub const fn of(port: u16) -> Self {
+        match port {
+            53 => Self::Dns,
+            123 => Self::Time,
+            _ => Self::Credentials,
+        }
+    }
+}
+
+/// The cloud whose service has this address: nothing if no cloud's has, or `None` inside if most clouds have it.
+pub(super) fn cloud_service(address: IpAddr) -> Option<Option<Cloud>> {
+    CLOUD_SERVICES.iter().find(|service| service.address == address).map(|service| service.cloud)
+}
+
+/// Addresses that network plug-ins put in place of a pod's own when it calls its own Service: OVN-Kubernetes
+/// (docs/design/service-traffic-policy.md), Cilium (pkg/defaults).
+const HAIRPINS: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 5)),
+    IpAddr::V6(Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, 5)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 42, 1)),
+];
+
+/// The first and the last address that OVN-Kubernetes puts in place of the node's own, inside the node
+/// (go-controller/pkg/config: `MasqueradeIPsConfig`).
+const OVN_MASQUERADE: [(Ipv4Addr, Ipv4Addr); 1] = [(Ipv4Addr::new(169, 254, 169, 1), Ipv4Addr::new(169, 254, 169, 4))];
 
 /// What the address means whoever owns it; nobody can own it.
 pub(super) fn fixed(address: IpAddr) -> Option<Identity> {
@@ -24,8 +182,12 @@ pub(super) fn fixed(address: IpAddr) -> Option<Identity> {
         Some(Identity::Loopback)
     } else if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
         Some(Identity::Multicast)
-    } else if METADATA.contains(&address) {
+    } else if cloud_service(address).is_some() {
         Some(Identity::Metadata)
+    } else if HAIRPINS.contains(&address) {
+        Some(Identity::Hairpin)
+    } else if OVN_MASQUERADE.iter().any(|(first, last)| (IpAddr::V4(*first)..=IpAddr::V4(*last)).contains(&address)) {
+        Some(Identity::OwnNode)
     } else {
         None
     }
@@ -53,6 +215,57 @@ pub(super) fn reserved_within(range: IpNet) -> Option<&'static str> {
         (v4([224, 0, 0, 0], 4).into(), "224.0.0.0/4, multicast"),
         (v6(0xff00, 8).into(), "ff00::/8, multicast"),
     ];
-    let metadata = || METADATA.iter().any(|address| range.contains(address)).then_some("an address of a metadata service");
+    let metadata = || {
+        let mut services = CLOUD_SERVICES.iter();
+        services.any(|service| range.contains(&service.address)).then_some("an address of a metadata service")
+    };
     ranges.into_iter().find(|(own, _)| overlaps(*own)).map(|(_, words)| words).or_else(metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_clouds_are_known_with_their_cloud() {
+        let rows = [
+            ("169.254.169.254", Some(Identity::Metadata), Some(None)),
+            ("169.254.169.252", Some(Identity::Metadata), Some(Some(Cloud::Google))),
+            ("168.63.129.16", Some(Identity::Metadata), Some(Some(Cloud::Azure))),
+            ("169.254.0.23", Some(Identity::Metadata), Some(Some(Cloud::Tencent))),
+            ("fe80::a9fe:a9fe", Some(Identity::Metadata), Some(Some(Cloud::OpenStack))),
+            ("fd00:c1::a9fe:a9fe", Some(Identity::Metadata), Some(Some(Cloud::Oracle))),
+            ("fd00:a9fe:a9fe::1", Some(Identity::Metadata), Some(Some(Cloud::Akamai))),
+            ("169.254.42.42", Some(Identity::Metadata), Some(Some(Cloud::Scaleway))),
+            ("169.254.169.253", None, None),
+            ("169.254.169.123", None, None),
+            ("169.254.169.2", Some(Identity::OwnNode), None),
+            ("169.254.169.5", Some(Identity::Hairpin), None),
+            ("169.254.42.1", Some(Identity::Hairpin), None),
+            ("169.254.7.127", None, None),
+            ("169.254.20.10", None, None),
+            ("168.63.129.17", None, None),
+        ];
+        for (address, identity, cloud) in rows {
+            let parsed = address.parse().expect("an address");
+            assert_eq!((fixed(parsed), cloud_service(parsed)), (identity, cloud), "{address}");
+        }
+    }
+
+    #[test]
+    fn nodes_say_their_cloud() {
+        let labels = |key: &str| vec![key.to_owned()];
+        let rows = [
+            ("ip-10-0-1-10.eu-west-1.compute.internal", labels("x"), Some(Cloud::Aws)),
+            ("n1", labels("eks.amazonaws.com/nodegroup"), Some(Cloud::Aws)),
+            ("aks-pool-1", labels("kubernetes.azure.com/role"), Some(Cloud::Azure)),
+            ("gke-node-a", labels("cloud.google.com/gke-nodepool"), Some(Cloud::Google)),
+            ("worker", labels("kubernetes.io/os"), None),
+        ];
+        for (name, labels, cloud) in rows {
+            assert_eq!(Cloud::of_node(name, labels.iter()), cloud, "{name}");
+        }
+        assert_eq!(Cloud::of_provider("azure:///subscriptions/x").map(|(_, cloud)| cloud), Some(Cloud::Azure));
+        assert_eq!(Cloud::of_provider("kind://docker/kind/worker"), None);
+    }
 }

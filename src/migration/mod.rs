@@ -31,9 +31,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use crate::coverage::Course;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, is_system_namespace};
 use crate::model::{Edge, WorkloadName};
-use crate::policy::SYSTEM_NAMESPACES;
 use crate::verify::{Direction, Missing, PolicyName, World};
 
 /// What a plan is made of.
@@ -118,8 +117,7 @@ impl Migration {
         let workloads = wanted.inventory.selectable();
         let mut all = objection::general(wanted, terms);
         for (namespace, own) in &workloads {
-            let is_subject =
-                if wanted.namespaces.is_some() { is_wanted(namespace) } else { !SYSTEM_NAMESPACES.contains(&namespace.as_str()) };
+            let is_subject = if wanted.namespaces.is_some() { is_wanted(namespace) } else { !is_system_namespace(namespace) };
             if is_subject && !planned.contains(namespace.as_str()) && !is_closed(namespace, wanted.existing) {
                 all.extend(objection::without_policies(namespace, own.len()));
             }

@@ -18,9 +18,10 @@ pub enum Party {
     Node(Arc<NodeAddress>),
     /// The Kubernetes API server, wherever its endpoints are.
     ApiServer,
-    /// The cloud's metadata service.
+    /// A service by which a cloud hands out credentials or controls its machines.
     Metadata(IpAddr),
-    /// The resolver's cache on the pod's own node (NodeLocal DNS), at its link-local address.
+    /// A resolver that is no pod: a cache on the pod's own node (NodeLocal DNS) at a link-local address or the Service's own, or the
+    /// cloud's.
     NodeLocalDns(IpAddr),
     /// Any other address outside the cluster.
     Outside(IpAddr),
@@ -42,7 +43,7 @@ impl fmt::Display for Party {
             Self::Node(node) => write!(formatter, "node {} ({})", node.name, node.address),
             Self::ApiServer => formatter.write_str("kube-apiserver"),
             Self::Metadata(address) => write!(formatter, "metadata service {address}"),
-            Self::NodeLocalDns(address) => write!(formatter, "node-local DNS {address}"),
+            Self::NodeLocalDns(address) => write!(formatter, "resolver {address}"),
             Self::Outside(address) => address.fmt(formatter),
         }
     }

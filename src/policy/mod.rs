@@ -19,5 +19,5 @@ mod widenings;
 
 pub use crate::edge::Public;
 pub use selector::selectors;
-pub use set::{DnsScope, PolicyOptions, PolicySet, SYSTEM_NAMESPACES, make, make_quarantined, subjects};
+pub use set::{DnsScope, PolicyOptions, PolicySet, make, make_quarantined, subjects};
 pub use widenings::widenings;

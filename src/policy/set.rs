@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::decision::{Decision, QUARANTINED, What, added};
 use crate::edge::{DynamicPorts, Exposure, Observation, Public};
-use crate::inventory::{Due, Inventory, Schedule};
+use crate::inventory::{Due, Inventory, Schedule, is_system_namespace};
 use crate::model::{Class, Code, Edge, Evidence, Explained, Findings, PodSelector, Policy, Rules, Span, Widening, WorkloadName};
 
 use super::classify::Sorter;
@@ -13,9 +13,6 @@ use super::draft::DraftKey;
 use super::name;
 use super::selector::select_all;
 use super::widenings::Collector;
-
-/// Namespaces of Kubernetes itself: peers always, subjects only on request.
-pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
 
 /// Who may resolve names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -171,7 +168,7 @@ pub fn subjects(inventory: &Inventory, options: &PolicyOptions) -> BTreeSet<Stri
 pub(super) fn wanted(workloads: &BTreeMap<String, BTreeSet<WorkloadName>>, options: &PolicyOptions) -> BTreeSet<String> {
     let is_wanted = |namespace: &&String| match &options.namespaces {
         Some(namespaces) => namespaces.contains(*namespace),
-        None => options.includes_system || !SYSTEM_NAMESPACES.contains(&namespace.as_str()),
+        None => options.includes_system || !is_system_namespace(namespace),
     };
     workloads.keys().filter(is_wanted).cloned().collect()
 }

@@ -164,7 +164,7 @@ impl<'a> Suspicions<'a> {
         for (edge, evidence) in observation.edges.iter().chain(dynamic) {
             for reason in self.reasons(edge, evidence) {
                 match reason {
-                    Reason::Metadata => tell_metadata(&mut findings, edge, evidence),
+                    Reason::Metadata => tell_metadata(&mut findings, edge, evidence, self.inventory),
                     _ => findings.add(reason.code(), edge.to_string(), reason.to_string()),
                 }
             }
@@ -177,7 +177,7 @@ impl<'a> Suspicions<'a> {
     pub fn metadata(&self, observation: &Observation) -> Findings {
         let mut findings = Findings::default();
         for (edge, evidence) in observation.edges.iter().filter(|(edge, evidence)| self.is_withheld(edge, evidence)) {
-            tell_metadata(&mut findings, edge, evidence);
+            tell_metadata(&mut findings, edge, evidence, self.inventory);
         }
         findings
     }
@@ -260,11 +260,12 @@ impl<'a> Suspicions<'a> {
 }
 
 /// Says who called the metadata service, with the entry of a decisions file that settles it.
-fn tell_metadata(findings: &mut Findings, edge: &Edge, evidence: &Evidence) {
+fn tell_metadata(findings: &mut Findings, edge: &Edge, evidence: &Evidence, inventory: &Inventory) {
     let (Party::Workload(workload), Party::Metadata(address)) = (&edge.originator, &edge.responder) else { return };
     let port = format!("{} {}", edge.protocol, edge.port);
     let entry = format!("{{from: {workload}, to: '{address}', port: {port}, reason: WHY}}");
-    let message = format!("called {address} on {port}; decide by accept or reject: - {entry}");
+    let cloud = inventory.cloud_of(*address).map_or_else(String::new, |cloud| format!(" of {cloud}"));
+    let message = format!("called {address}{cloud} on {port}; decide by accept or reject: - {entry}");
     findings.add_many(Code::MetadataAddress, workload.to_string(), message, evidence.connections);
 }
 

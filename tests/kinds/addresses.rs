@@ -208,3 +208,216 @@ fn a_node_is_a_node_at_every_one_of_its_addresses() {
         },
     ]);
 }
+
+/// kube-dns with its Service at 10.96.0.10, its pod at 10.244.0.2 on `w0`, and `shop/web` at 10.244.1.5 on `w1`.
+fn with_resolver() -> World {
+    web("10.244.1.5")
+        .namespace("kube-system")
+        .node("w0", "10.0.0.10", &["10.244.0.0/24"])
+        .node("w1", "10.0.0.11", &["10.244.1.0/24"])
+        .pod("kube-system", "coredns", "10.244.0.2", "w0", "k8s-app=kube-dns")
+        .object("apiVersion: v1\nkind: Service\nmetadata: {name: kube-dns, namespace: kube-system, labels: {k8s-app: kube-dns}}\nspec:\n  clusterIP: 10.96.0.10\n  selector: {k8s-app: kube-dns}\n  ports:\n  - {name: dns, port: 53, protocol: UDP, targetPort: 53}\n  - {name: dns-tcp, port: 53, protocol: TCP, targetPort: 53}")
+}
+
+/// NodeLocal DNSCache on `w1`, with these arguments.
+fn node_cache(arguments: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: node-local-dns-x, namespace: kube-system, labels: {{k8s-app: node-local-dns}}}}\nspec:\n  nodeName: w1\n  hostNetwork: true\n  containers:\n  - {{name: node-cache, args: [{arguments}]}}\nstatus: {{phase: Running, podIP: 10.0.0.11, hostIP: 10.0.0.11, startTime: \"2026-09-21T10:00:01Z\"}}"
+    )
+}
+
+#[test]
+fn names_are_resolved_where_the_platform_has_its_resolver() {
+    let to = |address: &str| {
+        web("10.244.1.5").node("w1", "10.0.0.11", &["10.244.1.0/24"]).resolve(
+            "10.244.1.5",
+            address,
+            53,
+            "example.com",
+            &["203.0.113.9"],
+        )
+    };
+    let kubernetes = "apiVersion: v1\nkind: Service\nmetadata: {name: kubernetes, namespace: default}\nspec: {clusterIP: 172.20.0.1, ports: [{name: https, port: 443}]}";
+    check(vec![
+        Row {
+            what: "NodeLocal DNSCache in iptables mode: the cache answers at the Service's address",
+            world: with_resolver().object(&node_cache("\"-localip\", \"169.254.20.10,10.96.0.10\"")).resolve(
+                "10.244.1.5",
+                "10.96.0.10",
+                53,
+                "example.com",
+                &["203.0.113.9"],
+            ),
+            rules: &[
+                "shop/allow-allpods-to-dns [] -> 10.96.0.10/32 TCP 53",
+                "shop/allow-allpods-to-dns [] -> 10.96.0.10/32 UDP 53",
+            ],
+            found: &[],
+            not_found: &["foreign-resolver", "unattributed-address"],
+        },
+        Row {
+            what: "NodeLocal DNSCache in IPVS mode: the Service's address leads to its pods",
+            world: with_resolver()
+                .object(&node_cache("\"-localip\", \"169.254.20.10\""))
+                .resolve("10.244.1.5", "10.96.0.10", 53, "example.com", &["203.0.113.9"])
+                .resolve("10.244.1.5", "169.254.20.10", 53, "example.org", &["203.0.113.8"]),
+            rules: &[
+                "shop/allow-allpods-to-dns [] -> 169.254.20.10/32 TCP 53",
+                "shop/allow-allpods-to-dns [] -> 169.254.20.10/32 UDP 53",
+                "shop/allow-allpods-to-dns [] -> kube-system [k8s-app=kube-dns] TCP 53",
+                "shop/allow-allpods-to-dns [] -> kube-system [k8s-app=kube-dns] UDP 53",
+            ],
+            found: &[],
+            not_found: &["foreign-resolver"],
+        },
+        Row {
+            what: "EKS Auto Mode: a process of the node answers at an address of the Service range",
+            world: to("172.20.0.10").object(kubernetes),
+            rules: &[
+                "shop/allow-allpods-to-dns [] -> 172.20.0.10/32 TCP 53",
+                "shop/allow-allpods-to-dns [] -> 172.20.0.10/32 UDP 53",
+            ],
+            found: &[],
+            not_found: &["unattributed-address", "foreign-resolver"],
+        },
+        Row {
+            what: "AKS LocalDNS",
+            world: to("169.254.10.11"),
+            rules: &[
+                "shop/allow-allpods-to-dns [] -> 169.254.10.11/32 TCP 53",
+                "shop/allow-allpods-to-dns [] -> 169.254.10.11/32 UDP 53",
+            ],
+            found: &[],
+            not_found: &["foreign-resolver"],
+        },
+        Row {
+            what: "GKE's Cloud DNS is no metadata",
+            world: to("169.254.169.254"),
+            rules: &[
+                "shop/allow-allpods-to-dns [] -> 169.254.169.254/32 TCP 53",
+                "shop/allow-allpods-to-dns [] -> 169.254.169.254/32 UDP 53",
+            ],
+            found: &[],
+            not_found: &["metadata-address", "foreign-resolver"],
+        },
+        Row {
+            what: "Azure's DNS is no metadata",
+            world: to("168.63.129.16"),
+            rules: &[
+                "shop/allow-allpods-to-dns [] -> 168.63.129.16/32 TCP 53",
+                "shop/allow-allpods-to-dns [] -> 168.63.129.16/32 UDP 53",
+            ],
+            found: &[],
+            not_found: &["metadata-address", "foreign-resolver"],
+        },
+    ]);
+}
+
+/// A node of a cloud.
+fn cloud_node(address: &str, pod_range: &str, id: &str) -> String {
+    let range = if pod_range.is_empty() { String::new() } else { format!("podCIDR: {pod_range}, ") };
+    format!(
+        "apiVersion: v1\nkind: Node\nmetadata: {{name: w1}}\nspec: {{{range}providerID: \"{id}\"}}\nstatus: {{addresses: [{{type: InternalIP, address: {address}}}]}}"
+    )
+}
+
+#[test]
+fn what_is_no_pod_of_the_cluster_is_outside() {
+    let plain = || web("10.244.1.5").node("w1", "10.0.0.11", &["10.244.1.0/24"]);
+    check(vec![
+        Row {
+            what: "EKS: a database in the pods' subnet that nobody asked for by name",
+            world: web("10.0.32.20")
+                .object(&cloud_node("10.0.1.10", "", "aws:///eu-west-1a/i-1"))
+                .tcp("10.0.32.20", "10.0.32.200", 5432),
+            rules: &["shop/allow-web-to-10-0-32-200 [app=web] -> 10.0.32.200/32 TCP 5432"],
+            found: &[],
+            not_found: &["unattributed-address", "guessed-ranges"],
+        },
+        Row {
+            what: "a guessed range, and a database in it with a name",
+            world: web("10.0.32.20")
+                .node("w1", "10.0.1.10", &[])
+                .resolve("10.0.32.20", "203.0.113.53", 53, "db.example.com", &["10.0.32.200"])
+                .tcp("10.0.32.20", "10.0.32.200", 5432)
+                .tcp("10.0.32.20", "10.0.32.201", 5432),
+            rules: &[
+                "shop/allow-web-to-203-0-113-53 [app=web] -> 203.0.113.53/32 UDP 53",
+                "shop/allow-web-to-db-example-com [app=web] -> 10.0.32.200/32 TCP 5432",
+            ],
+            found: &["guessed-ranges", "unattributed-address"],
+            not_found: &[],
+        },
+        Row {
+            what: "an endpoint that is no pod, inside the pod range",
+            world: plain()
+                .object("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: db-1, namespace: shop, labels: {kubernetes.io/service-name: db}}\nendpoints: [{addresses: [10.244.1.200]}]\nports: [{port: 5432, protocol: TCP}]")
+                .object("apiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {clusterIP: 10.96.0.7, ports: [{port: 5432}]}")
+                .tcp("10.244.1.5", "10.244.1.200", 5432),
+            rules: &["shop/allow-web-to-db [app=web] -> 10.244.1.200/32 TCP 5432"],
+            found: &[],
+            not_found: &["unattributed-address"],
+        },
+        Row {
+            what: "AKS: addresses of a virtual network, and of another machine in it",
+            world: web("10.241.0.5")
+                .object(&cloud_node("10.240.0.4", "", "azure:///subscriptions/x"))
+                .object("apiVersion: acn.azure.com/v1alpha\nkind: NodeNetworkConfig\nmetadata: {name: w1, namespace: kube-system}\nstatus: {networkContainers: [{type: vnet, subnetAddressSpace: 10.241.0.0/16, ipAssignments: [{ip: 10.241.0.5}, {ip: 10.241.0.6}]}]}")
+                .tcp("10.241.0.5", "10.241.0.99", 443)
+                .tcp("10.241.0.5", "10.241.0.6", 443),
+            rules: &["shop/allow-web-to-10-241-0-99 [app=web] -> 10.241.0.99/32 TCP 443"],
+            found: &["unattributed-address"],
+            not_found: &["guessed-ranges"],
+        },
+        Row {
+            what: "another cluster's pod behind a Service of both",
+            world: plain()
+                .object("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: api-far, namespace: shop, labels: {kubernetes.io/service-name: api, multicluster.kubernetes.io/source-cluster: far}}\nendpoints: [{addresses: [10.2.1.5], targetRef: {kind: Pod, name: api-0, namespace: shop}}]\nports: [{port: 8080, protocol: TCP}]")
+                .object("apiVersion: v1\nkind: Service\nmetadata: {name: api, namespace: shop}\nspec: {clusterIP: 10.96.0.8, selector: {app: api}, ports: [{port: 8080}]}")
+                .tcp("10.244.1.5", "10.2.1.5", 8080),
+            rules: &["shop/allow-web-to-api [app=web] -> 10.2.1.5/32 TCP 8080"],
+            found: &[],
+            not_found: &["unattributed-address"],
+        },
+        Row {
+            what: "OVN's own addresses are no metadata: a pod through its own Service, the node in another guise",
+            world: plain()
+                .tcp("169.254.169.5", "10.244.1.5", 8080)
+                .tcp("169.254.169.2", "10.244.1.5", 8080)
+                .tcp("10.244.1.5", "203.0.113.9", 443),
+            rules: &["shop/allow-web-to-203-0-113-9 [app=web] -> 203.0.113.9/32 TCP 443"],
+            found: &["hairpin", "own-node-traffic"],
+            not_found: &["metadata-address"],
+        },
+        Row {
+            what: "AWS's clock is no metadata",
+            world: plain().udp("10.244.1.5", "169.254.169.123", 123),
+            rules: &["shop/allow-web-to-169-254-169-123 [app=web] -> 169.254.169.123/32 UDP 123"],
+            found: &[],
+            not_found: &["metadata-address"],
+        },
+    ]);
+}
+
+#[test]
+fn credentials_are_named_with_their_cloud() {
+    let rows = [
+        ("169.254.169.254", 80, "aws:///eu-west-1a/i-1", "169.254.169.254 of AWS on TCP 80"),
+        ("169.254.169.254", 8080, "gce://project/zone/node", "169.254.169.254 of Google Cloud on TCP 8080"),
+        ("169.254.169.254", 80, "kind://docker/kind/w1", "169.254.169.254 on TCP 80"),
+        ("169.254.169.252", 988, "", "169.254.169.252 of Google Cloud on TCP 988"),
+        ("168.63.129.16", 32526, "", "168.63.129.16 of Azure on TCP 32526"),
+        ("169.254.170.23", 80, "", "169.254.170.23 of AWS on TCP 80"),
+        ("169.254.0.23", 80, "", "169.254.0.23 of Tencent Cloud on TCP 80"),
+        ("169.254.42.42", 80, "", "169.254.42.42 of Scaleway on TCP 80"),
+        ("100.100.100.200", 80, "", "100.100.100.200 of Alibaba Cloud on TCP 80"),
+    ];
+    for (address, port, id, expected) in rows {
+        let world = web("10.244.1.5").object(&cloud_node("10.0.0.11", "10.244.1.0/24", id)).tcp("10.244.1.5", address, port);
+        let found = world.learn(&[]).findings("metadata-address").join("\n");
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
+    // A link-local address of IPv6, which otherwise is the node's own.
+    let world = web("fd00:1::5").node("w1", "fd00::11", &["fd00:1::/64"]).tcp("fd00:1::5", "fe80::a9fe:a9fe", 80);
+    assert!(world.learn(&[]).findings("metadata-address").join("\n").contains("of OpenStack"));
+}

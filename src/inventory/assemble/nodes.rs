@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Metadata, Parts, range};
-use crate::inventory::{Family, NetworkPlugin, Node, NodeId, NodeInterface, index};
+use crate::inventory::node_address::after;
+use crate::inventory::{Family, Identity, NetworkPlugin, Node, NodeId, NodeInterface, index};
 
 /// Network plug-ins of which nodes have other addresses of their pod ranges than the first two, and say which.
 const SAY_THEIR_OWN: [NetworkPlugin; 3] = [NetworkPlugin::Cilium, NetworkPlugin::OvnKubernetes, NetworkPlugin::KubeOvn];
@@ -49,6 +50,8 @@ impl Parts {
     /// times apart.
     pub(super) fn settle_nodes(&mut self) {
         let has_first_two = SAY_THEIR_OWN.iter().all(|plugin| !self.inventory.plugins.contains(plugin));
+        let masqueraded = self.nodes.values().flat_map(|node| &node.masquerade_ranges).flat_map(|range| masquerade(*range));
+        self.inventory.masquerade = masqueraded.collect();
         let users = RangeUsers::new(self);
         let shared = self.nodes.remove("").unwrap_or_default().interfaces;
         let timeline = &self.inventory.timeline;
@@ -75,6 +78,9 @@ impl Parts {
                 continue;
             }
             if let Some(node) = pod.node {
+                if pod.labels.get("k8s-app").is_some_and(|value| value == "node-local-dns") {
+                    self.inventory.nodes_with_cache.insert(node);
+                }
                 self.inventory.host_pods.entry(node).or_default().push(super::PodId(index(position)));
             }
             if let Some(node) = pod.node.filter(|_| pod.addresses.is_empty()) {
@@ -115,6 +121,13 @@ impl RangeUsers {
         let family = Family::of(range.addr());
         !self.others.contains(&(node, family)) && (self.users.contains(&(node, family)) || !self.families.contains(&family))
     }
+}
+
+/// What OVN-Kubernetes puts in place of others out of this range: the first four addresses for the node, the fifth for a pod that
+/// calls itself (go-controller/pkg/config: `MasqueradeIPsConfig`).
+fn masquerade(range: IpNet) -> impl Iterator<Item = (IpAddr, Identity)> {
+    let identities = [Identity::OwnNode, Identity::OwnNode, Identity::OwnNode, Identity::OwnNode, Identity::Hairpin];
+    identities.into_iter().zip(1..).filter_map(move |(identity, count)| Some((after(range.network(), count)?, identity)))
 }
 
 fn is_of_family(range: &IpNet, address: IpAddr) -> bool {

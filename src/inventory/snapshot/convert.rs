@@ -74,7 +74,7 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
     let mut reading = Reading { complaints };
     let body = match envelope.kind.as_str() {
         "Namespace" if is_of(&[""]) => Body::Namespace,
-        "Node" if is_of(&[""]) => Body::Node(Box::new(reading.node(tree.read()?, &envelope.metadata.annotations))),
+        "Node" if is_of(&[""]) => Body::Node(Box::new(reading.node(tree.read()?, &envelope.metadata))),
         "Pod" if is_of(&[""]) => {
             let mut pod = reading.pod(tree.read()?, &envelope.metadata.namespace);
             pod.secondary = interfaces::secondary(&envelope.metadata.annotations, &pod.addresses);
@@ -82,8 +82,12 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         }
         "Service" if is_of(&[""]) => Body::Service(Box::new(reading.service(tree.read()?)?)),
         "EndpointSlice" if is_of(&["discovery.k8s.io"]) => {
-            let service = envelope.metadata.labels.get("kubernetes.io/service-name").cloned().unwrap_or_default();
-            Body::Endpoints(reading.slice(tree.read()?, service))
+            let labels = &envelope.metadata.labels;
+            let service = labels.get("kubernetes.io/service-name").cloned().unwrap_or_default();
+            // Of the Multi-Cluster Services API, and of Cilium's cluster mesh.
+            let is_of_another_cluster = labels.contains_key("multicluster.kubernetes.io/source-cluster")
+                || labels.get("endpointslice.kubernetes.io/managed-by").is_some_and(|by| by.contains("mesh"));
+            Body::Endpoints(reading.slice(tree.read()?, service, is_of_another_cluster))
         }
         "Endpoints" if is_of(&[""]) => Body::Endpoints(reading.endpoints(tree.read()?, envelope.metadata.name.clone())),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" if is_of(&["apps", "extensions"]) => {
@@ -373,10 +377,10 @@ impl Reading<'_> {
         Ok(ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector: selector(raw.spec.selector) })
     }
 
-    fn slice(&mut self, raw: raw::EndpointSlice, service: String) -> EndpointsBody {
+    fn slice(&mut self, raw: raw::EndpointSlice, service: String, is_of_another_cluster: bool) -> EndpointsBody {
         let mut addresses = BTreeMap::new();
         for endpoint in raw.endpoints {
-            let pod = pod_name(endpoint.target_ref);
+            let pod = pod_name(endpoint.target_ref).filter(|_| !is_of_another_cluster);
             for text in &endpoint.addresses {
                 // Slices of address type FQDN hold names.
                 if let Ok(address) = text.parse::<IpAddr>() {
@@ -470,4 +474,5 @@ pub(super) const SYSTEM_NAMESPACE: &str = "kube-system";
 pub(super) const API_SERVER: &str = "kube-apiserver";
 
 /// The flags that [`Reading::ranges_of_arguments`] knows.
-pub(super) const ARGUMENTS: &[&str] = &["--cluster-cidr", "--service-cluster-ip-range", "--service-cidr", "--secure-port"];
+pub(super) const ARGUMENTS: &[&str] =
+    &["--cluster-cidr", "--service-cluster-ip-range", "--service-cidr", "--secure-port", "-localip", "--localip"];

@@ -6,7 +6,7 @@
 //! the id that a cloud gives a machine, but for the cloud's own name; owners of allocated addresses;
 //! environments, volumes, images and every other part of a container but its name, ports, ports of its probes and, beside the first
 //! containers, restart policy; all statuses but addresses, times and how often a container was restarted; of webhooks all but the
-//! Services they are at. Of command lines only four flags survive, and only in `kube-system` and on nodes of k3s (see [`flags`]). So a snapshot holds
+//! Services they are at. Of command lines only six flags survive, and only in `kube-system` and on nodes of k3s (see [`flags`]). So a snapshot holds
 //! names, labels, addresses, ports, times and how often containers were restarted, and no secret that someone put in an
 //! environment, an argument or an annotation.
 //!
@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::convert::{API_SERVER, ARGUMENTS, SYSTEM_NAMESPACE};
 use super::declared::SCRAPE_ANNOTATIONS;
 use super::interfaces::{self, INTERFACE_ANNOTATIONS};
-use super::network::FLAT_CLOUDS;
+use crate::inventory::Cloud;
 use crate::inventory::mesh;
 use crate::inventory::node_address::{ANNOTATIONS, Meaning, words};
 
@@ -265,8 +265,8 @@ fn narrow_node(object: &Value, narrowed: &mut Value) {
         (!flags.is_empty()).then(|| Value::from(flags).to_string().into())
     });
     let provider = object["spec"]["providerID"].as_str().unwrap_or_default();
-    if let Some(cloud) = FLAT_CLOUDS.iter().find(|cloud| provider.starts_with(**cloud)) {
-        narrowed["spec"]["providerID"] = (*cloud).into();
+    if let Some((cloud, _)) = Cloud::of_provider(provider) {
+        narrowed["spec"]["providerID"] = cloud.into();
     }
 }
 

@@ -10,7 +10,7 @@ use super::tree::{Mismatch, Tree};
 use super::{raw, raw_network};
 use crate::inventory::node_address::{ANNOTATIONS, Meaning, OVN_INTERFACES, after, words};
 use crate::inventory::object::{Arguments, NetworkBody, NodeBody};
-use crate::inventory::{NetworkPlugin, NodeInterface};
+use crate::inventory::{Cloud, NetworkPlugin, NodeInterface};
 
 /// A kind that only a network plug-in or platform has.
 #[derive(Clone, Copy, Debug)]
@@ -61,16 +61,17 @@ impl Reading<'_> {
         KINDS.iter().find(is_meant).map(|known| (known.read)(self, tree, name)).transpose()
     }
 
-    pub(super) fn node(&mut self, raw: raw::Node, annotations: &BTreeMap<String, String>) -> NodeBody {
+    pub(super) fn node(&mut self, raw: raw::Node, metadata: &raw::Metadata) -> NodeBody {
         // The other types are host names: Hostname, InternalDNS, ExternalDNS.
         let own = raw.status.addresses.iter().filter(|address| !address.kind.ends_with("name") && !address.kind.ends_with("DNS"));
         let addresses: BTreeSet<IpAddr> = own.filter_map(|own| self.address(&own.address)).collect();
-        let is_in_flat_cloud = FLAT_CLOUDS.iter().any(|scheme| raw.spec.provider_id.starts_with(scheme));
-        let mut body = NodeBody { addresses, is_in_flat_cloud, ..NodeBody::default() };
+        let cloud = Cloud::of_provider(&raw.spec.provider_id).map(|(_, cloud)| cloud);
+        let cloud = cloud.or_else(|| Cloud::of_node(&metadata.name, metadata.labels.keys()));
+        let mut body = NodeBody { addresses, cloud, ..NodeBody::default() };
         let mut ranges = raw.spec.pod_cidrs;
         ranges.push(raw.spec.pod_cidr);
         for (key, meaning, plugin) in ANNOTATIONS {
-            let Some(value) = annotations.get(*key) else { continue };
+            let Some(value) = metadata.annotations.get(*key) else { continue };
             body.plugins.extend(plugin);
             let words = words(value);
             match meaning {
@@ -117,6 +118,8 @@ impl Reading<'_> {
                 "--cluster-cidr" => arguments.pod_ranges.extend(self.ranges(&values)),
                 // The second spelling is that of k3s and RKE2.
                 "--service-cluster-ip-range" | "--service-cidr" => arguments.service_ranges.extend(self.ranges(&values)),
+                // kubernetes/dns, cmd/node-cache.
+                "-localip" | "--localip" => arguments.cache_addresses.extend(self.addresses(&values)),
                 "--secure-port" if arguments.api_server_port.is_some() => {
                     arguments.api_server_port = value.parse().ok().or(arguments.api_server_port);
                 }
@@ -249,10 +252,6 @@ impl Reading<'_> {
         Ok(NetworkBody { pod_ranges, plugin: Some(NetworkPlugin::KubeOvn), ..NetworkBody::default() })
     }
 }
-
-/// Clouds on which pods mostly have addresses of the machines' own subnets, by the beginning of a node's `providerID`: the VPC
-/// CNI of AWS, the Azure CNI.
-pub(super) const FLAT_CLOUDS: &[&str] = &["aws://", "azure://"];
 
 /// The addresses that OVN-Kubernetes takes for the node out of its subnet.
 fn ovn_interfaces(range: IpNet) -> impl Iterator<Item = (IpAddr, NodeInterface)> {
