@@ -23,8 +23,11 @@ type Check = fn(&Path);
 const FIELD: &[(&str, Check)] = &[
     ("03-gke-metadata", gke_metadata),
     ("04-ambient-probe", ambient_probe),
+    ("07-ovn-management-port", ovn_management_port),
     ("09-named-port-per-pod", named_port_per_pod),
+    ("14-eks-rds-same-subnet", database_in_the_pods_subnet),
     ("19-multus-secondary", multus_secondary),
+    ("22-webhook-from-tunnel", webhook_from_tunnel),
     ("23-argo-rollouts", argo_rollouts),
     ("frames/dir-silent", directory_with_damage),
     ("dns-openshift", dns_openshift),
@@ -43,7 +46,7 @@ const DUMPS: &[(&str, Check)] = &[
     ("dc1-dc-and-rc.json", is_read),
     ("dc5-next-rollout.json", is_read),
     ("olm1-catalog-pod.json", is_read),
-    ("vpc1-database-in-the-pods-subnet.json", is_read),
+    ("vpc1-database-in-the-pods-subnet.json", three_edges_of_a_shared_subnet),
 ];
 
 fn run_all(variable: &str, cases: &[(&str, Check)]) {
@@ -100,6 +103,57 @@ fn ambient_probe(case: &Path) {
         assert!(rules.contains("shop/allow-ingress-to-api [app=api] <- [app=web] TCP 15008"), "{rules:#?}");
         assert!(learned.codes().contains("ambient-probe"));
     }
+}
+
+/// The management port of the own node is a probe; that of another node is the router there.
+fn ovn_management_port(case: &Path) {
+    let learned = learn(case, &[]);
+    let rules = learned.rules();
+    let from_nodes: Vec<&String> = rules.iter().filter(|rule| rule.contains("<-") && rule.contains("/32")).collect();
+    assert!(from_nodes.len() == 1 && from_nodes[0].ends_with("<- 10.128.4.2/32 TCP 8080"), "{rules:#?}");
+    assert!(learned.findings("own-node-traffic").join("\n").contains("10.128.2.2"), "{:?}", learned.findings("own-node-traffic"));
+    assert!(learned.findings("remote-node-traffic").join("\n").contains("OVN management port"));
+    assert!(learned.codes().contains("policy-group-label"), "{:?}", learned.codes());
+    for port in ["TCP 5353", "UDP 5353"] {
+        assert!(rules.iter().any(|rule| rule.contains("-> openshift-dns [") && rule.ends_with(port)), "{port}: {rules:#?}");
+    }
+    assert!(!learned.policies.keys().any(|policy| policy.starts_with("openshift")), "{:?}", learned.policies.keys());
+}
+
+/// Two servers with addresses of the subnet that pods have theirs from, each with a name.
+fn database_in_the_pods_subnet(case: &Path) {
+    let learned = learn(case, &[]);
+    let rules = learned.rules();
+    for address in ["10.0.32.200/32 TCP 5432", "10.0.40.15/32 TCP 6379"] {
+        assert!(rules.iter().any(|rule| rule.contains("->") && rule.ends_with(address)), "{address}: {rules:#?}");
+    }
+    assert!(!learned.codes().contains("unattributed-address"), "{:?}", learned.findings("unattributed-address"));
+    assert!(!rules.iter().any(|rule| rule.contains("to-10-0-32-200")), "named after what was asked for: {rules:#?}");
+}
+
+/// The API server calls from its node's tunnel, whichever way the inventory says the pod range.
+fn webhook_from_tunnel(case: &Path) {
+    for inventory in ["inventory.yaml", "inventory-kubeadm.yaml"] {
+        let folder = tempfile::tempdir().unwrap();
+        let learned = learn_files(folder, &case.join("capture.pcap"), &[case.join(inventory)], &[]);
+        assert_eq!(learned.code, Some(0), "{inventory}: {}", learned.messages);
+        let rules = learned.rules();
+        let is_webhook = |rule: &String| rule.contains("/allow-node-to-") && rule.ends_with("<- 192.168.219.64/32 TCP 9443");
+        assert!(rules.iter().any(is_webhook), "{inventory}: {rules:#?}");
+        assert!(learned.codes().contains("remote-node-traffic"), "{inventory}: {:?}", learned.codes());
+    }
+}
+
+/// Pods, a database and a load balancer in one subnet.
+fn three_edges_of_a_shared_subnet(inventory: &Path) {
+    let learned = learn_files(tempfile::tempdir().unwrap(), &inventory.with_extension("pcap"), &[inventory.to_owned()], &[]);
+    assert_eq!(learned.code, Some(0), "{}", learned.messages);
+    let rules = learned.rules();
+    for rule in ["-> 10.50.160.77/32 TCP 5432", "<- 10.50.160.88/32 TCP 8080", "-> [app=web] TCP 8080", "<- [app=b] TCP 8080"] {
+        assert!(rules.iter().any(|known| known.ends_with(rule)), "{rule}: {rules:#?}");
+    }
+    assert_eq!(rules.len(), 4, "{rules:#?}");
+    assert!(!learned.codes().contains("unattributed-address"), "{:?}", learned.codes());
 }
 
 fn named_port_per_pod(case: &Path) {

@@ -74,12 +74,14 @@ pub(super) enum Command {
     /// Ask the cluster who is who, and write it to a file for --inventory
     ///
     /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
-    /// networkpolicies, servicecidrs, webhook configurations, apiservices and horizontalpodautoscalers. Kept are names, labels,
+    /// networkpolicies, servicecidrs, webhook configurations, apiservices, horizontalpodautoscalers, and of network plug-ins, platforms
+    /// and operators the kinds that --print-role lists, where the cluster has them. Kept are names, labels,
     /// addresses, ports, times, schedules and restart counts; environments, volumes, images, annotations, managed fields and command
     /// lines are not. Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services,
     /// names and addresses of pods' further interfaces (k8s.v1.cni.cncf.io/network-status, in older clusters networks-status),
     /// the annotations that say which mesh a pod is in (ambient.istio.io/redirection, sidecar.istio.io/status without its value,
-    /// consul.hashicorp.com/connect-inject-status, kuma.io/sidecar-injected), and the flags --cluster-cidr, --service-cluster-ip-range and --secure-port of pods in kube-system. Neither Secrets nor ConfigMaps
+    /// consul.hashicorp.com/connect-inject-status, kuma.io/sidecar-injected), and the flags --cluster-cidr, --service-cluster-ip-range, --service-cidr, --secure-port and -localip of pods in kube-system and
+    /// of k3s. Neither Secrets nor ConfigMaps
     /// are asked for.
     ///
     /// With --watch, goes on for a time and writes what changes, with the times: who had which address when. Run it beside a capture
@@ -95,7 +97,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Inventory {
     /// Where to write: a file, replaced whole or not at all, or - for standard output. With --watch: a new file
-    #[arg(long, short, value_name = "FILE", required_unless_present = "print_role")]
+    #[arg(long, short, value_name = "FILE", required_unless_present_any = ["print_role", "print_command"])]
     pub(super) output: Option<PathBuf>,
 
     /// Go on watching for so long (30s, 5m, 2h, 1d), or until Ctrl-C, and write JSON Lines, compressed with zstd
@@ -106,6 +108,10 @@ pub(super) struct Inventory {
     /// Print the Kubernetes objects (a ClusterRole and who has it) that allow all this and nothing else
     #[arg(long, exclusive = true)]
     pub(super) print_role: bool,
+
+    /// Print a shell command that writes the same with kubectl, also where the cluster lacks some of the kinds
+    #[arg(long, exclusive = true)]
+    pub(super) print_command: bool,
 
     #[command(flatten)]
     pub(super) cluster: Cluster,

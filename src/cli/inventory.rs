@@ -18,6 +18,10 @@ pub(super) fn run(arguments: &Inventory) -> Result<u8, Failure> {
         write_out(ROLE)?;
         return Ok(exit::DONE);
     }
+    if arguments.print_command {
+        write_out(&cluster::kubectl_command())?;
+        return Ok(exit::DONE);
+    }
     // Without it the arguments are not accepted.
     let Some(output) = &arguments.output else { return Ok(exit::FAILED) };
     let access = arguments.cluster.access();
@@ -93,7 +97,6 @@ pub(super) fn warnings(left_out: &[LeftOut]) -> Vec<String> {
                 lines.push(format!("warning: {name} left out: {message}"));
                 lines.push(format!("hint: allow it by a rule of a ClusterRole: {}", left_out.resource.rule()));
             }
-            LeftOutReason::NotServed if left_out.resource.is_recent => {}
             LeftOutReason::NotServed => lines.push(format!("warning: {name} left out: the cluster has no such kind")),
         }
     }

@@ -22,7 +22,7 @@ mod watch;
 
 pub use access::Access;
 pub use error::ClusterError;
-pub use resource::{RESOURCES, Resource};
+pub use resource::{RESOURCES, Resource, kubectl_command};
 pub use watch::{Watch, WatchReport};
 
 use std::fmt;
@@ -119,6 +119,7 @@ async fn list_all(access: &Access) -> Result<Listing, ClusterError> {
             Err(ClusterError::Forbidden { message, .. }) if !resource.is_required => {
                 listing.left_out.push(LeftOut { resource, reason: LeftOutReason::Forbidden { message } });
             }
+            Err(ClusterError::NotServed { .. }) if resource.may_be_absent => {}
             Err(ClusterError::NotServed { .. }) if !resource.is_required => {
                 listing.left_out.push(LeftOut { resource, reason: LeftOutReason::NotServed });
             }

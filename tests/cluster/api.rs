@@ -78,6 +78,11 @@ const SERVED: [(&str, &str); 19] = [
     ("/apis/networking.k8s.io/v1/servicecidrs", "ServiceCIDR"),
 ];
 
+/// Whether the API has the kind that is listed at this path.
+pub fn is_served(path: &str) -> bool {
+    SERVED.iter().any(|(served, _)| *served == path)
+}
+
 impl Cluster {
     /// The objects of a file of `captures/`.
     pub fn recorded(name: &str) -> Self {

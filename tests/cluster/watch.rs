@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use netpol_gen::cluster::{Access, ClusterError, LeftOutReason, RESOURCES, Watch, WatchReport};
+use netpol_gen::cluster::{Access, ClusterError, LeftOutReason, RESOURCES, Resource, Watch, WatchReport};
 use netpol_gen::inventory::{Gap, History, Identity, Inventory, InventoryBuilder, InventoryOptions, Record};
 use netpol_gen::model::{Code, Timestamp};
 use serde_json::{Value, json};
@@ -101,6 +101,11 @@ fn pod(name: &str, address: &str) -> Value {
     })
 }
 
+/// The kinds that the shop's cluster has; it has none of a platform.
+fn served() -> impl Iterator<Item = &'static Resource> {
+    RESOURCES.iter().filter(|kind| super::api::is_served(&kind.path()))
+}
+
 #[test]
 fn the_role_grants_what_is_asked_for_and_nothing_else() {
     let asked: BTreeSet<(String, String, String)> = RESOURCES
@@ -131,7 +136,7 @@ fn everything_is_listed_and_then_what_changes_is_told() {
     live.delete(PODS, "prod", "a");
     heard.wait_for("a", &["ADDED", "MODIFIED", "DELETED"]);
 
-    for kind in RESOURCES {
+    for kind in served() {
         let requests = live.requests(&kind.path());
         let (watches, lists): (Vec<_>, Vec<_>) = requests.iter().partition(|request| is_watch(request));
         assert_eq!((lists.len(), watches.len()), (1, 1), "{}", kind.plural);
@@ -250,7 +255,7 @@ fn what_expired_is_listed_anew_and_what_is_not_there_any_more_is_deleted() {
 fn a_time_without_the_api_is_survived_and_told() {
     let live = Live::shop();
     let heard = Heard::start(&live);
-    until("it is watched", || RESOURCES.iter().all(|kind| live.watching(&kind.path()) == 1));
+    until("it is watched", || served().all(|kind| live.watching(&kind.path()) == 1));
     let before = now();
     live.set_down(true);
     live.apply(PODS, pod("meanwhile", "10.244.9.1"));
@@ -264,7 +269,7 @@ fn a_time_without_the_api_is_survived_and_told() {
     assert_eq!(report.gaps.len(), 1, "one for all kinds: {:?}", report.gaps);
     let gap = &report.gaps[0];
     assert!(before <= gap.from && gap.until <= after && gap.until.since(gap.from) > 500_000_000, "{gap:?}");
-    assert_eq!(gap.kinds.len(), RESOURCES.len(), "{gap:?}");
+    assert_eq!(gap.kinds.len(), served().count(), "{gap:?}");
     let findings = inventory(records).findings().sorted();
     let finding = findings.iter().find(|finding| finding.code == Code::InventoryGap).unwrap();
     assert!(finding.message.starts_with(&format!("changes between {} and {} were not seen", gap.from, gap.until)), "{finding:?}");
@@ -348,11 +353,11 @@ fn a_watch_that_falls_silent_is_begun_anew() {
     let live = Live::shop();
     let heard = Heard::try_start(&live, Duration::from_secs(6)).map_err(|error| error.to_string()).unwrap();
     until("it is watched", || live.watching(PODS) == 1);
-    until("all are watched", || RESOURCES.iter().all(|kind| live.watching(&kind.path()) == 1));
+    until("all are watched", || served().all(|kind| live.watching(&kind.path()) == 1));
     live.forget_watches();
     live.apply(PODS, pod("meanwhile", "10.244.9.1"));
     heard.wait_for("meanwhile", &["ADDED"]);
-    until("all are watched anew", || RESOURCES.iter().all(|kind| live.watches(&kind.path()) >= 2));
+    until("all are watched anew", || served().all(|kind| live.watches(&kind.path()) >= 2));
     assert_eq!(live.lists(PODS), 1, "resumed, not begun anew");
     let (report, _) = heard.stop();
     let [gap] = &report.gaps[..] else { panic!("{:?}", report.gaps) };
@@ -422,7 +427,7 @@ fn kinds_that_may_not_be_read_are_left_out_and_told() {
     let (report, records) = heard.stop();
     let left_out: Vec<_> = report.left_out.iter().map(|left_out| (left_out.resource.kind, left_out.reason.clone())).collect();
     let forbidden = LeftOutReason::Forbidden { message: "ingresses is forbidden".to_owned() };
-    assert_eq!(left_out, [("Ingress", forbidden), ("ServiceCIDR", LeftOutReason::NotServed)]);
+    assert_eq!(left_out, [("Ingress", forbidden)]);
     assert_eq!(report.gaps.len(), 1);
     assert!(report.gaps[0].reason.contains("cannot watch jobs"), "{:?}", report.gaps);
     let inventory = inventory(records);

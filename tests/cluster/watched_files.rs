@@ -179,3 +179,11 @@ fn the_role_is_printed() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), netpol_gen::cluster::ROLE);
 }
+
+#[test]
+fn the_command_for_kubectl_is_printed() {
+    let place = Place::new("");
+    let output = place.command().args(["inventory", "--print-command"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), netpol_gen::cluster::kubectl_command());
+}

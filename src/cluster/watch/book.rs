@@ -61,11 +61,11 @@ impl Book {
 
     /// The API does not give this kind.
     pub(super) fn leave_out(&mut self, resource: &'static Resource, reason: LeftOutReason) {
-        let is_worth_telling = !(resource.is_recent && reason == LeftOutReason::NotServed);
-        if is_worth_telling {
-            let kinds = BTreeSet::from([resource.kind.to_owned()]);
-            self.hand_on(Record::LeftOut { at: now(), kinds, reason: reason.to_string() });
+        if resource.may_be_absent && reason == LeftOutReason::NotServed {
+            return;
         }
+        let kinds = BTreeSet::from([resource.kind.to_owned()]);
+        self.hand_on(Record::LeftOut { at: now(), kinds, reason: reason.to_string() });
         self.report.left_out.push(LeftOut { resource, reason });
     }
 
