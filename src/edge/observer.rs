@@ -304,8 +304,8 @@ impl<'a> Observer<'a> {
             let cache = inventory.node_cache(pod, flow.responder.address);
             if is_empty || cache != NodeCache::None {
                 // Answered on the node, at the Service's own address.
-                let resolver = Place::NodeLocalDns(flow.responder.address);
-                let class = self.pair(connection, originator, resolver, flow.responder.port, book, share);
+                let node = Place::NodeLocalDns(flow.responder.address);
+                let class = self.pair(connection, originator, node, flow.responder.port, book, share);
                 if is_empty || cache == NodeCache::Answers {
                     return class;
                 }

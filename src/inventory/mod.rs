@@ -274,7 +274,7 @@ impl Inventory {
     /// The cloud whose service has an address with [`Identity::Metadata`]: that of the address, else that of the nodes.
     #[must_use]
     pub fn cloud_of(&self, address: IpAddr) -> Option<Cloud> {
-        special::cloud_service(address).flatten().or(self.cloud)
+        special::only_cloud_at(address).or(self.cloud)
     }
 
     /// Whether a process of nodes answers questions for names at an address of the Service range that is no Service's (EKS Auto

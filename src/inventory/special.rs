@@ -107,8 +107,7 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, cloud: Option<Cloud>) -> CloudService {
 }
 
 const fn v6(parts: [u16; 8], cloud: Cloud) -> CloudService {
-    let [a, b, c, d, e, f, g, h] = parts;
-    CloudService { address: IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), cloud: Some(cloud) }
+    CloudService { address: IpAddr::V6(Ipv6Addr::from_segments(parts)), cloud: Some(cloud) }
 }
 
 /// Every such address. Source, where no other is named: canonical/cloud-init, cloudinit/sources.
@@ -159,9 +158,14 @@ impl CloudPort {
     }
 }
 
-/// The cloud whose service has this address: nothing if no cloud's has, or `None` inside if most clouds have it.
-pub(super) fn cloud_service(address: IpAddr) -> Option<Option<Cloud>> {
-    CLOUD_SERVICES.iter().find(|service| service.address == address).map(|service| service.cloud)
+/// Whether a cloud's service has this address.
+fn is_cloud_service(address: IpAddr) -> bool {
+    CLOUD_SERVICES.iter().any(|service| service.address == address)
+}
+
+/// The only cloud whose service has this address; nothing if none has, or most have.
+pub(super) fn only_cloud_at(address: IpAddr) -> Option<Cloud> {
+    CLOUD_SERVICES.iter().find(|service| service.address == address)?.cloud
 }
 
 /// Addresses that network plug-ins put in place of a pod's own when it calls its own Service: OVN-Kubernetes
@@ -182,7 +186,7 @@ pub(super) fn fixed(address: IpAddr) -> Option<Identity> {
         Some(Identity::Loopback)
     } else if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
         Some(Identity::Multicast)
-    } else if cloud_service(address).is_some() {
+    } else if is_cloud_service(address) {
         Some(Identity::Metadata)
     } else if HAIRPINS.contains(&address) {
         Some(Identity::Hairpin)
@@ -229,14 +233,14 @@ mod tests {
     #[test]
     fn addresses_of_clouds_are_known_with_their_cloud() {
         let rows = [
-            ("169.254.169.254", Some(Identity::Metadata), Some(None)),
-            ("169.254.169.252", Some(Identity::Metadata), Some(Some(Cloud::Google))),
-            ("168.63.129.16", Some(Identity::Metadata), Some(Some(Cloud::Azure))),
-            ("169.254.0.23", Some(Identity::Metadata), Some(Some(Cloud::Tencent))),
-            ("fe80::a9fe:a9fe", Some(Identity::Metadata), Some(Some(Cloud::OpenStack))),
-            ("fd00:c1::a9fe:a9fe", Some(Identity::Metadata), Some(Some(Cloud::Oracle))),
-            ("fd00:a9fe:a9fe::1", Some(Identity::Metadata), Some(Some(Cloud::Akamai))),
-            ("169.254.42.42", Some(Identity::Metadata), Some(Some(Cloud::Scaleway))),
+            ("169.254.169.254", Some(Identity::Metadata), None),
+            ("169.254.169.252", Some(Identity::Metadata), Some(Cloud::Google)),
+            ("168.63.129.16", Some(Identity::Metadata), Some(Cloud::Azure)),
+            ("169.254.0.23", Some(Identity::Metadata), Some(Cloud::Tencent)),
+            ("fe80::a9fe:a9fe", Some(Identity::Metadata), Some(Cloud::OpenStack)),
+            ("fd00:c1::a9fe:a9fe", Some(Identity::Metadata), Some(Cloud::Oracle)),
+            ("fd00:a9fe:a9fe::1", Some(Identity::Metadata), Some(Cloud::Akamai)),
+            ("169.254.42.42", Some(Identity::Metadata), Some(Cloud::Scaleway)),
             ("169.254.169.253", None, None),
             ("169.254.169.123", None, None),
             ("169.254.169.2", Some(Identity::OwnNode), None),
@@ -248,7 +252,7 @@ mod tests {
         ];
         for (address, identity, cloud) in rows {
             let parsed = address.parse().expect("an address");
-            assert_eq!((fixed(parsed), cloud_service(parsed)), (identity, cloud), "{address}");
+            assert_eq!((fixed(parsed), only_cloud_at(parsed)), (identity, cloud), "{address}");
         }
     }
 
