@@ -9,7 +9,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::flow::{Floods, Names, Sighting, Sightings};
-use crate::inventory::{Identity, Inventory, NodeCache, NodeId, Pod, WorkloadId};
+use crate::inventory::{Inventory, NodeCache, NodeId, Pod, WorkloadId};
 use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, Outcome, Protocol, Span, Timestamp};
 
 use super::answered::Answered;
@@ -201,7 +201,7 @@ impl<'a> Observer<'a> {
         let Identified { flow, originator, responder, .. } = known;
         let at = flow.span.first();
         let delivered = Place::of(*originator, flow.originator.address);
-        let delivered = self.named(delivered, *originator, at, book);
+        let delivered = delivered.named(*originator, at, book, self.inventory);
         let originator = hidden_originator.map_or(delivered, |hidden| Place::calling(hidden.address, at, self.inventory));
         self.see(originator);
         if let (Some(backends), Some(call)) = (backends, call) {
@@ -209,7 +209,8 @@ impl<'a> Observer<'a> {
                 backends.iter().map(|backend| Endpoint { address: backend.address, port: backend.port }).collect();
             return self.called(connection, originator, *call, &responders, book, share);
         }
-        let responder = self.named(Place::called_as(*responder, flow.responder, self.inventory), *responder, at, book);
+        let called = Place::called_as(*responder, flow.responder, self.inventory);
+        let responder = called.named(*responder, at, book, self.inventory);
         if connection.is_answered() {
             self.see(responder);
         }
@@ -229,22 +230,6 @@ impl<'a> Observer<'a> {
             {
                 self.seen_nodes.extend(self.inventory.pod(pod).node);
             }
-        }
-    }
-
-    /// An address in the cluster's ranges that no pod ever had is outside if pods asked for it by a name that is not the cluster's:
-    /// on networks that pods share with other machines, and where ranges were guessed.
-    fn named(&self, place: Place, identity: Identity, at: Timestamp, book: &NameBook) -> Place {
-        match place {
-            Place::Unknown(address)
-                if identity == Identity::UnknownInCluster
-                    && book.is_named_outside(address)
-                    && !self.inventory.had_pod(address)
-                    && self.inventory.candidates(address, at).is_empty() =>
-            {
-                Place::Outside(address)
-            }
-            place => place,
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::inventory::{Backend, CloudPort, Identity, Inventory, NodeId, PodId};
 use crate::model::{Endpoint, Timestamp};
 
+use super::book::NameBook;
 use super::link::Side;
 use super::repeated::Who;
 
@@ -77,6 +78,22 @@ impl Place {
             (Identity::LinkLocal, IpAddr::V6(_)) | (Identity::OwnNode, _) => Self::OwnNode,
             (Identity::Hairpin, _) => Self::Itself,
             (Identity::LinkLocal, IpAddr::V4(_)) | (Identity::Metadata | Identity::Outside, _) => Self::Outside(address),
+        }
+    }
+
+    /// The same place with what names say of it: an address in the cluster's ranges that no pod ever had is outside if pods asked
+    /// for it by a name that is not the cluster's. Pods share networks with other machines, and some ranges were guessed.
+    pub(super) fn named(self, identity: Identity, at: Timestamp, book: &NameBook, inventory: &Inventory) -> Self {
+        match self {
+            Self::Unknown(address)
+                if identity == Identity::UnknownInCluster
+                    && book.is_named_outside(address)
+                    && !inventory.had_pod(address)
+                    && inventory.candidates(address, at).is_empty() =>
+            {
+                Self::Outside(address)
+            }
+            place => place,
         }
     }
 

@@ -90,7 +90,7 @@ pub struct Inventory {
     is_flat: bool,
     /// Set aside for pods by who gives out addresses, one by one.
     allocated: BTreeSet<IpAddr>,
-    /// What OVN-Kubernetes puts in place of others inside a node, where objects say so.
+    /// What network plug-ins put in place of other addresses inside a node.
     masquerade: BTreeMap<IpAddr, Identity>,
     /// Addresses at which caches of names on nodes say that they listen.
     cache_addresses: BTreeSet<IpAddr>,

@@ -168,17 +168,17 @@ pub(super) fn only_cloud_at(address: IpAddr) -> Option<Cloud> {
     CLOUD_SERVICES.iter().find(|service| service.address == address)?.cloud
 }
 
-/// Addresses that network plug-ins put in place of a pod's own when it calls its own Service: OVN-Kubernetes
-/// (docs/design/service-traffic-policy.md), Cilium (pkg/defaults).
-const HAIRPINS: [IpAddr; 3] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 5)),
-    IpAddr::V6(Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, 5)),
-    IpAddr::V4(Ipv4Addr::new(169, 254, 42, 1)),
-];
+/// The address that Cilium puts in place of a pod's own when the pod calls its own Service (cilium/cilium, pkg/defaults).
+pub(super) const CILIUM_HAIRPIN: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 42, 1));
 
-/// The first and the last address that OVN-Kubernetes puts in place of the node's own, inside the node
-/// (go-controller/pkg/config: `MasqueradeIPsConfig`).
-const OVN_MASQUERADE: [(Ipv4Addr, Ipv4Addr); 1] = [(Ipv4Addr::new(169, 254, 169, 1), Ipv4Addr::new(169, 254, 169, 4))];
+/// The ranges of which OVN-Kubernetes puts addresses in place of others, where nodes do not say another one
+/// (ovn-org/ovn-kubernetes, docs/design/service-traffic-policy.md).
+pub(super) fn ovn_masquerade() -> [IpNet; 2] {
+    [
+        Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 169, 0), 29).into(),
+        Ipv6Net::new_assert(Ipv6Addr::new(0xfd69, 0, 0, 0, 0, 0, 0, 0), 112).into(),
+    ]
+}
 
 /// What the address means whoever owns it; nobody can own it.
 pub(super) fn fixed(address: IpAddr) -> Option<Identity> {
@@ -188,10 +188,6 @@ pub(super) fn fixed(address: IpAddr) -> Option<Identity> {
         Some(Identity::Multicast)
     } else if is_cloud_service(address) {
         Some(Identity::Metadata)
-    } else if HAIRPINS.contains(&address) {
-        Some(Identity::Hairpin)
-    } else if OVN_MASQUERADE.iter().any(|(first, last)| (IpAddr::V4(*first)..=IpAddr::V4(*last)).contains(&address)) {
-        Some(Identity::OwnNode)
     } else {
         None
     }
@@ -243,9 +239,9 @@ mod tests {
             ("169.254.42.42", Some(Identity::Metadata), Some(Cloud::Scaleway)),
             ("169.254.169.253", None, None),
             ("169.254.169.123", None, None),
-            ("169.254.169.2", Some(Identity::OwnNode), None),
-            ("169.254.169.5", Some(Identity::Hairpin), None),
-            ("169.254.42.1", Some(Identity::Hairpin), None),
+            ("169.254.169.2", None, None),
+            ("169.254.169.5", None, None),
+            ("169.254.42.1", None, None),
             ("169.254.7.127", None, None),
             ("169.254.20.10", None, None),
             ("168.63.129.17", None, None),

@@ -381,7 +381,8 @@ fn what_is_no_pod_of_the_cluster_is_outside() {
         },
         Row {
             what: "OVN's own addresses are no metadata: a pod through its own Service, the node in another guise",
-            world: plain()
+            world: web("10.244.1.5")
+                .object(&annotated("w1", "10.0.0.11", "", &[("k8s.ovn.org/node-subnets", r#"{"default":["10.244.1.0/24"]}"#)]))
                 .tcp("169.254.169.5", "10.244.1.5", 8080)
                 .tcp("169.254.169.2", "10.244.1.5", 8080)
                 .tcp("10.244.1.5", "203.0.113.9", 443),

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{Metadata, Parts, range};
 use crate::inventory::node_address::after;
-use crate::inventory::{Family, Identity, NetworkPlugin, Node, NodeId, NodeInterface, index};
+use crate::inventory::{Family, Identity, NetworkPlugin, Node, NodeId, NodeInterface, index, special};
 
 /// Network plug-ins of which nodes have other addresses of their pod ranges than the first two, and say which.
 const SAY_THEIR_OWN: [NetworkPlugin; 3] = [NetworkPlugin::Cilium, NetworkPlugin::OvnKubernetes, NetworkPlugin::KubeOvn];
@@ -50,8 +50,15 @@ impl Parts {
     /// times apart.
     pub(super) fn settle_nodes(&mut self) {
         let has_first_two = SAY_THEIR_OWN.iter().all(|plugin| !self.inventory.plugins.contains(plugin));
-        let masqueraded = self.nodes.values().flat_map(|node| &node.masquerade_ranges).flat_map(|range| masquerade(*range));
-        self.inventory.masquerade = masqueraded.collect();
+        let masqueraded = self.nodes.values().flat_map(|node| &node.masquerade_ranges).flat_map(|range| masquerade_of(*range));
+        let mut masquerade: BTreeMap<IpAddr, Identity> = masqueraded.collect();
+        if self.inventory.plugins.contains(&NetworkPlugin::OvnKubernetes) && masquerade.is_empty() {
+            masquerade.extend(special::ovn_masquerade().into_iter().flat_map(masquerade_of));
+        }
+        if self.inventory.plugins.contains(&NetworkPlugin::Cilium) {
+            masquerade.insert(special::CILIUM_HAIRPIN, Identity::Hairpin);
+        }
+        self.inventory.masquerade = masquerade;
         let users = RangeUsers::new(self);
         let shared = self.nodes.remove("").unwrap_or_default().interfaces;
         let timeline = &self.inventory.timeline;
@@ -125,7 +132,7 @@ impl RangeUsers {
 
 /// What OVN-Kubernetes puts in place of others out of this range: the first four addresses for the node, the fifth for a pod that
 /// calls itself (go-controller/pkg/config: `MasqueradeIPsConfig`).
-fn masquerade(range: IpNet) -> impl Iterator<Item = (IpAddr, Identity)> {
+fn masquerade_of(range: IpNet) -> impl Iterator<Item = (IpAddr, Identity)> {
     let identities = [Identity::OwnNode, Identity::OwnNode, Identity::OwnNode, Identity::OwnNode, Identity::Hairpin];
     identities.into_iter().zip(1..).filter_map(move |(identity, count)| Some((after(range.network(), count)?, identity)))
 }
