@@ -16,6 +16,10 @@ pub fn draw(cluster: &mut Cluster, random: &mut Random) {
     if random.chance(50) {
         selector.retain(|key, _| !key.contains("hash") && !key.contains("name"));
     }
+    // One that is empty selects nothing.
+    if selector.is_empty() {
+        selector.clone_from(&pod.labels);
+    }
     while selector.len() > 1 {
         let key = random.pick(&selector.keys().cloned().collect::<Vec<_>>()).clone();
         selector.remove(&key);
