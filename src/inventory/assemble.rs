@@ -13,16 +13,17 @@ use super::control_plane::ControlPlane;
 use super::merge::{merge_network, merge_node};
 use super::mesh::{self, Mesh};
 use super::object::{Body, Hold, Metadata, NetworkBody, NodeBody, Object, OwnerBody, PodBody, ServiceBody, Subset};
-use super::owner::{Owned, OwnerRecord, Owners};
+use super::owner::{Belonging, Owned, OwnerRecord, Owners};
 use super::range;
 use super::service::{Backends, Draft, ServiceIndex};
 use super::snapshot::UNKNOWN;
+use super::stable_labels;
 use super::timeline::{KILLED_AFTER, SANDBOX_AFTER, SECOND, Tenure, Timeline};
 use super::{
     Backend, Cloud, Inventory, InventoryOptions, NAME_LABEL, NetworkPlugin, Node, NodeId, Pod, PodId, Service, ServiceId,
     ServiceType, TargetPort, Workload, WorkloadId, index,
 };
-use crate::model::{Code, Findings, Labels, PodName, Protocol, Timestamp, WorkloadName};
+use crate::model::{Code, Findings, Labels, PodName, Protocol, Timestamp, WorkloadKind, WorkloadName};
 
 /// Merged objects by what they are for.
 #[derive(Default)]
@@ -122,7 +123,7 @@ impl Parts {
 
     fn owner(&mut self, kind: String, metadata: Metadata, body: OwnerBody, is_built_in: bool) {
         let key = (metadata.namespace, kind, metadata.name);
-        self.owners.insert(key, OwnerRecord { controller: metadata.controller, body, is_built_in });
+        self.owners.insert(key, OwnerRecord { controller: metadata.controller, body, labels: metadata.labels, is_built_in });
     }
 
     /// Puts everything in its place; each step needs those before it.
@@ -159,10 +160,13 @@ impl Parts {
     fn settle_pods(&mut self, said: &mut Said) {
         let nodes = self.inventory.nodes.iter().enumerate();
         let nodes: HashMap<String, NodeId> = nodes.map(|(position, node)| (node.name.clone(), NodeId(index(position)))).collect();
-        let mut workloads: BTreeMap<WorkloadName, (BTreeSet<PodId>, Option<Labels>)> = BTreeMap::new();
+        let mut workloads: BTreeMap<WorkloadName, Workload> = BTreeMap::new();
         for (name, selector) in self.owners.without_pods() {
-            workloads.insert(name, (BTreeSet::new(), selector));
+            let known = workloads.entry(name.clone()).or_insert_with(|| Workload::new(name));
+            known.selector = known.selector.take().or(selector);
         }
+        // Workloads of kinds that nothing is known of.
+        let mut customs = BTreeSet::new();
         let from = |metadata: &Metadata, body: &PodBody| body.started.or(metadata.created).unwrap_or(Timestamp::MIN);
         let mut drafts = std::mem::take(&mut self.pods);
         drafts.sort_by(|(one, one_body, _), (other, other_body, _)| {
@@ -178,13 +182,17 @@ impl Parts {
                 node: body.node.as_deref(),
                 controller: metadata.controller.as_ref(),
             };
-            let (workload, selector) = self.owners.workload(&owned, &mut self.findings);
-            let (members, known) = workloads.entry(workload).or_default();
-            members.insert(PodId(index(self.inventory.pods.len())));
-            // Owners that are there have said their selector above; for the others the first ReplicaSet's will do.
-            if known.is_none() {
-                *known = selector;
+            let belonging = self.owners.workload(&owned, &mut self.findings);
+            let Belonging { workload, selector, template, passing, is_custom } = belonging;
+            if is_custom {
+                customs.insert(workload.clone());
             }
+            let known = workloads.entry(workload.clone()).or_insert_with(|| Workload::new(workload));
+            known.pods.insert(PodId(index(self.inventory.pods.len())));
+            // Owners that are there have said their selector above; for the others the first ReplicaSet's will do.
+            known.selector = known.selector.take().or(selector);
+            known.template = known.template.take().or(template);
+            known.passing_owners.extend(passing);
             let from = from(&metadata, &body);
             let gone = gone(&metadata, &body);
             let PodBody {
@@ -200,6 +208,7 @@ impl Parts {
                 ports,
                 containers,
                 arguments,
+                changed_labels,
                 ..
             } = *body;
             if let Some(node) = &node {
@@ -227,10 +236,39 @@ impl Parts {
                 until: finished.or(metadata.deleted).unwrap_or(Timestamp::MAX).max(from),
                 ports,
                 containers,
+                changed_labels,
             });
         }
-        for (name, (members, selector)) in workloads {
-            self.settle_workload(Workload { name: name.into(), pods: members, selector });
+        self.join_alike(&mut workloads, &customs);
+        for workload in workloads.into_values() {
+            self.settle_workload(workload);
+        }
+    }
+
+    /// Owners of one unknown kind with one pod each, whose pods have the same lasting labels, are one workload: its controller makes
+    /// an owner for each pod, with a name that nothing is known of.
+    fn join_alike(&self, workloads: &mut BTreeMap<WorkloadName, Workload>, customs: &BTreeSet<WorkloadName>) {
+        let mut alike: BTreeMap<(String, WorkloadKind, Labels), Vec<WorkloadName>> = BTreeMap::new();
+        for name in customs {
+            let Some(workload) = workloads.get(name).filter(|workload| workload.pods.len() == 1) else { continue };
+            let pods = workload.pods.iter().map(|id| &self.inventory.pods[id.0 as usize]);
+            let labels = stable_labels::judge(workload, pods, |_| None).lasting;
+            if !labels.is_empty() {
+                alike.entry((name.namespace.clone(), name.kind.clone(), labels)).or_default().push(name.clone());
+            }
+        }
+        for ((namespace, kind, _), names) in alike.into_iter().filter(|(_, names)| names.len() > 1) {
+            let name = common_name(&names).unwrap_or_else(|| kind.0.to_ascii_lowercase());
+            let joined = WorkloadName { namespace, name, kind };
+            let parts: Vec<Workload> = names.iter().filter_map(|name| workloads.remove(name)).collect();
+            let whole = workloads.entry(joined.clone()).or_insert_with(|| Workload::new(joined));
+            for part in parts {
+                whole.passing_owners.insert(part.name.name.clone());
+                whole.passing_owners.extend(part.passing_owners);
+                whole.pods.extend(part.pods);
+                whole.selector = whole.selector.take().or(part.selector);
+                whole.template = whole.template.take().or(part.template);
+            }
         }
     }
 
@@ -416,6 +454,14 @@ impl Claim {
             rank: self.rank,
         }
     }
+}
+
+/// What names begin with, up to a dash: `runner-a` and `runner-b` are `runner`.
+fn common_name(names: &[WorkloadName]) -> Option<String> {
+    let first = names.first()?.name.as_str();
+    let is_common = |length: &usize| names.iter().all(|name| name.name.get(..*length) == first.get(..*length));
+    let mut dashes = first.match_indices('-').map(|(position, _)| position);
+    dashes.rfind(|length| *length > 0 && is_common(length)).map(|length| first[..length].to_owned())
 }
 
 /// When nothing of a pod can talk any more.

@@ -133,9 +133,11 @@ impl InventoryBuilder {
     pub fn apply(&mut self, object: Object) {
         if let Body::Other(other) = &object.body
             && other.selector.is_none()
+            && other.template.is_none()
+            && other.stem.is_none()
             && object.metadata.controller.is_none()
         {
-            // It could be no link of any chain. Secrets and Events come in great numbers: they are not kept.
+            // It could be no link of any chain, and says nothing of pods. Secrets and Events come in great numbers: they are not kept.
             *self.unknown.entry(object.kind).or_default() += 1;
             return;
         }

@@ -44,6 +44,11 @@ fn compare(one: &Object, other: &Object) -> Ordering {
 
 /// A state with what an older one knew of addresses, owners and ends.
 pub(super) fn merge(older: Object, mut newer: Object) -> Object {
+    if let Body::Pod(pod) = &mut newer.body {
+        let (now, then) = (&*newer.metadata.labels, &*older.metadata.labels);
+        let keys = now.keys().chain(then.keys());
+        pod.changed_labels.extend(keys.filter(|key| now.get(*key) != then.get(*key)).cloned());
+    }
     let metadata = &mut newer.metadata;
     metadata.version = metadata.version.or(older.metadata.version);
     metadata.controller = metadata.controller.take().or(older.metadata.controller);
@@ -66,6 +71,7 @@ pub(super) fn merge(older: Object, mut newer: Object) -> Object {
                 known.seen = earliest(known.seen, hold.seen);
             }
             newer.is_over |= older.is_over;
+            newer.changed_labels.extend(older.changed_labels);
         }
         (Body::Node(newer), Body::Node(older)) => merge_node(newer, *older),
         (Body::Network(newer), Body::Network(older)) => merge_network(newer, *older),
@@ -127,6 +133,8 @@ fn merge_subsets(newer: &mut BTreeSet<Subset>, older: BTreeSet<Subset>) {
 
 fn merge_owner(newer: &mut OwnerBody, older: OwnerBody) {
     newer.selector = newer.selector.take().or(older.selector);
+    newer.template = newer.template.take().or(older.template);
+    newer.stem = newer.stem.take().or(older.stem);
     newer.schedule = newer.schedule.take().or(older.schedule);
 }
 

@@ -9,6 +9,7 @@ mod assemble;
 mod builder;
 mod control_plane;
 mod declared;
+mod generated;
 mod host_network;
 mod internet;
 mod merge;
@@ -22,6 +23,7 @@ mod schedule;
 mod service;
 pub mod snapshot;
 mod special;
+mod stable_labels;
 mod system_namespace;
 #[cfg(test)]
 mod tests;
@@ -43,6 +45,8 @@ pub use schedule::{Due, Schedule};
 pub use snapshot::InventoryError;
 pub use special::{Cloud, CloudPort};
 pub use system_namespace::is_system_namespace;
+pub(crate) use stable_labels::known::{RUN, marks};
+pub use stable_labels::{Ends, Event, StableLabels};
 pub use watched::{Gap, History, Record, VERSION};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -495,6 +499,13 @@ impl Inventory {
     #[must_use]
     pub fn mesh(&self, workload: WorkloadId) -> Option<Mesh> {
         self.meshes.get(workload.0 as usize).copied().flatten()
+    }
+
+    /// Whether Cilium's agents run in the cluster.
+    #[must_use]
+    pub fn has_cilium(&self) -> bool {
+        let is_agent = |labels: &Labels| labels.get("k8s-app").is_some_and(|app| app == "cilium");
+        self.pods.iter().any(|pod| pod.is_on_host_network && is_agent(&pod.labels))
     }
 
     /// Ranges from which pods get addresses, in the fewest ranges.

@@ -168,6 +168,8 @@ pub struct PodBody {
     pub containers: BTreeSet<String>,
     /// What the arguments of a control plane component in `kube-system` say.
     pub arguments: Arguments,
+    /// Keys of labels that were seen with different values, or there and not there.
+    pub changed_labels: BTreeSet<String>,
 }
 
 /// When a pod had one of its addresses.
@@ -234,6 +236,11 @@ pub struct Subset {
 pub struct OwnerBody {
     /// The labels by which it finds its pods; never empty.
     pub selector: Option<Labels>,
+    /// The labels that it gives its pods (`spec.template.metadata.labels`); never empty.
+    pub template: Option<Labels>,
+    /// What its name was generated from (`metadata.generateName`), without the dash at the end; of a custom kind, its whole name if
+    /// it only looks generated.
+    pub stem: Option<String>,
     /// Whether it will not make pods any more: a finished Job, or any that a watch saw deleted.
     pub is_finished: bool,
     /// Of a `CronJob`, when it is due.

@@ -50,6 +50,8 @@ pub struct Pod {
     pub ports: Vec<ContainerPort>,
     /// Names of its containers.
     pub containers: BTreeSet<String>,
+    /// Keys of labels that changed while it ran.
+    pub changed_labels: BTreeSet<String>,
 }
 
 /// One declared port (`ContainerPort`).
@@ -75,6 +77,17 @@ pub struct Workload {
     /// The labels by which its owner finds its pods, if the owner says so: `spec.selector.matchLabels` of Deployment,
     /// StatefulSet, DaemonSet, ReplicaSet; the template's labels of a Job or CronJob.
     pub selector: Option<Labels>,
+    /// The labels that the owner gives its pods, where the inventory says so: its template's; of a custom kind without one, its own.
+    pub template: Option<Labels>,
+    /// Names of owners between the pods and the workload that come and go: ReplicaSets, Jobs, runs.
+    pub passing_owners: BTreeSet<String>,
+}
+
+impl Workload {
+    /// A workload of which nothing but its name is known.
+    pub(super) fn new(name: WorkloadName) -> Self {
+        Self { name: name.into(), pods: BTreeSet::new(), selector: None, template: None, passing_owners: BTreeSet::new() }
+    }
 }
 
 /// One node.

@@ -66,6 +66,15 @@ codes! {
     /// A workload cannot be told apart from others by any selector.
     BroadSelector "broad-selector" Serious
         "give the workload a label of its own, then learn again";
+    /// A selector rests on a label that the next event changes.
+    SelectorMayNotLast "selector-may-not-last" Serious
+        "the default deny will stop the pods that no policy selects then: give the pods a label that stays (in the template or the custom resource), then learn again; or learn again after each such event";
+    /// A policy's selector matches no pod any more, and the pods that need the policy are there.
+    SelectorMatchesNothing "selector-matches-nothing" Serious
+        "the policy was made for pods with other labels: learn again, and give the pods a label that stays";
+    /// A selector asks for a label that the network plug-in does not look at.
+    LabelIgnoredByPlugin "label-ignored-by-plugin" Serious
+        "give the pods a label of their own and learn again, or have Cilium look at this one: `labels` in the ConfigMap cilium-config";
     /// Nothing can select this workload.
     WorkloadNotSelectable "workload-not-selectable" Serious
         "its traffic will be denied by the default deny: give its pods a label of their own, then learn again";

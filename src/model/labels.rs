@@ -38,6 +38,13 @@ pub enum Requirement {
 }
 
 impl Requirement {
+    /// The key that it asks for.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Equals { key, .. } | Self::NotIn { key, .. } | Self::Present { key } | Self::Absent { key } => key,
+        }
+    }
+
     /// Whether an object with these labels meets it.
     pub fn is_met_by(&self, labels: &Labels) -> bool {
         match self {

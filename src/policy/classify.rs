@@ -19,7 +19,7 @@ use super::draft::{Direction, Draft, DraftKey};
 use super::name::{ShortNames, of_range};
 use super::outside::OutsideCall;
 use super::resolution::{Resolvers, resolver_ports};
-use super::selector::Selection;
+use super::selector::{Selection, ignored_by_cilium, may_not_last};
 use super::set::PolicyOptions;
 
 /// How many workloads with the same labels are named.
@@ -43,6 +43,10 @@ pub(super) struct Sorter<'a> {
     pub(super) widened: BTreeMap<DraftKey, BTreeSet<&'a Decision>>,
     /// Edges that no policy can allow.
     pub(super) inexpressible: BTreeSet<Edge>,
+    /// Whether Cilium enforces the policies.
+    has_cilium: bool,
+    /// Workloads whose selectors were judged.
+    judged: BTreeSet<WorkloadId>,
     /// What is to be said beside the policies.
     pub(super) findings: Findings,
 }
@@ -96,6 +100,8 @@ impl<'a> Sorter<'a> {
             outside: BTreeMap::new(),
             widened: BTreeMap::new(),
             inexpressible: BTreeSet::new(),
+            has_cilium: inventory.has_cilium(),
+            judged: BTreeSet::new(),
             findings: Findings::default(),
         }
     }
@@ -399,6 +405,9 @@ impl<'a> Sorter<'a> {
             return None;
         }
         let pods = self.selections.get(workload).and_then(Selection::selector).cloned();
+        if let Some(selector) = &pods {
+            self.tell_weakness(workload, selector);
+        }
         if pods.is_none() {
             self.findings.add(Code::NotExpressible, edge.to_string(), format!("no selector means {workload} alone"));
             self.inexpressible.insert(edge.clone());
@@ -423,6 +432,9 @@ impl<'a> Sorter<'a> {
         let Some(workload) = subject else {
             return Some(PodSelector::EveryPod);
         };
+        if let Some(selector) = self.selections.get(workload).and_then(Selection::selector) {
+            self.tell_weakness(workload, selector);
+        }
         match self.selections.get(workload) {
             Some(Selection::Exact(selector)) => {
                 if !selector.is_positive() {
@@ -446,6 +458,23 @@ impl<'a> Sorter<'a> {
                 self.findings.add_once(Code::WorkloadNotSelectable, workload.to_string(), "has no label by which to select it");
                 None
             }
+        }
+    }
+
+    /// Says once of each workload what will end its selector, or keeps a network plug-in from seeing it.
+    fn tell_weakness(&mut self, workload: &WorkloadName, selector: &PodSelector) {
+        let Some(&id) = self.ids.get(workload) else { return };
+        if !self.judged.insert(id) {
+            return;
+        }
+        if let Some(message) = may_not_last(selector, &self.inventory.stable_labels(id)) {
+            self.findings.add_once(Code::SelectorMayNotLast, workload.to_string(), message);
+        }
+        if self.has_cilium
+            && let Some(key) = ignored_by_cilium(selector)
+        {
+            let message = format!("is selected by {key}, which Cilium leaves out of what it knows of pods");
+            self.findings.add_once(Code::LabelIgnoredByPlugin, workload.to_string(), message);
         }
     }
 }

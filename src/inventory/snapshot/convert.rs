@@ -8,6 +8,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use super::tree::{Mismatch, Tree, shorten};
 use super::{declared, interfaces, raw};
+use crate::inventory::generated;
 use crate::inventory::object::{
     Arguments, Body, Declaration, EndpointsBody, Metadata, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody, Subset,
     describe as name,
@@ -92,11 +93,15 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         "Endpoints" if is_of(&[""]) => Body::Endpoints(reading.endpoints(tree.read()?, envelope.metadata.name.clone())),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" if is_of(&["apps", "extensions"]) => {
             let controller: raw::Controller = tree.read()?;
-            Body::Owner(OwnerBody { selector: selector(controller.spec.selector.match_labels), ..OwnerBody::default() })
+            let template = selector(tree.read::<raw::Templated>()?.spec.template.metadata.labels);
+            let selector = selector(controller.spec.selector.match_labels);
+            Body::Owner(OwnerBody { selector, template, ..OwnerBody::default() })
         }
-        "ReplicationController" if is_of(&[""]) => {
+        // OpenShift's DeploymentConfig is made after the ReplicationController (openshift/api apps/v1/types.go).
+        "ReplicationController" | "DeploymentConfig" if is_of(&["", "apps.openshift.io"]) => {
             let controller: raw::ReplicationController = tree.read()?;
-            Body::Owner(OwnerBody { selector: selector(controller.spec.selector), ..OwnerBody::default() })
+            let template = selector(tree.read::<raw::Templated>()?.spec.template.metadata.labels);
+            Body::Owner(OwnerBody { selector: selector(controller.spec.selector), template, ..OwnerBody::default() })
         }
         "Job" if is_of(&["batch"]) => {
             let job: raw::Job = tree.read()?;
@@ -104,7 +109,13 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
                 matches!(condition.kind.as_str(), "Complete" | "Failed") && condition.status == "True"
             };
             let is_finished = job.status.conditions.iter().any(is_end);
-            Body::Owner(OwnerBody { selector: selector(job.spec.template.metadata.labels), is_finished, schedule: None })
+            let stem = stem(&envelope.metadata.generate_name);
+            Body::Owner(OwnerBody {
+                selector: selector(job.spec.template.metadata.labels),
+                stem,
+                is_finished,
+                ..OwnerBody::default()
+            })
         }
         "CronJob" if is_of(&["batch"]) => {
             let job: raw::CronJob = tree.read()?;
@@ -113,8 +124,8 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
             let schedule = (!schedule.is_empty()).then_some(Schedule { text: schedule, time_zone, is_suspended: suspend });
             Body::Owner(OwnerBody {
                 selector: selector(job_template.spec.template.metadata.labels),
-                is_finished: false,
                 schedule,
+                ..OwnerBody::default()
             })
         }
         "Ingress" if is_of(&["networking.k8s.io", "extensions"]) => Body::Ingress(reading.ingress(tree.read()?)),
@@ -143,11 +154,30 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         // Custom controllers mostly follow the built-in ones; where they don't, there is no selector to be had.
         _ => Body::Other(OwnerBody {
             selector: tree.read().ok().and_then(|other: raw::Controller| selector(other.spec.selector.match_labels)),
+            template: tree.read().ok().and_then(|other: raw::Templated| selector(other.spec.template.metadata.labels)),
+            stem: is_custom(group).then(|| custom_stem(&envelope.metadata)).flatten(),
             ..OwnerBody::default()
         }),
     };
     let metadata = reading.metadata(envelope.metadata, &body);
     Ok(Object { kind: envelope.kind, metadata, body })
+}
+
+/// Whether a group is one of custom resources.
+fn is_custom(group: &str) -> bool {
+    group.contains('.') && !group.ends_with(".k8s.io")
+}
+
+/// What a custom resource's name was generated from. A name that only looks generated is whole, which only the object can say.
+fn custom_stem(metadata: &raw::Metadata) -> Option<String> {
+    let whole = || generated::stem(&metadata.name).map(|_| metadata.name.clone());
+    stem(&metadata.generate_name).or_else(whole)
+}
+
+/// `generateName` without its dash at the end.
+fn stem(generate_name: &str) -> Option<String> {
+    let stem = generate_name.trim_end_matches('-');
+    (!stem.is_empty()).then(|| stem.to_owned())
 }
 
 /// An empty selector means every pod to some kinds and none to others; here it means nothing.
@@ -228,7 +258,14 @@ impl Reading<'_> {
         };
         let scrape = matches!(body, Body::Pod(_) | Body::Service(_)).then(|| declared::scrape(&raw.annotations)).flatten();
         let mesh = matches!(body, Body::Pod(_)).then(|| Mesh::by_annotations(&raw.annotations)).flatten();
-        let controller = raw.owner_references.into_iter().find(|owner| owner.controller);
+        let mut owners = raw.owner_references;
+        let is_pod = matches!(body, Body::Pod(_));
+        let controller = match owners.iter().position(|owner| owner.controller) {
+            Some(position) => Some(owners.swap_remove(position)),
+            // Some operators leave `controller` out where a pod has but one owner.
+            None if is_pod && owners.len() == 1 => owners.pop(),
+            None => None,
+        };
         Metadata {
             namespace,
             name: raw.name,
@@ -304,6 +341,7 @@ impl Reading<'_> {
             probes,
             containers: names,
             arguments,
+            changed_labels: BTreeSet::new(),
         }
     }
 

@@ -27,6 +27,7 @@ const METADATA: &[&str] = &[
     "apiVersion",
     "kind",
     "metadata.name",
+    "metadata.generateName",
     "metadata.namespace",
     "metadata.uid",
     "metadata.resourceVersion",
@@ -171,7 +172,7 @@ fn paths(kind: &str) -> &'static [&'static str] {
         "Pod" => POD,
         "Service" => SERVICE,
         "EndpointSlice" => ENDPOINT_SLICE,
-        "ReplicationController" => &["spec.selector"],
+        "ReplicationController" | "DeploymentConfig" => &["spec.selector", "spec.template.metadata.labels"],
         "Job" => &["spec.template.metadata.labels", "status.conditions.type", "status.conditions.status"],
         "CronJob" => &["spec.jobTemplate.spec.template.metadata.labels", "spec.schedule", "spec.timeZone", "spec.suspend"],
         "Ingress" => INGRESS,
@@ -193,7 +194,7 @@ fn paths(kind: &str) -> &'static [&'static str] {
         "Subnet" => &["spec.cidrBlock", "spec.vlan"],
         "Namespace" => &[],
         // The controllers, and custom ones made after them.
-        _ => &["spec.selector.matchLabels"],
+        _ => &["spec.selector.matchLabels", "spec.template.metadata.labels"],
     }
 }
 

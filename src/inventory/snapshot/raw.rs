@@ -18,6 +18,7 @@ pub(super) struct Envelope {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Metadata {
     pub(super) name: String,
+    pub(super) generate_name: String,
     pub(super) namespace: String,
     pub(super) uid: String,
     pub(super) resource_version: String,
@@ -305,6 +306,20 @@ pub(super) struct Selector {
     pub(super) match_labels: Labels,
 }
 
+/// A kind with a pod template.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Templated {
+    pub(super) spec: TemplatedSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TemplatedSpec {
+    pub(super) template: Template,
+}
+
+/// `ReplicationController`, and the `DeploymentConfig` made after it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ReplicationController {

@@ -1,22 +1,21 @@
 //! Selectors that mean one workload and no other.
 //!
-//! In: the workloads of an inventory with the labels of their pods. Out: a [`Selection`] for each. Guarantees: a selector has no
-//! label that changes with the next pod or release, and says who else is meant where no label tells them apart. Takes little more
-//! than the size of the inventory: others are found by label (see [`Index`]), and workloads that are alike are judged once.
+//! In: the workloads of an inventory with the labels of their pods. Out: a [`Selection`] for each. Guarantees: a selector has a label
+//! that changes with the next pod, run or release only where the pods have no other (see [`may_not_last`]), and says who else is meant
+//! where no label tells them apart. Takes little more than the size of the inventory: others are found by label (see [`Index`]), and
+//! workloads that are alike are judged once.
 
 mod index;
-mod lasting;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::inventory::{Inventory, Workload};
+use crate::inventory::{Ends, Event, Inventory, RUN, StableLabels, Workload, WorkloadId, marks};
 use crate::model::{Labels, NonEmpty, PodSelector, Requirement, WorkloadName};
 
 use index::{Index, Other};
-use lasting::{MARKS, RUN, is_run, is_volatile};
 
 /// How a workload can be selected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,23 +50,60 @@ impl Selection {
 /// Finds the selectors of all workloads that have pods on the pod network or could have.
 pub(super) fn select_all(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
     let mut by_namespace: BTreeMap<&str, Vec<(&WorkloadName, Traits<'_>)>> = BTreeMap::new();
-    for workload in inventory.workloads() {
-        let traits = Traits::of(workload, inventory);
+    for (workload, id) in inventory.workloads().iter().zip(0..) {
+        let traits = Traits::of(workload, WorkloadId(id), inventory);
         by_namespace.entry(&workload.name.namespace).or_default().push((&workload.name, traits));
     }
     let mut selections = BTreeMap::new();
     for workloads in by_namespace.into_values() {
         let index = Index::new(workloads.iter().flat_map(|(name, traits)| traits.own.iter().map(|labels| (*name, *labels))));
+        let endings = workloads.iter().map(|(name, traits)| (*name, traits.stable.ending_keys.clone())).collect();
         let mut alike: BTreeMap<Traits<'_>, BTreeSet<&WorkloadName>> = BTreeMap::new();
         for (name, traits) in workloads {
             alike.entry(traits).or_default().insert(name);
         }
         for (traits, twins) in alike {
-            let selection = select(&traits, &twins, &|labels| Box::new(index.having(labels)));
+            let others = Others { having: &|labels| Box::new(index.having(labels)), endings: &endings };
+            let selection = select(&traits, &twins, &others);
             selections.extend(twins.into_iter().map(|name| (name.clone(), selection.clone())));
         }
     }
     selections
+}
+
+/// Why a selector may not mean the workload's pods after the next event, as the rest of a sentence that begins with the workload;
+/// nothing if it rests on labels that last.
+pub(super) fn may_not_last(selector: &PodSelector, stable: &StableLabels) -> Option<String> {
+    let PodSelector::Labelled(requirements) = selector else { return None };
+    requirements.iter().find_map(|requirement| match requirement {
+        Requirement::Equals { key, value } => stable.end(key).map(|ends| {
+            let (why, next) = (&ends.why, ends.event.next());
+            format!("is selected by {key}={value}, which {why}: no policy will select the pods {next}")
+        }),
+        Requirement::Present { key } if !marks().any(|mark| mark == key) => stable.end(key).map(|ends| {
+            let why = &ends.why;
+            format!("is selected by the presence of {key}, whose value {why}: whether the next pods have this label is not known")
+        }),
+        _ => None,
+    })
+}
+
+/// The key of a label in a selector that Cilium does not look at, by its default configuration: such a selector means no pod there,
+/// or with `DoesNotExist` every pod (cilium/cilium Documentation/operations/performance/scalability/identity-relevant-labels.rst).
+pub(super) fn ignored_by_cilium(selector: &PodSelector) -> Option<&str> {
+    const KEYS: [&str; 8] = [
+        "pod-template-hash",
+        "controller-revision-hash",
+        "pod-template-generation",
+        "controller-uid",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-completion-index",
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+    ];
+    let PodSelector::Labelled(requirements) = selector else { return None };
+    let is_ignored = |key: &&str| KEYS.contains(key) || key.starts_with("kubernetes.io") || key.starts_with("k8s.io");
+    requirements.iter().map(Requirement::key).find(is_ignored)
 }
 
 /// The selectors that mean one workload and no other, of all workloads that have one.
@@ -87,15 +123,17 @@ struct Traits<'a> {
     own: BTreeSet<&'a Labels>,
     /// Its owner's selector.
     selector: Option<&'a Labels>,
+    /// Which of the labels last.
+    stable: StableLabels,
     /// What names its run.
     run: Option<(String, String)>,
 }
 
 impl<'a> Traits<'a> {
-    fn of(workload: &'a Workload, inventory: &'a Inventory) -> Self {
+    fn of(workload: &'a Workload, id: WorkloadId, inventory: &'a Inventory) -> Self {
         let own = pod_labels(workload, inventory);
         let run = run_label(workload, &own);
-        Self { own, selector: workload.selector.as_ref(), run }
+        Self { own, selector: workload.selector.as_ref(), stable: inventory.stable_labels(id), run }
     }
 }
 
@@ -109,24 +147,31 @@ fn pod_labels<'a>(workload: &'a Workload, inventory: &'a Inventory) -> BTreeSet<
 /// Finds the label sets of the namespace that have all of these labels.
 type Having<'i, 'a> = dyn Fn(&Labels) -> Box<dyn Iterator<Item = Other<'a>> + 'i> + 'i;
 
+/// The other workloads of the namespace.
+struct Others<'i, 'a> {
+    having: &'i Having<'i, 'a>,
+    /// Of each, the keys of labels that do not last.
+    endings: &'i BTreeMap<&'a WorkloadName, BTreeSet<String>>,
+}
+
 /// How workloads of these traits are selected: `twins`, one or more.
-fn select<'a>(traits: &Traits<'_>, twins: &BTreeSet<&WorkloadName>, having: &Having<'_, 'a>) -> Selection {
-    let Traits { own, selector, run } = traits;
-    let common = common_labels(own);
+fn select<'a>(traits: &Traits<'_>, twins: &BTreeSet<&WorkloadName>, others: &Others<'_, 'a>) -> Selection {
+    let Traits { own, selector, stable, run } = traits;
+    let StableLabels { lasting, identifying, .. } = stable;
     let mut chosen: Labels = match selector {
-        Some(selector) => selector.iter().filter(|(key, value)| common.get(*key) == Some(value)).map(owned).collect(),
-        None => common.clone(),
+        Some(selector) => selector.iter().filter(|(key, value)| lasting.get(*key) == Some(value)).map(owned).collect(),
+        None => identifying.clone(),
     };
     if chosen.is_empty() {
-        chosen.clone_from(&common);
+        chosen.clone_from(lasting);
     }
     if chosen.is_empty() {
         chosen.extend(run.clone());
     }
     let is_unlabelled = chosen.is_empty();
     let rest: Vec<(String, String)> =
-        common.iter().map(owned).chain(run.clone()).filter(|(key, _)| !chosen.contains_key(key)).collect();
-    let mistaken = |labels: &Labels| having(labels).filter(|(name, _)| !twins.contains(name));
+        lasting.iter().map(owned).chain(run.clone()).filter(|(key, _)| !chosen.contains_key(key)).collect();
+    let mistaken = |labels: &Labels| (others.having)(labels).filter(|(name, _)| !twins.contains(name));
     let addition = fewest_additions(&rest, |addition, limit| {
         let mut labels = chosen.clone();
         labels.extend(addition.iter().cloned());
@@ -136,11 +181,11 @@ fn select<'a>(traits: &Traits<'_>, twins: &BTreeSet<&WorkloadName>, having: &Hav
     let mut left: Vec<Other<'a>> = mistaken(&chosen).collect();
     let mut requirements: BTreeSet<Requirement> =
         chosen.into_iter().map(|(key, value)| Requirement::Equals { key, value }).collect();
-    if is_unlabelled && let Some(requirement) = mark(own) {
+    if is_unlabelled && let Some(requirement) = mark(own).or_else(|| last_resort(stable, &left)) {
         left.retain(|(_, labels)| requirement.is_met_by(labels));
         requirements.insert(requirement);
     }
-    while let Some(requirement) = exclusion(own, &left).or_else(|| mark_exclusion(own, &left)) {
+    while let Some(requirement) = exclusion(own, &left, others.endings).or_else(|| mark_exclusion(own, &left)) {
         left.retain(|(_, labels)| requirement.is_met_by(labels));
         requirements.insert(requirement);
     }
@@ -160,15 +205,6 @@ fn select<'a>(traits: &Traits<'_>, twins: &BTreeSet<&WorkloadName>, having: &Hav
 
 fn owned((key, value): (&String, &String)) -> (String, String) {
     (key.clone(), value.clone())
-}
-
-/// Labels that all pods share and that will be there tomorrow.
-fn common_labels(sets: &BTreeSet<&Labels>) -> Labels {
-    let Some(first) = sets.first() else {
-        return Labels::new();
-    };
-    let is_common = |key: &String, value: &String| sets.iter().all(|labels| labels.get(key) == Some(value));
-    first.iter().filter(|(key, value)| !is_volatile(key) && is_common(key, value)).map(owned).collect()
 }
 
 /// The fewest further labels (at most three, else all of them) that leave the least number of others matched; the first in
@@ -199,9 +235,14 @@ fn fewest_additions(rest: &[(String, String)], matched: impl Fn(&[(String, Strin
 
 /// A requirement that all own pods meet and most of the others left do not: a label that only the others have, or a value of
 /// it that only they have. Nothing if there is none.
-fn exclusion(own: &BTreeSet<&Labels>, left: &[Other<'_>]) -> Option<Requirement> {
+fn exclusion<'a>(
+    own: &BTreeSet<&Labels>,
+    left: &[Other<'a>],
+    endings: &BTreeMap<&'a WorkloadName, BTreeSet<String>>,
+) -> Option<Requirement> {
     let mut best: Option<(usize, Requirement)> = None;
-    let is_lasting = |name: &WorkloadName, key: &str| !is_volatile(key) || key == RUN && is_run(name);
+    let ends = |name: &WorkloadName, key: &str| endings.get(name).is_some_and(|keys| keys.contains(key));
+    let is_lasting = |name: &WorkloadName, key: &str| !ends(name, key) || key == RUN && is_run(name);
     let keys: BTreeSet<&String> =
         left.iter().flat_map(|(name, labels)| labels.keys().filter(|key| is_lasting(name, key))).collect();
     for key in keys {
@@ -222,6 +263,11 @@ fn exclusion(own: &BTreeSet<&Labels>, left: &[Other<'_>]) -> Option<Requirement>
     best.map(|(_, requirement)| requirement)
 }
 
+/// Whether it is a Job of its own: no CronJob gives each run another name, so the name is as lasting as the workload.
+fn is_run(name: &WorkloadName) -> bool {
+    name.kind.0 == "Job"
+}
+
 /// The label by which the pods of a Job of its own are told apart from all others.
 fn run_label(workload: &Workload, own: &BTreeSet<&Labels>) -> Option<(String, String)> {
     let Workload { name, .. } = workload;
@@ -231,8 +277,19 @@ fn run_label(workload: &Workload, own: &BTreeSet<&Labels>) -> Option<(String, St
 
 /// What all own pods have from their controller, where they have no labels of their own (`kubectl create cronjob`).
 fn mark(own: &BTreeSet<&Labels>) -> Option<Requirement> {
-    let is_common = |key: &&str| !own.is_empty() && own.iter().all(|labels| labels.contains_key(*key));
-    MARKS.into_iter().find(is_common).map(|key| Requirement::Present { key: key.to_owned() })
+    let is_common = |key: &str| !own.is_empty() && own.iter().all(|labels| labels.contains_key(key));
+    marks().find(|key| is_common(key)).map(|key| Requirement::Present { key: key.to_owned() })
+}
+
+/// Of labels that do not last, what may be left of them: that they are there, or else their values. The label that the fewest of the
+/// others have.
+fn last_resort(stable: &StableLabels, others: &[Other<'_>]) -> Option<Requirement> {
+    let requirement = |(key, (value, ends)): (&String, &(String, Ends))| match ends.event {
+        Event::Change => Requirement::Equals { key: key.clone(), value: value.clone() },
+        _ => Requirement::Present { key: key.clone() },
+    };
+    let matched = |requirement: &Requirement| others.iter().filter(|(_, labels)| requirement.is_met_by(labels)).count();
+    stable.ending.iter().map(requirement).min_by_key(matched)
 }
 
 /// The last resort: a mark of a controller that all own pods and not all of the others have, or the other way round (a
@@ -247,5 +304,5 @@ fn mark_exclusion(own: &BTreeSet<&Labels>, left: &[Other<'_>]) -> Option<Require
 }
 
 fn mark_where(holds: impl Fn(&str) -> bool, requirement: impl Fn(String) -> Requirement) -> Vec<Requirement> {
-    MARKS.into_iter().filter(|key| holds(key)).map(|key| requirement(key.to_owned())).collect()
+    marks().filter(|key| holds(key)).map(|key| requirement(key.to_owned())).collect()
 }

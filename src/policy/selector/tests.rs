@@ -81,8 +81,14 @@ fn select_naively(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
             all.filter(|(_, labels)| wanted.iter().all(|(key, value)| labels.get(key) == Some(value))).collect();
         Box::new(found.into_iter())
     };
-    let selection = |workload: &Workload| select(&Traits::of(workload, inventory), &BTreeSet::from([&*workload.name]), &having);
-    inventory.workloads().iter().map(|workload| (WorkloadName::clone(&workload.name), selection(workload))).collect()
+    fn traits<'a>(inventory: &'a Inventory, id: u32) -> Traits<'a> {
+        Traits::of(inventory.workload(WorkloadId(id)), WorkloadId(id), inventory)
+    }
+    let workloads = || inventory.workloads().iter().zip(0..);
+    let endings = workloads().map(|(workload, id)| (&*workload.name, traits(inventory, id).stable.ending_keys)).collect();
+    let others = Others { having: &having, endings: &endings };
+    let selection = |id, workload: &Workload| select(&traits(inventory, id), &BTreeSet::from([&*workload.name]), &others);
+    workloads().map(|(workload, id)| (WorkloadName::clone(&workload.name), selection(id, workload))).collect()
 }
 
 /// The choice as its description has it, with every count to its end.

@@ -5,14 +5,21 @@
 //! and has a controller. It ends at Deployment, StatefulSet, DaemonSet and CronJob even where a custom resource owns them: an
 //! operator's two `StatefulSets` (a database and its proxy, say) do different things under one owner, and as one workload each
 //! would get the other's rules. Under any other custom kind (Argo's `Rollout`) the pods are alike, and it is the workload.
+//! Where a platform means something else by its owners, its row in [`platforms`] says what.
+//!
+//! A name that was generated for one run is cut: what runs next is the same workload.
+
+mod platforms;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::generated;
 use super::object::{Owner, OwnerBody, describe};
 use crate::model::{Code, Findings, Labels, WorkloadKind, WorkloadName};
 
 /// Kinds that last.
-const LASTING: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "CronJob"];
+const LASTING: &[&str] = &["Deployment", "StatefulSet", "DaemonSet", "CronJob", "DeploymentConfig"];
 /// Kinds that come and go with each rollout or run; without a controller of their own they are workloads.
 const TRANSIENT: &[&str] = &["ReplicaSet", "Job", "ReplicationController"];
 /// Labels that tell `ReplicaSets` of one owner apart, with the kind of that owner.
@@ -30,8 +37,23 @@ pub(super) type OwnerKey = (String, String, String);
 pub(super) struct OwnerRecord {
     pub(super) controller: Option<Owner>,
     pub(super) body: OwnerBody,
+    pub(super) labels: Arc<Labels>,
     /// Whether the kind is one of the API's own.
     pub(super) is_built_in: bool,
+}
+
+/// What a pod's owners say of it.
+#[derive(Debug)]
+pub(super) struct Belonging {
+    pub(super) workload: WorkloadName,
+    /// The labels by which the workload finds its pods.
+    pub(super) selector: Option<Labels>,
+    /// The labels that the workload gives its pods, or that it has itself.
+    pub(super) template: Option<Labels>,
+    /// Names of owners below the workload, or of the run that it was cut from.
+    pub(super) passing: BTreeSet<String>,
+    /// Whether its kind is unknown to the API and to the table of platforms.
+    pub(super) is_custom: bool,
 }
 
 /// A pod, as far as its owner matters.
@@ -75,30 +97,65 @@ impl Owners {
             record.is_built_in && !record.body.is_finished && (LASTING.contains(&kind) || is_own)
         });
         lasting.map(|((namespace, kind, name), record)| {
-            let workload = WorkloadName { namespace: namespace.clone(), name: name.clone(), kind: WorkloadKind(kind.clone()) };
-            (workload, record.body.selector.clone())
+            let own = [(kind.clone(), name.clone())];
+            let platform = record.body.template.as_ref().and_then(|labels| platforms::identify(labels, &own));
+            let is_own = platform.as_ref().is_none_or(|identity| *identity == own[0]);
+            let stem = || (kind.clone(), record.body.stem.clone().unwrap_or_else(|| name.clone()));
+            let (kind, name) = platform.unwrap_or_else(stem);
+            let workload = WorkloadName { namespace: namespace.clone(), name, kind: WorkloadKind(kind) };
+            // One revision's selector is not that of all.
+            (workload, record.body.selector.clone().filter(|_| is_own))
         })
     }
 
-    /// The workload a pod belongs to, and the labels by which its owner finds its pods.
-    pub(super) fn workload(&mut self, pod: &Owned<'_>, findings: &mut Findings) -> (WorkloadName, Option<Labels>) {
+    /// The workload a pod belongs to, and what its owners say of its labels.
+    pub(super) fn workload(&mut self, pod: &Owned<'_>, findings: &mut Findings) -> Belonging {
         let named = |kind: &str, name: &str| WorkloadName {
             namespace: pod.namespace.to_owned(),
             name: name.to_owned(),
             kind: WorkloadKind(kind.to_owned()),
         };
-        let Some(mut owner) = pod.controller.cloned() else {
-            return (named("Pod", pod.name), None);
+        let alone = |workload| Belonging { workload, selector: None, template: None, passing: BTreeSet::new(), is_custom: false };
+        let platform = |chain: &[(String, String)]| platforms::identify(pod.labels, chain);
+        let Some(owner) = pod.controller.cloned() else {
+            let (kind, name) = platform(&[]).unwrap_or_else(|| ("Pod".to_owned(), pod.name.to_owned()));
+            return alone(named(&kind, &name));
         };
         if owner.kind == "Node" {
             // The API server's picture of a pod that a kubelet runs from a file: `kube-proxy-worker-1`.
             let suffix = format!("-{}", pod.node.unwrap_or(&owner.name));
-            return (named("Pod", pod.name.strip_suffix(&suffix).unwrap_or(pod.name)), None);
+            return alone(named("Pod", pod.name.strip_suffix(&suffix).unwrap_or(pod.name)));
         }
-        let mut selector = None;
+        let Climbed { chain, selector, top } = self.climb(pod, owner, findings);
+        let (kind, name) = match platform(&chain) {
+            Some(identity) => identity,
+            None => self.cut(pod, &chain),
+        };
+        let (top_kind, top_name) = chain.last().map(|(kind, name)| (kind.as_str(), name.as_str())).unwrap_or_default();
+        // The selector of a Deployment that a platform makes for each revision is not the workload's.
+        let is_top = kind == top_kind && (name.starts_with(top_name) || top_name.starts_with(&name));
+        // A custom kind's selector may be of another sort than those of the API; it must at least select its own pod.
+        let is_true = |selector: &Labels| selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value));
+        let selector = selector.filter(|selector| is_top && !selector.is_empty() && is_true(selector));
+        let record = top.as_ref().filter(|_| is_top).and_then(|key| self.records.get(key));
+        let template = record.and_then(|record| {
+            let own = || Some(Labels::clone(&record.labels)).filter(|labels| !record.is_built_in && !labels.is_empty());
+            record.body.template.clone().or_else(own)
+        });
+        let passing = chain.iter().map(|(_, own)| own).filter(|own| **own != name).cloned().collect();
+        let is_known = [LASTING, TRANSIENT, &["Pod"]].concat().contains(&top_kind);
+        let is_custom = top.is_none() && kind == top_kind && !is_known;
+        Belonging { workload: named(&kind, &name), selector, template, passing, is_custom }
+    }
+
+    /// Follows a pod up its owners, to the one that lasts or the last one known.
+    fn climb(&mut self, pod: &Owned<'_>, mut owner: Owner, findings: &mut Findings) -> Climbed {
+        let mut chain = vec![(owner.kind.clone(), owner.name.clone())];
+        let (mut selector, mut top) = (None, None);
         for _ in 0..LONGEST_CHAIN {
             let is_lasting = LASTING.contains(&owner.kind.as_str());
             let Some((key, record)) = self.find(pod.namespace, &owner) else {
+                top = None;
                 if is_lasting || !TRANSIENT.contains(&owner.kind.as_str()) {
                     break;
                 }
@@ -107,11 +164,12 @@ impl Owners {
                 let message = format!("is missing: its pods were taken for those of {} {}", taken.kind, taken.name);
                 findings.add(Code::OwnerMissing, describe(&owner.kind, pod.namespace, &owner.name), message);
                 if let Some(above) = above {
-                    owner = above;
+                    chain.push((above.kind.clone(), above.name.clone()));
                     // The Deployment, CronJob or Rollout may itself be there, with its selector.
-                    if let Some((key, record)) = self.find(pod.namespace, &owner) {
+                    if let Some((key, record)) = self.find(pod.namespace, &above) {
                         selector = record.body.selector.clone().or(selector);
-                        self.used.insert(key);
+                        self.used.insert(key.clone());
+                        top = Some(key);
                     }
                 }
                 break;
@@ -120,18 +178,37 @@ impl Owners {
             if record.body.selector.is_some() {
                 selector.clone_from(&record.body.selector);
             }
-            self.used.insert(key);
+            self.used.insert(key.clone());
+            top = Some(key);
             match controller {
                 Some(above) if !is_lasting => {
+                    selector = selector.map(|selector| without_hashes(selector, &owner.kind));
                     owner = above;
-                    selector = selector.map(without_hashes);
+                    chain.push((owner.kind.clone(), owner.name.clone()));
                 }
                 _ => break,
             }
         }
-        // A custom kind's selector may be of another sort than those of the API; it must at least select its own pod.
-        let is_true = |selector: &Labels| selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value));
-        (named(&owner.kind, &owner.name), selector.filter(|selector| !selector.is_empty() && is_true(selector)))
+        Climbed { chain, selector, top }
+    }
+
+    /// The workload at the end of a chain of owners, without what was generated for one run. What the API says of its name goes
+    /// before what the name looks like.
+    fn cut(&self, pod: &Owned<'_>, chain: &[(String, String)]) -> (String, String) {
+        let Some((kind, name)) = chain.last().cloned() else { return ("Pod".to_owned(), pod.name.to_owned()) };
+        let owner = Owner { kind, name };
+        let known = self.find(pod.namespace, &owner).map(|(_, record)| record);
+        let Owner { kind, name } = owner;
+        let stem = match known {
+            Some(record) => record.body.stem.clone(),
+            None if LASTING.contains(&kind.as_str()) || kind == "ReplicaSet" || kind == "Pod" => None,
+            None => generated::stem(&name).map(str::to_owned),
+        };
+        if kind == "Pod" {
+            // What a pod makes does other things than its maker.
+            return (kind, format!("{name}-pods"));
+        }
+        (kind, stem.unwrap_or(name))
     }
 
     fn find(&self, namespace: &str, owner: &Owner) -> Option<(OwnerKey, &OwnerRecord)> {
@@ -157,20 +234,33 @@ impl Owners {
                 let cron_job = made("CronJob", name)?;
                 (is_scheduled && (is_labelled || self.find(pod.namespace, &cron_job).is_some())).then_some(cron_job)
             }
-            // OpenShift's DeploymentConfig makes ReplicationControllers and labels their pods.
+            // OpenShift's DeploymentConfig makes ReplicationControllers, NAME-REVISION, and labels their pods.
             "ReplicationController" => {
-                let name = pod.labels.get("deploymentconfig")?;
-                owner.name.strip_prefix(name.as_str())?.strip_prefix('-')?;
-                made("DeploymentConfig", name)
+                let name = generated::without_number(&owner.name)?;
+                let config = made("DeploymentConfig", name)?;
+                let is_labelled = pod.labels.get("deploymentconfig").is_some_and(|own| own == name)
+                    || pod.labels.get("deployment") == Some(&owner.name);
+                (is_labelled || self.find(pod.namespace, &config).is_some()).then_some(config)
             }
             _ => None,
         }
     }
 }
 
-/// The labels that are the same for all `ReplicaSets` or Jobs of an owner.
-fn without_hashes(mut selector: Labels) -> Labels {
-    for label in HASHES.iter().map(|(label, _)| label).chain(RUN_LABELS) {
+/// Where a chain of owners ends.
+struct Climbed {
+    /// Kinds and names, from the pod up.
+    chain: Vec<(String, String)>,
+    /// The selector of the highest owner that has one, without what tells rollouts apart.
+    selector: Option<Labels>,
+    /// The last owner, if the inventory holds it.
+    top: Option<OwnerKey>,
+}
+
+/// The labels that are the same for all `ReplicaSets`, Jobs or `ReplicationControllers` of an owner.
+fn without_hashes(mut selector: Labels, kind: &str) -> Labels {
+    let revision: &[&str] = if kind == "ReplicationController" { &["deployment"] } else { &[] };
+    for label in HASHES.iter().map(|(label, _)| label).chain(RUN_LABELS).chain(revision) {
         selector.remove(*label);
     }
     selector
