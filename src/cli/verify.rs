@@ -11,7 +11,7 @@ use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Evidence, Widening};
 use crate::policy::{self, PolicyOptions};
-use crate::verify::{self, Direction, Replay, World};
+use crate::verify::{self, Direction, Replay, Unmatched, World};
 
 use super::args::Format;
 use super::args_checks::{Replaying, Verify};
@@ -34,15 +34,19 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
     if !arguments.given.without_cluster {
         policies.join(&inventory);
     }
-    let reading = read(&arguments.read, &arguments.replaying, &inventory)?;
+    let mut reading = read(&arguments.read, &arguments.replaying, &inventory)?;
     let seen = seen(&reading);
-    tell_reading(&reading, &inventory, &decided);
     if seen.is_empty() {
+        tell_reading(&reading, &inventory, &decided);
         return Err(nothing_seen(&reading));
     }
     let world = World::from_inventory(&inventory);
     let widenings = widenings(&reading, &seen, &inventory, &decided, arguments.beyond.options());
     let mut replay = verify::replay(&policies.list(), &widenings, &world, seen.keys())?;
+    for unmatched in verify::unmatched(&policies.list(), &world, seen.keys(), &replay)? {
+        reading.findings.add(Code::SelectorMatchesNothing, unmatched.policy.to_string(), tell_unmatched(&unmatched));
+    }
+    tell_reading(&reading, &inventory, &decided);
     let rejected = rejected(&mut replay, &seen, &decided);
     let remedies = remedies(&replay, &seen, &policies, &inventory, arguments.beyond.options().public);
     let namespaces: BTreeSet<&str> = policies.objects.keys().map(|name| name.namespace.as_str()).collect();
@@ -60,6 +64,13 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
         exit::DENIED
     };
     Ok(if reading.errors.is_empty() { code } else { exit::FAILED })
+}
+
+/// What no longer matches, and for whom it was written.
+fn tell_unmatched(unmatched: &Unmatched) -> String {
+    let Unmatched { is_peer, workload, edge, .. } = unmatched;
+    let selector = if *is_peer { "has a peer whose selector matches no pod" } else { "selects no pod" };
+    format!("{selector} of the inventory: {workload} ({}), which it would fit, has other labels ({edge})", workload.kind.0)
 }
 
 /// Reads captures as `learn` does.

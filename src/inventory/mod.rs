@@ -501,13 +501,6 @@ impl Inventory {
         self.meshes.get(workload.0 as usize).copied().flatten()
     }
 
-    /// Whether Cilium's agents run in the cluster.
-    #[must_use]
-    pub fn has_cilium(&self) -> bool {
-        let is_agent = |labels: &Labels| labels.get("k8s-app").is_some_and(|app| app == "cilium");
-        self.pods.iter().any(|pod| pod.is_on_host_network && is_agent(&pod.labels))
-    }
-
     /// Ranges from which pods get addresses, in the fewest ranges.
     #[must_use]
     pub fn pod_ranges(&self) -> &[IpNet] {

@@ -43,8 +43,6 @@ pub(super) struct Sorter<'a> {
     pub(super) widened: BTreeMap<DraftKey, BTreeSet<&'a Decision>>,
     /// Edges that no policy can allow.
     pub(super) inexpressible: BTreeSet<Edge>,
-    /// Whether Cilium enforces the policies.
-    has_cilium: bool,
     /// Workloads whose selectors were judged.
     judged: BTreeSet<WorkloadId>,
     /// What is to be said beside the policies.
@@ -100,7 +98,6 @@ impl<'a> Sorter<'a> {
             outside: BTreeMap::new(),
             widened: BTreeMap::new(),
             inexpressible: BTreeSet::new(),
-            has_cilium: inventory.has_cilium(),
             judged: BTreeSet::new(),
             findings: Findings::default(),
         }
@@ -470,7 +467,7 @@ impl<'a> Sorter<'a> {
         if let Some(message) = may_not_last(selector, &self.inventory.stable_labels(id)) {
             self.findings.add_once(Code::SelectorMayNotLast, workload.to_string(), message);
         }
-        if self.has_cilium
+        if self.inventory.plugins().contains(&NetworkPlugin::Cilium)
             && let Some(key) = ignored_by_cilium(selector)
         {
             let message = format!("is selected by {key}, which Cilium leaves out of what it knows of pods");

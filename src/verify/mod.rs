@@ -21,6 +21,7 @@ mod replay;
 mod selector;
 mod sides;
 mod spec;
+mod unmatched;
 mod unused;
 mod verdict;
 mod widenings;
@@ -40,6 +41,7 @@ pub use proof::{
 };
 pub use ranges::AddressSet;
 pub use replay::{Missing, Replay, Unused, UnusedPeers, replay};
+pub use unmatched::{Unmatched, unmatched};
 pub use verdict::{Answer, Direction, Exempt, Reach, RuleName, Side, Verdict};
 pub use world::{NamedPort, Node, Place, Pod, World};
 

@@ -13,3 +13,4 @@ mod excess;
 mod exposure;
 mod inventories;
 mod robustness;
+mod selectors;

@@ -11,7 +11,7 @@ mod signs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Inventory, Pod, Workload, WorkloadId};
+use super::{Inventory, Pod, Workload, WorkloadId, generated};
 use crate::model::Labels;
 use known::Knowledge;
 use signs::Context;
@@ -126,8 +126,11 @@ pub(super) fn judge<'p>(
             Some(Ends { event: Event::Change, why: "was seen to change on a running pod".to_owned() })
         } else if let Some(event) = known.end(key) {
             Some(Ends { event, why: "is set anew by the controller that makes the pods".to_owned() })
-        } else if is_selected || known.lasts(key) {
+        } else if is_selected {
             None
+        } else if known.lasts(key) {
+            let why = || "is the name of one run".to_owned();
+            is_of_run(value, &workload.name.name).then(|| Ends { event: Event::Run, why: why() })
         } else {
             signs::read(key, value, context).or_else(|| {
                 let is_added = workload.template.as_ref().is_some_and(|template| !template.contains_key(key));
@@ -156,6 +159,11 @@ pub(super) fn judge<'p>(
         found.identifying = found.lasting.iter().filter(is_said).map(owned).collect();
     }
     found
+}
+
+/// Whether a value is the name of a run, of which the workload's name has the part that lasts.
+fn is_of_run(value: &str, workload: &str) -> bool {
+    !workload.starts_with(value) && generated::stem(value).is_some_and(|stem| workload.starts_with(stem))
 }
 
 /// Labels that mean much more than one workload.

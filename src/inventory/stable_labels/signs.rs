@@ -67,6 +67,10 @@ fn last_words(key: &str) -> (String, String) {
 /// Why the label does not last; nothing if no sign says so.
 pub(super) fn read(key: &str, value: &str, context: Context<'_>) -> Option<Ends> {
     let ends = |event, why: &str| Some(Ends { event, why: why.to_owned() });
+    // `kubectl run debug` labels its pod `run: debug`.
+    if value == context.workload {
+        return None;
+    }
     let (last, two) = last_words(key);
     let is_one_of = |list: &[&str]| list.contains(&last.as_str()) || list.contains(&two.as_str());
     if let Some((_, event)) = WORDS.iter().find(|(words, _)| is_one_of(words)) {
@@ -74,9 +78,6 @@ pub(super) fn read(key: &str, value: &str, context: Context<'_>) -> Option<Ends>
     }
     if key.contains("checksum") {
         return ends(Rollout, "has a key that ends in a word for what changes");
-    }
-    if value == context.workload {
-        return None;
     }
     if context.pod == Some(value) {
         return ends(Replacement, "is the pod's name");
@@ -131,6 +132,7 @@ mod tests {
         let rows: &[(&str, &str, Option<Event>)] = &[
             ("app", "orders", None),
             ("app", "web", None),
+            ("run", "orders", None),
             ("example.com/runId", "7", Some(Run)),
             ("example.com/run_id", "7", Some(Run)),
             ("commit", "main", Some(Rollout)),
