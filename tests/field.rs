@@ -253,8 +253,11 @@ fn rollouts_of_a_deployment_config(first: &Path) {
     }
 }
 
+/// Catalogs are in a namespace of the platform, which only `--system` learns.
 fn catalog_pod(inventory: &Path) {
-    let learned = learn_its_own(inventory);
+    let capture = inventory.with_extension("pcap");
+    let learned = learn_files(tempfile::tempdir().unwrap(), &capture, &[inventory.to_owned()], &["--system"]);
+    assert_eq!(learned.code, Some(0), "{}", learned.messages);
     assert_eq!(workloads(&learned, "openshift-marketplace"), ["redhat-operators (CatalogSource)"]);
     let expected = ["app=web", "olm.catalogSource=redhat-operators"];
     assert_eq!(selectors(&learned), BTreeSet::from(expected.map(str::to_owned)));

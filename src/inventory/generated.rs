@@ -57,8 +57,10 @@ pub(super) fn form(value: &str) -> Option<&'static str> {
         return Some("holds a hash");
     }
     let last = words.last().copied().unwrap_or_default();
-    let has_digit = last.bytes().any(|byte| byte.is_ascii_digit());
-    if HASH.contains(&last.len()) && has_digit && is_encoded(last) {
+    // A letter before a number is a serial number (`z2456`).
+    let letters = last.bytes().filter(u8::is_ascii_alphabetic).count();
+    let is_mixed = letters > 1 && letters < last.len();
+    if HASH.contains(&last.len()) && is_mixed && is_encoded(last) {
         return Some("holds a hash");
     }
     // A build's number and a suffix (jenkinsci/kubernetes-plugin, PodUtils.java).
@@ -67,7 +69,7 @@ pub(super) fn form(value: &str) -> Option<&'static str> {
         return Some("holds the number of a run");
     }
     // Five letters without a digit may be a word (`https`).
-    (is_suffix(last) && has_digit).then_some("holds a generated name")
+    (is_suffix(last) && is_mixed).then_some("holds a generated name")
 }
 
 /// Whether it is 8 to 64 hexadecimal digits, letters and digits among them unless it is long: `20231234` is a number.
@@ -127,6 +129,7 @@ mod tests {
             ("shop_12-x0k1p", Some("holds the number of a run")),
             ("redhat-operators", None),
             ("https", None),
+            ("z2456", None),
             ("postgres", None),
             ("defaced", None),
             ("12345678", None),

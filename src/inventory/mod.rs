@@ -44,9 +44,9 @@ pub use objects::{
 pub use schedule::{Due, Schedule};
 pub use snapshot::InventoryError;
 pub use special::{Cloud, CloudPort};
-pub use system_namespace::is_system_namespace;
 pub(crate) use stable_labels::known::{RUN, marks};
 pub use stable_labels::{Ends, Event, StableLabels};
+pub use system_namespace::is_system_namespace;
 pub use watched::{Gap, History, Record, VERSION};
 
 use std::collections::{BTreeMap, BTreeSet};

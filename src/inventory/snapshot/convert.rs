@@ -93,15 +93,12 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         "Endpoints" if is_of(&[""]) => Body::Endpoints(reading.endpoints(tree.read()?, envelope.metadata.name.clone())),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" if is_of(&["apps", "extensions"]) => {
             let controller: raw::Controller = tree.read()?;
-            let template = selector(tree.read::<raw::Templated>()?.spec.template.metadata.labels);
-            let selector = selector(controller.spec.selector.match_labels);
-            Body::Owner(OwnerBody { selector, template, ..OwnerBody::default() })
+            Body::Owner(templated(controller.spec.selector.match_labels, tree)?)
         }
         // OpenShift's DeploymentConfig is made after the ReplicationController (openshift/api apps/v1/types.go).
         "ReplicationController" | "DeploymentConfig" if is_of(&["", "apps.openshift.io"]) => {
             let controller: raw::ReplicationController = tree.read()?;
-            let template = selector(tree.read::<raw::Templated>()?.spec.template.metadata.labels);
-            Body::Owner(OwnerBody { selector: selector(controller.spec.selector), template, ..OwnerBody::default() })
+            Body::Owner(templated(controller.spec.selector, tree)?)
         }
         "Job" if is_of(&["batch"]) => {
             let job: raw::Job = tree.read()?;
@@ -161,6 +158,12 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
     };
     let metadata = reading.metadata(envelope.metadata, &body);
     Ok(Object { kind: envelope.kind, metadata, body })
+}
+
+/// An owner with this selector and a pod template.
+fn templated(labels: Labels, tree: &Tree) -> Result<OwnerBody, Mismatch> {
+    let template = selector(tree.read::<raw::Templated>()?.spec.template.metadata.labels);
+    Ok(OwnerBody { selector: selector(labels), template, ..OwnerBody::default() })
 }
 
 /// Whether a group is one of custom resources.

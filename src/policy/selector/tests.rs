@@ -71,6 +71,10 @@ fn a_subset_of_anothers_labels_is_told_apart_by_the_label_it_lacks() {
     assert_eq!(found["Deployment/canary"], "app=web,track=canary");
 }
 
+fn traits(inventory: &Inventory, id: u32) -> Traits<'_> {
+    Traits::of(inventory.workload(WorkloadId(id)), WorkloadId(id), inventory)
+}
+
 /// The definition: everyone is looked at for everyone.
 fn select_naively(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
     let sets: Vec<(&WorkloadName, BTreeSet<&Labels>)> =
@@ -81,9 +85,6 @@ fn select_naively(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
             all.filter(|(_, labels)| wanted.iter().all(|(key, value)| labels.get(key) == Some(value))).collect();
         Box::new(found.into_iter())
     };
-    fn traits<'a>(inventory: &'a Inventory, id: u32) -> Traits<'a> {
-        Traits::of(inventory.workload(WorkloadId(id)), WorkloadId(id), inventory)
-    }
     let workloads = || inventory.workloads().iter().zip(0..);
     let endings = workloads().map(|(workload, id)| (&*workload.name, traits(inventory, id).stable.ending_keys)).collect();
     let others = Others { having: &having, endings: &endings };
