@@ -35,6 +35,11 @@ const FIELD: &[(&str, Check)] = &[
     ("frames/dir-silent", directory_with_damage),
     ("dns-openshift", dns_openshift),
     ("namespace-label-missing", namespace_label_missing),
+    ("26-rtp-range", rtp_range),
+    ("28-name-with-pool", name_with_pool),
+    ("frames/one-data-segment.pcap", one_data_segment),
+    ("frames/shop-one-midstream.pcap", one_of_six_is_mid_stream),
+    ("frames/udp-same-instant.pcap", udp_at_the_same_instant),
 ];
 
 /// The cases of the directory of inventories.
@@ -104,6 +109,8 @@ fn ambient_probe(case: &Path) {
         assert_eq!(of_web, ["shop/allow-ambient-probe-to-web [app=web] <- 169.254.7.127/32 TCP 8080"], "{public}");
         assert!(rules.contains("shop/allow-ingress-to-api [app=api] <- [app=web] TCP 15008"), "{rules:#?}");
         assert!(learned.codes().contains("ambient-probe"));
+        let proxies = learned.findings("proxy-peer");
+        assert!(proxies.iter().any(|found| found.starts_with("shop/web -> shop/api TCP 15008")), "{proxies:#?}");
     }
 }
 
@@ -164,6 +171,53 @@ fn named_port_per_pod(case: &Path) {
     for port in ["TCP 8080", "TCP 9090"] {
         assert!(rules.iter().any(|rule| rule.contains("<-") && rule.ends_with(port)), "{port}: {rules:#?}");
     }
+}
+
+/// Calls come from outside to a port each; nothing goes to the ports of the clients.
+fn rtp_range(case: &Path) {
+    let learned = learn(case, &[]);
+    assert!(learned.codes().contains("dynamic-ports"));
+    assert!(learned.rules().iter().all(|rule| rule.contains(" <- ") && rule.ends_with(" UDP 5060")), "{:#?}", learned.rules());
+    let rules = learn(case, &["--port-ranges"]).rules();
+    let (signalling, media): (Vec<&String>, Vec<&String>) = rules.iter().partition(|rule| rule.ends_with(" UDP 5060"));
+    assert!(!signalling.is_empty() && !media.is_empty(), "{rules:#?}");
+    for rule in media {
+        let (first, last) = rule.rsplit_once(' ').unwrap().1.split_once('-').unwrap();
+        let is_within = |port: &str| (50_000..=60_000).contains(&port.parse::<u32>().unwrap());
+        assert!(rule.contains(" <- ") && is_within(first) && is_within(last), "{rule}");
+    }
+}
+
+fn name_with_pool(case: &Path) {
+    let found = learn(case, &[]).findings("many-addresses");
+    assert!(matches!(found.as_slice(), [one] if one.contains("24 addresses") && one.contains("3 were called")), "{found:#?}");
+}
+
+/// Learns from a capture with the inventory of the shop.
+fn learn_with_shop_inventory(capture: &Path) -> Learned {
+    let inventory = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/shop.yaml");
+    learn_files(tempfile::tempdir().unwrap(), capture, &[inventory], &[])
+}
+
+fn one_data_segment(capture: &Path) {
+    let learned = learn_with_shop_inventory(capture);
+    assert_eq!(learned.code, Some(2), "nothing was learned: {}", learned.messages);
+    assert!(learned.codes().contains("one-sided-connection") && !learned.codes().contains("unanswered-connection"));
+}
+
+fn one_of_six_is_mid_stream(capture: &Path) {
+    let learned = learn_with_shop_inventory(capture);
+    assert!(learned.summary["flows"]["mid-stream"].as_u64() > Some(0), "{}", learned.summary["flows"]);
+    assert!(!learned.codes().contains("weak-direction") && !learned.codes().contains("direction-contradicted"));
+}
+
+fn udp_at_the_same_instant(capture: &Path) {
+    let learned = learn_with_shop_inventory(capture);
+    let rules: Vec<String> = learned.rules().into_iter().collect();
+    let [egress, ingress] = rules.as_slice() else { panic!("{rules:#?}") };
+    assert!(egress.starts_with("prod/allow-egress-from-web ") && egress.ends_with(" UDP 2049"), "{egress}");
+    assert!(ingress.starts_with("prod/allow-ingress-to-db ") && ingress.ends_with(" UDP 2049"), "{ingress}");
+    assert!(!learned.codes().contains("weak-direction"));
 }
 
 fn argo_rollouts(case: &Path) {

@@ -32,15 +32,17 @@ fn read(inputs: &[PathBuf], threads: Option<usize>, mut meanwhile: impl FnMut(u6
         None => Merged::new(inputs),
     };
     let (mut tally, mut in_pieces, mut times, mut one_by_one) = (Tally::default(), 0, Vec::new(), table.batch());
-    while let Some(following) = if threads.is_some() { merged.read_following() } else { merged.read_next().map(Following::One) } {
+    while let Some(following) =
+        if threads.is_some() { merged.read_following() } else { merged.read_next().map(|one| Following::One(0, one)) }
+    {
         match following {
-            Following::One(Observed::Frame(frame)) => {
+            Following::One(_, Observed::Frame(frame)) => {
                 times.push(frame.at);
                 if let Some(packet) = decoder.decode(&frame) {
                     table.observe(&packet);
                 }
             }
-            Following::One(Observed::Record(record)) => panic!("{record:?} in a capture"),
+            Following::One(_, Observed::Record(record)) => panic!("{record:?} in a capture"),
             Following::Many(mut frames) => {
                 in_pieces += frames.tally.frames;
                 tally.merge(&frames.tally);
@@ -273,7 +275,7 @@ fn told(files: &[PathBuf], threads: Option<usize>) -> (Vec<Record>, Vec<String>,
     let mut records = Vec::new();
     while let Some(following) = merged.read_following() {
         match following {
-            Following::One(Observed::Record(record)) => records.push(record.clone()),
+            Following::One(_, Observed::Record(record)) => records.push(record.clone()),
             other => panic!("{other:?} in a flow file"),
         }
     }

@@ -58,6 +58,8 @@ impl Observed<'_> {
 /// buffer of 256 kB, or of the largest frame if that is larger (16 MB at most).
 pub struct CaptureFile {
     path: PathBuf,
+    /// Its number among the inputs.
+    input: u32,
     window: Window<Box<dyn Read + Send>>,
     /// Where in the file the window began.
     base: u64,
@@ -140,6 +142,11 @@ impl CaptureFile {
         Ok(capture)
     }
 
+    /// The same file as one of several inputs.
+    pub(super) fn numbered(self, input: u32) -> Self {
+        Self { input, ..self }
+    }
+
     /// Reads the header of a capture from `reader`; `path` is what messages call it.
     ///
     /// # Errors
@@ -164,6 +171,7 @@ impl CaptureFile {
         };
         Ok(Self {
             path,
+            input: 0,
             window,
             base: 0,
             file: None,
@@ -248,7 +256,9 @@ impl CaptureFile {
         if self.split.is_none() {
             self.split = self.can_split().and_then(|(file, records, at)| {
                 self.splits -= 1;
-                Split::begin(&file, records, splitting, self.base + self.window.offset(), at)
+                let mut splitting = splitting.clone();
+                splitting.batch.set_input(self.input);
+                Split::begin(&file, records, &splitting, self.base + self.window.offset(), at)
             });
         }
         loop {
@@ -279,6 +289,7 @@ impl CaptureFile {
     /// The same with the frames that are in the window, up to the first that must be looked at by itself.
     fn advance_in_window(&mut self, splitting: &Splitting, may_come: impl Fn(Timestamp) -> bool) -> Far {
         let mut frames = Decoded::empty(self.spare.take().unwrap_or_else(|| splitting.batch.clone()));
+        frames.batch.set_input(self.input);
         let mut decoder = splitting.decoder.clone();
         if self.decode_in_window(u64::MAX, (&mut frames.batch, &mut decoder), may_come) {
             frames.tally = decoder.into_tally();
@@ -320,6 +331,7 @@ impl CaptureFile {
     /// # Errors
     /// At the end: why it cannot be read on, if that is not all.
     pub(super) fn decode_on(&mut self, most: u64, batch: &mut Batch, decoder: &mut Decoder) -> Result<(), Option<CaptureError>> {
+        batch.set_input(self.input);
         if self.decode_in_window(most, (batch, decoder), |_| true) {
             return Ok(());
         }

@@ -311,6 +311,8 @@ struct Follower {
     findings: Findings,
     /// Whether it came during the capture and has not been opened yet.
     is_late: bool,
+    /// Whether it was opened during the capture and nothing has come since.
+    is_resumed: bool,
     /// What found no room in the channel.
     unsent: Option<Batch>,
 }
@@ -331,6 +333,7 @@ impl Follower {
             count_at: Instant::now(),
             findings: Findings::default(),
             is_late,
+            is_resumed: false,
             unsent: None,
         }
     }
@@ -390,6 +393,12 @@ impl Follower {
     fn take(&mut self, tap: &mut Tap) -> Result<usize, ::pcap::Error> {
         let (decoder, packets) = (&mut self.decoder, &mut self.packets);
         let taken = tap.take(|frame| packets.take(frame, decoder));
+        if self.is_resumed
+            && let Some(at) = packets.next_at()
+        {
+            self.is_resumed = false;
+            self.table.resume_capture(at);
+        }
         // What came before an error was seen too.
         self.table.observe_all(packets);
         let count = taken?;
@@ -412,6 +421,7 @@ impl Follower {
         match Tap::open(&self.name, &self.shared.filter) {
             Ok(opened) => {
                 *tap = Some(opened);
+                self.is_resumed = true;
                 if std::mem::take(&mut self.is_late) {
                     let message = "came during the capture: what passed before it was opened was not seen";
                     self.findings.add(Code::InterfaceGap, &self.name, message);

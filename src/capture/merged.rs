@@ -51,8 +51,8 @@ pub struct Merged {
 /// What comes next of many captures.
 #[derive(Debug)]
 pub enum Following<'a> {
-    /// One frame or record.
-    One(Observed<'a>),
+    /// One frame or record, and the number of its input.
+    One(u32, Observed<'a>),
     /// Many frames, decoded.
     Many(Box<Decoded>),
 }
@@ -143,6 +143,14 @@ impl Merged {
         merged
     }
 
+    /// When the inputs begin, in order. Complete before anything has been read.
+    #[must_use]
+    pub fn beginnings(&self) -> Vec<Timestamp> {
+        let mut beginnings: Vec<Timestamp> = self.waiting.iter().map(|Reverse((at, _))| *at).collect();
+        beginnings.sort_unstable();
+        beginnings
+    }
+
     /// The next frame or record of all inputs. Not to be mixed with [`read_following`](Self::read_following).
     pub fn read_next(&mut self) -> Option<Observed<'_>> {
         let index = self.next_input()?;
@@ -160,7 +168,7 @@ impl Merged {
             return Some(Following::Many(Box::new(self.gather(index)?)));
         }
         self.active = Some(index);
-        self.inputs[index].state.current().map(Following::One)
+        self.inputs[index].state.current().map(|one| Following::One(number(index), one))
     }
 
     /// Many frames of the input that gave the last one, if none of another comes between them.
@@ -249,7 +257,7 @@ impl Merged {
     }
 
     fn open(&self, index: usize) -> Result<CaptureFile, CaptureError> {
-        CaptureFile::open_with(&self.inputs[index].input, self.means)
+        CaptureFile::open_with(&self.inputs[index].input, self.means).map(|file| file.numbered(number(index)))
     }
 
     /// Opens an input and puts it in the queue at its first frame. False if it has none.
@@ -436,6 +444,11 @@ impl Ready {
             Self::Frames(frames) => frames.next_at(),
         }
     }
+}
+
+/// There are fewer inputs than 2^32.
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX - 1)
 }
 
 /// The length of a file that can be opened again; `None` for pipes and standard input.

@@ -69,7 +69,9 @@ mod tests {
             tenths: 0,
         };
         let ends = [end(1, port), end(2, 80)];
-        Record::Conversation(Conversation { protocol, first: Timestamp(0), last: None, ends, openings })
+        let (first, last) = (Timestamp(0), None);
+        let (acknowledgment, acknowledged, ordered) = (None, false, 0);
+        Record::Conversation(Conversation { protocol, first, last, ends, openings, acknowledgment, acknowledged, ordered })
     }
 
     #[test]

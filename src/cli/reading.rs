@@ -107,18 +107,21 @@ pub(super) fn take_in(
     let mut intake = Intake::new(decoding.clone(), table);
     let splitting = Splitting { threads, decoder: Decoder::new(decoding), batch: intake.table.batch() };
     let mut merged = Merged::splitting(inputs, splitting);
+    for at in merged.beginnings() {
+        intake.table.begin_capture(at);
+    }
     let progress = Progress::new(merged.total_bytes());
     let mut left = 0;
     let mut due = Timestamp::MIN;
     while let Some(following) = merged.read_following() {
         match following {
-            Following::One(one) => {
+            Following::One(input, one) => {
                 let at = one.at();
                 if left == 0 || at.is_some_and(|at| at >= due) {
                     due = look(intake.table(), at)?;
                     left = BETWEEN;
                 }
-                intake.take(one);
+                intake.take(input, one);
                 left -= 1;
                 if left == 0 {
                     progress.at(merged.bytes_read());
@@ -188,9 +191,10 @@ impl Intake {
         self.tally.merge(&decoded.tally);
     }
 
-    fn take(&mut self, observed: Observed<'_>) {
+    fn take(&mut self, input: u32, observed: Observed<'_>) {
         match observed {
             Observed::Frame(frame) => {
+                self.batch.set_input(input);
                 self.batch.take(&frame, &mut self.decoder);
                 if self.batch.len() >= TOGETHER {
                     self.table.observe_all(&mut self.batch);

@@ -6,6 +6,7 @@
 mod answered;
 mod arrivals;
 mod book;
+mod called_pods;
 mod classes;
 mod contradictions;
 mod exposure;

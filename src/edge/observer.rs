@@ -15,6 +15,7 @@ use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, 
 use super::answered::Answered;
 use super::arrivals::Arrivals;
 use super::book::NameBook;
+use super::called_pods::CalledPods;
 use super::classes::{FlowClass, FlowClasses, Share};
 use super::contradictions::Guesses;
 use super::failures::{Attempt, FailedAttempts, Failure, Failures, Vain};
@@ -47,6 +48,7 @@ pub struct Observer<'a> {
     edges: Ledger<Kept>,
     one_way: Ledger<OneWay>,
     guesses: Guesses,
+    called_pods: CalledPods,
     /// Attempts that are not among the failures yet.
     tried: Repeated<Tried, Tries>,
     failures: Failures,
@@ -104,6 +106,7 @@ impl<'a> Observer<'a> {
             edges: Ledger::new(edges),
             one_way: Ledger::new(edges),
             guesses: Guesses::default(),
+            called_pods: CalledPods::default(),
             tried: Repeated::default(),
             failures: Failures::default(),
             failed: Vec::new(),
@@ -424,6 +427,11 @@ impl<'a> Observer<'a> {
             Outcome::Answered => {
                 self.masked.see(connection, from, to, port, inventory);
                 self.activate([link.originator, link.responder]);
+                if let (Some(workload), Some(pod)) = (link.responder.workload(), to.pod())
+                    && !link.is_declared(inventory)
+                {
+                    self.called_pods.add((workload, protocol, link.port), pod);
+                }
                 if let Some(reverse) = self.peer_link(connection, link) {
                     self.count(reverse, connection, from, book, &mut Share::none());
                 }

@@ -3,13 +3,16 @@
 use std::net::IpAddr;
 
 use crate::inventory::{Identity, Inventory, WorkloadId};
-use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Protocol, SeededMap, SeededSet};
+use crate::model::{Beginning, DirectionEvidence, Endpoint, Flow, Outcome, Protocol, SeededMap, SeededSet};
 
 use super::book::NameBook;
 use super::identified::Identified;
 
 /// The first port that Linux hands out to callers (`net.ipv4.ip_local_port_range`).
 pub(super) const EPHEMERAL: u16 = 32768;
+
+/// Ports below are those of services by assignment (RFC 6335, section 6).
+const SYSTEM: u16 = 1024;
 
 /// Ports in that range on which programs listen by custom all the same: gRPC, DB2 and Jenkins agents, MySQL X, ActiveMQ's
 /// protocols, `MongoDB` beside another. Asked only between two ports of the range, of which nothing else is known.
@@ -20,6 +23,8 @@ const CUSTOMARY: [u16; 9] = [33060, 37017, 50000, 50051, 50052, 61613, 61614, 61
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     proven: SeededSet<(Owner, Protocol, u16)>,
+    /// Who is proven to have called whom.
+    calls: SeededSet<(Owner, Owner)>,
     /// The first other end seen, or `None` when there were several.
     others: SeededMap<(Owner, Protocol, u16), Option<Endpoint>>,
 }
@@ -43,14 +48,26 @@ impl Owner {
 impl Listeners {
     pub(super) fn new(flows: &[Identified], inventory: &Inventory) -> Self {
         let mut listeners = Self::default();
-        if !flows.iter().any(|known| is_open(&known.flow)) {
+        if !flows.iter().any(|known| is_open(&known.flow) || is_doubtful(&known.flow)) {
             return listeners;
         }
         for Identified { flow, originator, responder, .. } in flows.iter().filter(|known| known.flow.outcome == Outcome::Answered)
         {
             let key = |end, identity| (Owner::of(end, identity, inventory), flow.protocol, end.port);
-            if flow.direction >= DirectionEvidence::DnsHeader {
+            let is_declared = |end: Endpoint, identity| {
+                inventory.declares_as(identity, end.address, flow.protocol, end.port, flow.span.first())
+            };
+            let is_proven = match flow.direction {
+                DirectionEvidence::FirstPacket => {
+                    flow.beginning == Beginning::Seen
+                        || is_declared(flow.responder, *responder) && !is_declared(flow.originator, *originator)
+                }
+                direction => direction >= DirectionEvidence::DnsHeader,
+            };
+            if is_proven {
                 listeners.proven.insert(key(flow.responder, *responder));
+                let owner = |end: Endpoint, identity| Owner::of(end, identity, inventory);
+                listeners.calls.insert((owner(flow.originator, *originator), owner(flow.responder, *responder)));
             } else if flow.protocol != Protocol::Udp && !is_translated(flow, inventory) {
                 // A TCP socket that calls has one other end. Not so UDP, where one socket may call many.
                 let ends = [(flow.originator, *originator, flow.responder), (flow.responder, *responder, flow.originator)];
@@ -69,6 +86,17 @@ impl Listeners {
         let key = (Owner::of(end, identity, inventory), protocol, end.port);
         self.proven.contains(&key) || self.others.get(&key).is_some_and(Option::is_none)
     }
+
+    /// Whether the first is proven to have called the second elsewhere, and never the other way round.
+    fn calls(&self, caller: (Endpoint, Identity), called: (Endpoint, Identity), inventory: &Inventory) -> bool {
+        let [caller, called] = [caller, called].map(|(end, identity)| Owner::of(end, identity, inventory));
+        self.calls.contains(&(caller, called)) && !self.calls.contains(&(called, caller))
+    }
+}
+
+/// Whether it is not certain that the first packet is no reply, so that other flows may be asked.
+fn is_doubtful(flow: &Flow) -> bool {
+    flow.direction == DirectionEvidence::FirstPacket && flow.beginning < Beginning::Seen && flow.outcome == Outcome::Answered
 }
 
 /// Whether the packets say nothing of who called whom, so that other flows may be asked.
@@ -92,19 +120,14 @@ pub(super) fn settle(mut known: Identified, inventory: &Inventory, listeners: &L
 
 fn assign(known: &mut Identified, inventory: &Inventory, listeners: &Listeners, book: &NameBook) {
     let Identified { ref flow, originator, responder, .. } = *known;
-    let listens =
+    let declares =
         |end: Endpoint, identity| inventory.declares_as(identity, end.address, flow.protocol, end.port, flow.span.first());
-    let calls = listens(flow.responder, responder);
-    let is_called = listens(flow.originator, originator);
+    let calls = declares(flow.responder, responder);
+    let is_called = declares(flow.originator, originator);
     let is_high = |end: Endpoint| end.port >= EPHEMERAL;
     if !is_open(flow) {
-        // The first packet is believed unless it plainly is a reply: to an ephemeral port that nobody declares, from a declared
-        // listener, or from below the ephemeral range in an exchange. Capturing then began between question and answer. Wrong
-        // for a caller that binds a low port to call an undeclared high one.
-        let is_exchange = flow.outcome == Outcome::Answered;
-        let is_reply = !calls && is_high(flow.responder) && (is_called || is_exchange && !is_high(flow.originator));
-        if is_reply {
-            known.turn(if is_called { DirectionEvidence::DeclaredListener } else { DirectionEvidence::EphemeralRange });
+        if let Some(evidence) = reply(known, (calls, is_called), inventory, listeners) {
+            known.turn(evidence);
         }
         return;
     }
@@ -131,6 +154,47 @@ fn assign(known: &mut Identified, inventory: &Inventory, listeners: &Listeners, 
         (false, true) => known.turn(DirectionEvidence::OtherTraffic),
         _ => by_port(known),
     }
+}
+
+/// By what the first packet that was captured of a UDP conversation is a reply, if it is one.
+///
+/// A first packet that is known to be the beginning decides: whoever sends it needs the rule, for after a silence no connection
+/// tracking takes it for a reply any more. Only where nobody answers it is a declared port stronger: then nothing shows that anyone
+/// listens at the other. Where the capture may have begun between question and answer, the signs below decide, the strongest first.
+/// Wrong for a server that calls a client's undeclared high port just after the capture began, and for a client below the ephemeral
+/// range whose server has an undeclared high port and no other traffic.
+fn reply(
+    known: &Identified,
+    (calls, is_called): (bool, bool),
+    inventory: &Inventory,
+    listeners: &Listeners,
+) -> Option<DirectionEvidence> {
+    let Identified { ref flow, originator, responder, .. } = *known;
+    let is_exchange = flow.outcome == Outcome::Answered;
+    let is_to_high = flow.responder.port >= EPHEMERAL;
+    if calls || flow.beginning == Beginning::Seen && is_exchange {
+        return None;
+    }
+    if is_called
+        && (is_to_high || is_exchange && flow.beginning == Beginning::Unknown && flow.originator.port != flow.responder.port)
+    {
+        return Some(DirectionEvidence::DeclaredListener);
+    }
+    if !is_exchange {
+        return None;
+    }
+    let ends = [(flow.originator, originator), (flow.responder, responder)];
+    let [from_listener, to_listener] = ends.map(|(end, identity)| listeners.listens(flow.protocol, end, identity, inventory));
+    if is_to_high && from_listener && !to_listener {
+        return Some(DirectionEvidence::OtherTraffic);
+    }
+    let is_unknown = flow.beginning == Beginning::Unknown;
+    if is_unknown && is_to_high && flow.originator.port >= EPHEMERAL {
+        // Between two high ports, who else called whom.
+        return listeners.calls(ends[1], ends[0], inventory).then_some(DirectionEvidence::OtherTraffic);
+    }
+    let is_service = flow.originator.port < SYSTEM || is_unknown && !listeners.calls(ends[0], ends[1], inventory);
+    (is_to_high && flow.originator.port < EPHEMERAL && is_service).then_some(DirectionEvidence::EphemeralRange)
 }
 
 fn by_port(known: &mut Identified) {

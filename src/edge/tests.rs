@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{FlowClass, Observation, Observer};
 use crate::flow::{Floods, Names};
 use crate::inventory::{History, Inventory, InventoryBuilder, InventoryOptions, Record};
-use crate::model::{Code, DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Party, Protocol, Span, Timestamp};
+use crate::model::{Beginning, Code, DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Party, Protocol, Span, Timestamp};
 
 const CALLER: &str = "10.244.1.10";
 const SECOND_CALLER: &str = "10.244.1.11";
@@ -46,6 +46,7 @@ fn flow(protocol: Protocol, originator: (&str, u16), responder: (&str, u16), dir
         responder: end(responder.0, responder.1),
         outcome: Outcome::Answered,
         direction,
+        beginning: Beginning::Unknown,
         opening: None,
     }
 }

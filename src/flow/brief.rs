@@ -6,8 +6,8 @@
 use crate::model::{Protocol, Span, Timestamp};
 
 use super::conversation::{
-    CARRIED, Conversation, Deeds, Fact, Opening, RESET, SENT_DATAGRAM, Standing, WAS_UNDELIVERABLE, is_over, is_repetition,
-    standing, tenth,
+    Acknowledged, CARRIED, Conversation, Deeds, Fact, Opening, Order, RESET, SENT_DATAGRAM, Stamp, Standing, WAS_UNDELIVERABLE,
+    is_half_seen, is_over, is_repetition, standing, tenth,
 };
 use super::key::End;
 use super::patience::LEAST_SILENCE;
@@ -25,9 +25,10 @@ struct Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Brief {
     parts: [Part; 2],
-    /// Of the opening.
+    /// Of the opening; of UDP, the input of the first packet; of a connection that is half seen, what it acknowledges.
     number: u32,
     bits: [u8; 2],
+    /// What is known of the opening; of UDP, of the [order](Order) of the first packets.
     opening: u8,
     /// For whoever keeps it, who has no other room.
     pub(super) state: u8,
@@ -41,6 +42,14 @@ const BY_HIGH: u8 = 1 << 1;
 const AT_HIGH: u8 = 1 << 2;
 const ACCEPTED: u8 = 1 << 3;
 const REJECTED: u8 = 1 << 4;
+/// The number is one that is acknowledged,
+const ACKNOWLEDGES: u8 = 1 << 5;
+/// or there were several: [`Acknowledged::has_moved`].
+const HAS_MOVED: u8 = 1 << 6;
+/// Of UDP: the first packet came from the higher end,
+const FIRST_AT_HIGH: u8 = 1 << 5;
+/// and what [`Order::decided`] holds, so many bits up.
+const DECIDED: u8 = 6;
 
 impl Brief {
     /// Nothing yet.
@@ -54,16 +63,18 @@ impl Brief {
 
     /// The conversation that begins with a packet of `end` at `at`, if this form can hold it.
     #[inline]
-    pub(super) fn begun(protocol: Protocol, at: Timestamp, end: End, fact: Fact) -> Option<Self> {
+    pub(super) fn begun(protocol: Protocol, stamp: Stamp, end: End, fact: Fact) -> Option<Self> {
         let mut brief = Self::NONE;
-        if protocol != Protocol::Udp {
+        if protocol == Protocol::Udp {
+            brief.set_order(Order::NONE);
+        } else {
             brief.parts.iter_mut().for_each(|part| part.third = Timestamp::MIN.0);
         }
         // Otherwise it would be no packet's time.
         if fact == Fact::Undeliverable {
             return None;
         }
-        brief.take(protocol, at, end, fact).map(|_| brief)
+        brief.take(protocol, stamp, end, fact).map(|_| brief)
     }
 
     /// The same facts with that state.
@@ -85,14 +96,23 @@ impl Brief {
     /// Adds what a packet says, as [`Conversation::add`] does, and tells the same. `None` if this form cannot hold it or the packet
     /// comes after a longer silence than that; nothing has changed then.
     #[inline]
-    pub(super) fn add(&mut self, protocol: Protocol, silence: i64, at: Timestamp, end: End, fact: Fact) -> Option<bool> {
+    pub(super) fn add(&mut self, protocol: Protocol, silence: i64, stamp: Stamp, end: End, fact: Fact) -> Option<bool> {
+        let at = stamp.at;
         if at.since(self.last()) > silence || self.first().since(at) > silence {
             return None;
         }
-        self.take(protocol, at, end, fact)
+        self.take(protocol, stamp, end, fact)
     }
 
-    /// Adds deeds that come after all else and before any silence is long. False if they do not, and nothing has changed then.
+    /// Whether the next segments have to be looked at for what they acknowledge: no opening is known, and one end at most was seen.
+    #[inline]
+    pub(super) const fn wants_acknowledgments(&self) -> bool {
+        let [low, high] = self.bits;
+        self.opening & OPENED == 0 && low & high & CARRIED == 0 && (low | high) & SENT_DATAGRAM == 0
+    }
+
+    /// Adds deeds of an end that was heard before, that come after all else and before any silence is long. False if they do not,
+    /// and nothing has changed then. Not where [acknowledgments](Self::wants_acknowledgments) count.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
     pub(super) fn go_on(&mut self, at: Timestamp, end: End, deeds: u8) -> bool {
@@ -101,7 +121,10 @@ impl Brief {
             return false;
         }
         let part = &mut self.parts[end as usize];
-        part.first = part.first.min(at);
+        // Who was first is not settled in passing.
+        if part.first > at {
+            return false;
+        }
         part.last = at;
         if deeds & SENT_DATAGRAM != 0 {
             part.third |= tenth(at).cast_signed();
@@ -114,7 +137,8 @@ impl Brief {
     }
 
     #[inline]
-    fn take(&mut self, protocol: Protocol, at: Timestamp, end: End, fact: Fact) -> Option<bool> {
+    fn take(&mut self, protocol: Protocol, stamp: Stamp, end: End, fact: Fact) -> Option<bool> {
+        let at = stamp.at;
         let here = end as usize;
         // An opening's time is told by one of the ends' first packets.
         let moves_opening =
@@ -144,10 +168,18 @@ impl Brief {
                 self.bits[here] |= WAS_UNDELIVERABLE;
                 return Some(is_news);
             }
-            Fact::Did(bits) => bits,
+            Fact::Did(bits, acknowledges) => {
+                if bits & CARRIED != 0 && self.opening & OPENED == 0 {
+                    is_news = self.acknowledge(here, bits, acknowledges);
+                }
+                bits
+            }
         };
         is_news |= bits & !self.bits[here] != 0;
         if protocol == Protocol::Udp {
+            let mut order = self.order();
+            order.take(stamp, end, self.first(), self.parts[here].first);
+            self.set_order(order);
             let tenths = tenth(at);
             let is_repetition = is_repetition(bits, tenths, &self.deeds(protocol, end));
             self.parts[here].third |= tenths.cast_signed();
@@ -159,6 +191,39 @@ impl Brief {
         }
         self.mark(here, at, bits);
         Some(is_news)
+    }
+
+    /// Takes in what a segment acknowledges while no opening is known, before its deeds are; tells whether it is news.
+    fn acknowledge(&mut self, here: usize, bits: u8, number: u32) -> bool {
+        let mut after = self.bits;
+        after[here] |= bits;
+        let mut acknowledged = self.acknowledged();
+        let is_half_seen = is_half_seen(after, false);
+        let is_news = is_half_seen && acknowledged.take(number);
+        self.set_acknowledged(if is_half_seen { acknowledged } else { Acknowledged::default() });
+        is_news
+    }
+
+    const fn acknowledged(&self) -> Acknowledged {
+        let has_number = self.opening & ACKNOWLEDGES != 0;
+        Acknowledged { number: if has_number { Some(self.number) } else { None }, has_moved: self.opening & HAS_MOVED != 0 }
+    }
+
+    fn set_acknowledged(&mut self, Acknowledged { number, has_moved }: Acknowledged) {
+        self.number = number.unwrap_or_default();
+        self.opening = (u8::from(number.is_some()) * ACKNOWLEDGES) | (u8::from(has_moved) * HAS_MOVED);
+    }
+
+    /// Of UDP.
+    const fn order(&self) -> Order {
+        let by = if self.opening & FIRST_AT_HIGH == 0 { End::Low } else { End::High };
+        Order { input: self.number, by, decided: self.opening >> DECIDED }
+    }
+
+    /// Of UDP.
+    fn set_order(&mut self, Order { input, by, decided }: Order) {
+        self.number = input;
+        self.opening = decided << DECIDED | if by == End::High { FIRST_AT_HIGH } else { 0 };
     }
 
     #[inline]
@@ -205,7 +270,9 @@ impl Brief {
 
     /// As [`Conversation::standing`].
     pub(super) const fn standing(&self) -> Standing {
-        standing(self.bits, self.opening & OPENED != 0, self.opening & ACCEPTED != 0)
+        // Of UDP, these bits say something else; there the deeds decide.
+        let has_moved = self.opening & HAS_MOVED != 0 && (self.bits[0] | self.bits[1]) & CARRIED != 0;
+        standing(self.bits, self.opening & OPENED != 0, self.opening & ACCEPTED != 0, has_moved)
     }
 
     /// As [`Conversation::is_over`].
@@ -227,7 +294,12 @@ impl Brief {
                 is_rejected: self.opening & REJECTED != 0,
             });
         }
-        Conversation { span: Span::between(self.first(), self.last()), deeds, openings }
+        let (order, acknowledged) = match protocol {
+            Protocol::Udp => (self.order(), Acknowledged::default()),
+            _ if self.opening & OPENED == 0 => (Order::NONE, self.acknowledged()),
+            _ => (Order::NONE, Acknowledged::default()),
+        };
+        Conversation { span: Span::between(self.first(), self.last()), deeds, openings, order, acknowledged }
     }
 
     /// The brief form, if it can hold the conversation.
@@ -240,7 +312,8 @@ impl Brief {
             brief.bits[here] = bits;
         }
         match conversation.openings.as_slice() {
-            [] => {}
+            [] if protocol == Protocol::Udp => brief.set_order(conversation.order),
+            [] => brief.set_acknowledged(conversation.acknowledged),
             [opening] => {
                 let by_high = if opening.by == End::High { BY_HIGH } else { 0 };
                 let at_high = if opening.first == brief.parts[0].first { 0 } else { AT_HIGH };
@@ -282,9 +355,8 @@ mod tests {
                 number.clone().prop_map(Fact::Accepts),
                 number.prop_map(Fact::Rejects),
                 Just(Fact::RESETS),
-                Just(Fact::CARRIES),
-                Just(Fact::CARRIES_PAYLOAD),
-                Just(Fact::FINISHES),
+                (0u32..2, 0u32..3).prop_map(|(length, number)| Fact::carries(length, number)),
+                (0u32..3).prop_map(Fact::finishes),
                 Just(Fact::Undeliverable),
             ]
             .boxed()
@@ -292,16 +364,16 @@ mod tests {
     }
 
     /// Mostly in order, close together, some at the same time.
-    fn any_facts() -> impl Strategy<Value = (Protocol, Vec<(i64, End, Fact)>)> {
+    fn any_facts() -> impl Strategy<Value = (Protocol, Vec<(i64, End, Fact, u32)>)> {
         let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
         protocol.prop_flat_map(|protocol| {
             let end = prop_oneof![Just(End::Low), Just(End::High)];
             let step = prop_oneof![3 => 0i64..3, 1 => -5i64..20];
-            let facts = proptest::collection::vec((step, end, any_fact(protocol)), 1..14).prop_map(|facts| {
+            let facts = proptest::collection::vec((step, end, any_fact(protocol), 0u32..2), 1..14).prop_map(|facts| {
                 let mut at = 1000;
-                let moved = facts.into_iter().map(|(step, end, fact)| {
+                let moved = facts.into_iter().map(|(step, end, fact, input)| {
                     at += step * 50_000_000;
-                    (at, end, fact)
+                    (at, end, fact, input)
                 });
                 moved.collect()
             });
@@ -323,19 +395,22 @@ mod tests {
 
         #[test]
         fn both_forms_hold_the_same((protocol, facts) in any_facts()) {
-            let (first, end, fact) = facts[0];
+            let stamp = |at: i64, input: u32| Stamp { at: Timestamp(at), input };
+            let (first, end, fact, input) = facts[0];
             let mut whole = Conversation::new(Timestamp(first));
-            whole.add(Timestamp(first), end, fact);
-            let mut brief = Brief::begun(protocol, Timestamp(first), end, fact);
-            for (at, end, fact) in &facts[1..] {
+            whole.add(stamp(first, input), end, fact);
+            let mut brief = Brief::begun(protocol, stamp(first, input), end, fact);
+            for (at, end, fact, input) in &facts[1..] {
                 if let Some(known) = &brief {
                     prop_assert_eq!(known.whole(protocol), plain(protocol, &whole));
                     prop_assert_eq!((known.standing(), known.is_over()), (whole.standing(), whole.is_over()));
                 }
                 let before = brief;
-                let is_news = whole.add(Timestamp(*at), *end, *fact);
-                let told = brief.as_mut().and_then(|brief| brief.add(protocol, 120 * SECOND, Timestamp(*at), *end, *fact));
-                if let (Some(mut short), Fact::Did(deeds)) = (before, *fact) {
+                let is_news = whole.add(stamp(*at, *input), *end, *fact);
+                let told = brief.as_mut().and_then(|brief| brief.add(protocol, 120 * SECOND, stamp(*at, *input), *end, *fact));
+                if let (Some(mut short), Fact::Did(deeds, _)) = (before, *fact)
+                    && !short.wants_acknowledgments()
+                {
                     let has_gone_on = short.go_on(Timestamp(*at), *end, deeds);
                     prop_assert_eq!(Some(short), if has_gone_on { brief } else { before });
                     prop_assert!(!has_gone_on || told.is_some(), "the short way leads where the long one does");

@@ -1,8 +1,8 @@
 //! A conversation and, rarely, earlier ones of the same endpoints that may still get late packets.
 
-use crate::model::{Span, Timestamp};
+use crate::model::Span;
 
-use super::conversation::{Conversation, Fact};
+use super::conversation::{Conversation, Fact, Stamp};
 use super::key::End;
 
 /// At least one conversation.
@@ -40,24 +40,31 @@ impl Chain {
     }
 
     /// Adds a fact to the newest conversation, if it belongs there and nowhere else; tells whether that is news.
-    pub(super) fn add(&mut self, silence: i64, at: Timestamp, end: End, fact: Fact) -> Option<bool> {
-        let belongs = self.earlier.is_empty() && reaches(silence, self.newest.span(), Span::at(at));
-        belongs.then(|| self.newest.add(at, end, fact))
+    pub(super) fn add(&mut self, silence: i64, stamp: Stamp, end: End, fact: Fact) -> Option<bool> {
+        let belongs = self.earlier.is_empty() && reaches(silence, self.newest.span(), Span::at(stamp.at));
+        belongs.then(|| self.newest.add(stamp, end, fact))
     }
 
     /// Adds facts to the conversation they belong to: the one whose span, widened by the protocol's silence, meets theirs. They
     /// may join two conversations into one. Returns those that no packet can reach any more.
-    pub(super) fn put(&mut self, silence: i64, mut joined: Conversation) -> Vec<Conversation> {
+    pub(super) fn put(&mut self, silence: i64, added: Conversation) -> Vec<Conversation> {
         let mut others = Vec::new();
-        let placeholder = Conversation::new(joined.span().first());
+        let mut reached = Vec::new();
+        let mut span = added.span();
+        let placeholder = Conversation::new(span.first());
         let newest = std::mem::replace(&mut self.newest, placeholder);
         for conversation in self.earlier.drain(..).chain([newest]) {
-            if reaches(silence, conversation.span(), joined.span()) {
-                joined.merge(conversation);
+            if reaches(silence, conversation.span(), span) {
+                span = span.merge(conversation.span());
+                reached.push(conversation);
             } else {
                 others.push(conversation);
             }
         }
+        let joined = reached.into_iter().rev().fold(added, |later, mut earlier| {
+            earlier.merge(later);
+            earlier
+        });
         let joined_span = joined.span();
         others.push(joined);
         others.sort_by_key(Conversation::span);

@@ -1,7 +1,8 @@
 //! The facts of one conversation, and the flows they add up to.
 
-use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, Timestamp};
+use crate::model::{Beginning, DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, Timestamp};
 
+use super::beginning::Beginnings;
 use super::floods::Attempt;
 use super::key::{End, FlowKey};
 use super::record::After;
@@ -18,25 +19,45 @@ pub(super) enum Fact {
     Rejects(u32),
     /// An ICMP error says that a packet of the "sender" could not be delivered.
     Undeliverable,
-    /// Anything else that the sender did, as its [deeds](Deeds) have it.
-    Did(u8),
+    /// Anything else that the sender did, as its [deeds](Deeds) have it, with the acknowledgment number of a TCP segment.
+    Did(u8, u32),
+}
+
+/// When a packet came, and in which input.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    pub(super) at: Timestamp,
+    pub(super) input: u32,
+}
+
+impl From<Timestamp> for Stamp {
+    fn from(at: Timestamp) -> Self {
+        Self { at, input: 0 }
+    }
 }
 
 impl Fact {
     /// A reset or ABORT of the sender that does not say what it answers.
-    pub(super) const RESETS: Self = Self::Did(RESET);
-    /// A segment without payload that only an established connection carries.
-    pub(super) const CARRIES: Self = Self::Did(CARRIED);
-    /// The same with payload.
-    pub(super) const CARRIES_PAYLOAD: Self = Self::Did(CARRIED | CARRIED_PAYLOAD);
+    pub(super) const RESETS: Self = Self::Did(RESET, 0);
     /// A UDP datagram that is no DNS message.
-    pub(super) const DATAGRAM: Self = Self::Did(SENT_DATAGRAM);
+    pub(super) const DATAGRAM: Self = Self::Did(SENT_DATAGRAM, 0);
     /// A DNS query by the sender.
-    pub(super) const ASKS: Self = Self::Did(SENT_DATAGRAM | ASKED);
+    pub(super) const ASKS: Self = Self::Did(SENT_DATAGRAM | ASKED, 0);
     /// A DNS response by the sender.
-    pub(super) const RESPONDS: Self = Self::Did(SENT_DATAGRAM | RESPONDED);
+    pub(super) const RESPONDS: Self = Self::Did(SENT_DATAGRAM | RESPONDED, 0);
+
+    /// A segment that only an established connection carries, with or without payload.
+    #[inline]
+    pub(super) const fn carries(payload_length: u32, acknowledgment: u32) -> Self {
+        let payload = if payload_length > 0 { CARRIED_PAYLOAD } else { 0 };
+        Self::Did(CARRIED | payload, acknowledgment)
+    }
+
     /// The sender will send no more (TCP FIN).
-    pub(super) const FINISHES: Self = Self::Did(CARRIED | FINISHED);
+    #[inline]
+    pub(super) const fn finishes(acknowledgment: u32) -> Self {
+        Self::Did(CARRIED | FINISHED, acknowledgment)
+    }
 }
 
 /// One try to open a TCP connection or SCTP association; several where a port pair is used again.
@@ -92,6 +113,93 @@ pub(super) const fn tenth(at: Timestamp) -> u64 {
     1 << at.0.div_euclid(SECOND / 10).rem_euclid(64)
 }
 
+/// Who of two ends that spoke first at the same instant did so in the order of an input. Kept of UDP only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    /// The input of the packet that came first at that instant; [`Order::NO_INPUT`] where that is not known any more.
+    pub(super) input: u32,
+    /// Who sent it.
+    pub(super) by: End,
+    /// Which of the ends was first in an input that has both of them: one bit for each.
+    pub(super) decided: u8,
+}
+
+impl Order {
+    /// No packet comes from there.
+    pub(super) const NO_INPUT: u32 = u32::MAX;
+    pub(super) const NONE: Self = Self { input: Self::NO_INPUT, by: End::Low, decided: 0 };
+
+    /// Takes in a datagram. `first` is the first instant so far, `own` the sender's.
+    #[inline]
+    pub(super) fn take(&mut self, Stamp { at, input }: Stamp, end: End, first: Timestamp, own: Timestamp) {
+        if at < first {
+            *self = Self { input, by: end, decided: 0 };
+        } else if at == first && own > at && input == self.input {
+            self.decided |= self.by.bit();
+        }
+    }
+
+    /// Takes over what another conversation of the same endpoints knows, whose packets came later, if not in time.
+    fn merge(&mut self, other: Self, mine: [Timestamp; 2], theirs: [Timestamp; 2]) {
+        let (first, other_first) = (mine[0].min(mine[1]), theirs[0].min(theirs[1]));
+        if other_first < first {
+            *self = other;
+        } else if other_first == first {
+            let is_at = |times: [Timestamp; 2], end: End| times[end as usize] == first;
+            let is_new = !is_at(mine, self.by.opposite()) && is_at(theirs, self.by.opposite()) && !is_at(theirs, self.by);
+            if is_new && self.input == other.input && self.input != Self::NO_INPUT {
+                self.decided |= self.by.bit();
+            }
+            self.decided |= other.decided;
+        }
+    }
+
+    /// Who was first, if all inputs that have both agree.
+    const fn first(self) -> Option<End> {
+        match self.decided {
+            1 => Some(End::Low),
+            2 => Some(End::High),
+            _ => None,
+        }
+    }
+}
+
+/// Acknowledgment numbers of a connection of which nothing but segments of one end has been seen, and not its beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// The one that was seen.
+    pub(super) number: Option<u32>,
+    /// Whether another one was seen too: the end that was not seen has sent something.
+    pub(super) has_moved: bool,
+}
+
+impl Acknowledged {
+    /// Takes in a number, and tells whether there was another one before.
+    pub(super) fn take(&mut self, number: u32) -> bool {
+        let is_news = !self.has_moved && self.number.is_some_and(|known| known != number);
+        if is_news {
+            *self = Self { number: None, has_moved: true };
+        } else if !self.has_moved {
+            self.number = Some(number);
+        }
+        is_news
+    }
+
+    fn merge(&mut self, other: Self) {
+        if other.has_moved {
+            *self = other;
+        } else if let Some(number) = other.number {
+            self.take(number);
+        }
+    }
+}
+
+/// Whether segments of one end are all that was seen of a connection.
+#[inline]
+pub(super) const fn is_half_seen([low, high]: [u8; 2], has_opening: bool) -> bool {
+    !has_opening && (low ^ high) & CARRIED != 0
+}
+
 /// What may come of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
@@ -109,6 +217,8 @@ pub(super) struct Conversation {
     pub(super) span: Span,
     pub(super) deeds: [Deeds; 2],
     pub(super) openings: Vec<Opening>,
+    pub(super) order: Order,
+    pub(super) acknowledged: Acknowledged,
 }
 
 impl Conversation {
@@ -116,7 +226,8 @@ impl Conversation {
     const OPENINGS: usize = 64;
 
     pub(super) const fn new(at: Timestamp) -> Self {
-        Self { span: Span::at(at), deeds: [Deeds::NONE; 2], openings: Vec::new() }
+        let acknowledged = Acknowledged { number: None, has_moved: false };
+        Self { span: Span::at(at), deeds: [Deeds::NONE; 2], openings: Vec::new(), order: Order::NONE, acknowledged }
     }
 
     pub(super) const fn span(&self) -> Span {
@@ -125,9 +236,11 @@ impl Conversation {
 
     /// Adds what a packet of `end` at `at` says, and tells whether that is more than a later time. The order of calls does not
     /// matter.
-    pub(super) fn add(&mut self, at: Timestamp, end: End, fact: Fact) -> bool {
+    pub(super) fn add(&mut self, stamp: Stamp, end: End, fact: Fact) -> bool {
+        let at = stamp.at;
         self.span = self.span.merge(Span::at(at));
         let mut is_news = false;
+        let mut acknowledges = 0;
         let bits = match fact {
             Fact::Opens(number) => {
                 is_news = self.opening(end, number, at, false, false);
@@ -148,14 +261,26 @@ impl Conversation {
                 deeds.bits |= WAS_UNDELIVERABLE;
                 return is_news;
             }
-            Fact::Did(bits) => bits,
+            Fact::Did(bits, number) => {
+                acknowledges = number;
+                bits
+            }
         };
+        if bits & SENT_DATAGRAM != 0 {
+            let [low, high] = &self.deeds;
+            self.order.take(stamp, end, low.first.min(high.first), self.deeds[end as usize].first);
+        }
         let last_carried = if bits & CARRIED != 0 { at } else { Timestamp::MIN };
         let tenths = tenth(at);
         let deeds = &mut self.deeds[end as usize];
         is_news |= bits & !deeds.bits != 0;
         let is_repetition = is_repetition(bits, tenths, deeds);
         deeds.merge(Deeds { first: at, last: at, last_carried, tenths, bits });
+        if bits & CARRIED != 0 && self.is_half_seen() {
+            is_news |= self.acknowledged.take(acknowledges);
+        } else {
+            self.forget_acknowledged();
+        }
         is_news || is_repetition && !self.is_answered()
     }
 
@@ -182,15 +307,30 @@ impl Conversation {
         has_room
     }
 
-    /// Takes over the facts of another conversation of the same endpoints.
+    fn is_half_seen(&self) -> bool {
+        is_half_seen(self.bits(), !self.openings.is_empty())
+    }
+
+    /// Where more is known, the numbers say nothing.
+    fn forget_acknowledged(&mut self) {
+        if !self.is_half_seen() {
+            self.acknowledged = Acknowledged::default();
+        }
+    }
+
+    /// Takes over the facts of another conversation of the same endpoints, of packets that came later.
     pub(super) fn merge(&mut self, other: Self) {
         self.span = self.span.merge(other.span);
+        let firsts = |deeds: &[Deeds; 2]| [deeds[0].first, deeds[1].first];
+        self.order.merge(other.order, firsts(&self.deeds), firsts(&other.deeds));
+        self.acknowledged.merge(other.acknowledged);
         for (mine, theirs) in self.deeds.iter_mut().zip(other.deeds) {
             mine.merge(theirs);
         }
         for opening in other.openings {
             self.opening(opening.by, opening.number, opening.first, opening.is_accepted, opening.is_rejected);
         }
+        self.forget_acknowledged();
     }
 
     /// The facts, in the form of a flow file.
@@ -223,6 +363,9 @@ impl Conversation {
             last: self.deeds.iter().all(|deeds| deeds.last < last).then(|| after(last)),
             ends: [end(End::Low), end(End::High)],
             openings: self.openings.iter().map(opening).collect(),
+            acknowledgment: self.acknowledged.number,
+            acknowledged: self.acknowledged.has_moved,
+            ordered: self.order.decided,
         }
     }
 
@@ -250,13 +393,23 @@ impl Conversation {
             let by = if opening.by == 0 { end_of_one } else { end_of_one.opposite() };
             conversation.opening(by, opening.number, time(opening.after), opening.accepted, opening.rejected);
         }
+        conversation.acknowledged = Acknowledged { number: record.acknowledgment, has_moved: record.acknowledged };
+        conversation.forget_acknowledged();
+        let [low, high] = &conversation.deeds;
+        let has_order = record.protocol == Protocol::Udp && low.first == high.first;
+        let of_ends = if end_of_one == End::Low { record.ordered } else { record.ordered >> 1 | record.ordered << 1 };
+        conversation.order = Order {
+            by: if high.first < low.first { End::High } else { End::Low },
+            decided: if has_order { of_ends & 3 } else { 0 },
+            ..Order::NONE
+        };
         (key, conversation)
     }
 
     /// What may come of it: it is given up in this order when memory runs out.
     pub(super) fn standing(&self) -> Standing {
         let is_accepted = self.openings.iter().any(|opening| opening.is_accepted);
-        standing(self.bits(), !self.openings.is_empty(), is_accepted)
+        standing(self.bits(), !self.openings.is_empty(), is_accepted, self.acknowledged.has_moved)
     }
 
     const fn bits(&self) -> [u8; 2] {
@@ -285,9 +438,9 @@ impl Conversation {
     }
 
     /// Adds the flows that the facts add up to.
-    pub(super) fn flows(mut self, key: &FlowKey, flows: &mut Vec<Flow>) {
+    pub(super) fn flows(mut self, key: &FlowKey, beginnings: &Beginnings, flows: &mut Vec<Flow>) {
         if key.protocol() == Protocol::Udp {
-            flows.extend(self.datagrams(key));
+            flows.extend(self.datagrams(key, beginnings));
             return;
         }
         if self.openings.is_empty() {
@@ -313,6 +466,7 @@ impl Conversation {
             responder: key.endpoint(originator.opposite()),
             outcome,
             direction: DirectionEvidence::LowerPort,
+            beginning: Beginning::Unknown,
             opening: None,
         }
     }
@@ -332,17 +486,17 @@ impl Conversation {
         }
     }
 
-    /// A TCP connection or SCTP association that was under way when the capture began. Payload is sent by established
-    /// connections only, so one direction with payload is enough; without payload both ends must have taken part.
+    /// A TCP connection or SCTP association that was under way when the capture began. It is answered where both ends were seen, or
+    /// where the numbers that one end acknowledges show that the other has sent something. Wrong where one end is not seen and sends
+    /// nothing but acknowledgments: an upload looks like a segment to nobody.
     fn mid_stream(&self, key: &FlowKey) -> Option<Flow> {
         let [low, high] = &self.deeds;
-        let has_payload = low.did(CARRIED_PAYLOAD) || high.did(CARRIED_PAYLOAD);
         let was_refused = self.deeds.iter().any(|deeds| deeds.did(RESET | WAS_UNDELIVERABLE));
         let outcome = match (low.did(CARRIED), high.did(CARRIED)) {
             (true, true) => Outcome::Answered,
             (false, false) => return None,
             _ if was_refused => Outcome::Refused,
-            _ if has_payload => Outcome::Answered,
+            _ if self.acknowledged.has_moved => Outcome::Answered,
             _ => Outcome::Unanswered,
         };
         let (low_port, high_port) = (key.endpoint(End::Low).port, key.endpoint(End::High).port);
@@ -350,7 +504,7 @@ impl Conversation {
         Some(Self::flow(key, originator, self.span, outcome))
     }
 
-    fn datagrams(&self, key: &FlowKey) -> Option<Flow> {
+    fn datagrams(&self, key: &FlowKey, beginnings: &Beginnings) -> Option<Flow> {
         let [low, high] = &self.deeds;
         let (heard_low, heard_high) = (low.did(SENT_DATAGRAM), high.did(SENT_DATAGRAM));
         if !heard_low && !heard_high {
@@ -359,12 +513,14 @@ impl Conversation {
         let (originator, direction) = match (low.did(ASKED) || high.did(RESPONDED), high.did(ASKED) || low.did(RESPONDED)) {
             (true, false) => (End::Low, DirectionEvidence::DnsHeader),
             (false, true) => (End::High, DirectionEvidence::DnsHeader),
-            // At the same instant the higher port is taken for the caller's, so that order does not matter.
-            _ if low.first == high.first && key.endpoint(End::Low).port < key.endpoint(End::High).port => {
-                (End::High, DirectionEvidence::LowerPort)
-            }
-            _ if low.first <= high.first => (End::Low, DirectionEvidence::FirstPacket),
-            _ => (End::High, DirectionEvidence::FirstPacket),
+            _ if low.first < high.first => (End::Low, DirectionEvidence::FirstPacket),
+            _ if high.first < low.first => (End::High, DirectionEvidence::FirstPacket),
+            _ => match self.order.first() {
+                Some(first) => (first, DirectionEvidence::FirstPacket),
+                // Nothing says who was first: the higher port is taken for the client's.
+                None if key.endpoint(End::Low).port < key.endpoint(End::High).port => (End::High, DirectionEvidence::LowerPort),
+                None => (End::Low, DirectionEvidence::LowerPort),
+            },
         };
         let caller = &self.deeds[originator as usize];
         let outcome = if heard_low && heard_high || self.deeds.iter().any(|deeds| deeds.did(RESPONDED)) {
@@ -377,23 +533,25 @@ impl Conversation {
         } else {
             Outcome::OneWay { moments: moments(caller) }
         };
+        let first = low.first.min(high.first);
+        let beginning = beginnings.of(first, low.last.max(high.last), low.tenths | high.tenths);
         let flow = Self::flow(key, originator, self.span, outcome);
-        Some(Flow { direction, ..flow })
+        Some(Flow { direction, beginning, ..flow })
     }
 }
 
 impl Flow {
     fn opened(self, protocol: Protocol, number: u32) -> Self {
         let direction = if protocol == Protocol::Sctp { DirectionEvidence::SctpInit } else { DirectionEvidence::Syn };
-        Self { direction, opening: Some(number), ..self }
+        Self { direction, beginning: Beginning::Seen, opening: Some(number), ..self }
     }
 }
 
 /// What may come of a conversation whose ends did these things.
-pub(super) const fn standing([low, high]: [u8; 2], has_opening: bool, is_accepted: bool) -> Standing {
+pub(super) const fn standing([low, high]: [u8; 2], has_opening: bool, is_accepted: bool, is_acknowledged: bool) -> Standing {
     const PART: u8 = CARRIED | SENT_DATAGRAM;
     let did = low | high;
-    let is_established = did & CARRIED_PAYLOAD != 0 || did & CARRIED != 0 && has_opening;
+    let is_established = did & CARRIED != 0 && (has_opening || is_acknowledged);
     if is_accepted || is_established || did & RESPONDED != 0 || low & PART != 0 && high & PART != 0 {
         Standing::Answered
     } else if did & PART != 0 {

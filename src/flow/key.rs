@@ -22,6 +22,15 @@ pub(super) enum End {
 }
 
 impl End {
+    /// A bit for each.
+    #[inline]
+    pub(super) const fn bit(self) -> u8 {
+        match self {
+            Self::Low => 1,
+            Self::High => 2,
+        }
+    }
+
     /// The one across.
     #[inline]
     pub(super) const fn opposite(self) -> Self {

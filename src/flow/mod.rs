@@ -7,6 +7,7 @@
 //! Captures hold millions of packets of hundreds of thousands of conversations. So a packet comes as a short step, thousands in a
 //! [`Batch`], and a usual conversation is kept in 72 bytes; the rare rest has room of its own.
 
+mod beginning;
 mod brief;
 mod chain;
 mod conversation;

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::beginning::Beginnings;
 use super::conversation as facts;
 use super::{Sighting, line};
 use crate::decode::opaque_tunnel;
@@ -30,6 +31,12 @@ pub enum Record {
     /// The records from here to the next checkpoint were written at this time.
     Checkpoint {
         /// The latest capture time.
+        #[serde(with = "time")]
+        at: Timestamp,
+    },
+    /// Another capture began that went into this file: of what it has at its beginning, the beginning may be missing.
+    Began {
+        /// When.
         #[serde(with = "time")]
         at: Timestamp,
     },
@@ -97,6 +104,16 @@ pub struct Conversation {
     /// TCP SYNs and SCTP INITs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub openings: Vec<Opening>,
+    /// Of a connection of which only segments of one end were seen, and not its beginning: a number that they acknowledge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledgment: Option<u32>,
+    /// Whether they acknowledge several numbers, so the other end has sent something.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub acknowledged: bool,
+    /// Of UDP whose ends were first heard at the same instant, which of them a capture has first: bit 0 for the first of `ends`, bit 1
+    /// for the other. Both where captures disagree.
+    #[serde(default, skip_serializing_if = "is_no_bit")]
+    pub ordered: u8,
 }
 
 /// One end of a conversation, and what it was seen to do.
@@ -232,7 +249,8 @@ pub struct Frames {
 pub struct Deeds(pub(super) u8);
 
 /// The names of all kinds of records.
-const KINDS: [&str; 9] = ["header", "checkpoint", "conversation", "name", "sighting", "flood", "frames", "finding", "end"];
+const KINDS: [&str; 10] =
+    ["header", "checkpoint", "began", "conversation", "name", "sighting", "flood", "frames", "finding", "end"];
 
 /// The words, by position of their bit.
 pub(super) const DEEDS: [&str; 7] =
@@ -331,7 +349,7 @@ impl Conversation {
     pub fn flows(&self) -> Vec<Flow> {
         let mut flows = Vec::new();
         let (key, facts) = facts::Conversation::from_record(self);
-        facts.flows(&key, &mut flows);
+        facts.flows(&key, &Beginnings::default(), &mut flows);
         flows
     }
 }
@@ -347,6 +365,11 @@ impl End {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_no_bit(bits: &u8) -> bool {
+    *bits == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

@@ -36,6 +36,10 @@ impl Recorder {
         self.conversations.push(Record::Conversation(conversation.record(key)));
     }
 
+    pub(super) fn began(&mut self, at: Timestamp) {
+        self.others.push(Record::Began { at });
+    }
+
     pub(super) fn name(&mut self, answer: NameAnswer) {
         let NameAnswer { asker, address, at, name, time_to_live } = answer;
         self.others.push(Record::Name(Name { asker, name, address, at, time_to_live }));
@@ -139,7 +143,18 @@ mod tests {
             let end = End { address, port, heard: None, carried: None, did: record::Deeds::default(), tenths: 0 };
             let (first, last) = (Timestamp(first), None);
             let ends = [end.clone(), end];
-            Record::Conversation(record::Conversation { protocol, first, last, ends, openings: Vec::new() })
+            let openings = Vec::new();
+            let (acknowledgment, acknowledged, ordered) = (None, false, 0);
+            Record::Conversation(record::Conversation {
+                protocol,
+                first,
+                last,
+                ends,
+                openings,
+                acknowledgment,
+                acknowledged,
+                ordered,
+            })
         };
         let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
         let told = [(5, 1, udp), (3, 2, tcp), (4, 3, tcp), (3, 1, tcp), (1, 1, tcp), (5, 1, tcp), (2, 1, udp)].map(conversation);

@@ -10,7 +10,7 @@ use crate::model::{Protocol, Timestamp};
 
 use super::brief::Brief;
 use super::chain::Chain;
-use super::conversation::{Conversation, Fact, Standing};
+use super::conversation::{Conversation, Fact, Stamp, Standing};
 use super::key::{End, FlowKey, Packed, Seeds};
 use super::patience::patience;
 use super::recorder::Recorder;
@@ -31,6 +31,13 @@ const IS_NEWS: u8 = 1;
 const IS_TOUCHED: u8 = 1 << 1;
 /// It is kept in the whole form.
 const IS_WHOLE: u8 = 1 << 2;
+/// What the next segments acknowledge matters.
+const WANTS_ACKNOWLEDGMENTS: u8 = 1 << 3;
+
+#[inline]
+const fn wanted(brief: &Brief) -> u8 {
+    if brief.wants_acknowledgments() { WANTS_ACKNOWLEDGMENTS } else { 0 }
+}
 
 /// Conversations with keys of one form.
 #[derive(Debug)]
@@ -148,7 +155,8 @@ impl<K: Packed> Slots<K> {
     #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
     pub(super) fn go_on(&mut self, position: usize, at: Timestamp, end: End, deeds: u8) -> bool {
         let brief = &mut self.kept[position].brief;
-        brief.state & (IS_WHOLE | IS_NEWS | IS_TOUCHED) == IS_NEWS | IS_TOUCHED && brief.go_on(at, end, deeds)
+        brief.state & (IS_WHOLE | WANTS_ACKNOWLEDGMENTS | IS_NEWS | IS_TOUCHED) == IS_NEWS | IS_TOUCHED
+            && brief.go_on(at, end, deeds)
     }
 
     /// Adds what a packet says to the conversation that was found, or begins one if there is room.
@@ -160,12 +168,12 @@ impl<K: Packed> Slots<K> {
         (key, hash): (K, u32),
         has_room: bool,
         silence: i64,
-        at: Timestamp,
+        stamp: Stamp,
         end: End,
         fact: Fact,
     ) -> Took {
         let Some(position) = found else {
-            return match Brief::begun(key.protocol(), at, end, fact) {
+            return match Brief::begun(key.protocol(), stamp, end, fact) {
                 Some(brief) if has_room => {
                     self.insert_brief(key, hash, brief);
                     Took::Opened
@@ -175,18 +183,19 @@ impl<K: Packed> Slots<K> {
         };
         let slot = &mut self.kept[position];
         if slot.brief.state & IS_WHOLE == 0
-            && let Some(is_news) = slot.brief.add(key.protocol(), silence, at, end, fact)
+            && let Some(is_news) = slot.brief.add(key.protocol(), silence, stamp, end, fact)
         {
-            slot.brief.state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
+            let news = if is_news { IS_NEWS } else { 0 };
+            slot.brief.state = slot.brief.state & !WANTS_ACKNOWLEDGMENTS | wanted(&slot.brief) | IS_TOUCHED | news;
             return Took::Added;
         }
-        if self.add_whole(position, silence, at, end, fact) { Took::Added } else { Took::Nothing }
+        if self.add_whole(position, silence, stamp, end, fact) { Took::Added } else { Took::Nothing }
     }
 
     #[cold]
-    fn add_whole(&mut self, position: usize, silence: i64, at: Timestamp, end: End, fact: Fact) -> bool {
+    fn add_whole(&mut self, position: usize, silence: i64, stamp: Stamp, end: End, fact: Fact) -> bool {
         let mut chain = self.chain(position);
-        let added = chain.add(silence, at, end, fact);
+        let added = chain.add(silence, stamp, end, fact);
         self.keep(position, chain);
         if let Some(is_news) = added {
             self.kept[position].brief.state |= IS_TOUCHED | if is_news { IS_NEWS } else { 0 };
@@ -216,7 +225,7 @@ impl<K: Packed> Slots<K> {
             self.grow();
         }
         let position = self.kept.len();
-        self.kept.push(Slot { key, brief: brief.with(IS_NEWS | IS_TOUCHED) });
+        self.kept.push(Slot { key, brief: brief.with(IS_NEWS | IS_TOUCHED | wanted(&brief)) });
         if let Some(told) = &mut self.told {
             told.push(Timestamp::MIN);
         }
@@ -358,7 +367,7 @@ impl<K: Packed> Slots<K> {
     fn keep(&mut self, position: usize, chain: Chain) {
         let slot = &mut self.kept[position];
         if let Some(brief) = chain.only().and_then(|only| Brief::of(slot.key.protocol(), only)) {
-            slot.brief = brief.with(slot.brief.state & !IS_WHOLE);
+            slot.brief = brief.with(slot.brief.state & !(IS_WHOLE | WANTS_ACKNOWLEDGMENTS) | wanted(&brief));
         } else {
             slot.brief.state |= IS_WHOLE;
             self.whole.insert(number(position), chain);
@@ -485,7 +494,7 @@ mod tests {
             for (is_new, port, which) in steps {
                 let hash = key(port).hash(&slots.seeds);
                 if is_new && !model.contains_key(&port) {
-                    let brief = Brief::begun(Protocol::Tcp, Timestamp(port.into()), End::Low, Fact::Opens(port.into())).expect("an opening");
+                    let brief = Brief::begun(Protocol::Tcp, Timestamp(port.into()).into(), End::Low, Fact::Opens(port.into())).expect("an opening");
                     slots.insert_brief(key(port), hash, brief);
                     model.insert(port, i64::from(port));
                 } else if !is_new && slots.len() > 0 {

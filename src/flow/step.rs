@@ -15,6 +15,8 @@ const _: () = assert!(size_of::<Step<u32>>() == 48, "thousands of them wait in a
 pub(super) struct Step<L> {
     pub(super) at: Timestamp,
     pub(super) hash: u32,
+    /// The input it comes from: the order of packets at one instant counts within an input only.
+    pub(super) input: u32,
     pub(super) what: What<L>,
 }
 
@@ -34,7 +36,7 @@ pub(super) enum What<L> {
 
 impl Step<Wide> {
     pub(super) fn of(packet: &Packet, seeds: &Seeds) -> Self {
-        let whole = Self { at: packet.at, hash: 0, what: What::Whole };
+        let whole = Self { at: packet.at, hash: 0, input: 0, what: What::Whole };
         let silent = Self { what: What::Silent, ..whole };
         let (protocol, source_port, destination_port, fact) = match &packet.transport {
             Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns: None } => {
@@ -51,7 +53,7 @@ impl Step<Wide> {
                     Chunk::Init { tag } => Fact::Opens(tag),
                     Chunk::InitAck { .. } => Fact::Accepts(*verification_tag),
                     Chunk::Abort => Fact::RESETS,
-                    Chunk::Other => Fact::CARRIES_PAYLOAD,
+                    Chunk::Other => Fact::carries(1, 0),
                 };
                 (Protocol::Sctp, *source_port, *destination_port, fact)
             }
@@ -63,7 +65,7 @@ impl Step<Wide> {
         }
         if let (IpAddr::V4(source), IpAddr::V4(destination)) = (packet.source, packet.destination) {
             let (key, end) = Narrow::of((source, source_port), (destination, destination_port), protocol);
-            return Self { at: packet.at, hash: key.hash(seeds), what: What::Narrow(key, end, fact) };
+            return Self { at: packet.at, hash: key.hash(seeds), input: 0, what: What::Narrow(key, end, fact) };
         }
         let sender = Endpoint { address: packet.source, port: source_port };
         let receiver = Endpoint { address: packet.destination, port: destination_port };
@@ -74,13 +76,13 @@ impl Step<Wide> {
     /// Of any conversation.
     pub(super) fn wide(at: Timestamp, key: &FlowKey, end: End, fact: Fact, seeds: &Seeds) -> Self {
         match key.narrow() {
-            Ok(key) => Self { at, hash: key.hash(seeds), what: What::Narrow(key, end, fact) },
-            Err(key) => Self { at, hash: key.hash(seeds), what: What::Wide(key, end, fact) },
+            Ok(key) => Self { at, hash: key.hash(seeds), input: 0, what: What::Narrow(key, end, fact) },
+            Err(key) => Self { at, hash: key.hash(seeds), input: 0, what: What::Wide(key, end, fact) },
         }
     }
 
-    /// The same, with the long key put among others.
-    fn beside(self, wide: &mut Vec<Wide>) -> Step<u32> {
+    /// The same of an input, with the long key put among others.
+    fn beside(self, input: u32, wide: &mut Vec<Wide>) -> Step<u32> {
         let what = match self.what {
             What::Narrow(key, end, fact) => What::Narrow(key, end, fact),
             What::Wide(key, end, fact) => {
@@ -91,7 +93,7 @@ impl Step<Wide> {
             What::Silent => What::Silent,
             What::NoPacket => What::NoPacket,
         };
-        Step { at: self.at, hash: self.hash, what }
+        Step { at: self.at, hash: self.hash, input, what }
     }
 }
 
@@ -101,7 +103,9 @@ impl Step<Wide> {
 fn usual_fact(segment: Option<Segment>) -> (Protocol, Option<Fact>) {
     match segment {
         // Neither SYN, RST nor FIN.
-        Some(Segment { flags, payload_length, .. }) if flags & 0x17 == 0x10 => (Protocol::Tcp, Some(carries(payload_length))),
+        Some(Segment { flags, acknowledgment, payload_length, .. }) if flags & 0x17 == 0x10 => {
+            (Protocol::Tcp, Some(Fact::carries(payload_length, acknowledgment)))
+        }
         Some(Segment { flags, sequence, acknowledgment, payload_length }) => {
             (Protocol::Tcp, tcp_fact(TcpFlags::from_bits(flags), sequence, acknowledgment, payload_length))
         }
@@ -119,6 +123,8 @@ fn number(position: usize) -> u32 {
 #[derive(Clone, Debug)]
 pub struct Batch {
     pub(super) seeds: Seeds,
+    /// The input of the frames that are added.
+    input: u32,
     pub(super) steps: Vec<Step<u32>>,
     /// The keys of [`What::Wide`].
     pub(super) wide: Vec<Wide>,
@@ -130,7 +136,12 @@ pub struct Batch {
 
 impl Batch {
     pub(super) const fn new(seeds: Seeds) -> Self {
-        Self { seeds, steps: Vec::new(), wide: Vec::new(), packets: Vec::new(), taken: (0, 0) }
+        Self { seeds, input: 0, steps: Vec::new(), wide: Vec::new(), packets: Vec::new(), taken: (0, 0) }
+    }
+
+    /// Says from which input the frames come that are added from now on: any number, the same for all of one input.
+    pub const fn set_input(&mut self, input: u32) {
+        self.input = input;
     }
 
     /// Adds a frame, by the shortest way there is for it.
@@ -168,7 +179,7 @@ impl Batch {
             return self.push(between.packet(at));
         }
         let (key, end) = Narrow::of(source, destination, protocol);
-        self.steps.push(Step { at, hash: key.hash(&self.seeds), what: What::Narrow(key, end, fact) });
+        self.steps.push(Step { at, hash: key.hash(&self.seeds), input: self.input, what: What::Narrow(key, end, fact) });
     }
 
     fn push_v6(&mut self, at: Timestamp, between: &Between<Ipv6Addr>) {
@@ -181,16 +192,16 @@ impl Batch {
         let (key, end) = Wide::of(source, destination, protocol);
         self.wide.push(key);
         let what = What::Wide(number(self.wide.len() - 1), end, fact);
-        self.steps.push(Step { at, hash: key.hash(&self.seeds), what });
+        self.steps.push(Step { at, hash: key.hash(&self.seeds), input: self.input, what });
     }
 
     fn push_silent(&mut self, at: Timestamp) {
-        self.steps.push(Step { at, hash: 0, what: What::Silent });
+        self.steps.push(Step { at, hash: 0, input: self.input, what: What::Silent });
     }
 
     /// Adds a frame's packet.
     pub fn push(&mut self, packet: Packet) {
-        let step = Step::of(&packet, &self.seeds).beside(&mut self.wide);
+        let step = Step::of(&packet, &self.seeds).beside(self.input, &mut self.wide);
         self.steps.push(step);
         if let What::Whole = step.what {
             self.packets.push(packet);
@@ -200,7 +211,7 @@ impl Batch {
     /// Adds a frame at that time, of which there is no packet.
     #[inline]
     fn push_nothing(&mut self, at: Timestamp) {
-        self.steps.push(Step { at, hash: 0, what: What::NoPacket });
+        self.steps.push(Step { at, hash: 0, input: self.input, what: What::NoPacket });
     }
 
     /// The time of the next frame.
@@ -225,7 +236,7 @@ impl Batch {
         let (from, mut packet) = self.taken;
         let steps = &self.steps[from..];
         let count = steps.iter().skip(1).position(|step| !is_meant(step.at)).map_or(steps.len(), |others| others + 1);
-        for &Step { at, hash, what } in &steps[..count] {
+        for &Step { at, hash, input, what } in &steps[..count] {
             let what = match what {
                 What::Wide(key, end, fact) => {
                     other.wide.push(self.wide[key as usize]);
@@ -238,7 +249,7 @@ impl Batch {
                 }
                 What::Narrow(..) | What::Silent | What::NoPacket => what,
             };
-            other.steps.push(Step { at, hash, what });
+            other.steps.push(Step { at, hash, input, what });
         }
         self.taken = (from + count, packet);
         if self.is_empty() {
@@ -271,7 +282,7 @@ pub(super) fn is_port_zero(protocol: Protocol, source_port: u16, destination_por
     source_port == 0 && protocol != Protocol::Udp || destination_port == 0
 }
 
-/// What a TCP segment says. Bits are tested one by one: an opening with ECN (RFC 3168) carries ECE and CWR beside SYN.
+/// What a TCP segment says. Only an established connection carries segments with ACK and without SYN or RST. Bits are tested one by one: an opening with ECN (RFC 3168) carries ECE and CWR beside SYN.
 #[inline]
 pub(super) fn tcp_fact(flags: TcpFlags, sequence: u32, acknowledgment: u32, payload_length: u32) -> Option<Fact> {
     match flags {
@@ -280,16 +291,11 @@ pub(super) fn tcp_fact(flags: TcpFlags, sequence: u32, acknowledgment: u32, payl
         TcpFlags { syn: true, fin: true, .. } => None,
         TcpFlags { syn: true, ack: true, .. } => Some(Fact::Accepts(acknowledgment.wrapping_sub(1))),
         TcpFlags { syn: true, .. } => Some(Fact::Opens(sequence)),
-        TcpFlags { ack: true, fin: true, .. } => Some(Fact::FINISHES),
-        TcpFlags { ack: true, .. } => Some(carries(payload_length)),
+        TcpFlags { ack: true, fin: true, .. } => Some(Fact::finishes(acknowledgment)),
+        TcpFlags { ack: true, .. } => Some(Fact::carries(payload_length, acknowledgment)),
         // Neither SYN, RST nor ACK: no TCP stack sends it (null and Xmas scans do).
         TcpFlags { .. } => None,
     }
-}
-
-#[inline]
-const fn carries(payload_length: u32) -> Fact {
-    if payload_length > 0 { Fact::CARRIES_PAYLOAD } else { Fact::CARRIES }
 }
 
 /// Whether a datagram goes to a group rather than to one address.

@@ -6,17 +6,20 @@ use crate::decode::{DnsMessage, IcmpError, Packet, Transport};
 use crate::model::memory::expect_large;
 use crate::model::{Code, Endpoint, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
 
-use super::conversation::{Conversation, Fact};
+use super::beginning::Beginnings;
+use super::conversation::{Conversation, Fact, Stamp};
 use super::floods::Floods;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
 use super::names::Names;
-use super::patience::{STREAM_SILENCE, Worth, patience, silence, worth};
+use super::patience::{STREAM_SILENCE, patience, silence};
 use super::record::{self, Record};
 use super::recorder::Recorder;
 use super::sightings::{Sighting, Sightings};
 use super::slots::{Candidate, Seen, Slots, Taken, Took};
 use super::step::{Batch, Step, What, is_for_many, is_port_zero, tcp_fact};
 use super::{REORDERING, SECOND};
+
+mod room;
 
 /// Capture time between two sweeps of the table.
 const SWEEP_EVERY: u64 = 60 * SECOND.unsigned_abs();
@@ -55,6 +58,7 @@ pub struct FlowTable {
 #[derive(Debug, Default)]
 struct Ended {
     flows: Vec<Flow>,
+    beginnings: Beginnings,
     /// Only where a flow file is written.
     recorder: Option<Recorder>,
 }
@@ -73,7 +77,7 @@ impl Ended {
     fn end(&mut self, key: &FlowKey, conversation: Conversation) {
         match &mut self.recorder {
             Some(recorder) => recorder.tell(key, &conversation),
-            None => conversation.flows(key, &mut self.flows),
+            None => conversation.flows(key, &self.beginnings, &mut self.flows),
         }
     }
 }
@@ -99,7 +103,7 @@ impl FlowTable {
             capacity: capacity.max(16),
             now: Timestamp::MIN,
             swept: Timestamp::MIN,
-            ended: Ended { flows: Vec::new(), recorder },
+            ended: Ended { flows: Vec::new(), beginnings: Beginnings::default(), recorder },
             names: Names::default(),
             sightings: Sightings::default(),
             floods: Floods::default(),
@@ -109,16 +113,40 @@ impl FlowTable {
         }
     }
 
+    /// Says that a capture whose packets come from now on began at this time: what it has first may have begun before.
+    pub fn begin_capture(&mut self, at: Timestamp) {
+        let is_further = !self.ended.beginnings.is_empty();
+        let is_news = self.ended.beginnings.add(at);
+        // The first one is told by the header.
+        if is_further && is_news {
+            self.tell_beginning(at);
+        }
+    }
+
+    /// Says that a capture that had stopped went on at this time.
+    pub fn resume_capture(&mut self, at: Timestamp) {
+        self.ended.beginnings.add(at);
+        self.tell_beginning(at);
+    }
+
+    fn tell_beginning(&mut self, at: Timestamp) {
+        if let Some(recorder) = &mut self.ended.recorder {
+            recorder.began(at);
+        }
+    }
+
     /// An empty batch for this table.
     pub const fn batch(&self) -> Batch {
         Batch::new(self.seeds)
     }
 
-    /// Takes in what a record tells, as if its packets had been observed. Headers and checkpoints tell of no packets; a checkpoint
-    /// moves the time on.
+    /// Takes in what a record tells, as if its packets had been observed. Headers and checkpoints tell of no packets: a header says
+    /// when a capture began, and a checkpoint moves the time on.
     pub fn recall(&mut self, record: &Record) {
         match record {
             Record::Checkpoint { at } => self.advance(*at),
+            Record::Header(header) => self.begin_capture(header.at),
+            Record::Began { at } => self.begin_capture(*at),
             Record::Conversation(facts) => {
                 let (key, conversation) = Conversation::from_record(facts);
                 self.put(&key, conversation);
@@ -140,7 +168,7 @@ impl FlowTable {
             Record::Flood(flood) => {
                 self.floods.add(flood.originator, flood.responder, flood.attempts, Span::between(flood.first, flood.last));
             }
-            Record::Header(_) | Record::Frames(_) | Record::Finding { .. } | Record::End { .. } => {}
+            Record::Frames(_) | Record::Finding { .. } | Record::End { .. } => {}
         }
     }
 
@@ -162,17 +190,18 @@ impl FlowTable {
     /// Takes in one packet.
     pub fn observe(&mut self, packet: &Packet) {
         let step = Step::of(packet, &self.seeds);
+        let stamp = Stamp { at: step.at, input: step.input };
         self.advance(packet.at);
         match step.what {
             What::Narrow(key, end, fact) => {
                 let found = self.narrow.find(key, step.hash);
-                self.narrow(found, key, step.hash, packet.at, end, fact);
+                self.narrow(found, key, step.hash, stamp, end, fact);
             }
             What::Wide(key, end, fact) => {
                 let found = self.wide.find(key, step.hash);
-                self.wide(found, key, step.hash, packet.at, end, fact);
+                self.wide(found, key, step.hash, stamp, end, fact);
             }
-            What::Whole => self.observe_whole(packet),
+            What::Whole => self.observe_whole(packet, step.input),
             What::Silent | What::NoPacket => {}
         }
     }
@@ -205,7 +234,7 @@ impl FlowTable {
                     What::Whole | What::Silent | What::NoPacket => Candidate::default(),
                 };
             }
-            for (candidate, &Step { at, hash, what }) in candidates.into_iter().zip(steps) {
+            for (candidate, &Step { at, hash, input, what }) in candidates.into_iter().zip(steps) {
                 if let What::NoPacket = what {
                     continue;
                 }
@@ -213,19 +242,20 @@ impl FlowTable {
                 match what {
                     What::Narrow(key, end, fact) => {
                         let found = self.narrow.confirm(candidate, key, hash);
-                        if let (Some(position), Fact::Did(deeds)) = (found, fact)
+                        if let (Some(position), Fact::Did(deeds, _)) = (found, fact)
                             && self.narrow.go_on(position, at, end, deeds)
                         {
                             continue;
                         }
-                        self.narrow(found, key, hash, at, end, fact);
+                        self.narrow(found, key, hash, Stamp { at, input }, end, fact);
                     }
                     What::Wide(key, end, fact) => {
-                        self.observe_wide(candidate, (batch.wide[key as usize], hash), at, end, fact);
+                        let stamp = Stamp { at, input };
+                        self.observe_wide(candidate, (batch.wide[key as usize], hash), stamp, end, fact);
                     }
                     What::Whole => {
                         if let Some(packet) = packets.next() {
-                            self.observe_whole(packet);
+                            self.observe_whole(packet, input);
                         }
                     }
                     What::Silent | What::NoPacket => {}
@@ -241,47 +271,47 @@ impl FlowTable {
 
     /// Apart, so that the short keys' way keeps its registers.
     #[inline(never)]
-    fn observe_wide(&mut self, candidate: Candidate, (key, hash): (Wide, u32), at: Timestamp, end: End, fact: Fact) {
+    fn observe_wide(&mut self, candidate: Candidate, (key, hash): (Wide, u32), stamp: Stamp, end: End, fact: Fact) {
         let found = self.wide.confirm(candidate, key, hash);
         match (found, fact) {
-            (Some(position), Fact::Did(deeds)) if self.wide.go_on(position, at, end, deeds) => {}
-            _ => self.wide(found, key, hash, at, end, fact),
+            (Some(position), Fact::Did(deeds, _)) if self.wide.go_on(position, stamp.at, end, deeds) => {}
+            _ => self.wide(found, key, hash, stamp, end, fact),
         }
     }
 
     #[inline]
-    fn narrow(&mut self, found: Option<usize>, key: Narrow, hash: u32, at: Timestamp, end: End, fact: Fact) {
+    fn narrow(&mut self, found: Option<usize>, key: Narrow, hash: u32, stamp: Stamp, end: End, fact: Fact) {
         let has_room = self.has_room();
-        match self.narrow.take(found, (key, hash), has_room, silence(key.protocol()), at, end, fact) {
+        match self.narrow.take(found, (key, hash), has_room, silence(key.protocol()), stamp, end, fact) {
             Took::Added => {}
             Took::Opened => self.opened += 1,
-            Took::Nothing => self.add_rarely(&key.key(), at, end, fact),
+            Took::Nothing => self.add_rarely(&key.key(), stamp, end, fact),
         }
     }
 
     #[inline]
-    fn wide(&mut self, found: Option<usize>, key: Wide, hash: u32, at: Timestamp, end: End, fact: Fact) {
+    fn wide(&mut self, found: Option<usize>, key: Wide, hash: u32, stamp: Stamp, end: End, fact: Fact) {
         let has_room = self.has_room();
-        match self.wide.take(found, (key, hash), has_room, silence(key.protocol()), at, end, fact) {
+        match self.wide.take(found, (key, hash), has_room, silence(key.protocol()), stamp, end, fact) {
             Took::Added => {}
             Took::Opened => self.opened += 1,
-            Took::Nothing => self.add_rarely(&key.key(), at, end, fact),
+            Took::Nothing => self.add_rarely(&key.key(), stamp, end, fact),
         }
     }
 
     /// What starts a new conversation after a long silence, or finds no room, or has no brief form.
-    fn add_rarely(&mut self, key: &FlowKey, at: Timestamp, end: End, fact: Fact) {
-        let mut conversation = Conversation::new(at);
-        conversation.add(at, end, fact);
+    fn add_rarely(&mut self, key: &FlowKey, stamp: Stamp, end: End, fact: Fact) {
+        let mut conversation = Conversation::new(stamp.at);
+        conversation.add(stamp, end, fact);
         self.put(key, conversation);
     }
 
     /// Takes in a packet that is more than a fact of a conversation, at the time to which the table has come.
-    fn observe_whole(&mut self, packet: &Packet) {
+    fn observe_whole(&mut self, packet: &Packet, input: u32) {
         match &packet.transport {
             Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns } => {
                 if let Some(fact) = tcp_fact(*flags, *sequence, *acknowledgment, *payload_length) {
-                    self.record(packet, Protocol::Tcp, *source_port, *destination_port, fact);
+                    self.record(packet, input, Protocol::Tcp, (*source_port, *destination_port), fact);
                 }
                 self.learn_names(packet, dns.as_deref());
             }
@@ -294,7 +324,7 @@ impl FlowTable {
                 if is_for_many(packet.destination) {
                     self.sight(Sighting::Multicast(*destination_port), packet);
                 } else {
-                    self.record(packet, Protocol::Udp, *source_port, *destination_port, fact);
+                    self.record(packet, input, Protocol::Udp, (*source_port, *destination_port), fact);
                     self.learn_names(packet, dns.as_deref());
                 }
             }
@@ -408,7 +438,8 @@ impl FlowTable {
         findings
     }
 
-    fn record(&mut self, packet: &Packet, protocol: Protocol, source_port: u16, destination_port: u16, fact: Fact) {
+    fn record(&mut self, packet: &Packet, input: u32, protocol: Protocol, ports: (u16, u16), fact: Fact) {
+        let (source_port, destination_port) = ports;
         if is_port_zero(protocol, source_port, destination_port) {
             self.sight(Sighting::PortZero, packet);
             return;
@@ -416,7 +447,7 @@ impl FlowTable {
         let sender = Endpoint { address: packet.source, port: source_port };
         let receiver = Endpoint { address: packet.destination, port: destination_port };
         let (key, end) = FlowKey::of(sender, receiver, protocol);
-        self.add(&key, packet.at, end, fact);
+        self.add(&key, Stamp { at: packet.at, input }, end, fact);
     }
 
     /// An ICMP error refuses the conversation it quotes. One that quotes nothing known opens none: only what really sent counts.
@@ -424,18 +455,18 @@ impl FlowTable {
         let sender = Endpoint { address: error.source, port: error.source_port };
         let receiver = Endpoint { address: error.destination, port: error.destination_port };
         let (key, end) = FlowKey::of(sender, receiver, error.protocol);
-        self.add(&key, at, end, Fact::Undeliverable);
+        self.add(&key, at.into(), end, Fact::Undeliverable);
     }
 
-    fn add(&mut self, key: &FlowKey, at: Timestamp, end: End, fact: Fact) {
-        match Step::wide(at, key, end, fact, &self.seeds) {
+    fn add(&mut self, key: &FlowKey, stamp: Stamp, end: End, fact: Fact) {
+        match Step::wide(stamp.at, key, end, fact, &self.seeds) {
             Step { hash, what: What::Narrow(key, ..), .. } => {
                 let found = self.narrow.find(key, hash);
-                self.narrow(found, key, hash, at, end, fact);
+                self.narrow(found, key, hash, stamp, end, fact);
             }
             Step { hash, what: What::Wide(key, ..), .. } => {
                 let found = self.wide.find(key, hash);
-                self.wide(found, key, hash, at, end, fact);
+                self.wide(found, key, hash, stamp, end, fact);
             }
             _ => {}
         }
@@ -530,71 +561,5 @@ impl FlowTable {
         if !self.has_room() {
             self.make_room_now();
         }
-    }
-
-    #[cold]
-    fn make_room_now(&mut self) {
-        self.sweep();
-        if self.has_room() {
-            return;
-        }
-        self.was_full = true;
-        let now = self.now;
-        let order = |is_wide| move |seen: Seen<'_>| (worth(seen, now), seen.last(), is_wide, seen.position);
-        let candidates = self.narrow.iter().map(order(false)).chain(self.wide.iter().map(order(true)));
-        let mut candidates: Vec<(Worth, Timestamp, bool, usize)> = candidates.collect();
-        let key = |is_wide: bool, position| if is_wide { self.wide.key(position) } else { self.narrow.key(position) };
-        let batch = (self.capacity / 8).max(1);
-        candidates.select_nth_unstable_by(
-            batch,
-            |&(worth, last, is_wide, position), &(other_worth, other_last, is_other_wide, other)| {
-                let by_key = || key(is_wide, position).cmp(&key(is_other_wide, other));
-                worth.cmp(&other_worth).then(last.cmp(&other_last)).then_with(by_key)
-            },
-        );
-        candidates.truncate(batch);
-        // From the last place on, so that none comes into the place of another that is still to go.
-        candidates.sort_unstable_by_key(|&(_, _, is_wide, position)| std::cmp::Reverse((is_wide, position)));
-        let mut attempts = Vec::new();
-        for candidates in candidates.chunks(Slots::<Narrow>::TOGETHER) {
-            let positions = |of_wide| {
-                let meant = candidates.iter().filter(move |(_, _, is_wide, _)| *is_wide == of_wide);
-                meant.map(|(.., position)| *position).collect::<Vec<usize>>()
-            };
-            self.narrow.expect_removal(&positions(false));
-            self.wide.expect_removal(&positions(true));
-            for &(worth, _, is_wide, position) in candidates {
-                let (key, taken) = if is_wide { self.wide.remove(position) } else { self.narrow.remove(position) };
-                match worth {
-                    Worth::Answered => self.tally.answered_evicted += 1,
-                    Worth::OneSided => self.tally.unanswered_evicted += 1,
-                    Worth::Attempt | Worth::Over => {}
-                }
-                if taken.is_attempt() { attempts.push((key, taken)) } else { self.ended.close(&key, taken) }
-            }
-        }
-        self.tally.unanswered_evicted += self.give_up(attempts);
-    }
-
-    /// Of a table that was full, the attempts that are left belong to the same scans and floods.
-    fn fold_all(&mut self) {
-        let mut attempts = Vec::new();
-        self.narrow.extract(|seen| seen.is_attempt(), |key, taken| attempts.push((*key, taken)));
-        self.wide.extract(|seen| seen.is_attempt(), |key, taken| attempts.push((*key, taken)));
-        self.give_up(attempts);
-    }
-
-    /// Closes attempts, or folds them; returns how many were closed.
-    fn give_up(&mut self, slots: Vec<(FlowKey, Taken)>) -> u64 {
-        let attempts: Vec<_> = slots.iter().map(|(key, taken)| taken.chain.newest().attempt(key)).collect();
-        let is_folded = self.floods.fold(&attempts);
-        let mut closed = 0;
-        for ((key, taken), is_folded) in slots.into_iter().zip(is_folded) {
-            if !is_folded {
-                closed += 1;
-                self.ended.close(&key, taken);
-            }
-        }
-        closed
     }
 }

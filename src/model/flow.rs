@@ -52,6 +52,17 @@ impl fmt::Display for DirectionEvidence {
     }
 }
 
+/// Whether the first packet that was captured of a conversation is the first one there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Beginning {
+    /// The capture may have begun in the middle of it.
+    Unknown,
+    /// Nothing of it was captured before for longer than it ever paused.
+    Likely,
+    /// It shows its opening, or nothing of it was captured before for so long that it cannot have gone on then.
+    Seen,
+}
+
 /// What became of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
@@ -85,6 +96,8 @@ pub struct Flow {
     pub outcome: Outcome,
     /// How sure the roles are. `FirstPacket` and weaker may be overruled by whoever knows the declared listeners.
     pub direction: DirectionEvidence,
+    /// Whether its first packet is known to be its beginning.
+    pub beginning: Beginning,
     /// The originator's TCP initial sequence number or SCTP initiate tag: the same in every view of one connection, before and
     /// after address translation. Absent for UDP, and where the opening was not captured (`mid-stream`).
     pub opening: Option<u32>,

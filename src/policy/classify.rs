@@ -130,7 +130,8 @@ impl<'a> Sorter<'a> {
         if !self.options.allows_port_ranges {
             let seen: Vec<String> = ports.iter().take(5).map(ToString::to_string).collect();
             let (are, rest) = (if ports.len() == 1 { "port" } else { "ports" }, if ports.len() > 5 { ", ..." } else { "" });
-            let message = format!("{} {protocol} {are}, each called once ({}{rest})", ports.len(), seen.join(", "));
+            let often = if evidence.connections > ports.len() as u64 { "picked at run time" } else { "each called once" };
+            let message = format!("{} {protocol} {are}, {often} ({}{rest})", ports.len(), seen.join(", "));
             self.findings.add(Code::DynamicPorts, subject, message);
             return;
         }

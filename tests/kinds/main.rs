@@ -9,6 +9,7 @@ mod world;
 mod accounting;
 mod addresses;
 mod basics;
+mod direction;
 mod excess;
 mod exposure;
 mod inventories;

@@ -6,7 +6,7 @@ use crate::coverage::{Caller, blind_spots, candidates};
 use crate::edge::{Observation, Observer};
 use crate::flow::Names;
 use crate::inventory::{Inventory, InventoryBuilder, InventoryOptions};
-use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, Timestamp};
+use crate::model::{Beginning, DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, Timestamp};
 
 /// When the capture begins; it lasts a minute.
 const BEGIN: &str = "2026-03-01T12:00:00Z";
@@ -53,6 +53,7 @@ fn observe(objects: &[Value], calls: &[(&str, &str, u16)]) -> (Observation, Inve
         responder: Endpoint { address: to.parse().expect("an address"), port: *port },
         outcome: Outcome::Answered,
         direction: DirectionEvidence::Syn,
+        beginning: Beginning::Unknown,
         opening: None,
     };
     let mut observer = Observer::new(&inventory, 1000);

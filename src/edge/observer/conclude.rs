@@ -52,14 +52,16 @@ impl Observer<'_> {
         let mut arrivals = std::mem::take(&mut self.arrivals);
         let workloads = inventory.workloads().iter().zip(0..).map(|(workload, id)| (&*workload.name, WorkloadId(id)));
         let ids: BTreeMap<&WorkloadName, WorkloadId> = workloads.collect();
+        let called = |edge: &Edge| {
+            let Party::Workload(name) = &edge.responder else { return None };
+            ids.get(&**name).copied()
+        };
         let dynamic = take_dynamic(
             &mut edges,
-            |edge| {
-                let Party::Workload(name) = &edge.responder else { return false };
-                ids.get(&**name).is_some_and(|&id| inventory.workload_declares(id, edge.protocol, edge.port.get()))
-            },
+            |edge| called(edge).is_some_and(|id| inventory.workload_declares(id, edge.protocol, edge.port.get())),
+            |edge| called(edge).and_then(|id| self.called_pods.only((id, edge.protocol, edge.port))),
             |edge, evidence| {
-                // Each was called once, so its evidence knows when.
+                // Nearly all were called once, so their evidence knows when.
                 arrivals.remove(edge, evidence.span.first(), evidence.connections - evidence.one_way);
                 let own = shared.get(edge).copied().unwrap_or(evidence.connections);
                 classes.reclassify(FlowClass::Edge, FlowClass::DynamicPort, own);

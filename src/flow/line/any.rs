@@ -26,6 +26,21 @@ pub(super) fn conversation(time: impl Strategy<Value = Timestamp>) -> impl Strat
         .prop_map(|(by, number, after, accepted, rejected)| Opening { by, number, after, accepted, rejected });
     let few = proptest::collection::vec(opening.clone(), 0..3);
     let openings = prop_oneof![4 => few, 1 => proptest::collection::vec(opening, 60..70)];
-    (proptest::sample::select(&Protocol::ALL), time, proptest::option::of(after()), [end(), end()], openings)
-        .prop_map(|(protocol, first, last, ends, openings)| Conversation { protocol, first, last, ends, openings })
+    let order = (
+        proptest::option::weighted(0.2, any::<u32>()),
+        proptest::bool::weighted(0.2),
+        prop_oneof![4 => Just(0), 1 => any::<u8>()],
+    );
+    (proptest::sample::select(&Protocol::ALL), time, proptest::option::of(after()), [end(), end()], openings, order).prop_map(
+        |(protocol, first, last, ends, openings, (acknowledgment, acknowledged, ordered))| Conversation {
+            protocol,
+            first,
+            last,
+            ends,
+            openings,
+            acknowledgment,
+            acknowledged,
+            ordered,
+        },
+    )
 }

@@ -32,8 +32,13 @@ pub(in crate::flow) fn conversation(line: &[u8]) -> Option<Conversation> {
         }
         rest.take(b"]")?;
     }
+    // Few have one of these.
+    let acknowledgment = if rest.take(b",\"acknowledgment\":").is_some() { Some(rest.number()?) } else { None };
+    let acknowledged = rest.take(b",\"acknowledged\":true").is_some();
+    let ordered = if rest.take(b",\"ordered\":").is_some() { rest.number()? } else { 0 };
     rest.take(b"}}")?;
-    rest.0.is_empty().then_some(Conversation { protocol, first, last, ends: [one, other], openings })
+    let ends = [one, other];
+    rest.0.is_empty().then_some(Conversation { protocol, first, last, ends, openings, acknowledgment, acknowledged, ordered })
 }
 
 /// What is still to be read of a line.
@@ -242,7 +247,10 @@ mod tests {
             let did = Deeds(bits);
             let end = End { address: IpAddr::from([10, 0, 0, 1]), port: 1, heard: None, carried: None, did, tenths: 0 };
             let ends = [end.clone(), end];
-            let told = Conversation { protocol: Protocol::Tcp, first: Timestamp(0), last: None, ends, openings: Vec::new() };
+            let (protocol, first) = (Protocol::Tcp, Timestamp(0));
+            let (acknowledgment, acknowledged, ordered) = (None, false, 0);
+            let openings = Vec::new();
+            let told = Conversation { protocol, first, last: None, ends, openings, acknowledgment, acknowledged, ordered };
             let line = serde_json::to_vec(&Record::Conversation(told.clone())).expect("a line");
             assert_eq!(conversation(&line), Some(told), "{bits:b}");
         }

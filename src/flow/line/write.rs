@@ -52,7 +52,7 @@ impl Lines {
     }
 
     fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) {
-        let Conversation { protocol, first, last, ends: [one, other], openings } = conversation;
+        let Conversation { protocol, first, last, ends: [one, other], openings, .. } = conversation;
         self.text.put(br#"{"conversation":{"protocol":""#);
         self.text.put_any(protocol.name().as_bytes());
         self.text.put(br#"","first":""#);
@@ -77,6 +77,17 @@ impl Lines {
                 }
             }
             self.text.put(b"]");
+        }
+        if let Some(number) = conversation.acknowledgment {
+            self.text.put(br#","acknowledgment":"#);
+            self.text.number(number.into());
+        }
+        if conversation.acknowledged {
+            self.text.put(br#","acknowledged":true"#);
+        }
+        if conversation.ordered != 0 {
+            self.text.put(br#","ordered":"#);
+            self.text.number(conversation.ordered.into());
         }
         self.text.put(b"}}\n");
         self.text.flush(out);

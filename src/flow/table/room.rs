@@ -1,0 +1,82 @@
+//! Room in a table that is full: which conversations are closed early, and which attempts are folded.
+
+use crate::flow::key::{FlowKey, Narrow};
+use crate::flow::patience::{Worth, worth};
+use crate::flow::slots::{Seen, Slots, Taken};
+use crate::model::Timestamp;
+
+use super::FlowTable;
+
+impl FlowTable {
+    #[cold]
+    pub(super) fn make_room_now(&mut self) {
+        self.sweep();
+        if self.has_room() {
+            return;
+        }
+        self.was_full = true;
+        let now = self.now;
+        let order = |is_wide| move |seen: Seen<'_>| (worth(seen, now), seen.last(), is_wide, seen.position);
+        let candidates = self.narrow.iter().map(order(false)).chain(self.wide.iter().map(order(true)));
+        let mut candidates: Vec<(Worth, Timestamp, bool, usize)> = candidates.collect();
+        let key = |is_wide: bool, position| if is_wide { self.wide.key(position) } else { self.narrow.key(position) };
+        let batch = (self.capacity / 8).max(1);
+        candidates.select_nth_unstable_by(
+            batch,
+            |&(worth, last, is_wide, position), &(other_worth, other_last, is_other_wide, other)| {
+                let by_key = || key(is_wide, position).cmp(&key(is_other_wide, other));
+                worth.cmp(&other_worth).then(last.cmp(&other_last)).then_with(by_key)
+            },
+        );
+        candidates.truncate(batch);
+        // From the last place on, so that none comes into the place of another that is still to go.
+        candidates.sort_unstable_by_key(|&(_, _, is_wide, position)| std::cmp::Reverse((is_wide, position)));
+        let mut attempts = Vec::new();
+        for candidates in candidates.chunks(Slots::<Narrow>::TOGETHER) {
+            let positions = |of_wide| {
+                let meant = candidates.iter().filter(move |(_, _, is_wide, _)| *is_wide == of_wide);
+                meant.map(|(.., position)| *position).collect::<Vec<usize>>()
+            };
+            self.narrow.expect_removal(&positions(false));
+            self.wide.expect_removal(&positions(true));
+            for &(worth, _, is_wide, position) in candidates {
+                let (key, taken) = if is_wide { self.wide.remove(position) } else { self.narrow.remove(position) };
+                match worth {
+                    Worth::Answered => {
+                        self.tally.answered_evicted += 1;
+                        self.ended.beginnings.close_early(now);
+                    }
+                    Worth::OneSided => {
+                        self.tally.unanswered_evicted += 1;
+                        self.ended.beginnings.close_early(now);
+                    }
+                    Worth::Attempt | Worth::Over => {}
+                }
+                if taken.is_attempt() { attempts.push((key, taken)) } else { self.ended.close(&key, taken) }
+            }
+        }
+        self.tally.unanswered_evicted += self.give_up(attempts);
+    }
+
+    /// Of a table that was full, the attempts that are left belong to the same scans and floods.
+    pub(super) fn fold_all(&mut self) {
+        let mut attempts = Vec::new();
+        self.narrow.extract(|seen| seen.is_attempt(), |key, taken| attempts.push((*key, taken)));
+        self.wide.extract(|seen| seen.is_attempt(), |key, taken| attempts.push((*key, taken)));
+        self.give_up(attempts);
+    }
+
+    /// Closes attempts, or folds them; returns how many were closed.
+    fn give_up(&mut self, slots: Vec<(FlowKey, Taken)>) -> u64 {
+        let attempts: Vec<_> = slots.iter().map(|(key, taken)| taken.chain.newest().attempt(key)).collect();
+        let is_folded = self.floods.fold(&attempts);
+        let mut closed = 0;
+        for ((key, taken), is_folded) in slots.into_iter().zip(is_folded) {
+            if !is_folded {
+                closed += 1;
+                self.ended.close(&key, taken);
+            }
+        }
+        closed
+    }
+}
