@@ -42,6 +42,8 @@ pub struct Pod {
     pub labels: Map<String, Value>,
     /// Protocol and number of what it listens on.
     pub ports: Vec<(&'static str, u16)>,
+    /// Whether its containers declare these ports, with names.
+    pub is_declaring: bool,
     /// When it runs, in nanoseconds.
     pub from: i64,
     pub until: i64,

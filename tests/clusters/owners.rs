@@ -241,7 +241,8 @@ pub fn add_pod(
         })
         .collect();
     // What is not declared listens all the same.
-    let declared = if random.chance(80) { declared } else { Vec::new() };
+    let is_declaring = random.chance(80);
+    let declared = if is_declaring { declared } else { Vec::new() };
     let side_car = random.chance(5).then(|| json!({"name": "istio-proxy"}));
     let containers: Vec<Value> = [json!({"name": "main", "ports": declared})].into_iter().chain(side_car).collect();
     let mut object = pod_object(cluster, namespace, name, labels, owner, from);
@@ -264,6 +265,7 @@ pub fn add_pod(
         is_on_host_network: false,
         labels: labels.clone(),
         ports: ports.to_vec(),
+        is_declaring,
         from,
         until,
     });
@@ -295,6 +297,7 @@ pub fn add_host_pod(
         is_on_host_network: true,
         labels: labels.clone(),
         ports: vec![("TCP", 9100)],
+        is_declaring: false,
         from: BEGIN - 3600 * SECOND,
         until: i64::MAX,
     });

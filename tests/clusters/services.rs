@@ -75,7 +75,9 @@ pub fn draw(cluster: &mut Cluster, random: &mut Random) {
     });
     let backends: Vec<(usize, u16)> = members
         .filter_map(|(position, member)| {
-            let own = if is_named { member.ports.first()?.1 } else { target };
+            // A named port is found by its name and its protocol, where it is declared.
+            let named = member.ports.first().filter(|(own, _)| member.is_declaring && *own == protocol);
+            let own = if is_named { named?.1 } else { target };
             Some((position, own))
         })
         .collect();
