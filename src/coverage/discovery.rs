@@ -121,7 +121,8 @@ impl<'a> Together<'a> {
         match (originator, responder) {
             (Party::Outside(address), Party::Workload(workload)) => {
                 let is_api_server = self.inventory.api_server().iter().any(|endpoint| endpoint.address == *address);
-                let is_on_internet = !is_api_server && self.inventory.origin(*address) == Origin::Internet;
+                let is_outside = matches!(self.inventory.origin(*address), Origin::Internet | Origin::Balancer);
+                let is_on_internet = !is_api_server && is_outside;
                 let is_public = is_on_internet && self.public.contains(&(&**workload, *protocol, *port));
                 is_public.then_some(Rule::Public(responder, *protocol, *port))
             }

@@ -27,7 +27,7 @@ pub enum Public {
     /// seen.
     #[default]
     Auto,
-    /// Every address on the internet as soon as one there was seen.
+    /// Every address on the internet as soon as one there was seen, or the cloud's load balancer.
     Any,
     /// The addresses seen.
     Exact,
@@ -38,6 +38,8 @@ pub enum Public {
 pub struct Callers {
     /// Addresses on the internet.
     pub internet: BTreeSet<IpAddr>,
+    /// Load balancers of the cloud, which stand for clients that were not seen.
+    pub balancers: BTreeSet<IpAddr>,
     /// Addresses in private and other networks that the internet does not reach.
     pub networks: BTreeSet<IpAddr>,
 }
@@ -48,7 +50,7 @@ impl Callers {
     pub fn open(&self, public: Public) -> bool {
         match public {
             Public::Auto => self.internet.len() >= ADDRESSES && self.unrelated() >= NETWORKS,
-            Public::Any => !self.internet.is_empty(),
+            Public::Any => !self.internet.is_empty() || !self.balancers.is_empty(),
             Public::Exact => false,
         }
     }
@@ -80,15 +82,15 @@ impl Exposure {
             if !ids.get(&**workload).is_some_and(is_exposed) || is_api_server(*address, inventory) {
                 continue;
             }
-            let origin = inventory.origin(*address);
-            if matches!(origin, Origin::AmbientProbe | Origin::Platform) {
+            let seen: fn(&mut Callers) -> &mut BTreeSet<IpAddr> = match inventory.origin(*address) {
+                Origin::Internet => |callers| &mut callers.internet,
+                Origin::Balancer => |callers| &mut callers.balancers,
+                Origin::Network => |callers| &mut callers.networks,
                 // A probe, or the node's own translation: nobody outside called.
-                continue;
-            }
+                Origin::AmbientProbe | Origin::Platform => continue,
+            };
             let ports = workloads.entry(Arc::clone(workload)).or_default();
-            let callers = ports.entry((edge.protocol, edge.port)).or_default();
-            let seen = if origin == Origin::Internet { &mut callers.internet } else { &mut callers.networks };
-            seen.insert(*address);
+            seen(ports.entry((edge.protocol, edge.port)).or_default()).insert(*address);
         }
         Self { public, workloads }
     }
@@ -105,7 +107,9 @@ impl Exposure {
     pub fn admits(&self, edge: &Edge) -> bool {
         let (Party::Outside(address), Party::Workload(workload)) = (&edge.originator, &edge.responder) else { return false };
         let callers = self.callers(workload, edge.protocol, edge.port);
-        callers.is_some_and(|callers| callers.open(self.public) && callers.internet.contains(address))
+        callers.is_some_and(|callers| {
+            callers.open(self.public) && (callers.internet.contains(address) || callers.balancers.contains(address))
+        })
     }
 
     fn callers(&self, workload: &WorkloadName, protocol: Protocol, port: NonZeroU16) -> Option<&Callers> {
@@ -152,7 +156,7 @@ mod tests {
         ];
         for (addresses, expected, what) in rows {
             let internet = addresses.iter().map(|text| text.parse().unwrap()).collect();
-            let callers = Callers { internet, networks: BTreeSet::new() };
+            let callers = Callers { internet, ..Callers::default() };
             assert_eq!(callers.open(Public::Auto), expected, "{what}");
             assert_eq!(callers.open(Public::Any), !addresses.is_empty(), "{what}");
             assert!(!callers.open(Public::Exact), "{what}");
@@ -160,9 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn a_load_balancer_is_one_caller_whatever_its_addresses() {
+        let balancers = ["35.191.0.1", "35.191.0.2", "130.211.0.1"].map(|text| text.parse().unwrap());
+        let callers = Callers { balancers: balancers.into(), ..Callers::default() };
+        assert!(!callers.open(Public::Auto) && callers.open(Public::Any));
+    }
+
+    #[test]
     fn private_networks_open_nothing() {
         let networks = ["10.1.0.1", "172.16.0.1", "192.168.0.1"].map(|text| text.parse().unwrap());
-        let callers = Callers { internet: BTreeSet::new(), networks: networks.into() };
+        let callers = Callers { networks: networks.into(), ..Callers::default() };
         assert!(!callers.open(Public::Auto) && !callers.open(Public::Any));
     }
 }

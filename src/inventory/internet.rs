@@ -59,6 +59,10 @@ const NOT_INTERNET: [IpNet; 17] = [
     v6(0xff00, 8),
 ];
 
+/// From where Google Cloud's load balancers probe pods and forward what their clients ask, straight to pods of a NEG
+/// (kelseyhightower/kubernetes-the-hard-way issue 198). Globally routable, but no client has an address there.
+const BALANCERS: [IpNet; 2] = [v4([35, 191, 0, 0], 16), v4([130, 211, 0, 0], 22)];
+
 /// The address that a kubelet's probes have in pods of Istio's ambient mesh, unless the mesh was configured otherwise
 /// (istio/istio.io content/en/docs/ambient/usage/networkpolicy).
 const AMBIENT_PROBES: [IpAddr; 2] = [
@@ -71,6 +75,8 @@ const AMBIENT_PROBES: [IpAddr; 2] = [
 pub enum Origin {
     /// On the internet: globally routable, and none of the cluster's own addresses.
     Internet,
+    /// A cloud's load balancer: it stands for clients that are not seen, and for its own probes.
+    Balancer,
     /// In a network that the internet does not reach: private, shared by a carrier, or reserved.
     Network,
     /// The pod's own node as it probes through Istio's ambient mesh.
@@ -96,7 +102,13 @@ impl Inventory {
             || range::holds(&self.service_ranges, address)
             || self.node_addresses.contains_key(&address);
         let is_special = NOT_INTERNET.iter().any(|range| range.contains(&address));
-        if is_own || is_special { Origin::Network } else { Origin::Internet }
+        if is_own || is_special {
+            Origin::Network
+        } else if BALANCERS.iter().any(|range| range.contains(&address)) {
+            Origin::Balancer
+        } else {
+            Origin::Internet
+        }
     }
 
     /// Where a caller of this workload is. In Istio's ambient mesh a link-local caller is the kubelet, whatever address the mesh was
@@ -175,6 +187,9 @@ mod tests {
             ("fe80::1", Origin::Platform, "link-local"),
             ("169.254.169.254", Origin::Platform, "metadata"),
             ("100.100.100.200", Origin::Platform, "metadata in the shared range"),
+            ("35.191.9.9", Origin::Balancer, "a load balancer of Google Cloud"),
+            ("130.211.3.255", Origin::Balancer, "a load balancer of Google Cloud"),
+            ("130.211.4.0", Origin::Internet, "just after its range"),
             ("168.63.129.16", Origin::Platform, "Azure's platform and the probes of its load balancers"),
         ];
         let inventory = inventory();
@@ -183,7 +198,7 @@ mod tests {
             let address: IpAddr = text.parse().unwrap();
             assert_eq!(inventory.origin(address), expected, "{text}: {what}");
             let is_left_out = range::holds(&left_out, address.to_canonical());
-            assert_eq!(is_left_out, expected != Origin::Internet, "{text}: {what}");
+            assert_eq!(is_left_out, !matches!(expected, Origin::Internet | Origin::Balancer), "{text}: {what}");
         }
     }
 

@@ -62,13 +62,13 @@ fn in_words(callers: &Callers) -> String {
         number => format!("{number} {many}"),
     };
     let networks = counted(callers.unrelated(), "network", "networks");
-    let internet = counted(callers.internet.len(), "address", "addresses") + &format!(" on the internet ({networks})");
-    let private = counted(callers.networks.len(), "private address", "private addresses");
-    match (callers.internet.is_empty(), callers.networks.is_empty()) {
-        (true, _) => private,
-        (false, true) => internet,
-        (false, false) => format!("{internet} and {private}"),
-    }
+    let parts = [
+        (&callers.internet, "address", "addresses", format!(" on the internet ({networks})")),
+        (&callers.balancers, "address", "addresses", " of the cloud's load balancer".to_owned()),
+        (&callers.networks, "private address", "private addresses", String::new()),
+    ];
+    let parts = parts.into_iter().filter(|(addresses, ..)| !addresses.is_empty());
+    parts.map(|(addresses, one, many, which)| counted(addresses.len(), one, many) + &which).collect::<Vec<_>>().join(" and ")
 }
 
 fn draft_key(workload: &WorkloadName, class: Class, direction: Direction, group: &str) -> DraftKey {
@@ -312,6 +312,11 @@ impl<'a> Sorter<'a> {
             Origin::Platform => {
                 (Code::PlatformCaller, "an address of the node or the platform; no other address is allowed for it")
             }
+            Origin::Balancer => (
+                Code::PlatformCaller,
+                "a load balancer of Google Cloud; it may use any address of 35.191.0.0/16 and 130.211.0.0/22, which a widen decision \
+                 can allow",
+            ),
             Origin::Internet | Origin::Network => return,
         };
         let message = format!("was called by {address} on {} {}: {message}", edge.protocol, edge.port);

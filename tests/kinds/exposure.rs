@@ -204,6 +204,13 @@ fn exposure_is_no_licence() {
         Row::new("a probe of Azure's load balancer", &["168.63.129.16"], &["168.63.129.16/32"])
             .arguments(ANY)
             .told(&["platform-caller"]),
+        Row::new(
+            "a load balancer of Google Cloud, straight to the pod",
+            &["35.191.0.9", "35.191.7.9", "130.211.1.9"],
+            &["35.191.0.9/32", "35.191.7.9/32", "130.211.1.9/32"],
+        )
+        .told(&["exposed-not-opened", "platform-caller"]),
+        Row::new("the load balancer beside the public", &[&PUBLIC[..], &["35.191.0.9"]].concat(), &[INTERNET]).told(OPENED),
         Row::new("a range that was decided on is no public", &PUBLIC, &["198.51.100.0/24", "203.0.113.50/32"])
             .decisions("widen:\n- {from: 198.51.100.0/24, to: prod/web, port: TCP 8080, bound: 256, reason: offices}\n")
             .told(CLOSED),
