@@ -152,9 +152,9 @@ fn of_client(ports: &Ports, client: &Party) -> BTreeSet<NonZeroU16> {
 }
 
 /// Those of the ports that lie in a range with so many of them.
-fn dense(ports: &BTreeSet<NonZeroU16>, least: usize) -> BTreeSet<NonZeroU16> {
-    let ports: Vec<NonZeroU16> = ports.iter().copied().collect();
-    let windows = ports.windows(least.max(1)).filter(|window| match window {
+fn dense(ports: &BTreeSet<NonZeroU16>, together: usize) -> BTreeSet<NonZeroU16> {
+    let ascending: Vec<NonZeroU16> = ports.iter().copied().collect();
+    let windows = ascending.windows(together.max(1)).filter(|window| match window {
         [first, .., last] => last.get() - first.get() < RANGE,
         _ => true,
     });

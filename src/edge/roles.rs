@@ -88,9 +88,9 @@ impl Listeners {
     }
 
     /// Whether the first is proven to have called the second elsewhere, and never the other way round.
-    fn calls(&self, caller: (Endpoint, Identity), called: (Endpoint, Identity), inventory: &Inventory) -> bool {
-        let [caller, called] = [caller, called].map(|(end, identity)| Owner::of(end, identity, inventory));
-        self.calls.contains(&(caller, called)) && !self.calls.contains(&(called, caller))
+    fn calls(&self, client: (Endpoint, Identity), server: (Endpoint, Identity), inventory: &Inventory) -> bool {
+        let [client, server] = [client, server].map(|(end, identity)| Owner::of(end, identity, inventory));
+        self.calls.contains(&(client, server)) && !self.calls.contains(&(server, client))
     }
 }
 

@@ -68,11 +68,12 @@ mod tests {
     use super::super::conversation::tenth;
     use super::*;
 
+    /// What it shows, when captures began, the conversation's packets, what is known.
+    type Row<'a> = (&'a str, &'a [i64], &'a [i64], Beginning);
+
     #[test]
     fn a_beginning_is_known_by_the_silence_before_it() {
         let at = |milliseconds: i64| Timestamp(milliseconds * 1_000_000);
-        /// What it shows, when captures began, the conversation's packets, what is known.
-        type Row<'a> = (&'a str, &'a [i64], &'a [i64], Beginning);
         let stream: Vec<i64> = (0..100).map(|number| 10_200 + number * 20).collect();
         let rows: [Row; 9] = [
             ("no capture is known", &[], &[10_000], Beginning::Unknown),
@@ -87,7 +88,9 @@ mod tests {
         ];
         for (message, captures, packets, expected) in rows {
             let mut beginnings = Beginnings::default();
-            captures.iter().for_each(|capture| _ = beginnings.add(at(*capture)));
+            for capture in captures {
+                beginnings.add(at(*capture));
+            }
             let tenths = packets.iter().fold(0, |tenths, packet| tenths | tenth(at(*packet)));
             let (Some(first), Some(last)) = (packets.first(), packets.last()) else { panic!("{message}") };
             assert_eq!(beginnings.of(at(*first), at(*last), tenths), expected, "{message}");

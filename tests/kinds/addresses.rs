@@ -49,6 +49,7 @@ fn web(address: &str) -> World {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, a row for each network plug-in")]
 fn a_node_is_a_node_at_every_one_of_its_addresses() {
     check(vec![
         Row {

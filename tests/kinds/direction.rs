@@ -62,14 +62,15 @@ fn calls(learned: &Learned) -> BTreeSet<String> {
     egress.map(|(_, rule)| rule.replace("[app=", "").replace(']', "")).collect()
 }
 
+/// What it shows, the captures, who calls whom, whether that is weak.
+type Row = (&'static str, Vec<Vec<Datagram>>, &'static str, bool);
+
 #[test]
 fn the_first_packet_of_udp_decides_where_the_capture_has_it() {
     let stream = |from: End, to: End, start: i64| -> Vec<Datagram> {
         (0..30).flat_map(|number| [(start + number * 20, from, to), (start + number * 20 + 1, to, from)]).collect()
     };
     let with = |further: Vec<Datagram>| [vec![BEFORE], further].concat();
-    /// What it shows, the captures, who calls whom, whether that is weak.
-    type Row = (&'static str, Vec<Vec<Datagram>>, &'static str, bool);
     let rows: [Row; 15] = [
         ("a usual exchange", vec![vec![(0, c(40000), s(9999)), (1, s(9999), c(40000))]], "client -> server UDP 9999", false),
         (
