@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, Node as NodeObject, Pod as PodObject
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use netpol_gen::inventory::NodeId;
 use netpol_gen::model::{PodName, Protocol, WorkloadKind, WorkloadName};
-use netpol_gen::verify::{Answer, Evaluator, NamedPort, Node, Place, Pod, World};
+use netpol_gen::verify::{Answer, Evaluator, NamedPort, Node, Place, Pod, ToOwnNode, World};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -146,7 +146,8 @@ fn place(world: &World, text: &str) -> Result<Place, String> {
 }
 
 fn world(objects: &[Value]) -> Result<World, String> {
-    let mut world = World::default();
+    // The cases are about the API's text.
+    let mut world = World { to_own_node: ToOwnNode::Exempt, ..World::default() };
     for value in objects.iter().filter(|value| value["kind"] == "Namespace") {
         let namespace: Namespace = object(value)?;
         world.namespaces.insert(namespace.metadata.name.unwrap_or_default(), namespace.metadata.labels.unwrap_or_default());

@@ -19,7 +19,7 @@ use super::ports::PortSet;
 use super::selector::Selector;
 use super::spec::{Ports, Spec, SpecPeer, SpecRule};
 use super::verdict::{Direction, Exempt, Reach, RuleName, Side, Verdict};
-use super::world::{Addresses, OnNode, Place, World, unknown_namespace};
+use super::world::{Addresses, OnNode, Place, ToOwnNode, World, unknown_namespace};
 use crate::inventory::{NodeId, PodId};
 use crate::model::Protocol;
 
@@ -310,7 +310,7 @@ impl<'w> Evaluator<'w> {
         protocol: Protocol,
         port: u16,
     ) -> Side {
-        let group = match exempt(direction, subject, peer) {
+        let group = match exempt(direction, subject, peer, self.world.to_own_node) {
             Ok(group) => group,
             Err(reason) => return Side::Exempt(reason),
         };
@@ -341,7 +341,7 @@ impl<'w> Evaluator<'w> {
     /// The ports that `subject`'s policies allow for this direction.
     fn side_reach(&self, direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>) -> Reach {
         let mut reach = Reach::default();
-        match exempt(direction, subject, peer) {
+        match exempt(direction, subject, peer, self.world.to_own_node) {
             Ok(group) if !self.isolating(group, direction).is_empty() => {
                 for (_, _, rule) in self.rules(group, direction) {
                     match self.means(rule, peer) {
@@ -385,7 +385,7 @@ impl<'w> Evaluator<'w> {
 }
 
 /// The subject's group, or why no policy has a say on it.
-fn exempt(direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>) -> Result<GroupId, Exempt> {
+fn exempt(direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>, to_own_node: ToOwnNode) -> Result<GroupId, Exempt> {
     let is_loopback =
         |stand: &Stand<'_>| matches!(stand, Stand::Outside(address) if address.is_loopback() || address.is_unspecified());
     if is_loopback(subject) || is_loopback(peer) {
@@ -393,9 +393,8 @@ fn exempt(direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>) -> Result
     }
     match (subject, peer) {
         (Stand::Pod { id, .. }, Stand::Pod { id: other, .. }) if id == other => Err(Exempt::SamePod),
-        // The API's text exempts both ways, but most network plug-ins filter what a pod sends to its own node.
         (Stand::Pod { node: Some(node), .. }, Stand::Host { node: Some(other), .. })
-            if node == other && direction == Direction::Ingress =>
+            if node == other && (direction == Direction::Ingress || to_own_node == ToOwnNode::Exempt) =>
         {
             Err(Exempt::OwnNode)
         }

@@ -43,7 +43,7 @@ pub use ranges::AddressSet;
 pub use replay::{Missing, Replay, Unused, UnusedPeers, replay};
 pub use unmatched::{Unmatched, unmatched};
 pub use verdict::{Answer, Direction, Exempt, Reach, RuleName, Side, Verdict};
-pub use world::{NamedPort, Node, Place, Pod, World};
+pub use world::{NamedPort, Node, Place, Pod, ToOwnNode, World};
 
 #[cfg(test)]
 mod tests;

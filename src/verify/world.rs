@@ -21,6 +21,18 @@ pub struct World {
     pub nodes: Vec<Node>,
     /// Where the API server answers.
     pub api_server: BTreeSet<Backend>,
+    /// Whether policies have a say on what a pod sends to its own node.
+    pub to_own_node: ToOwnNode,
+}
+
+/// Whether policies have a say on what a pod sends to its own node. What a node sends to its own pods is always allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToOwnNode {
+    /// It needs a rule, as with most network plug-ins: Calico, Cilium, OVN-Kubernetes, kube-router, kindnet.
+    #[default]
+    Filtered,
+    /// It is allowed, as the API's text says.
+    Exempt,
 }
 
 /// One pod.
@@ -115,7 +127,7 @@ impl World {
         }
         let nodes =
             inventory.nodes().iter().map(|node| Node { name: node.name.clone(), addresses: node.addresses.clone() }).collect();
-        Self { namespaces, pods, nodes, api_server: inventory.api_server().clone() }
+        Self { namespaces, pods, nodes, api_server: inventory.api_server().clone(), to_own_node: ToOwnNode::Filtered }
     }
 
     /// The pod of that name; the last one, where several had it over time.

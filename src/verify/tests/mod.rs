@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::{Value, json};
 
-use super::{Direction, NamedPort, Node, Place, Pod, Widening, World};
+use super::{Direction, NamedPort, Node, Place, Pod, ToOwnNode, Widening, World};
 use crate::inventory::NodeId;
 use crate::model::{Block, Labels, PodName, PolicyPort, Protocol, WorkloadKind, WorkloadName};
 
@@ -103,6 +103,7 @@ pub(super) fn shop() -> World {
             Node { name: "n1".to_owned(), addresses: [address("192.0.2.2")].into() },
         ],
         api_server: BTreeSet::new(),
+        to_own_node: ToOwnNode::Filtered,
     }
 }
 
