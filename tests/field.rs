@@ -268,6 +268,7 @@ fn spark_executors(case: &Path) {
     let of_spark = selectors(&learned);
     let expected = ["spark-app-name=etl,spark-role=driver", "spark-app-name=etl,spark-role=executor"];
     assert_eq!(of_spark, BTreeSet::from(expected.map(str::to_owned)));
+    assert!(learned.codes().contains("port-of-one-pod"), "{:?}", learned.codes());
     assert_lasts(&learned, case);
 }
 

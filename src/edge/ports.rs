@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use crate::inventory::PodId;
-use crate::model::{Edge, Evidence, Party, Protocol};
+use crate::model::{Code, Edge, Evidence, Findings, Party, Protocol};
 
 use super::roles::EPHEMERAL;
 
@@ -34,6 +34,8 @@ const OF_FTP: usize = 2;
 const RANGE: u16 = 1024;
 /// A port among picked ones that was called so often may have been picked again.
 const AGAIN: u64 = 3;
+/// So many ports are named in a finding.
+const NAMED: usize = 5;
 /// Ports below are assigned by the system (RFC 6335, section 6); nobody picks them.
 const SYSTEM: u16 = 1024;
 
@@ -169,6 +171,35 @@ fn by_pod(ports: &Ports) -> BTreeSet<NonZeroU16> {
     if pods.len() > 1 { own } else { BTreeSet::new() }
 }
 
+/// What is to be said of edges whose ports pods seem to have picked when they started, a port each: of the ephemeral range, declared
+/// by nobody, called on one pod only where several pods have such ports (Spark's block managers). Wrong for replicas that listen on
+/// several ports and were called on one each.
+pub(super) fn of_one_pod_each(
+    edges: &BTreeMap<Edge, Evidence>,
+    is_declared: impl Fn(&Edge) -> bool,
+    pod: impl Fn(&Edge) -> Option<PodId>,
+) -> Findings {
+    let mut by_responder: BTreeMap<(&Party, Protocol), BTreeMap<NonZeroU16, PodId>> = BTreeMap::new();
+    for edge in edges.keys().filter(|edge| edge.port.get() >= EPHEMERAL && !is_declared(edge)) {
+        if let Some(pod) = pod(edge) {
+            by_responder.entry((&edge.responder, edge.protocol)).or_default().insert(edge.port, pod);
+        }
+    }
+    let mut findings = Findings::default();
+    for ((responder, protocol), ports) in by_responder {
+        let pods: BTreeSet<PodId> = ports.values().copied().collect();
+        if pods.len() > 1 {
+            let mut named: Vec<String> = ports.keys().take(NAMED).map(ToString::to_string).collect();
+            if ports.len() > NAMED {
+                named.push("...".to_owned());
+            }
+            let message = format!("was called on {protocol} {}, each on one pod only", named.join(", "));
+            findings.add(Code::PortOfOnePod, responder.to_string(), message);
+        }
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,6 +303,26 @@ mod tests {
             take_dynamic(&mut edges, |_| false, pod, |_, _| {});
             let left: BTreeSet<u16> = edges.keys().map(|edge| edge.port.get()).collect();
             assert_eq!(left, expected.iter().copied().collect(), "{message}");
+        }
+    }
+
+    #[test]
+    fn high_ports_of_one_pod_each_are_told_and_stay_edges() {
+        /// What it shows, the ports with the pod that was called there, what is told.
+        type Row<'a> = (&'a str, &'a [(u16, Option<u32>)], Option<&'a str>);
+        let rows: [Row; 5] = [
+            ("two pods", &[(39_155, Some(0)), (41_873, Some(1))], Some("was called on TCP 39155, 41873, each on one pod only")),
+            ("one pod was called", &[(39_155, Some(0)), (41_873, Some(0))], None),
+            ("the same port on both", &[(39_155, None), (41_873, Some(1))], None),
+            ("below the ephemeral range", &[(7001, Some(0)), (7002, Some(1))], None),
+            ("one is declared", &[(40_007, Some(0)), (41_873, Some(1))], None),
+        ];
+        for (message, ports, expected) in rows {
+            let calls: Vec<(&str, u16, u64)> = ports.iter().map(|(port, _)| ("a", *port, 4)).collect();
+            let pod = |edge: &Edge| ports.iter().find(|(port, _)| *port == edge.port.get()).and_then(|(_, pod)| pod.map(PodId));
+            let findings = of_one_pod_each(&edges(&calls), |edge| edge.port.get() == 40_007, pod).sorted();
+            let told: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+            assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{message}");
         }
     }
 }

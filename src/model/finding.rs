@@ -90,6 +90,9 @@ codes! {
     /// Several one-off high ports of one workload.
     DynamicPorts "dynamic-ports" Serious
         "no rule was written for these ports: pin them in the application, declare them as containerPort, or allow a range with --port-ranges";
+    /// Ports of a workload's pods of which each pod has its own.
+    PortOfOnePod "port-of-one-pod" Serious
+        "rules were written for these ports, and the next pod will listen on others: pin them in the application, or declare them as containerPort";
     /// The direction of a connection is a guess, and other connections prove the opposite.
     DirectionContradicted "direction-contradicted" Serious
         "the rule may be the wrong way round: delete it if the proven direction is right, or learn from a capture that has the beginning of the connection";

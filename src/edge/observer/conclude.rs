@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::edge::classes::FlowClass;
 use crate::edge::contradictions;
 use crate::edge::observation::Observation;
-use crate::edge::ports::take_dynamic;
+use crate::edge::ports::{of_one_pod_each, take_dynamic};
 use crate::edge::proxies;
 use crate::inventory::{PodId, WorkloadId};
 use crate::model::{Edge, Evidence, Party, WorkloadName};
@@ -56,17 +56,16 @@ impl Observer<'_> {
             let Party::Workload(name) = &edge.responder else { return None };
             ids.get(&**name).copied()
         };
-        let dynamic = take_dynamic(
-            &mut edges,
-            |edge| called(edge).is_some_and(|id| inventory.workload_declares(id, edge.protocol, edge.port.get())),
-            |edge| called(edge).and_then(|id| self.called_pods.only((id, edge.protocol, edge.port))),
-            |edge, evidence| {
-                // Nearly all were called once, so their evidence knows when.
-                arrivals.remove(edge, evidence.span.first(), evidence.connections - evidence.one_way);
-                let own = shared.get(edge).copied().unwrap_or(evidence.connections);
-                classes.reclassify(FlowClass::Edge, FlowClass::DynamicPort, own);
-            },
-        );
+        let is_declared =
+            |edge: &Edge| called(edge).is_some_and(|id| inventory.workload_declares(id, edge.protocol, edge.port.get()));
+        let only_pod = |edge: &Edge| called(edge).and_then(|id| self.called_pods.only((id, edge.protocol, edge.port)));
+        let dynamic = take_dynamic(&mut edges, is_declared, only_pod, |edge, evidence| {
+            // Nearly all were called once, so their evidence knows when.
+            arrivals.remove(edge, evidence.span.first(), evidence.connections - evidence.one_way);
+            let own = shared.get(edge).copied().unwrap_or(evidence.connections);
+            classes.reclassify(FlowClass::Edge, FlowClass::DynamicPort, own);
+        });
+        self.findings.merge(of_one_pod_each(&edges, is_declared, only_pod));
         let one_way = edges.iter().filter(|(_, evidence)| evidence.one_way > 0 && evidence.one_way == evidence.connections);
         let one_way = one_way.map(|(edge, evidence)| (edge.clone(), shared.get(edge).copied().unwrap_or(evidence.connections)));
         let one_way = one_way.collect();
