@@ -37,6 +37,9 @@ pub fn run(objects: &[Value], frames: &[(i64, Vec<u8>)], options: &Options) -> R
     let mut decoder = Decoder::new(DecodeOptions::default());
     let mut table = FlowTable::new(100_000);
     let mut batch = table.batch();
+    if let Some(first) = frames.iter().map(|(at, _)| *at).min() {
+        table.begin_capture(Timestamp(first));
+    }
     for (at, data) in frames {
         let wire_length = u32::try_from(data.len()).unwrap();
         batch.take(&Frame { at: Timestamp(*at), link: LinkType::Ethernet, wire_length, data }, &mut decoder);
