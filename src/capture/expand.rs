@@ -28,17 +28,17 @@ impl Input {
     }
 }
 
-/// What `patterns` stood for.
+/// Captures found by paths, patterns and directories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expanded {
-    /// What is to be read, in order.
+    /// The captures to read, in order.
     pub inputs: Vec<Input>,
     /// Files in directories that are obviously no captures, in order.
     pub passed_over: Vec<PathBuf>,
 }
 
 impl Expanded {
-    /// What is to be said of the files that are not read.
+    /// Names the files that are not read.
     #[must_use]
     pub fn findings(&self) -> Findings {
         let mut findings = Findings::default();
@@ -111,7 +111,7 @@ pub fn expand(patterns: &[String]) -> Result<Expanded, CaptureError> {
     Ok(Expanded { inputs, passed_over })
 }
 
-/// What may be a capture in a directory or below. Symbolic links to directories are not followed (they may lead in circles), and
+/// Finds files in and below a directory that may be captures. Symbolic links to directories are not followed (they may lead in circles), and
 /// pipes and devices are not opened (they may never answer).
 fn captures_below(directory: &Path, passed_over: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, CaptureError> {
     let mut captures = Vec::new();

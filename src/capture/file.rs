@@ -142,7 +142,7 @@ impl CaptureFile {
         Ok(capture)
     }
 
-    /// The same file as one of several inputs.
+    /// Sets the number of the input that this file is.
     pub(super) fn numbered(self, input: u32) -> Self {
         Self { input, ..self }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The bytes that are looked at.
 const HEAD: u64 = 1024;
 
-/// What names of other files end with.
+/// File name extensions of files that are no captures.
 const ENDINGS: &[&str] = &[
     "bash",
     "bat",
@@ -67,7 +67,7 @@ const NAMES: &[&str] =
 /// Endings of compressed files; what is inside is told by the ending before.
 const COMPRESSED: &[&str] = &["bz2", "gz", "xz", "zst"];
 
-/// What captures are called.
+/// File name extensions of captures.
 const CAPTURES: &[&str] = &[".pcap", ".cap", ".flows", ".dmp"];
 
 /// How other files begin: archives, images, documents, and compressed files of any kind.

@@ -205,8 +205,8 @@ pub(super) struct Learn {
 
     /// Kubernetes objects: a file, or a directory of which every file is tried. Repeatable, for several times
     ///
-    /// What `kubectl get -o yaml` (or json), `kubectl cluster-info dump`, `netpol-gen inventory`, support bundles, must-gather and
-    /// Velero write. Without it: ask the cluster
+    /// Output of `kubectl get -o yaml` (or json), `kubectl cluster-info dump` and `netpol-gen inventory` is read, and so are support
+    /// bundles, must-gather directories and Velero backups. Without it: ask the cluster
     #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "cluster")))]
     pub(super) inventory: Vec<PathBuf>,
 
