@@ -57,9 +57,9 @@ conformance: setup ## evaluate a corpus of cases: make conformance CASES=FILE.ta
 	tar -xf "$(CASES)" -C target/cases
 	NETPOL_CASES=$(CURDIR)/target/cases $(CARGO) test --locked --test conformance
 
-field: setup ## kinds of real clusters, and cases kept outside: make field FIELD=DIRECTORY DUMPS=DIRECTORY
+field: setup ## kinds of real clusters, and cases kept outside: make field FIELD=DIRECTORY DUMPS=DIRECTORY POISON=DIRECTORY
 	$(CARGO) test --locked --test kinds
-	if [ -n "$(FIELD)" ]; then NETPOL_FIELD="$(FIELD)" NETPOL_DUMPS="$(DUMPS)" $(CARGO) test --locked --test field; fi
+	if [ -n "$(FIELD)" ]; then NETPOL_FIELD="$(FIELD)" NETPOL_DUMPS="$(DUMPS)" NETPOL_POISON="$(POISON)" $(CARGO) test --locked --test field; fi
 
 e2e: setup ## learn from, and enforce on, a real control plane (needs root, Go; SCENARIOS="name ..." for some)
 	@missing=$$(python3 tests/e2e/run.py --missing); if [ -n "$$missing" ]; then \

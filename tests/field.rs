@@ -1,8 +1,9 @@
-//! Captures and inventories of real clusters' kinds, kept outside this repository: `make field FIELD=DIRECTORY DUMPS=DIRECTORY`.
+//! Captures and inventories of real clusters' kinds, kept outside this repository: `make field FIELD=DIRECTORY DUMPS=DIRECTORY
+//! POISON=DIRECTORY`.
 //!
 //! Each case is a directory (`capture.pcap`, `inventory.yaml`, `inventory-next.yaml`) or a file of inventories; what must come out
 //! is written here by hand. `cargo test` alone leaves this target out (Cargo.toml): it needs those directories, whose paths are in
-//! `NETPOL_FIELD` and `NETPOL_DUMPS`.
+//! `NETPOL_FIELD`, `NETPOL_DUMPS` and `NETPOL_POISON`. A poisoned capture is what one pod adds to the traffic of `captures/shop.pcap`.
 
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
 
@@ -57,6 +58,12 @@ const DUMPS: &[(&str, Check)] = &[
     ("vpc1-database-in-the-pods-subnet.json", three_edges_of_a_shared_subnet),
 ];
 
+/// What an attacker puts on the wire beside `captures/shop.pcap`.
+const POISON: &[(&str, Check)] = &[
+    ("07-one-spoofed-payload-segment.pcap", one_segment_without_an_answer),
+    ("47-ports-3callers-1each.pcap", three_callers_of_one_port_each),
+];
+
 fn run_all(variable: &str, cases: &[(&str, Check)]) {
     let directory = PathBuf::from(std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")));
     let mut failed = Vec::new();
@@ -77,6 +84,38 @@ fn field_cases_give_what_their_facts_say() {
 #[test]
 fn inventories_of_real_clusters_are_read() {
     run_all("NETPOL_DUMPS", DUMPS);
+}
+
+#[test]
+fn poisoned_captures_give_what_the_rest_of_the_traffic_proves() {
+    run_all("NETPOL_POISON", POISON);
+}
+
+/// Learns from the shop's capture, and from `poison` beside it.
+fn learn_poisoned(poison: Option<&Path>, arguments: &[&str]) -> Learned {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+    let mut all: Vec<&str> = arguments.to_vec();
+    if let Some(poison) = poison {
+        all.extend(["--read", poison.to_str().unwrap()]);
+    }
+    learn_files(tempfile::tempdir().unwrap(), &captures.join("shop.pcap"), &[captures.join("shop.yaml")], &all)
+}
+
+/// The policies are those of the shop without the poison.
+fn assert_changes_nothing(poisoned: &Learned, arguments: &[&str]) {
+    assert_eq!(poisoned.policies, learn_poisoned(None, arguments).policies, "{}", poisoned.messages);
+}
+
+fn one_segment_without_an_answer(poison: &Path) {
+    let learned = learn_poisoned(Some(poison), &[]);
+    assert_changes_nothing(&learned, &[]);
+    assert!(learned.codes().contains("one-sided-connection"), "{}", learned.messages);
+}
+
+fn three_callers_of_one_port_each(poison: &Path) {
+    let learned = learn_poisoned(Some(poison), &["--port-ranges"]);
+    assert_eq!(learned.code, Some(0), "{}", learned.messages);
+    assert!(!learned.codes().contains("policy-withheld"), "{}", learned.messages);
 }
 
 /// Learns from `capture.pcap` and `inventory.yaml` of a case; the run must succeed.

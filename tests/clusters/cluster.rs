@@ -80,6 +80,8 @@ pub struct Cluster {
     pub resolver_pods: Vec<usize>,
     pub resolver_port: u16,
     pub resolver_addresses: Vec<IpAddr>,
+    /// The protocols of that Service's port 53; another is refused there.
+    pub resolver_protocols: &'static [&'static str],
     next_uid: u32,
     next_service: u16,
 }
@@ -331,7 +333,8 @@ impl Cluster {
         self.resolver_port = port;
         let addresses = self.service_addresses();
         let cluster_addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        let declared = if random.chance(80) { &["UDP", "TCP"][..] } else { &["UDP"][..] };
+        let declared: &[&str] = if random.chance(80) { &["UDP", "TCP"] } else { &["UDP"] };
+        self.resolver_protocols = declared;
         let ports: Vec<Value> = declared
             .iter()
             .map(|protocol| json!({"name": format!("dns-{}", protocol.to_lowercase()), "port": 53, "protocol": protocol, "targetPort": port}))
@@ -341,9 +344,11 @@ impl Cluster {
                 "labels": {"k8s-app": "kube-dns"}},
             "spec": {"clusterIP": cluster_addresses[0], "clusterIPs": cluster_addresses, "selector": labels, "ports": ports}}));
         self.resolver_addresses.clone_from(&addresses);
-        let ports =
-            ["UDP", "TCP"].map(|protocol| ServicePort { protocol, port: 53, node_port: None, backends: backends.clone() });
-        self.services.push(Service { addresses, ports: ports.into() });
+        let ports = declared
+            .iter()
+            .map(|protocol| ServicePort { protocol, port: 53, node_port: None, backends: backends.clone() })
+            .collect();
+        self.services.push(Service { addresses, ports });
         if random.chance(15) {
             let labels = json!({"k8s-app": "node-local-dns"}).as_object().unwrap().clone();
             let owner = ("apps/v1", "DaemonSet", "node-local-dns".to_owned());

@@ -364,7 +364,10 @@ impl Traffic<'_> {
                 dns(DNS_NO_SUCH_NAME, name, &[])
             };
             let (asking, answering) = ((source, client_port), (target, port));
-            let (frames, protocol) = if *protocol == "UDP" {
+            let is_refused = cluster.resolver_addresses.contains(&target) && !cluster.resolver_protocols.contains(protocol);
+            let (frames, protocol) = if is_refused {
+                (tcp(random, asking, answering, Outcome::Refused, at + 10_000_000), "TCP")
+            } else if *protocol == "UDP" {
                 let mut frames = vec![(at, datagram(asking, answering, &question))];
                 if has_answer {
                     frames.push((at + 1_000_000, datagram(answering, asking, &answer)));
@@ -373,7 +376,11 @@ impl Traffic<'_> {
             } else {
                 (tcp(random, asking, answering, Outcome::Answered, at + 10_000_000), "TCP")
             };
-            let outcome = if has_answer || protocol == "TCP" { Outcome::Answered } else { Outcome::Unanswered };
+            let outcome = match protocol {
+                _ if is_refused => Outcome::Refused,
+                "UDP" if !has_answer => Outcome::Unanswered,
+                _ => Outcome::Answered,
+            };
             self.push([Some(client), server], protocol, port, outcome, frames);
         }
         let later = at + 100_000_000;
