@@ -12,12 +12,11 @@ use crate::capture::CaptureError;
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterError;
 use crate::decision::DecisionError;
+use crate::emit::text::{lines, one_line};
 use crate::emit::{EmitError, YamlProblem};
 use crate::inventory::InventoryError;
 use crate::migration::MigrationError;
 use crate::verify::{PolicyError, PolicyName};
-
-use super::output::printable;
 
 /// The stage that failed.
 #[derive(Debug, Error)]
@@ -348,8 +347,10 @@ pub(super) fn print(error: &dyn Error, hint: &str) {
         }
         cause = error.source();
     }
+    // No name in it begins a line of its own.
+    text = one_line(&text, usize::MAX);
     if !hint.is_empty() {
         text = format!("{text}\nhint: {hint}");
     }
-    let _ = writeln!(io::stderr(), "{}", printable(&text));
+    let _ = writeln!(io::stderr(), "{}", lines(&text));
 }

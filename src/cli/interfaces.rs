@@ -3,18 +3,19 @@
 use std::fmt::Write as _;
 
 use crate::capture::{self, Interface};
+use crate::emit::text::{one_line, pretty_json};
 
 use super::args::{Format, Interfaces};
 use super::exit;
 use super::failure::Failure;
-use super::output::{printable, write_out};
+use super::output::write_out;
 
 /// Lists them on standard output.
 pub(super) fn run(arguments: &Interfaces) -> Result<u8, Failure> {
     let interfaces = capture::interfaces()?;
     let text = match arguments.format {
         Format::Text => table(&interfaces),
-        Format::Json => serde_json::to_string_pretty(&interfaces)? + "\n",
+        Format::Json => pretty_json(&interfaces)?,
     };
     write_out(&text)?;
     Ok(exit::DONE)
@@ -28,8 +29,7 @@ fn table(interfaces: &[Interface]) -> String {
         let addresses = if addresses.is_empty() { "-".to_owned() } else { addresses.join(", ") };
         let description = interface.description.as_deref().unwrap_or("-");
         // A line feed would begin a row of its own.
-        [interface.name.as_str(), &state(interface), &addresses, description]
-            .map(|cell| printable(cell).replace('\n', "\u{fffd}"))
+        [interface.name.as_str(), &state(interface), &addresses, description].map(|cell| one_line(cell, usize::MAX))
     }));
     let mut widths = [0; 4];
     for row in &rows {
@@ -75,11 +75,11 @@ mod tests {
             interface("a\u{1b}[2J\nb", None, &[], (false, false, false)),
         ];
         let expected = "\
-NAME     STATE                ADDRESSES           DESCRIPTION
-eth0     up,running           10.0.0.11, fe80::1  -
-any      up                   -                   Pseudo-device
-lo       up,running,loopback  127.0.0.1           -
-a\u{fffd}[2J\u{fffd}b  down                 -                   -
+NAME           STATE                ADDRESSES           DESCRIPTION
+eth0           up,running           10.0.0.11, fe80::1  -
+any            up                   -                   Pseudo-device
+lo             up,running,loopback  127.0.0.1           -
+a\\u{1b}[2J\\nb  down                 -                   -
 ";
         assert_eq!(table(&interfaces), expected);
     }

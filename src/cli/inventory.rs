@@ -9,7 +9,8 @@ use crate::cluster::{self, LeftOut, LeftOutReason, Listing, ROLE};
 use super::args::Inventory;
 use super::exit;
 use super::failure::Failure;
-use super::output::{printable, write_out};
+use super::output::write_out;
+use super::recording::say;
 use super::watch;
 
 /// Asks, writes, tells.
@@ -79,7 +80,9 @@ fn tell(listing: &Listing, output: &Path) {
     let to = destination(output);
     let (objects, pods) = (listing.objects.len(), listing.count("Pod"));
     lines.push(format!("{objects} objects, {pods} of them pods, from {} to {to}", listing.server));
-    let _ = writeln!(io::stderr(), "{}", printable(&lines.join("\n")));
+    for line in &lines {
+        say(line);
+    }
 }
 
 /// How messages call a place to write to.

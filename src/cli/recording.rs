@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::capture::CaptureError;
+use crate::emit::text::one_line;
 use crate::flow::Lines;
 use crate::flow::record::{Header, Record, VERSION};
 use crate::model::{Code, Findings, Timestamp};
 
 use super::failure::Failure;
 use super::journal::Journal;
-use super::output::printable;
 
 /// What this program calls itself in files.
 pub(super) const TOOL: &str = concat!("netpol-gen ", env!("CARGO_PKG_VERSION"));
@@ -133,7 +133,7 @@ pub(super) fn tell_errors(errors: &[CaptureError]) {
     }
 }
 
-/// A line for people.
+/// One line for people, whatever names are in it.
 pub(super) fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", printable(line));
+    let _ = writeln!(io::stderr(), "{}", one_line(line, usize::MAX));
 }

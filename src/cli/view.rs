@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::capture::Counts;
-use crate::emit::text::counted;
+use crate::emit::text::{counted, one_line};
 
-use super::output::printable;
 use super::recording::say;
 
+/// The longest line of what is shown by name.
+const WIDTH: usize = 200;
 /// Edges that are shown by name.
 const NEWEST: usize = 6;
 /// Edges that are told apart; more are not counted.
@@ -87,10 +88,10 @@ impl View {
         }
         let line = self.line(now, counts);
         if let Some(bar) = &self.bar {
-            let newest = self.newest.iter().map(|edge| format!("  {edge}"));
-            let note = self.note.iter().map(|note| format!("  {note}"));
+            let newest = self.newest.iter().map(|edge| format!("  {}", one_line(edge, WIDTH)));
+            let note = self.note.iter().map(|note| format!("  {}", one_line(note, WIDTH)));
             let lines: Vec<String> = std::iter::once(line).chain(note).chain(newest).collect();
-            bar.set_message(printable(&lines.join("\n")));
+            bar.set_message(lines.join("\n"));
             self.next = now + LOOK_EVERY;
         } else {
             let note = self.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Access, Watch, WatchReport};
+use crate::emit::text::{json, one_line};
 use crate::inventory::Record;
 use crate::model::Timestamp;
 
@@ -17,7 +18,7 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::inventory::{destination, warnings};
 use super::journal::Journal;
-use super::output::printable;
+use super::recording::say;
 
 /// What is lost at most if the machine goes down.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
@@ -106,10 +107,9 @@ impl Output {
 }
 
 fn stream(record: &Record) -> io::Result<()> {
-    let mut line = serde_json::to_vec(record)?;
-    line.push(b'\n');
+    let line = json(serde_json::to_string(record)?) + "\n";
     let mut out = io::stdout().lock();
-    out.write_all(&line)?;
+    out.write_all(line.as_bytes())?;
     out.flush()
 }
 
@@ -164,7 +164,9 @@ fn conclude(report: &WatchReport, output: &mut Output, path: &Path) -> Result<u8
         lines.push(format!("warning: {} records found no room on the disk", journal.lost()));
     }
     lines.push(format!("{} records, {} pods, to {}", output.records, output.pods, destination(path)));
-    let _ = writeln!(io::stderr(), "{}", printable(&lines.join("\n")));
+    for line in &lines {
+        say(line);
+    }
     if let Target::Stream(failed) = &mut output.target
         && let Some(error) = failed.take()
     {
@@ -194,7 +196,7 @@ impl Status {
     fn begin(&self, output: &Output) {
         let (records, pods) = (output.records, output.pods);
         let text = format!("watching {}: {records} records, {pods} pods, to {}; Ctrl-C ends it", self.server, self.to);
-        let _ = writeln!(io::stderr(), "{}", printable(&text));
+        say(&text);
     }
 
     fn tell(&mut self, output: &Output, silent_since: Option<Timestamp>, is_due: bool) {
@@ -205,7 +207,7 @@ impl Status {
         if let Some(error) = &output.trouble {
             text = format!("{text}; the disk takes nothing: {error}");
         }
-        let text = printable(&text);
+        let text = one_line(&text, usize::MAX);
         if self.is_terminal {
             let _ = write!(io::stderr(), "\r\x1b[K{text}");
         } else if is_due && text != self.said {

@@ -30,6 +30,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::emit::text::json;
+
 /// A manifest that lets a service account list and watch exactly [`RESOURCES`].
 pub const ROLE: &str = include_str!("../../templates/cluster-role.yaml");
 
@@ -94,7 +96,7 @@ impl Listing {
         out.write_all(b"{\"apiVersion\":\"v1\",\"kind\":\"List\",\"metadata\":{\"resourceVersion\":\"\"},\"items\":[")?;
         for (position, object) in self.objects.iter().enumerate() {
             out.write_all(if position == 0 { b"\n" } else { b",\n" })?;
-            serde_json::to_writer(&mut *out, object)?;
+            out.write_all(json(serde_json::to_string(object)?).as_bytes())?;
         }
         out.write_all(b"\n]}\n")
     }

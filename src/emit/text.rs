@@ -1,8 +1,10 @@
-//! Hostile text made harmless for each place it goes to: comments, terminals, Markdown.
+//! Hostile text made harmless for each place it goes to: comments, terminals, Markdown, JSON.
 //!
 //! Names in DNS packets, labels and annotations are whatever someone wrote. Nothing here changes harmless text.
 
 use std::fmt::Write as _;
+
+use serde::Serialize;
 
 /// Whether a letter shows what it is: no control character, no line or paragraph separator, no change of direction, nothing
 /// invisible. Tab counts as a control character.
@@ -39,6 +41,41 @@ pub fn one_line(text: &str, limit: usize) -> String {
         }
     }
     line
+}
+
+/// The text for a terminal, with its line feeds; what else is not printable is written as `\u{..}`.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    text.split('\n').map(|line| one_line(line, usize::MAX)).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON text with what is not printable written as `\uXXXX`: the same value to any reader, and harmless on a terminal. JSON by itself
+/// escapes only the control characters of ASCII (RFC 8259, section 7).
+#[must_use]
+pub fn json(text: String) -> String {
+    // Outside of strings JSON is ASCII without control characters but line feeds; so this changes strings alone.
+    if text.chars().all(|letter| is_printable(letter) || letter == '\n') {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len() + 64);
+    for letter in text.chars() {
+        if is_printable(letter) || letter == '\n' {
+            escaped.push(letter);
+        } else {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        }
+    }
+    escaped
+}
+
+/// The value as indented JSON, with what is not printable escaped ([`json`]) and a line feed at its end.
+///
+/// # Errors
+/// A key is no text.
+pub fn pretty_json<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(value).map(|text| json(text) + "\n")
 }
 
 /// The text for running Markdown and its tables: one line, and nothing of it is markup or HTML.
@@ -139,6 +176,20 @@ mod tests {
         }
         assert_eq!(markdown_code("a=b"), "`a=b`");
         assert_eq!(markdown_code("a|b"), "“a\\|b”");
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(lines("a\u{1b}[2J\n\u{202e}b\n"), "a\\u{1b}[2J\n\\u{202e}b\n");
+    }
+
+    #[test]
+    fn json_is_the_same_value_and_harmless() {
+        let value = serde_json::json!({"a\u{202e}": ["\u{1b}[31m\n\u{9b}", "gr\u{f6}\u{df}e", "\u{e0041}\"\\"]});
+        let text = pretty_json(&value).expect("it is JSON");
+        assert!(text.chars().all(|letter| is_printable(letter) || letter == '\n'), "{text}");
+        assert!(text.contains("\"a\\u202e\"") && text.contains("gr\u{f6}\u{df}e"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON"), value);
     }
 
     #[test]

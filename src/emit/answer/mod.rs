@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::verify::{Answer, Member, Parties, PolicyName, PortSet, RuleName};
 
-use super::text::one_line;
+use super::text::{one_line, pretty_json};
 
 pub use diff::{diff_json, diff_text};
 pub use explain::{Explanation, Proposal, explain_json, explain_text};
@@ -101,5 +101,5 @@ fn listed<'n, T: ToString + 'n>(names: impl IntoIterator<Item = &'n T>) -> Strin
 }
 
 fn pretty(value: &Value) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(value).map(|text| text + "\n")
+    pretty_json(value)
 }

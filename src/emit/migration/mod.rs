@@ -18,7 +18,7 @@ use crate::verify::{Direction, PolicyName};
 
 use super::plan::{Content, Planned, is_namespace_name};
 use super::template::PLAN;
-use super::text::counted;
+use super::text::{counted, pretty_json};
 use super::{EmitError, Templates};
 
 /// The file of the plan.
@@ -171,7 +171,7 @@ pub fn markdown(migration: &Migration, places: &Places, templates: &Templates) -
 /// A name can be in no command.
 pub fn json(migration: &Migration, places: &Places) -> Result<String, EmitError> {
     let values = Values::new(migration, places)?;
-    serde_json::to_string_pretty(&values).map(|text| text + "\n").map_err(EmitError::Json)
+    pretty_json(&values).map_err(EmitError::Json)
 }
 
 /// The files of a plan, by path below the output directory: itself, and the dry run if one was asked for.

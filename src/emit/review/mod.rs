@@ -20,6 +20,7 @@ use crate::suspicion::{Reason, Reasons};
 
 use super::manifest;
 use super::sink::Written;
+use super::text;
 use super::words;
 
 pub use decisions::{Decided, DecisionLine, IgnoredLine, RejectedLine};
@@ -384,5 +385,5 @@ struct Group<'a> {
 /// # Errors
 /// Never: all keys are text.
 pub fn json(summary: &Summary) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(summary).map(|text| text + "\n")
+    text::pretty_json(summary)
 }
