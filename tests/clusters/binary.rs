@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::check::Drawn;
+use crate::run;
 use crate::support::captures::{Captured, Order, Variant, pcap};
-use crate::{Drawn, run};
 
 /// How many.
 const COUNT: u64 = 6;

@@ -9,8 +9,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+// All but `binary` are parts of the fuzz target `learn` too.
 mod binary;
+mod check;
 mod cluster;
+mod disturbance;
 mod options;
 mod owners;
 mod promise;
@@ -20,116 +23,36 @@ mod services;
 mod traffic;
 
 use std::collections::BTreeMap;
-use std::panic::catch_unwind;
+use std::panic::{RefUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use cluster::Cluster;
-use options::Options;
-use random::Random;
-use serde_json::Value;
-use traffic::Conversation;
+use check::{Came, Drawn};
 
 /// So many clusters are drawn unasked.
 const COUNT: u64 = 200;
 /// Failures that are shown.
 const SHOWN: u64 = 20;
 
-/// All that a seed draws.
-pub(crate) struct Drawn {
-    pub(crate) cluster: Cluster,
-    pub(crate) traffic: Vec<Conversation>,
-    pub(crate) options: Options,
-    /// For what is drawn afterwards.
-    pub(crate) random: Random,
-}
-
-impl Drawn {
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let cluster = Cluster::draw(&mut random);
-        let traffic = traffic::draw(&cluster, &mut random);
-        let options = Options::draw(&cluster, &mut random);
-        Self { cluster, traffic, options, random }
-    }
-
-    /// All frames in order of time.
-    pub(crate) fn frames(&self) -> Vec<(i64, Vec<u8>)> {
-        let mut frames: Vec<(i64, Vec<u8>)> = self.traffic.iter().flat_map(|conversation| conversation.frames.clone()).collect();
-        frames.sort_by_key(|(at, _)| *at);
-        frames
-    }
-
-    /// The same facts in another order: objects shuffled, frames of one time from other conversations first.
-    fn reordered(&self, random: &mut Random) -> (Vec<Value>, Vec<(i64, Vec<u8>)>) {
-        let mut objects = self.cluster.objects.clone();
-        random.shuffle(&mut objects);
-        let mut traffic: Vec<&Conversation> = self.traffic.iter().collect();
-        random.shuffle(&mut traffic);
-        let mut frames: Vec<(i64, Vec<u8>)> = traffic.into_iter().flat_map(|conversation| conversation.frames.clone()).collect();
-        frames.sort_by_key(|(at, _)| *at);
-        (objects, frames)
-    }
-}
-
-/// What came of a seed: policies, or the reason why there are none.
-enum Came {
-    Policies,
-    /// Decisions contradict what was seen, or one another.
-    Refused,
-}
-
-/// Runs one cluster; the error is all that is wrong.
-fn check(seed: u64) -> Result<Came, Vec<String>> {
-    let drawn = Drawn::new(seed);
-    if let Some(directory) = std::env::var_os("KEEP") {
-        binary::keep(&drawn, Path::new(&directory));
-    }
-    let mut random = drawn.random.clone();
-    let frames = drawn.frames();
-    let first = run::run(&drawn.cluster.objects, &frames, &drawn.options);
-    let (objects, reordered) = drawn.reordered(&mut random);
-    let second = run::run(&objects, &reordered, &drawn.options);
-    match (first, second) {
-        (Ok(first), Ok(second)) => {
-            let mut breaches = promise::breaches(&drawn.cluster, &drawn.traffic, &first, &mut random);
-            if first.text != second.text {
-                breaches.push(format!("another order gave other policies: {}", difference(&first.text, &second.text)));
-            }
-            let said = |run: &run::Run| run.findings.iter().map(|finding| format!("{finding:?}")).collect::<Vec<_>>().join("\n");
-            if said(&first) != said(&second) {
-                breaches.push(format!("another order gave other findings: {}", difference(&said(&first), &said(&second))));
-            }
-            if breaches.is_empty() { Ok(Came::Policies) } else { Err(breaches) }
-        }
-        (Err(first), Err(second)) if first != second => Err(vec![format!("another order failed otherwise: {first} | {second}")]),
-        (Err(reason), Err(_)) if reason.starts_with("decisions: ") => Ok(Came::Refused),
-        (Err(reason), _) | (_, Err(reason)) => Err(vec![reason]),
-    }
-}
-
-/// The first line that differs.
-fn difference(one: &str, other: &str) -> String {
-    let mut others = other.lines();
-    let line = one.lines().find_map(|line| {
-        let other = others.next().unwrap_or_default();
-        (line != other).then(|| format!("`{line}` | `{other}`"))
-    });
-    line.unwrap_or_else(|| format!("{} and {} lines", one.lines().count(), other.lines().count()))
-}
-
 fn number(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).ok().filter(|text| !text.is_empty()).map_or(usual, |text| text.parse().unwrap())
 }
 
-#[test]
-fn every_cluster_keeps_the_promise() {
+/// Checks many seeds on all processors; a panic is a failure like any other.
+fn check_many(check: impl Fn(&Drawn) -> Result<Came, Vec<String>> + Sync + RefUnwindSafe) {
     let (first, count) = (number("SEED", 1), number("COUNT", COUNT));
     let next = AtomicU64::new(first);
     let failed: Mutex<BTreeMap<u64, Vec<String>>> = Mutex::default();
     let refused: Mutex<u64> = Mutex::default();
+    let check_one = |seed: u64| {
+        let drawn = Drawn::new(seed);
+        if let Some(directory) = std::env::var_os("KEEP") {
+            binary::keep(&drawn, Path::new(&directory));
+        }
+        check(&drawn)
+    };
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
@@ -138,7 +61,7 @@ fn every_cluster_keeps_the_promise() {
                     if seed >= first + count {
                         break;
                     }
-                    let came = catch_unwind(|| check(seed)).unwrap_or_else(|_| Err(vec!["panicked".to_owned()]));
+                    let came = catch_unwind(|| check_one(seed)).unwrap_or_else(|_| Err(vec!["panicked".to_owned()]));
                     match came {
                         Ok(Came::Policies) => {}
                         Ok(Came::Refused) => *refused.lock().unwrap_or_else(PoisonError::into_inner) += 1,
@@ -164,4 +87,14 @@ fn every_cluster_keeps_the_promise() {
     );
     assert!(failed.is_empty(), "{} of {count} clusters failed", failed.len());
     assert!(refused * 4 < count.max(4), "most runs get as far as policies");
+}
+
+#[test]
+fn every_cluster_keeps_the_promise() {
+    check_many(check::check);
+}
+
+#[test]
+fn every_cluster_keeps_the_promise_in_disturbed_traffic() {
+    check_many(check::check_disturbed);
 }
