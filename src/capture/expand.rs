@@ -33,8 +33,8 @@ impl Input {
 pub struct Expanded {
     /// The captures to read, in order.
     pub inputs: Vec<Input>,
-    /// Files in directories that are obviously no captures, in order.
-    pub passed_over: Vec<PathBuf>,
+    /// What lies in directories and is not read, in order, with the reason.
+    pub passed_over: BTreeMap<PathBuf, &'static str>,
 }
 
 impl Expanded {
@@ -42,8 +42,8 @@ impl Expanded {
     #[must_use]
     pub fn findings(&self) -> Findings {
         let mut findings = Findings::default();
-        for path in &self.passed_over {
-            findings.add(Code::FilePassedOver, path.display().to_string(), "is no capture");
+        for (path, reason) in &self.passed_over {
+            findings.add(Code::FilePassedOver, path.display().to_string(), *reason);
         }
         findings
     }
@@ -60,7 +60,7 @@ pub fn expand(patterns: &[String]) -> Result<Expanded, CaptureError> {
     // By the file they lead to in the end, under the first of their names.
     let mut files: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     let mut inputs = Vec::new();
-    let mut passed_over = Vec::new();
+    let mut passed_over = BTreeMap::new();
     let mut add = |path: PathBuf| {
         let target = path.canonicalize().unwrap_or_else(|_| path.clone());
         let name = files.entry(target).or_insert_with(|| path.clone());
@@ -106,14 +106,12 @@ pub fn expand(patterns: &[String]) -> Result<Expanded, CaptureError> {
     let mut names: Vec<PathBuf> = files.into_values().collect();
     names.sort();
     inputs.extend(names.into_iter().map(Input::File));
-    passed_over.sort();
-    passed_over.dedup();
     Ok(Expanded { inputs, passed_over })
 }
 
 /// Finds files in and below a directory that may be captures. Symbolic links to directories are not followed (they may lead in circles), and
 /// pipes and devices are not opened (they may never answer).
-fn captures_below(directory: &Path, passed_over: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, CaptureError> {
+fn captures_below(directory: &Path, passed_over: &mut BTreeMap<PathBuf, &'static str>) -> Result<Vec<PathBuf>, CaptureError> {
     let mut captures = Vec::new();
     let mut directories = vec![directory.to_path_buf()];
     while let Some(directory) = directories.pop() {
@@ -123,11 +121,27 @@ fn captures_below(directory: &Path, passed_over: &mut Vec<PathBuf>) -> Result<Ve
             if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
                 directories.push(path);
             } else if path.is_file() {
-                if is_capture(&path) || !is_foreign(&path) { captures.push(path) } else { passed_over.push(path) }
+                if is_capture(&path) || !is_foreign(&path) {
+                    captures.push(path);
+                } else {
+                    passed_over.insert(path, "is no capture");
+                }
+            } else {
+                let reason = what_else(&path);
+                passed_over.insert(path, reason);
             }
         }
     }
     Ok(captures)
+}
+
+/// What is neither a file nor a directory.
+fn what_else(path: &Path) -> &'static str {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => "is a link to a directory, and those are not followed",
+        Ok(_) => "is a pipe, a socket or a device, and those are not opened",
+        Err(_) => "is a link that leads to no file",
+    }
 }
 
 /// Whether a file is to be read as a capture. One that cannot be read at all is taken for one, so that it is not passed over in

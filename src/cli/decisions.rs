@@ -1,11 +1,11 @@
 //! The file of decisions, found and read; what is wrong with it becomes a failure that names it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::decision::{DecisionError, Decisions, Rejected, file};
-use crate::emit::review;
+use crate::emit::{plain, review};
 
 use super::args_checks::Deciding;
 use super::failure::Failure;
@@ -58,9 +58,7 @@ impl Decided {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
-    }
+    plain::check(path)?;
     let mut text = String::new();
     File::open(path)?.take(file::LONGEST + 1).read_to_string(&mut text)?;
     if u64::try_from(text.len()).is_ok_and(|length| length <= file::LONGEST) {

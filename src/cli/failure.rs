@@ -94,6 +94,12 @@ pub(super) enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// Policies of two runs, some of the one and some of the other.
+    #[error("read policies from {}: a run is writing there, or ended before it was done", directory.display())]
+    HalfWritten {
+        /// The output directory.
+        directory: PathBuf,
+    },
     /// A file of policies that is none.
     #[error("read the policies of {file}: {problem}")]
     PolicyMalformed {
@@ -267,6 +273,9 @@ impl Failure {
             Self::AllRejected(_) => "take one of the decisions back, or write the default deny by hand",
             Self::PoliciesUnreadable { .. } => {
                 "name a file or directory of NetworkPolicies, or `cluster` for those of the inventory"
+            }
+            Self::HalfWritten { .. } => {
+                "wait until it has ended; if it was killed, run it again: learn first brings all files back as they were before"
             }
             Self::PolicyMalformed { problem, .. } if problem.what.ends_with("says no namespace") => {
                 "write metadata.namespace, or say with --namespace where it is to be applied"

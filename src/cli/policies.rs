@@ -10,7 +10,9 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use crate::emit::given::{self, Given};
 use crate::emit::manifest::{CLASS, MANAGED_BY, TOOL};
+use crate::emit::plain;
 use crate::emit::plan::{QUARANTINE, REVIEW_JSON};
+use crate::emit::sink::half_written;
 use crate::emit::text::{counted, listed};
 use crate::inventory::Inventory;
 use crate::verify::{PolicyName, RuleName};
@@ -69,9 +71,13 @@ impl Policies {
                 policies.read("standard input", &text, namespace)?;
                 continue;
             }
-            for path in files(Path::new(word), &mut policies.quarantine)? {
+            let path = Path::new(word);
+            whole(path)?;
+            for path in files(path, &mut policies.quarantine)? {
                 policies.read_file(&path, namespace)?;
             }
+            // A run may have begun to write meanwhile.
+            whole(path)?;
         }
         let is_of_files = given.iter().any(|word| word != CLUSTER);
         if is_of_files {
@@ -112,7 +118,7 @@ impl Policies {
 
     fn read_file(&mut self, path: &Path, namespace: Option<&str>) -> Result<(), Failure> {
         let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
-        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let text = plain::read_to_string(path).map_err(unreadable)?;
         self.read(&path.display().to_string(), &text, namespace)
     }
 
@@ -203,6 +209,11 @@ impl Policies {
     }
 }
 
+/// Holds that no run is changing, or has left half changed, the files of an output directory to which this path belongs.
+fn whole(path: &Path) -> Result<(), Failure> {
+    half_written(path).map_or(Ok(()), |directory| Err(Failure::HalfWritten { directory }))
+}
+
 /// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out, so is the review, and
 /// what is in quarantine lies apart.
 fn files(path: &Path, quarantine: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
@@ -226,8 +237,10 @@ fn files(path: &Path, quarantine: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Fai
             let apart = files(&path, quarantine)?;
             quarantine.extend(apart);
         } else if kind.is_dir() {
+            whole(&path)?;
             found.extend(files(&path, quarantine)?);
-        } else if is_named && path.is_file() {
+        } else if is_named && !path.is_dir() {
+            // Reading tells what is no file: a policy that is not there to be read must not be passed over.
             found.push(path);
         }
     }

@@ -117,10 +117,12 @@ pub enum EmitError {
         directory: PathBuf,
     },
     /// An earlier run did not end, and what it noted cannot be understood.
-    #[error("undo what an earlier run left half done: {} is no journal", path.display())]
+    #[error("undo what an earlier run left half done by {}: {why}", path.display())]
     BadJournal {
         /// The note.
         path: PathBuf,
+        /// Why it is not believed.
+        why: &'static str,
     },
     /// What a run has changed cannot be brought back. The old file is kept.
     #[error("bring back {}, which a run that did not end has changed", path.display())]

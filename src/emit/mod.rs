@@ -13,6 +13,7 @@ pub mod given;
 pub mod manifest;
 pub mod migration;
 mod owner;
+pub mod plain;
 pub mod plan;
 pub mod render;
 pub mod review;

@@ -9,10 +9,12 @@ use serde_json::Value;
 use crate::model::Class;
 
 use super::manifest;
-use super::migration::staged;
-use super::plan::Content;
+use super::migration::staged::{self, STAGED};
+use super::plan::{
+    ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, KUSTOMIZATION, QUARANTINE, REVIEW, REVIEW_JSON, is_namespace_name,
+};
 use super::review;
-use super::template::{MARKDOWN_MARKER, YAML_MARKER};
+use super::template::{MARKDOWN_MARKER, PLAN, YAML_MARKER};
 
 /// What a file would be, if it is the tool's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,24 @@ impl Kind {
             Content::ReviewJson => Self::ReviewJson,
             Content::Candidates => Self::Candidates,
             Content::Staged => Self::Staged,
+        }
+    }
+
+    /// What the tool writes to this path (relative to the output directory); nothing if it never writes there.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        let in_namespace = |namespace: &str, file: &str, other: Self| match file {
+            _ if !is_namespace_name(namespace) => None,
+            KUSTOMIZATION => Some(Self::Kustomization),
+            _ => file.strip_suffix(".yaml").map(|_| other),
+        };
+        match path.split('/').collect::<Vec<_>>().as_slice() {
+            [KUSTOMIZATION] | [ALL_DEFAULT_DENY | STAGED, KUSTOMIZATION] => Some(Self::Kustomization),
+            [REVIEW | PLAN] => Some(Self::Review),
+            [REVIEW_JSON] => Some(Self::ReviewJson),
+            [namespace, CANDIDATES] => in_namespace(namespace, CANDIDATES, Self::Candidates),
+            [STAGED, namespace, file] => in_namespace(namespace, file, Self::Staged),
+            [namespace, file] | [namespace, DEFAULT_DENY | QUARANTINE, file] => in_namespace(namespace, file, Self::Policy),
+            _ => None,
         }
     }
 
@@ -96,6 +116,34 @@ mod tests {
     use super::*;
     use crate::emit::tests::samples;
     use crate::emit::{Summary, Templates, render};
+
+    #[test]
+    fn what_is_written_where() {
+        for (path, expected) in [
+            ("kustomization.yaml", Some(Kind::Kustomization)),
+            ("REVIEW.md", Some(Kind::Review)),
+            ("PLAN.md", Some(Kind::Review)),
+            ("REVIEW.json", Some(Kind::ReviewJson)),
+            ("_default-deny/kustomization.yaml", Some(Kind::Kustomization)),
+            ("prod/kustomization.yaml", Some(Kind::Kustomization)),
+            ("prod/allow-web.yaml", Some(Kind::Policy)),
+            ("prod/_candidates.yaml", Some(Kind::Candidates)),
+            ("prod/_quarantine/allow-web.yaml", Some(Kind::Policy)),
+            ("prod/default-deny/kustomization.yaml", Some(Kind::Kustomization)),
+            ("prod/default-deny/default-deny.yaml", Some(Kind::Policy)),
+            ("_staged/kustomization.yaml", Some(Kind::Kustomization)),
+            ("_staged/prod/allow-web.yaml", Some(Kind::Staged)),
+            ("notes.yaml", None),
+            ("prod/notes.md", None),
+            (".git/config", None),
+            (".ssh/keys.yaml", None),
+            ("prod/other/allow-web.yaml", None),
+            ("../prod/allow-web.yaml", None),
+            ("", None),
+        ] {
+            assert_eq!(Kind::at(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn whose_file_it_is() {

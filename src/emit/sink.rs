@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::coverage::Candidate;
 use crate::model::Explained;
@@ -21,12 +21,13 @@ use crate::suspicion::Reasons;
 
 use super::migration::staged::STAGED;
 use super::owner::Kind;
+use super::plain::{is_absent, is_file, what_is};
 use super::plan::{
     ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, QUARANTINE, REVIEW, REVIEW_JSON,
     Scope, is_namespace_name,
 };
 use super::review::Summary;
-use super::transaction::{Transaction, recover};
+use super::transaction::{self, Transaction, recover};
 use super::{EmitError, Templates, render, review, yaml};
 
 /// What a person may ask for.
@@ -133,6 +134,13 @@ pub fn write_migration(files: &BTreeMap<String, Planned>, directory: &Path, opti
     bring(files, &stale, directory, options)
 }
 
+/// The directory at or above this path in which a run has begun to change files and has not ended; nothing if the files there are
+/// of one run.
+#[must_use]
+pub fn half_written(path: &Path) -> Option<PathBuf> {
+    transaction::half_written(path)
+}
+
 /// Writes what is planned and has changed, and removes what is stale.
 fn bring(
     files: &BTreeMap<String, Planned>,
@@ -207,32 +215,6 @@ fn is_up_to_date(text: &str, planned: &Planned, options: Options) -> bool {
         Content::Candidates | Content::ReviewJson | Content::Staged => text == planned.text,
         // It begins with the tool's line; what stands above is not its own.
         Content::Review => text.ends_with(&planned.text),
-    }
-}
-
-/// Whether there is a file; a link or anything else that is not a plain file is an error.
-fn is_file(path: &Path) -> Result<bool, EmitError> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() => Ok(true),
-        Ok(metadata) => Err(EmitError::OddFile { path: path.to_owned(), what: what_is(&metadata) }),
-        Err(error) if is_absent(&error) => Ok(false),
-        Err(source) => Err(EmitError::Unreadable { path: path.to_owned(), source }),
-    }
-}
-
-fn is_absent(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-fn what_is(metadata: &fs::Metadata) -> &'static str {
-    if metadata.is_symlink() {
-        "a symbolic link"
-    } else if metadata.is_dir() {
-        "a directory"
-    } else if metadata.is_file() {
-        "a file"
-    } else {
-        "no ordinary file"
     }
 }
 

@@ -15,6 +15,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 use serde::Serialize;
 
 use super::EmitError;
+use super::plain;
 use super::text;
 use super::yaml;
 
@@ -68,7 +69,7 @@ impl Templates {
         let mut overrides = BTreeMap::new();
         for name in NAMES {
             let path = directory.join(name);
-            match std::fs::read_to_string(&path) {
+            match plain::read_to_string(&path) {
                 Ok(source) => {
                     overrides.insert(name, (path.display().to_string(), source));
                 }

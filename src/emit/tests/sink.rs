@@ -137,9 +137,11 @@ fn a_run_that_was_killed_is_undone_by_the_next() {
     let workspace = output.join(".netpol-gen");
     fs::create_dir(&workspace).expect("makes");
     let path = "prod/allow-ingress-to-db.yaml";
+    let next = fs::read_to_string(output.join(path)).expect("reads").replace("port: 3306", "port: 3307");
     fs::rename(output.join(path), workspace.join("0.old")).expect("renames");
-    fs::write(output.join(path), "half of the next run").expect("writes");
-    let journal = format!(r#"[{{"path": "{path}", "is_written": true, "was_there": true}}]"#);
+    fs::write(output.join(path), next).expect("writes");
+    let step = format!(r#"{{"path": "{path}", "is_written": true, "was_there": true}}"#);
+    let journal = format!(r#"{{"tool": "netpol-gen", "version": 1, "steps": [{step}]}}"#);
     fs::write(workspace.join("journal.json"), journal).expect("writes");
     assert_eq!(all(output, &policies), Written { written: 0, unchanged: 10, removed: 0 });
     assert_eq!(tree(output), before);

@@ -6,12 +6,15 @@
 //! - If the process is killed or the power goes, the next [`recover`] brings back every file as it was before, or, where all were
 //!   in place already, only cleans up. Until then the directory may hold new files beside old ones, each of them whole.
 //! - Two runs never write into one directory at a time.
+//! - What lies there in place of the tool's own files (a pipe, a socket, a device, a link) is an error and is never opened.
 //!
 //! How: a directory `.netpol-gen`, there only while a run writes, first takes in all new texts and, under second names, all files that
 //! they replace; so a full disk is met before anything has changed. Then a journal of the steps. Only now is it the files' turn, by
 //! renames and removals alone. The run is done when the journal is gone. What must outlast a power cut is flushed in that order;
-//! flushing directories is left to file systems that can. Whoever reads in between sees some new and some old files.
+//! flushing directories is left to file systems that can. Whoever reads in between sees some new and some old files, and asks
+//! [`half_written`] first.
 
+mod journal;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +26,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::emit::EmitError;
+use crate::emit::plain::is_file;
 
 /// The directory that is there while a run writes. No namespace's name begins with a dot.
 const WORKSPACE: &str = ".netpol-gen";
@@ -178,7 +182,7 @@ impl Transaction {
     fn write_journal(&self) -> io::Result<()> {
         let prepared = self.workspace.join("journal.new");
         let mut file = File::create(&prepared)?;
-        file.write_all(&serde_json::to_vec(&self.steps)?)?;
+        file.write_all(&journal::text(&self.steps)?)?;
         file.sync_all()?;
         sync(&self.workspace);
         fs::rename(prepared, self.workspace.join(JOURNAL))?;
@@ -221,24 +225,28 @@ pub(in crate::emit) fn recover(directory: &Path) -> Result<(), EmitError> {
     if !is_directory(&workspace)? {
         return Ok(());
     }
-    if let Ok(lock) = File::open(workspace.join(LOCK))
+    let lock = workspace.join(LOCK);
+    if is_file(&lock)?
+        && let Ok(lock) = File::open(lock)
         && matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock))
     {
         return Err(EmitError::Busy { directory: directory.to_owned() });
     }
-    let journal = workspace.join(JOURNAL);
-    match fs::read(&journal) {
-        Ok(bytes) => {
-            let steps: Option<Vec<Step>> = serde_json::from_slice(&bytes).ok();
-            // Whoever wrote the journal: nothing outside of the directory is touched.
-            let steps = steps.filter(|steps| steps.iter().all(|step| is_inside(directory, &step.path)));
-            undo(directory, &steps.ok_or(EmitError::BadJournal { path: journal.clone() })?)?;
-            fs::remove_file(&journal).map_err(unwritable(&journal))?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(EmitError::Unreadable { path: journal, source }),
+    if let Some(steps) = journal::read(directory)? {
+        undo(directory, &steps)?;
+        let journal = workspace.join(JOURNAL);
+        fs::remove_file(&journal).map_err(unwritable(&journal))?;
     }
     fs::remove_dir_all(&workspace).map_err(unwritable(&workspace))
+}
+
+/// The directory at or above this path in which a run has begun to change files and has not ended: files below may be of two runs.
+/// Where the path cannot be resolved there is nothing to read either.
+pub(in crate::emit) fn half_written(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    // Whatever lies in the journal's place: who reads policies does not judge it.
+    let is_begun = |directory: &&Path| directory.join(WORKSPACE).join(JOURNAL).symlink_metadata().is_ok();
+    path.ancestors().find(is_begun).map(Path::to_owned)
 }
 
 /// Takes back the steps that were done; to do so twice does no harm.

@@ -2,8 +2,16 @@
 
 use super::*;
 
-const BEFORE: [(&str, &str); 4] = [("a/changed", "old"), ("a/gone", "old"), ("b/gone", "old"), ("mine", "someone else's")];
-const AFTER: [(&str, &str); 4] = [("a/changed", "new"), ("a/new", "new"), ("c/d/new", "new"), ("mine", "someone else's")];
+/// As this tool writes it, which alone may be taken away again.
+const NEW: &str = "# Written by netpol-gen from observed traffic\nkind: Kustomization\n";
+const BEFORE: [(&str, &str); 4] =
+    [("a/kustomization.yaml", "old"), ("a/gone.yaml", "old"), ("b/gone.yaml", "old"), ("mine", "someone else's")];
+const AFTER: [(&str, &str); 4] = [
+    ("a/kustomization.yaml", NEW),
+    ("a/default-deny/kustomization.yaml", NEW),
+    ("c/default-deny/kustomization.yaml", NEW),
+    ("mine", "someone else's"),
+];
 
 fn directory_before() -> tempfile::TempDir {
     let temporary = tempfile::tempdir().expect("temporary directory");
@@ -17,10 +25,10 @@ fn directory_before() -> tempfile::TempDir {
 
 fn prepared(directory: &Path) -> Transaction {
     let mut transaction = Transaction::begin(directory).expect("begins");
-    for path in ["a/changed", "a/new", "c/d/new"] {
-        transaction.write(path, "new").expect("prepares");
+    for path in ["a/kustomization.yaml", "a/default-deny/kustomization.yaml", "c/default-deny/kustomization.yaml"] {
+        transaction.write(path, NEW).expect("prepares");
     }
-    for path in ["a/gone", "b/gone"] {
+    for path in ["a/gone.yaml", "b/gone.yaml"] {
         transaction.remove(path).expect("prepares");
     }
     transaction
@@ -64,7 +72,7 @@ fn kill(transaction: Transaction) {
 fn all_is_done() {
     let temporary = directory_before();
     prepared(temporary.path()).commit().expect("commits");
-    assert_eq!(tree(temporary.path()), with_directories(&AFTER, &["a", "c", "c/d"]));
+    assert_eq!(tree(temporary.path()), with_directories(&AFTER, &["a", "a/default-deny", "c", "c/default-deny"]));
 }
 
 #[test]
@@ -92,12 +100,12 @@ fn a_run_killed_at_any_step_is_undone() {
         }
         kill(transaction);
         // Killed once more, in the middle of the undoing: it is begun anew.
-        let half: Vec<Step> =
-            serde_json::from_slice(&fs::read(temporary.path().join(".netpol-gen/journal.json")).expect("reads"))
-                .expect("a journal");
+        assert_eq!(half_written(&temporary.path().join("a")), temporary.path().canonicalize().ok(), "killed after {killed_at}");
+        let half = journal::read(temporary.path()).expect("reads").expect("a journal");
         undo(temporary.path(), &half[..2]).expect("undoes");
         recover(temporary.path()).expect("recovers");
         assert_eq!(tree(temporary.path()), before, "killed after {killed_at} steps");
+        assert_eq!(half_written(temporary.path()), None, "killed after {killed_at} steps");
     }
 }
 
@@ -113,7 +121,11 @@ fn a_run_killed_before_or_after_all_steps_is_only_cleaned_up() {
     (0..5).for_each(|position| transaction.apply(position).expect("applies"));
     kill(transaction);
     recover(temporary.path()).expect("recovers");
-    assert_eq!(tree(temporary.path()), with_directories(&AFTER, &["a", "b", "c", "c/d"]), "no journal any more");
+    assert_eq!(
+        tree(temporary.path()),
+        with_directories(&AFTER, &["a", "a/default-deny", "b", "c", "c/default-deny"]),
+        "no journal any more"
+    );
 }
 
 /// A directory that has become a file stands for one that is no longer writable: not even root writes into it.
@@ -127,7 +139,10 @@ fn a_step_that_fails_takes_the_others_back() {
         tree.iter().filter(|(name, _)| !name.starts_with(".netpol-gen")).cloned().collect()
     };
     let refused = transaction.commit().expect_err("fails");
-    assert!(matches!(&refused, EmitError::Unwritable { path, .. } if path.ends_with("c/d/new")), "{refused}");
+    assert!(
+        matches!(&refused, EmitError::Unwritable { path, .. } if path.ends_with("c/default-deny/kustomization.yaml")),
+        "{refused}"
+    );
     assert_eq!(tree(temporary.path()), without(&before));
 }
 
@@ -137,9 +152,11 @@ fn what_has_come_since_is_not_taken_away() {
     let transaction = prepared(temporary.path());
     transaction.write_journal().expect("writes");
     kill(transaction);
-    fs::write(temporary.path().join("a/new"), "mine").expect("writes");
+    fs::create_dir(temporary.path().join("a/default-deny")).expect("makes");
+    let path = temporary.path().join("a/default-deny/kustomization.yaml");
+    fs::write(&path, "mine").expect("writes");
     recover(temporary.path()).expect("recovers");
-    assert_eq!(fs::read_to_string(temporary.path().join("a/new")).expect("reads"), "mine");
+    assert_eq!(fs::read_to_string(path).expect("reads"), "mine");
 }
 
 #[test]
@@ -152,23 +169,87 @@ fn two_runs_at_a_time_are_refused() {
     recover(temporary.path()).expect("there is nothing");
 }
 
+/// A journal that somebody else wrote into the directory `a` of a tree with someone's files inside and outside of it.
+#[cfg(unix)]
+fn planted(text: &str) -> (tempfile::TempDir, Vec<(String, String)>) {
+    let temporary = directory_before();
+    let inner = temporary.path().join("a");
+    fs::create_dir_all(inner.join(".netpol-gen")).expect("makes");
+    fs::create_dir(inner.join("prod")).expect("makes");
+    std::os::unix::fs::symlink(temporary.path(), inner.join("link")).expect("links");
+    fs::write(temporary.path().join("victim.yaml"), "safe").expect("writes");
+    fs::write(inner.join("prod/mine.yaml"), "safe").expect("writes");
+    fs::write(inner.join("notes.yaml"), "safe").expect("writes");
+    fs::write(inner.join(".netpol-gen/0.old"), "harm").expect("writes");
+    fs::write(inner.join(".netpol-gen/journal.json"), text).expect("writes");
+    let files = tree(&temporary.path().join("a/prod"));
+    (temporary, files)
+}
+
+#[cfg(unix)]
 #[test]
-fn a_journal_leads_nowhere_else() {
-    for (path, what) in
-        [("../victim", "upwards"), ("/etc/victim", "from the root"), ("link/victim", "through a link"), ("", "here")]
-    {
-        let temporary = directory_before();
-        let inner = temporary.path().join("a");
-        let workspace = inner.join(".netpol-gen");
-        fs::create_dir(&workspace).expect("makes");
-        #[cfg(unix)]
-        std::os::unix::fs::symlink(temporary.path(), inner.join("link")).expect("links");
-        fs::write(temporary.path().join("victim"), "safe").expect("writes");
-        let steps = [Step { path: path.into(), is_written: true, was_there: false }];
-        fs::write(workspace.join("journal.json"), serde_json::to_vec(&steps).expect("JSON")).expect("writes");
-        let refused = recover(&inner).expect_err(what);
+fn a_journal_is_believed_only_if_it_is_the_tools_own_and_names_its_files() {
+    let step = |path: &str, was_there: bool| Step { path: path.into(), is_written: true, was_there };
+    let text = |steps: &[Step]| String::from_utf8(journal::text(steps).expect("JSON")).expect("text");
+    let own = text(&[step("prod/kustomization.yaml", false)]);
+    let rows = [
+        ("upwards", text(&[step("../victim.yaml", false)]), "elsewhere"),
+        ("from the root", text(&[step("/etc/victim.yaml", false)]), "elsewhere"),
+        ("through a link", text(&[step("link/victim.yaml", false)]), "elsewhere"),
+        ("here", text(&[step("", false)]), "elsewhere"),
+        ("a file that no run writes", text(&[step("notes.yaml", false)]), "never writes"),
+        ("someone's file, to be removed", text(&[step("prod/mine.yaml", false)]), "did not write"),
+        ("someone's file, to be replaced", text(&[step("prod/mine.yaml", true)]), "did not write"),
+        ("one file twice", text(&[step("prod/kustomization.yaml", false), step("prod/kustomization.yaml", false)]), "twice"),
+        ("another tool", own.replace("netpol-gen", "other"), "no journal of this tool"),
+        ("another version", own.replace("\"version\":1", "\"version\":2"), "no journal of this tool"),
+        ("more than it says", own.replace("\"version\"", "\"more\":1,\"version\""), "no journal of this tool"),
+        ("a list", serde_json::to_string(&[step("prod/kustomization.yaml", false)]).expect("JSON"), "no journal of this tool"),
+        ("half a journal", own[..own.len() / 2].to_owned(), "no journal of this tool"),
+        ("nothing", String::new(), "no journal of this tool"),
+    ];
+    for (what, text, message) in rows {
+        let (temporary, before) = planted(&text);
+        let refused = recover(&temporary.path().join("a")).expect_err(what);
         assert!(matches!(refused, EmitError::BadJournal { .. }), "{what}: {refused}");
-        assert_eq!(fs::read_to_string(temporary.path().join("victim")).expect("reads"), "safe", "{what}");
+        assert!(refused.to_string().contains(message), "{what}: {refused}");
+        for path in ["victim.yaml", "a/notes.yaml", "a/prod/mine.yaml"] {
+            assert_eq!(fs::read_to_string(temporary.path().join(path)).expect("reads"), "safe", "{what}: {path}");
+        }
+        assert_eq!(tree(&temporary.path().join("a/prod")), before, "{what}");
+    }
+    // The same as the rows, but believed: else they would prove nothing.
+    let (temporary, _) = planted(&own);
+    recover(&temporary.path().join("a")).expect("an own journal");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_in_the_place_of_the_tools_own_is_an_error_and_no_wait() {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    let pipe = |path: &Path| {
+        let made = std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo");
+        assert!(made.success(), "{}", path.display());
+    };
+    let socket = |path: &Path| drop(UnixListener::bind(path).expect("a socket"));
+    let link = |path: &Path| symlink("/dev/zero", path).expect("links");
+    let kinds: [(&str, &dyn Fn(&Path)); 3] = [("a pipe", &pipe), ("a socket", &socket), ("a link to a device", &link)];
+    for (kind, put) in kinds {
+        for place in ["lock", "journal.json", "0.new", "0.old"] {
+            let (temporary, _) = planted(
+                &String::from_utf8(
+                    journal::text(&[Step { path: "prod/kustomization.yaml".into(), is_written: true, was_there: false }])
+                        .expect("JSON"),
+                )
+                .expect("text"),
+            );
+            let path = temporary.path().join("a/.netpol-gen").join(place);
+            let _ = fs::remove_file(&path);
+            put(&path);
+            let refused = recover(&temporary.path().join("a")).expect_err(place);
+            assert!(matches!(&refused, EmitError::OddFile { path: named, .. } if *named == path), "{kind} as {place}: {refused}");
+        }
     }
 }
 
@@ -182,8 +263,8 @@ fn files_have_the_permissions_of_any_other() {
     fs::write(temporary.path().join("kept"), "").expect("writes");
     fs::set_permissions(temporary.path().join("kept"), fs::Permissions::from_mode(0o640)).expect("sets");
     let mut transaction = Transaction::begin(temporary.path()).expect("begins");
-    transaction.write("new", "new").expect("prepares");
-    transaction.write("kept", "new").expect("prepares");
+    transaction.write("new", NEW).expect("prepares");
+    transaction.write("kept", NEW).expect("prepares");
     transaction.commit().expect("commits");
     assert_eq!((mode("new"), mode("kept")), (mode("plain"), 0o640));
 }
