@@ -1,10 +1,11 @@
 //! Which cluster, by what credentials.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use kube::Client;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 use super::ClusterError;
 use super::list::Connection;
@@ -37,30 +38,33 @@ impl Access {
         config.connect_timeout = Some(self.patience.min(Duration::from_secs(10)));
         let server = server(&config);
         let client = Client::try_from(config).map_err(|source| match source {
-            kube::Error::Auth(_) => ClusterError::Credentials { server: server.clone(), source: Box::new(source) },
+            kube::Error::Auth(_) => ClusterError::Credentials { server: server.clone(), source: source.into() },
             kube::Error::ProxyProtocolDisabled { .. } | kube::Error::ProxyProtocolUnsupported { .. } => {
-                ClusterError::Proxy { server: server.clone(), source: Box::new(source) }
+                ClusterError::Proxy { server: server.clone(), source: source.into() }
             }
-            _ => ClusterError::Connection { server: server.clone(), source: Box::new(source) },
+            _ => ClusterError::Connection { server: server.clone(), source: source.into() },
         })?;
         Ok(Connection::new(client, server, self.patience))
     }
 
     async fn configuration(&self) -> Result<Config, ClusterError> {
-        let broken = |source| ClusterError::Kubeconfig { path: self.kubeconfig.clone(), source: Box::new(source) };
+        let broken = |source: KubeconfigError| ClusterError::Kubeconfig { path: self.kubeconfig.clone(), source: source.into() };
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let result = match &self.kubeconfig {
             Some(path) => Kubeconfig::read_from(path),
             None => Kubeconfig::read(),
         };
         match result {
-            Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(broken),
+            Ok(mut kubeconfig) => {
+                keep_to_itself(&mut kubeconfig);
+                Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(broken)
+            }
             // Only if there is none: a broken one must not lead to another cluster than it names.
             Err(source) if self.kubeconfig.is_none() && is_absent(&source) => {
                 if self.context.is_some() {
-                    return Err(ClusterError::NoKubeconfig { source: Box::new(source) });
+                    return Err(ClusterError::NoKubeconfig { source: source.into() });
                 }
-                Config::incluster().map_err(|_| ClusterError::NoKubeconfig { source: Box::new(source) })
+                Config::incluster().map_err(|_| ClusterError::NoKubeconfig { source: source.into() })
             }
             Err(source) => Err(broken(source)),
         }
@@ -72,6 +76,18 @@ fn is_absent(error: &KubeconfigError) -> bool {
         KubeconfigError::FindPath => true,
         KubeconfigError::ReadConfig(source, _) => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
+    }
+}
+
+/// Credential plugins may speak to a person at a terminal (a code to be typed into a browser), and to nothing else: what they print
+/// could be a token, and would end up in logs. client-go too lets them ask only where there is a terminal.
+fn keep_to_itself(kubeconfig: &mut Kubeconfig) {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        return;
+    }
+    let users = kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut());
+    for plugin in users.filter_map(|user| user.exec.as_mut()) {
+        plugin.interactive_mode = Some(ExecInteractiveMode::Never);
     }
 }
 

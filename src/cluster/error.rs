@@ -5,10 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::config::KubeconfigError;
 use thiserror::Error;
 
-use super::Resource;
+use super::{Cause, Resource};
 
 /// What stops the listing of a cluster. Messages read after "failed to".
 #[derive(Debug, Error)]
@@ -18,7 +17,7 @@ pub enum ClusterError {
     NoKubeconfig {
         /// Where one was looked for.
         #[source]
-        source: Box<KubeconfigError>,
+        source: Cause,
     },
     /// A kubeconfig cannot be used.
     #[error("use the kubeconfig{}", path.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default())]
@@ -27,7 +26,7 @@ pub enum ClusterError {
         path: Option<PathBuf>,
         /// What is wrong with it.
         #[source]
-        source: Box<KubeconfigError>,
+        source: Cause,
     },
     /// The way to the cluster leads over a proxy.
     #[error("connect to the cluster at {server} over a proxy")]
@@ -36,7 +35,7 @@ pub enum ClusterError {
         server: String,
         /// Which.
         #[source]
-        source: Box<kube::Error>,
+        source: Cause,
     },
     /// Certificates or addresses of the kubeconfig cannot be used.
     #[error("prepare the connection to the cluster at {server}")]
@@ -45,7 +44,7 @@ pub enum ClusterError {
         server: String,
         /// Why.
         #[source]
-        source: Box<kube::Error>,
+        source: Cause,
     },
     /// There are no credentials to be had.
     #[error("get credentials for the cluster at {server}")]
@@ -54,7 +53,7 @@ pub enum ClusterError {
         server: String,
         /// What the kubeconfig's program or token file gave.
         #[source]
-        source: Box<kube::Error>,
+        source: Cause,
     },
     /// No one answers, or the connection broke.
     #[error("reach the cluster at {server}")]
@@ -63,7 +62,7 @@ pub enum ClusterError {
         server: String,
         /// Why.
         #[source]
-        source: Box<kube::Error>,
+        source: Cause,
     },
     /// Someone answers too slowly, or not to the end.
     #[error("list {} of the cluster at {server}: no whole answer within {} s", resource.name(), patience.as_secs_f32())]

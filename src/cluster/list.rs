@@ -150,11 +150,11 @@ impl Connection {
 
     /// What it means that there is no answer.
     fn failed(&self, source: kube::Error) -> ClusterError {
-        let (server, source) = (self.server.clone(), Box::new(source));
-        match *source {
+        let server = self.server.clone();
+        match source {
             // Tokens are read, and programs that give them run, when they are needed.
-            kube::Error::Auth(_) => ClusterError::Credentials { server, source },
-            _ => ClusterError::Unreachable { server, source },
+            kube::Error::Auth(_) => ClusterError::Credentials { server, source: source.into() },
+            _ => ClusterError::Unreachable { server, source: source.into() },
         }
     }
 

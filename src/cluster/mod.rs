@@ -10,17 +10,20 @@
 //! - Each kind is of one moment (the API serves later pages from the first one's revision); different kinds are seconds apart.
 //!   If that revision is compacted away meanwhile, the kind is listed anew, once.
 //! - It ends: every request has a time limit, and only what the API asks to repeat (429, 503, 504) is repeated, three times.
+//! - No error quotes a kubeconfig, a token or what a credential plugin printed ([`Cause`]).
 //! - What one may not list is told ([`LeftOut`]); without namespaces, pods or Services there is no inventory but an error.
 //!
 //! Or, as long as it is wanted, everything that becomes of these objects: [`Watch`].
 
 mod access;
+mod cause;
 mod error;
 mod list;
 mod resource;
 mod watch;
 
 pub use access::Access;
+pub use cause::Cause;
 pub use error::ClusterError;
 pub use resource::{RESOURCES, Resource, kubectl_command};
 pub use watch::{Watch, WatchReport};
