@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "only tests see it")]
 
 pub mod captures;
+pub mod files;
 pub mod frames;
