@@ -3,13 +3,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
 FUZZ_SECONDS ?= 180
+SOAK_MINUTES ?= 30
 ROUNDS ?= 5
 COUNT ?= 2000
 SEED ?= 1
 FILES ?= 0
 VENV := target/venv
 
-.PHONY: help demo test lint captures independent field e2e fuzz conformance bench bench-cluster bench-live instructions stages setup clean
+.PHONY: help demo test lint captures independent field e2e clusters fuzz soak conformance bench bench-cluster bench-live instructions stages setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +76,10 @@ fuzz: setup ## fuzz the byte parsers, FUZZ_SECONDS each
 	for target in decode_frame read_capture; do \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz -s none $$target -- -max_total_time=$(FUZZ_SECONDS); \
 	done
+
+soak: setup ## a live run while pods, connections and the API server come and go; memory must stay flat (needs root; SOAK_MINUTES=30)
+	$(CARGO) build --release --locked
+	python3 tests/soak/run.py target/release/netpol-gen --minutes $(SOAK_MINUTES)
 
 bench: setup ## measure learn beside cat, tcpdump and others on captures of the project's own (8 GB of target/bench; ROUNDS=5)
 	@missing=$$(python3 tests/bench/run.py --missing); if [ -n "$$missing" ]; then \
