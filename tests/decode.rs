@@ -366,7 +366,7 @@ fn options_of_a_syn_may_be_cut() {
 #[test]
 fn vxlan_ports_are_those_given() {
     let bytes = ip(NODE_A, NODE_B, vxlan_to(4790, 1, &ethernet(&ip(A, B, syn()))));
-    let mut decoder = Decoder::new(DecodeOptions { vxlan_ports: [4790].into() });
+    let mut decoder = Decoder::new(DecodeOptions { vxlan_ports: [4790].into(), ..DecodeOptions::default() });
     assert_eq!(decoder.decode(&frame(LinkType::RawIp, &bytes)), Some(packet(A, B, a_tcp(SYN, 0))));
     assert_eq!(decoder.tally().decapsulated, 1);
 }

@@ -60,6 +60,10 @@ const DUMPS: &[(&str, Check)] = &[
 
 /// What an attacker puts on the wire beside `captures/shop.pcap`.
 const POISON: &[(&str, Check)] = &[
+    ("01-vxlan-from-pod-udp-socket.pcap", tunnel_of_a_stranger),
+    ("02-vxlan-from-pod-other-pods.pcap", tunnel_of_a_stranger),
+    ("03-vxlan-from-internet-to-node.pcap", tunnel_of_a_stranger),
+    ("14-C2-hidden-in-vxlan.pcap", exchange_in_the_form_of_a_tunnel),
     ("07-one-spoofed-payload-segment.pcap", one_segment_without_an_answer),
     ("47-ports-3callers-1each.pcap", three_callers_of_one_port_each),
 ];
@@ -110,6 +114,21 @@ fn one_segment_without_an_answer(poison: &Path) {
     let learned = learn_poisoned(Some(poison), &[]);
     assert_changes_nothing(&learned, &[]);
     assert!(learned.codes().contains("one-sided-connection"), "{}", learned.messages);
+}
+
+fn tunnel_of_a_stranger(poison: &Path) {
+    let learned = learn_poisoned(Some(poison), &[]);
+    assert_changes_nothing(&learned, &[]);
+    assert!(learned.codes().contains("tunnel-not-between-nodes"), "{}", learned.messages);
+}
+
+fn exchange_in_the_form_of_a_tunnel(poison: &Path) {
+    let learned = learn_poisoned(Some(poison), &[]);
+    let mut rules = learned.rules();
+    assert!(rules.iter().any(|rule| rule.contains("[name=web-pod] -> 203.0.113.66/32 UDP 4789")), "{rules:#?}");
+    rules.retain(|rule| !rule.contains("203.0.113.66/32 UDP 4789"));
+    assert_eq!(rules, learn_poisoned(None, &[]).rules(), "{}", learned.messages);
+    assert!(learned.codes().contains("tunnel-not-between-nodes"), "{}", learned.messages);
 }
 
 fn three_callers_of_one_port_each(poison: &Path) {

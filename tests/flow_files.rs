@@ -11,7 +11,7 @@ use netpol_gen::flow::Record;
 use netpol_gen::model::Code;
 
 const HEADER: &str =
-    r#"{"header":{"version":2,"tool":"t","host":"h","interfaces":["any"],"filter":"","at":"2026-01-01T00:00:00Z"}}"#;
+    r#"{"header":{"version":3,"tool":"t","host":"h","interfaces":["any"],"filter":"","at":"2026-01-01T00:00:00Z"}}"#;
 const CHECKPOINT: &str = r#"{"checkpoint":{"at":"2026-01-01T00:00:10Z"}}"#;
 const CONVERSATION: &str = r#"{"conversation":{"protocol":"TCP","first":"2026-01-01T00:00:01Z","ends":[{"address":"10.0.0.1","port":40000,"heard":[0,0]},{"address":"10.0.0.2","port":80}],"openings":[{"by":0,"number":1,"after":0}]}}"#;
 const END: &str = r#"{"end":{"at":"2026-01-01T00:01:00Z"}}"#;
@@ -90,10 +90,10 @@ impl Lines for Vec<u8> {
 
 #[test]
 fn what_is_no_flow_file_is_an_error() {
-    let version = |number: u32| HEADER.replace(r#""version":2"#, &format!(r#""version":{number}"#));
+    let version = |number: u32| HEADER.replace(r#""version":3"#, &format!(r#""version":{number}"#));
     let rows = [
-        (format!("{}\n", version(3)), "read x: it is a flow file of version 3, and this program knows version 2"),
-        (format!("{}\n{CHECKPOINT}\n", version(1)), "read x: it is a flow file of version 1, and this program knows version 2"),
+        (format!("{}\n", version(4)), "read x: it is a flow file of version 4, and this program knows version 3"),
+        (format!("{}\n{CHECKPOINT}\n", version(2)), "read x: it is a flow file of version 2, and this program knows version 3"),
         (format!("{CHECKPOINT}\n"), "read x: it is not a capture but looks like JSON"),
         ("{\"kind\":\"List\"}\n".to_owned(), "read x: it is not a capture but looks like JSON"),
         (HEADER[..40].to_owned(), "read x: it ends inside the flow file header"),

@@ -79,6 +79,7 @@ fn evidence() -> Evidence {
         direction: DirectionEvidence::Syn,
         weakest: DirectionEvidence::Syn,
         weak: 0,
+        unchecked: 0,
         mid_stream: 0,
         one_way: 0,
         called: None,

@@ -71,7 +71,9 @@ mod tests {
         let ends = [end(1, port), end(2, 80)];
         let (first, last) = (Timestamp(0), None);
         let (acknowledgment, acknowledged, ordered) = (None, false, 0);
-        Record::Conversation(Conversation { protocol, first, last, ends, openings, acknowledgment, acknowledged, ordered })
+        let tunnels = Vec::new();
+        let facts = Conversation { protocol, first, last, ends, openings, acknowledgment, acknowledged, ordered, tunnels };
+        Record::Conversation(facts)
     }
 
     #[test]

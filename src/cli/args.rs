@@ -251,9 +251,8 @@ pub(super) struct Learn {
     #[arg(long, value_name = "CIDR")]
     pub(super) service_cidr: Vec<IpNet>,
 
-    /// A UDP port that carries VXLAN, besides 4789 and 8472. Repeatable
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) vxlan_port: Vec<u16>,
+    #[command(flatten)]
+    pub(super) tunnelling: Tunnelling,
 
     /// Conversations under way that are kept at a time
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
@@ -290,6 +289,23 @@ pub(super) struct Learn {
     #[cfg(feature = "live")]
     #[command(flatten)]
     pub(super) live: Live,
+}
+
+/// Which tunnels are opened.
+#[derive(Debug, Args)]
+pub(super) struct Tunnelling {
+    /// A UDP port that carries VXLAN, besides 4789 and 8472. Repeatable
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) vxlan_port: Vec<u16>,
+
+    /// Addresses at which tunnels end, besides those of the nodes: nodes that have gone, the collector of a mirror. What is inside of any
+    /// other tunnel counts for nothing. Repeatable
+    #[arg(long, value_name = "CIDR")]
+    pub(super) tunnel_endpoint: Vec<IpNet>,
+
+    /// Open no tunnel: VXLAN, Geneve, GRE and IP-in-IP are traffic of whoever sent them
+    #[arg(long, conflicts_with = "tunnel_endpoint")]
+    pub(super) no_decapsulation: bool,
 }
 
 /// What policies may allow beyond what was seen: learn writes it, verify knows by the same options that it is meant.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 #[cfg(feature = "cluster")]
 use super::args::Cluster;
-use super::args::{Beyond, Format};
+use super::args::{Beyond, Format, Tunnelling};
 
 /// Who is who.
 #[derive(Debug, Args)]
@@ -64,9 +64,8 @@ pub(super) struct GivenPolicies {
 /// How captures are read.
 #[derive(Debug, Args)]
 pub(super) struct Replaying {
-    /// A UDP port that carries VXLAN, besides 4789 and 8472. Repeatable
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) vxlan_port: Vec<u16>,
+    #[command(flatten)]
+    pub(super) tunnelling: Tunnelling,
 
     /// Conversations under way that are kept at a time
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]

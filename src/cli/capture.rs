@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use crate::capture::{self, Batch, Counts, Live, LiveOptions, Opened};
-use crate::decode::DecodeOptions;
 use crate::emit::text::counted;
 use crate::flow::record::Record;
 use crate::model::{Findings, Flow, Outcome, Timestamp};
@@ -55,8 +54,7 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
 
 /// Opens the interfaces that are asked for.
 pub(super) fn open(tapping: &Tapping, capacity: usize, vxlan_ports: &[u16]) -> Result<Opened, Failure> {
-    let mut decoding = DecodeOptions::default();
-    decoding.vxlan_ports.extend(vxlan_ports);
+    let decoding = super::reading::apart(vxlan_ports);
     let options = LiveOptions {
         interfaces: tapping.interface.clone(),
         filter: tapping.filter.clone().unwrap_or_default(),

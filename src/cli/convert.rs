@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::capture;
-use crate::decode::DecodeOptions;
 use crate::flow::FlowTable;
 use crate::flow::record::{Frames, Record};
 use crate::model::Timestamp;
@@ -27,8 +26,7 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     let expanded = capture::expand(&arguments.read)?;
     let passed_over = expanded.findings();
     let inputs = expanded.inputs;
-    let mut decoding = DecodeOptions::default();
-    decoding.vxlan_ports.extend(&arguments.vxlan_port);
+    let decoding = reading::apart(&arguments.vxlan_port);
     let names: Vec<String> = inputs.iter().map(|input| input.path().display().to_string()).collect();
     let create =
         |at: Timestamp| FlowFile::create(&arguments.output, header(String::new(), names.clone(), String::new(), at), WRITE_EVERY);

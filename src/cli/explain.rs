@@ -147,6 +147,7 @@ impl Asked<'_> {
             direction: DirectionEvidence::Syn,
             weakest: DirectionEvidence::Syn,
             weak: 0,
+            unchecked: 0,
             mid_stream: 0,
             one_way: 0,
             called: None,

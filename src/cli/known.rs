@@ -1,19 +1,21 @@
 //! Who is who: an inventory from files, or from the cluster as it is now.
 
+use std::sync::Arc;
+
 use crate::inventory::{self, Inventory, InventoryOptions};
 
 use super::args_checks::Known;
 use super::failure::Failure;
 
 /// The inventory that was named, or that of the cluster.
-pub(super) fn inventory(arguments: &Known) -> Result<Inventory, Failure> {
+pub(super) fn inventory(arguments: &Known) -> Result<Arc<Inventory>, Failure> {
     let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
     match arguments.inventory.as_slice() {
         #[cfg(feature = "cluster")]
-        [] => present(&arguments.cluster, &options),
+        [] => Ok(Arc::new(present(&arguments.cluster, &options)?)),
         #[cfg(not(feature = "cluster"))]
         [] => Err(Failure::NoInventory),
-        given => Ok(inventory::snapshot::load(given, &options)?),
+        given => Ok(Arc::new(inventory::snapshot::load(given, &options)?)),
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::capture;
 use crate::coverage::{Coverage, Discovery, blind_spots, candidates};
 use crate::decision::Rejected;
-use crate::decode::DecodeOptions;
 use crate::emit::text::counted;
 use crate::emit::{self, Scope, Summary, Templates, review};
 use crate::inventory::{self, Inventory, InventoryOptions};
@@ -46,10 +46,8 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let Some(sources) = sources(arguments, &options)? else { return Ok(exit::DONE) };
     let Sources { captures, inventories, inventory, is_whole } = sources;
     let inputs = capture::expand(&captures)?;
-    let mut decoding = DecodeOptions::default();
-    decoding.vxlan_ports.extend(&arguments.vxlan_port);
     let limits = Limits { threads: reading::threads(arguments.threads), flows: arguments.flows, edges: arguments.edges };
-    let mut reading = reading::read(inputs, decoding, limits, &inventory)?;
+    let mut reading = reading::read(inputs, &arguments.tunnelling, limits, &inventory)?;
     tell_errors(&reading.errors);
     let mut options = policy_options(arguments);
     let learned = learn::learn(&mut reading.observation, &inventory, &mut options, &mut decided.decisions, arguments.quarantine);
@@ -118,7 +116,7 @@ struct Sources {
     captures: Vec<String>,
     /// The files that `inventory` is from; none where the cluster was asked for its present state alone.
     inventories: Vec<PathBuf>,
-    inventory: Inventory,
+    inventory: Arc<Inventory>,
     /// Whether a live capture kept all that it saw.
     is_whole: bool,
 }
@@ -133,7 +131,7 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
             return Ok(None);
         }
         let inventory = inventory::snapshot::load(&inventories, options)?;
-        return Ok(Some(Sources { captures, inventories, inventory, is_whole }));
+        return Ok(Some(Sources { captures, inventories, inventory: Arc::new(inventory), is_whole }));
     }
     let captures = arguments.read.clone();
     let inventory = match arguments.inventory.as_slice() {
@@ -143,6 +141,7 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
         [] => return Err(Failure::NoInventory),
         given => inventory::snapshot::load(given, options)?,
     };
+    let inventory = Arc::new(inventory);
     Ok(Some(Sources { captures, inventories: arguments.inventory.clone(), inventory, is_whole: true }))
 }
 

@@ -46,7 +46,7 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
     if arguments.live.resume {
         say(&format!("going on with a run of {} in {}", length(run.captured), directory.display()));
     }
-    let mut opened = open(&arguments.live.tapping, arguments.flows, &arguments.vxlan_port)?;
+    let mut opened = open(&arguments.live.tapping, arguments.flows, &arguments.tunnelling.vxlan_port)?;
     capture::give_up(opened.needed()).map_err(Failure::Rights)?;
     let mut sight = Sight { inventory: given, witness: None, known: Addresses::default() };
     if arguments.asks_cluster() {

@@ -1,16 +1,18 @@
 //! Captures in, an observation out.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crate::capture::{CaptureError, Decoded, Expanded, Following, Input, Merged, Observed, Splitting};
 use crate::coverage::attribute_denials;
-use crate::decode::{DecodeOptions, Decoder, Tally};
-use crate::edge::{Observation, Observer};
+use crate::decode::{Decapsulation, DecodeOptions, Decoder, Tally, TunnelGuard};
+use crate::edge::{ClusterTunnels, Observation, Observer};
 use crate::emit::review::Frames;
 use crate::flow::{Batch, FlowTable, Record};
 use crate::inventory::Inventory;
 use crate::model::{Code, Findings, Timestamp};
 
+use super::args::Tunnelling;
 use super::failure::Failure;
 use super::progress::Progress;
 
@@ -50,20 +52,40 @@ pub(super) struct Reading {
     pub(super) errors: Vec<CaptureError>,
 }
 
+/// How a capture is recorded, where nothing is known of the cluster.
+pub(super) fn apart(vxlan_ports: &[u16]) -> DecodeOptions {
+    DecodeOptions { decapsulation: Decapsulation::Apart, ..options(vxlan_ports) }
+}
+
+fn options(vxlan_ports: &[u16]) -> DecodeOptions {
+    let mut options = DecodeOptions::default();
+    options.vxlan_ports.extend(vxlan_ports);
+    options
+}
+
 /// Reads everything; what is wrong with one input does not stop the others.
 ///
 /// # Errors
 /// When nothing could be read at all.
 pub(super) fn read(
     expanded: Expanded,
-    decoding: DecodeOptions,
+    tunnelling: &Tunnelling,
     limits: Limits,
-    inventory: &Inventory,
+    inventory: &Arc<Inventory>,
 ) -> Result<Reading, Failure> {
+    let decoding = options(&tunnelling.vxlan_port);
+    let declared = tunnelling.tunnel_endpoint.clone();
+    let tunnels = Arc::new(ClusterTunnels::new(Arc::clone(inventory), declared, &decoding.vxlan_ports));
+    let decapsulation = if tunnelling.no_decapsulation {
+        Decapsulation::Never
+    } else {
+        Decapsulation::Guarded(Arc::clone(&tunnels) as Arc<dyn TunnelGuard>)
+    };
+    let decoding = DecodeOptions { decapsulation, ..decoding };
     let passed_over = expanded.findings();
     let Expanded { inputs, .. } = expanded;
     let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
-    let mut observer = Observer::new(inventory, limits.edges);
+    let mut observer = Observer::new(inventory, limits.edges).marking(Arc::clone(&tunnels));
     let taken = take_in(inputs, decoding, FlowTable::new(limits.flows), limits.threads, |table, _| {
         if table.finished_count() >= BATCH {
             let flows = table.take_finished();
@@ -73,6 +95,7 @@ pub(super) fn read(
     })?;
     let TakenIn { mut table, frames, mut findings, errors } = taken;
     findings.merge(passed_over);
+    findings.merge(tunnels.findings());
     observer.observe(table.take_finished(), table.names());
     observer.sight(table.sightings());
     observer.flood(table.floods());
@@ -163,6 +186,7 @@ fn end(mut merged: Merged) -> Result<(Findings, Vec<CaptureError>), Failure> {
 
 /// Frames and records in, a table of conversations and counts out.
 struct Intake {
+    decoding: DecodeOptions,
     decoder: Decoder,
     table: FlowTable,
     /// Packets on their way to the table.
@@ -176,8 +200,16 @@ struct Intake {
 
 impl Intake {
     fn new(decoding: DecodeOptions, table: FlowTable) -> Self {
-        let (decoder, batch) = (Decoder::new(decoding), table.batch());
-        Self { decoder, table, batch, tally: Tally::default(), frames: Frames::default(), findings: Findings::default() }
+        let (decoder, batch) = (Decoder::new(decoding.clone()), table.batch());
+        Self {
+            decoding,
+            decoder,
+            table,
+            batch,
+            tally: Tally::default(),
+            frames: Frames::default(),
+            findings: Findings::default(),
+        }
     }
 
     /// The table, which knows of all that was taken in.
@@ -215,7 +247,11 @@ impl Intake {
                 let known = Code::ALL.iter().find(|known| known.name() == code);
                 self.findings.add_many(known.copied().unwrap_or(Code::UnsupportedFrame), subject, message, *count);
             }
-            Observed::Record(record) => self.table().recall(record),
+            Observed::Record(record) => {
+                if let Some(record) = record.admitted(&self.decoding) {
+                    self.table().recall(&record);
+                }
+            }
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use crate::capture;
-use crate::decode::DecodeOptions;
 use crate::edge::{DynamicPorts, Public};
 use crate::emit::answer::{Held, RejectedEdge, Remedy, Unjudged, replay_json, replay_text};
 use crate::emit::review::{self, Summary};
@@ -74,12 +74,10 @@ fn tell_unmatched(unmatched: &Unmatched) -> String {
 }
 
 /// Reads captures as `learn` does.
-pub(super) fn read(captures: &[String], replaying: &Replaying, inventory: &Inventory) -> Result<Reading, Failure> {
+pub(super) fn read(captures: &[String], replaying: &Replaying, inventory: &Arc<Inventory>) -> Result<Reading, Failure> {
     let inputs = capture::expand(captures)?;
-    let mut decoding = DecodeOptions::default();
-    decoding.vxlan_ports.extend(&replaying.vxlan_port);
     let limits = Limits { threads: reading::threads(replaying.threads), flows: replaying.flows, edges: replaying.edges };
-    let reading = reading::read(inputs, decoding, limits, inventory)?;
+    let reading = reading::read(inputs, &replaying.tunnelling, limits, inventory)?;
     tell_errors(&reading.errors);
     Ok(reading)
 }

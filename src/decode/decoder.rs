@@ -1,26 +1,30 @@
 //! The layers of a frame, from the link to the transport, through tunnels.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::bytes::Bytes;
+use super::guard::{Answers, Decapsulation, Tunnel, TunnelKind};
 use super::ip::{self, Datagram, Part, number};
 use super::quick::{self, Ports};
 use super::tally::{Skipped, Tally};
 use super::tunnel::{self, Content};
 use super::{Between, Frame, Packet, Transport, Usual, dns, icmp, link, transport};
+use crate::model::Timestamp;
 
 /// What cannot be read from the frames themselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DecodeOptions {
     /// UDP destination ports that carry VXLAN.
     pub vxlan_ports: BTreeSet<u16>,
+    /// Which tunnels are opened.
+    pub decapsulation: Decapsulation,
 }
 
 impl Default for DecodeOptions {
     /// VXLAN on 4789 (IANA) and 8472 (Linux's own default, which flannel keeps).
     fn default() -> Self {
-        Self { vxlan_ports: [4789, 8472].into() }
+        Self { vxlan_ports: [4789, 8472].into(), decapsulation: Decapsulation::All }
     }
 }
 
@@ -32,6 +36,10 @@ pub struct Decoder {
     special: Ports,
     vxlan: Ports,
     tally: Tally,
+    /// Of the last frame, the tunnels that were opened, outermost first, and the outermost datagram.
+    tunnels: Vec<Tunnel>,
+    outer: Option<Packet>,
+    answers: Answers,
     /// For DNS messages; kept so that it is allocated once.
     scratch: Vec<u8>,
 }
@@ -42,7 +50,16 @@ impl Decoder {
     pub fn new(options: DecodeOptions) -> Self {
         let special = options.vxlan_ports.iter().copied().chain(tunnel::UDP_PORTS).chain(dns::PORTS);
         let vxlan = Ports::new(options.vxlan_ports.iter().copied());
-        Self { special: Ports::new(special), vxlan, options, tally: Tally::default(), scratch: Vec::new() }
+        Self {
+            special: Ports::new(special),
+            vxlan,
+            options,
+            tally: Tally::default(),
+            tunnels: Vec::new(),
+            outer: None,
+            answers: Answers::default(),
+            scratch: Vec::new(),
+        }
     }
 
     /// The datagram in `frame`; `None` if there is none, or if it was left out, which the [tally](Self::tally) tells.
@@ -71,12 +88,23 @@ impl Decoder {
     /// [`decode_any`](Self::decode_any) must be asked.
     #[inline(never)]
     pub fn decode_usual(&mut self, frame: &Frame<'_>) -> Option<Usual> {
+        self.forget_tunnels();
         let usual = if let Some(between) = quick::read_v6(frame, &self.special) {
             Usual::V6(between)
         } else {
-            let usual = quick::read_in_vxlan(frame, &self.special, &self.vxlan)?;
-            self.tally.decapsulated += 1;
-            usual
+            let (outer, usual) = quick::read_in_vxlan(frame, &self.special, &self.vxlan)?;
+            let (source, destination) = outer.addresses();
+            let tunnel = Tunnel { kind: TunnelKind::Vxlan, source, destination };
+            if self.admits(frame.at, &tunnel, Some(usual.addresses()), 0) {
+                self.tally.decapsulated += 1;
+                if let Decapsulation::Apart = self.options.decapsulation {
+                    self.tunnels.push(tunnel);
+                    self.outer = Some(outer.packet(frame.at));
+                }
+                usual
+            } else {
+                Usual::V4(outer)
+            }
         };
         self.tally.frames += 1;
         self.tally.decoded += 1;
@@ -86,6 +114,7 @@ impl Decoder {
     /// The same as [`decode`](Self::decode), for a frame that is not usual.
     #[inline(never)]
     pub fn decode_any(&mut self, frame: &Frame<'_>) -> Option<Packet> {
+        self.forget_tunnels();
         self.tally.frames += 1;
         match self.read(frame) {
             Ok(packet) => {
@@ -96,6 +125,27 @@ impl Decoder {
                 self.tally.skip(reason);
                 None
             }
+        }
+    }
+
+    /// Of tunnels that are opened [apart](Decapsulation::Apart): those of the frame that was decoded last, outermost first, and the
+    /// outermost datagram. That is there as well where nothing inside could be read. Not for [plain](Self::decode_plain) frames.
+    #[must_use]
+    pub fn opened(&self) -> Option<(&[Tunnel], &Packet)> {
+        self.outer.as_ref().map(|outer| (self.tunnels.as_slice(), outer))
+    }
+
+    fn forget_tunnels(&mut self) {
+        self.tunnels.clear();
+        self.outer = None;
+    }
+
+    /// Whether a tunnel is to be opened.
+    fn admits(&mut self, at: Timestamp, tunnel: &Tunnel, inner: Option<(IpAddr, IpAddr)>, nesting: usize) -> bool {
+        match &self.options.decapsulation {
+            Decapsulation::All | Decapsulation::Apart => true,
+            Decapsulation::Guarded(guard) => self.answers.ask(guard.as_ref(), at, tunnel, inner, nesting),
+            Decapsulation::Never => false,
         }
     }
 
@@ -113,29 +163,57 @@ impl Decoder {
 
     #[inline]
     fn read(&mut self, frame: &Frame<'_>) -> Result<Packet, Skipped> {
-        let (mut version, mut bytes) = link::open(frame.link, Bytes::new(frame.data, frame.wire_length))?;
-        for _ in 0..=tunnel::MAX_NESTING {
-            let datagram = ip::read(version, bytes)?;
-            let transport = if datagram.part == Part::LaterFragment {
+        let at = frame.at;
+        let (version, bytes) = link::open(frame.link, Bytes::new(frame.data, frame.wire_length))?;
+        let mut datagram = ip::read(version, bytes)?;
+        for nesting in 0.. {
+            if datagram.part == Part::LaterFragment {
                 self.tally.later_fragments += 1;
-                Transport::LaterFragment
-            } else {
-                match tunnel::open(&datagram, &self.options.vxlan_ports)? {
-                    Content::Inner(inner_version, inner_bytes) => {
-                        (version, bytes) = (inner_version, inner_bytes);
-                        self.tally.decapsulated += 1;
-                        continue;
+                return Ok(packet(at, &datagram, Transport::LaterFragment));
+            }
+            match tunnel::open(&datagram, &self.options.vxlan_ports) {
+                Ok(Content::Inner(kind, inner)) => {
+                    let tunnel = Tunnel { kind, source: datagram.source, destination: datagram.destination };
+                    let inner = inner.and_then(|(version, bytes)| ip::read(version, bytes));
+                    let inner_ends = inner.as_ref().ok().map(|inner| (inner.source, inner.destination));
+                    if !self.admits(at, &tunnel, inner_ends, nesting) {
+                        break;
                     }
-                    Content::Opaque(name) => {
-                        *self.tally.opaque.entry(name).or_default() += 1;
-                        Transport::OpaqueTunnel(name)
+                    if let (Decapsulation::Apart, 0) = (&self.options.decapsulation, nesting) {
+                        self.outer = self.transport(&datagram).ok().map(|transport| packet(at, &datagram, transport));
                     }
-                    Content::Plain => self.transport(&datagram)?,
+                    if nesting >= tunnel::MAX_NESTING {
+                        return Err(Skipped::TooDeep);
+                    }
+                    datagram = inner?;
+                    self.tunnels.push(tunnel);
+                    self.tally.decapsulated += 1;
                 }
-            };
-            return Ok(Packet { at: frame.at, source: datagram.source, destination: datagram.destination, transport });
+                Ok(Content::Opaque(name)) => {
+                    *self.tally.opaque.entry(name).or_default() += 1;
+                    return Ok(packet(at, &datagram, Transport::OpaqueTunnel(name)));
+                }
+                Ok(Content::Plain) => {
+                    self.note_other_overlay(at, &datagram);
+                    break;
+                }
+                Err(reason) => match self.options.decapsulation {
+                    Decapsulation::All => return Err(reason),
+                    // A datagram that contradicts itself as a tunnel was sent all the same.
+                    _ => break,
+                },
+            }
         }
-        Err(Skipped::TooDeep)
+        Ok(packet(at, &datagram, self.transport(&datagram)?))
+    }
+
+    /// Looks whether a plain datagram between nodes is an overlay that is not known as one.
+    fn note_other_overlay(&self, at: Timestamp, datagram: &Datagram<'_>) {
+        if let Decapsulation::Guarded(guard) = &self.options.decapsulation
+            && let Some(overlay) = tunnel::other_overlay(datagram)
+        {
+            guard.note_other(at, overlay, (datagram.source, datagram.destination));
+        }
     }
 
     #[inline]
@@ -151,6 +229,10 @@ impl Decoder {
     }
 }
 
+const fn packet(at: Timestamp, datagram: &Datagram<'_>, transport: Transport) -> Packet {
+    Packet { at, source: datagram.source, destination: datagram.destination, transport }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv6Addr;
@@ -159,7 +241,6 @@ mod tests {
 
     use super::*;
     use crate::decode::{LinkType, Segment};
-    use crate::model::Timestamp;
 
     /// An Ethernet frame, mostly of TCP or UDP over IPv4, with lengths and ports that mean something here.
     fn any_frame() -> impl Strategy<Value = (Vec<u8>, u32)> {
@@ -260,12 +341,14 @@ mod tests {
         let wire_length = u32::try_from(data.len()).expect("short");
         let frame = Frame { at: Timestamp(1), link: LinkType::Ethernet, wire_length, data: &data };
         let decoder = Decoder::new(DecodeOptions::default());
-        let expected = Between {
-            source: (Ipv4Addr::new(10, 0, 0, 1), 40000),
-            destination: (Ipv4Addr::new(10, 0, 0, 2), 8080),
+        let between = |source: ([u8; 4], u16), destination: ([u8; 4], u16)| Between {
+            source: (source.0.into(), source.1),
+            destination: (destination.0.into(), destination.1),
             segment: None,
         };
-        assert_eq!(quick::read_in_vxlan(&frame, &decoder.special, &decoder.vxlan), Some(Usual::V4(expected)));
+        let outer = between(([172, 18, 0, 1], 40000), ([172, 18, 0, 2], 4789));
+        let inner = between(([10, 0, 0, 1], 40000), ([10, 0, 0, 2], 8080));
+        assert_eq!(quick::read_in_vxlan(&frame, &decoder.special, &decoder.vxlan), Some((outer, Usual::V4(inner))));
     }
 
     #[test]
@@ -310,7 +393,7 @@ mod tests {
         fn so_does_the_short_way_through_vxlan((data, wire_length) in any_frame_in_vxlan()) {
             let frame = Frame { at: Timestamp(1), link: LinkType::Ethernet, wire_length, data: &data };
             let mut decoder = Decoder::new(DecodeOptions::default());
-            if let Some(usual) = quick::read_in_vxlan(&frame, &decoder.special, &decoder.vxlan) {
+            if let Some((_, usual)) = quick::read_in_vxlan(&frame, &decoder.special, &decoder.vxlan) {
                 prop_assert_eq!(decoder.decode_any(&frame), Some(usual.packet(frame.at)));
                 prop_assert_eq!(decoder.tally(), &Tally { frames: 1, decoded: 1, decapsulated: 1, ..Tally::default() });
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::bytes::{u16_at, u32_at};
 use super::ip::number;
-use super::{Frame, LinkType, Packet, TcpFlags, Transport, dns};
+use super::{Frame, LinkType, Packet, TcpFlags, Transport, dns, tunnel};
 use crate::model::Timestamp;
 
 /// What a usual frame holds.
@@ -44,6 +44,15 @@ pub struct Segment {
 }
 
 impl Usual {
+    /// Addresses of sender and receiver.
+    #[must_use]
+    pub fn addresses(&self) -> (IpAddr, IpAddr) {
+        match self {
+            Self::V4(between) => between.addresses(),
+            Self::V6(between) => between.addresses(),
+        }
+    }
+
     /// The same as any other packet.
     #[must_use]
     pub fn packet(self, at: Timestamp) -> Packet {
@@ -54,7 +63,13 @@ impl Usual {
     }
 }
 
-impl<A: Into<IpAddr>> Between<A> {
+impl<A: Into<IpAddr> + Copy> Between<A> {
+    /// Addresses of sender and receiver.
+    #[must_use]
+    pub fn addresses(&self) -> (IpAddr, IpAddr) {
+        (self.source.0.into(), self.destination.0.into())
+    }
+
     /// The same as any other packet.
     #[must_use]
     pub fn packet(self, at: Timestamp) -> Packet {
@@ -106,15 +121,17 @@ pub(super) fn read_v6(frame: &Frame<'_>, special: &Ports) -> Option<Between<Ipv6
     if frame.link == LinkType::Ethernet { v6(frame.data, special) } else { None }
 }
 
-/// What is in a usual frame that is in VXLAN itself (RFC 7348, section 5), without the group policy extension.
-pub(super) fn read_in_vxlan(frame: &Frame<'_>, special: &Ports, vxlan: &Ports) -> Option<Usual> {
+/// A usual frame that is in VXLAN itself (RFC 7348, section 5), without the group policy extension: the outer datagram, and what is
+/// inside.
+pub(super) fn read_in_vxlan(frame: &Frame<'_>, special: &Ports, vxlan: &Ports) -> Option<(Between<Ipv4Addr>, Usual)> {
     let header: &[u8; TO_UDP_PAYLOAD + 8] = frame.data.first_chunk()?;
     let (total_length, udp_length) = (usize::from(u16_at(header, 16)), usize::from(u16_at(header, TO_TRANSPORT + 4)));
+    let ports = (u16_at(header, TO_TRANSPORT), u16_at(header, TO_TRANSPORT + 2));
     let is_vxlan = frame.link == LinkType::Ethernet
         && is_plain_ipv4(header)
         && header[23] == number::UDP
         && (16..=total_length.checked_sub(20)?).contains(&udp_length)
-        && vxlan.has(u16_at(header, TO_TRANSPORT + 2))
+        && vxlan.has(ports.1)
         && header[TO_UDP_PAYLOAD] & 0x88 == 0x08
         && header[TO_UDP_PAYLOAD + 1..TO_UDP_PAYLOAD + 4] == [0; 3]
         && header[TO_UDP_PAYLOAD + 7] == 0;
@@ -122,7 +139,9 @@ pub(super) fn read_in_vxlan(frame: &Frame<'_>, special: &Ports, vxlan: &Ports) -
         return None;
     }
     let inner = &frame.data[TO_UDP_PAYLOAD + 8..frame.data.len().min(TO_TRANSPORT + udp_length)];
-    v4(inner, special).map(Usual::V4).or_else(|| v6(inner, special).map(Usual::V6))
+    let inner = v4(inner, special).map(Usual::V4).or_else(|| v6(inner, special).map(Usual::V6))?;
+    let address = |at| Ipv4Addr::from_bits(u32_at(header, at));
+    Some((Between { source: (address(26), ports.0), destination: (address(30), ports.1), segment: None }, inner))
 }
 
 /// Whether an Ethernet frame holds IPv4 without options that is neither a later fragment nor one that has such.
@@ -144,7 +163,12 @@ fn v4(data: &[u8], special: &Ports) -> Option<Between<Ipv4Addr>> {
     let ports = (u16_at(header, TO_TRANSPORT), u16_at(header, TO_TRANSPORT + 2));
     let segment = match header[23] {
         number::TCP => Some(segment::<TO_TRANSPORT, { TO_TRANSPORT + 20 }>(data.first_chunk()?, ports, length.checked_sub(20)?)?),
-        number::UDP if is_plain_udp(u16_at(header, TO_TRANSPORT + 4), ports, length.checked_sub(20)?, special) => None,
+        number::UDP
+            if is_plain_udp(u16_at(header, TO_TRANSPORT + 4), ports, length.checked_sub(20)?, special)
+                && !tunnel::looks_like_vxlan(&data[TO_UDP_PAYLOAD..]) =>
+        {
+            None
+        }
         _ => return None,
     };
     let address = |at| Ipv4Addr::from_bits(u32_at(header, at));
@@ -161,7 +185,12 @@ fn v6(data: &[u8], special: &Ports) -> Option<Between<Ipv6Addr>> {
     let ports = (u16_at(header, TO_TRANSPORT_OF_V6), u16_at(header, TO_TRANSPORT_OF_V6 + 2));
     let segment = match header[20] {
         number::TCP => Some(segment::<TO_TRANSPORT_OF_V6, { TO_TRANSPORT_OF_V6 + 20 }>(data.first_chunk()?, ports, length)?),
-        number::UDP if is_plain_udp(u16_at(header, TO_TRANSPORT_OF_V6 + 4), ports, length, special) => None,
+        number::UDP
+            if is_plain_udp(u16_at(header, TO_TRANSPORT_OF_V6 + 4), ports, length, special)
+                && !tunnel::looks_like_vxlan(&data[TO_TRANSPORT_OF_V6 + 8..]) =>
+        {
+            None
+        }
         _ => return None,
     };
     let address = |bytes: &[u8]| bytes.first_chunk::<16>().map(|bytes| Ipv6Addr::from_bits(u128::from_be_bytes(*bytes)));

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::bytes::{Bytes, u16_at};
+use super::guard::{OtherOverlay, TunnelKind};
 use super::ip::{Datagram, Part, number};
 use super::link::{self, IpVersion};
 use super::tally::Skipped;
@@ -25,42 +26,59 @@ pub fn opaque_tunnel(name: &str) -> Option<&'static str> {
     [ESP, PPTP, GRE_WITH_SOURCE_ROUTING, IPSEC_NAT_TRAVERSAL, WIREGUARD].into_iter().find(|known| *known == name)
 }
 
-const GENEVE_PORT: u16 = 6081;
+/// Of Geneve (IANA).
+pub const GENEVE_PORT: u16 = 6081;
 const WIREGUARD_PORTS: [u16; 2] = [51820, 51821];
 const NAT_TRAVERSAL_PORT: u16 = 4500;
 
+/// Of flannel's backend `udp`.
+const FLANNEL_PORT: u16 = 8285;
+
 /// All UDP ports of tunnels but VXLAN's.
-pub(super) const UDP_PORTS: [u16; 4] = [GENEVE_PORT, WIREGUARD_PORTS[0], WIREGUARD_PORTS[1], NAT_TRAVERSAL_PORT];
+pub(super) const UDP_PORTS: [u16; 5] = [GENEVE_PORT, WIREGUARD_PORTS[0], WIREGUARD_PORTS[1], NAT_TRAVERSAL_PORT, FLANNEL_PORT];
 
 /// Transparent Ethernet bridging (RFC 1701); what Geneve and GRE call a whole Ethernet frame.
 const ETHERNET: u16 = 0x6558;
 
 /// What an IP payload is to the tunnels.
 pub(super) enum Content<'a> {
-    /// A tunnel: what comes out of it, from its IP header on.
-    Inner(IpVersion, Bytes<'a>),
+    /// A tunnel: what comes out of it, from its IP header on, or why there is nothing.
+    Inner(TunnelKind, Result<(IpVersion, Bytes<'a>), Skipped>),
     /// A tunnel that cannot be looked into, by its name.
     Opaque(&'static str),
     /// No tunnel.
     Plain,
 }
 
-/// Looks into the payload of a datagram that is no later fragment.
+/// Looks into the payload of a datagram that is no later fragment. An error where it seems to be a tunnel and contradicts itself.
 #[inline]
 pub(super) fn open<'a>(datagram: &Datagram<'a>, vxlan_ports: &BTreeSet<u16>) -> Result<Content<'a>, Skipped> {
     debug_assert_ne!(datagram.part, Part::LaterFragment, "they have no headers");
     match datagram.protocol {
         number::UDP => udp(datagram.payload, vxlan_ports),
-        number::IPV4 => Ok(Content::Inner(IpVersion::V4, datagram.payload)),
-        number::IPV6 => Ok(Content::Inner(IpVersion::V6, datagram.payload)),
+        number::IPV4 => Ok(Content::Inner(TunnelKind::IpInIp, Ok((IpVersion::V4, datagram.payload)))),
+        number::IPV6 => Ok(Content::Inner(TunnelKind::IpInIp, Ok((IpVersion::V6, datagram.payload)))),
         number::GRE => gre(datagram.payload),
         number::ESP => Ok(Content::Opaque(ESP)),
         _ => Ok(Content::Plain),
     }
 }
 
-fn inner((version, bytes): (IpVersion, Bytes<'_>)) -> Content<'_> {
-    Content::Inner(version, bytes)
+/// The overlay that a plain UDP datagram seems to be, by its form.
+pub(super) fn other_overlay(datagram: &Datagram<'_>) -> Option<OtherOverlay> {
+    let header = datagram.payload.first::<8>().ok().filter(|_| datagram.protocol == number::UDP)?;
+    let payload = datagram.payload.after(8).ok()?.captured();
+    match u16_at(header, 2) {
+        FLANNEL_PORT => payload.first().is_some_and(|first| first >> 4 == 4).then_some(OtherOverlay::FlannelUdp),
+        port => looks_like_vxlan(payload).then_some(OtherOverlay::Vxlan(port)),
+    }
+}
+
+/// Whether the bytes are a VXLAN header (RFC 7348, section 5) and an Ethernet header of IP or ARP.
+#[inline]
+pub(super) fn looks_like_vxlan(payload: &[u8]) -> bool {
+    let Some(header) = payload.first_chunk::<22>() else { return false };
+    header[..4] == [0x08, 0, 0, 0] && header[7] == 0 && matches!(u16_at(header, 20), 0x0800 | 0x0806 | 0x86dd)
 }
 
 #[inline]
@@ -69,7 +87,7 @@ fn udp<'a>(bytes: Bytes<'a>, vxlan_ports: &BTreeSet<u16>) -> Result<Content<'a>,
     let (source, destination) = (u16_at(header, 0), u16_at(header, 2));
     let payload = bytes.after(8)?;
     if vxlan_ports.contains(&destination) {
-        return vxlan(payload);
+        return Ok(vxlan(payload));
     }
     if destination == GENEVE_PORT {
         return geneve(payload);
@@ -85,18 +103,18 @@ fn udp<'a>(bytes: Bytes<'a>, vxlan_ports: &BTreeSet<u16>) -> Result<Content<'a>,
 }
 
 /// RFC 7348, section 5; with the group policy extension in the bytes that are reserved there.
-fn vxlan(bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
+fn vxlan(bytes: Bytes<'_>) -> Content<'_> {
     if bytes.wire_length() < 8 {
-        return Ok(Content::Plain);
+        return Content::Plain;
     }
-    let header = bytes.first::<8>()?;
+    let Ok(header) = bytes.first::<8>() else { return Content::Inner(TunnelKind::Vxlan, Err(Skipped::Cut)) };
     let has_identifier = header[0] & 0x08 != 0;
     let has_group_policy = header[0] & 0x80 != 0;
     let is_reserved_zero = header[7] == 0 && (has_group_policy || header[1..4] == [0; 3]);
     if !has_identifier || !is_reserved_zero {
-        return Ok(Content::Plain);
+        return Content::Plain;
     }
-    link::ethernet(bytes.after(8)?).map(inner)
+    Content::Inner(TunnelKind::Vxlan, bytes.after(8).and_then(link::ethernet))
 }
 
 /// RFC 8926, section 3.4.
@@ -110,7 +128,8 @@ fn geneve(bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
         return Ok(Content::Plain);
     }
     let options_length = usize::from(header[0] & 0x3f) * 4;
-    payload_of_type(u16_at(header, 2), bytes.after(8)?.after(options_length)?)
+    let rest = bytes.after(8).and_then(|rest| rest.after(options_length));
+    Ok(Content::Inner(TunnelKind::Geneve, rest.and_then(|rest| payload_of_type(u16_at(header, 2), rest))))
 }
 
 /// RFC 2784 with the key and sequence number of RFC 2890; NVGRE (RFC 7637) is GRE with a key and Ethernet.
@@ -127,16 +146,17 @@ fn gre(bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
         return Ok(Content::Opaque(GRE_WITH_SOURCE_ROUTING));
     }
     let optional = [0x8000, 0x2000, 0x1000].iter().filter(|flag| flags & **flag != 0).count() * 4;
-    let rest = bytes.after(4)?.after(optional)?;
-    match u16_at(header, 2) {
+    let rest = bytes.after(4).and_then(|rest| rest.after(optional));
+    let content = match u16_at(header, 2) {
         // Keepalives: a GRE header and nothing in it.
         0 => Err(Skipped::NotIp),
-        protocol => payload_of_type(protocol, rest),
-    }
+        protocol => rest.and_then(|rest| payload_of_type(protocol, rest)),
+    };
+    Ok(Content::Inner(TunnelKind::Gre, content))
 }
 
-fn payload_of_type(number: u16, bytes: Bytes<'_>) -> Result<Content<'_>, Skipped> {
-    if number == ETHERNET { link::ethernet(bytes).map(inner) } else { link::ether_type(number, bytes).map(inner) }
+fn payload_of_type(number: u16, bytes: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipped> {
+    if number == ETHERNET { link::ethernet(bytes) } else { link::ether_type(number, bytes) }
 }
 
 /// RFC 3948, section 2: a keepalive of one byte, or an ESP or IKE header, which is encrypted and so cannot be told from noise.

@@ -27,6 +27,8 @@ mod roles;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod tunnel_exchange;
+mod tunnels;
 mod unattributed;
 mod views;
 
@@ -37,4 +39,5 @@ pub use failures::{FailedAttempts, Vain};
 pub use observation::Observation;
 pub use observer::Observer;
 pub use ports::DynamicPorts;
+pub use tunnels::ClusterTunnels;
 pub use unattributed::{Unattributed, UnattributedFlows};

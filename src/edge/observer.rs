@@ -30,6 +30,8 @@ use super::portless;
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
 use super::tenants::Tenants;
+use super::tunnel_exchange;
+use super::tunnels::ClusterTunnels;
 use super::unattributed::Unknowns;
 use super::views::{Call, Connection, Joined, Views};
 use one_way::OneWay;
@@ -38,6 +40,7 @@ use one_way::OneWay;
 #[derive(Debug)]
 pub struct Observer<'a> {
     inventory: &'a Inventory,
+    tunnels: Option<Arc<ClusterTunnels>>,
     /// Of each workload, the number of its namespace among the arrivals.
     namespaces: Vec<u32>,
     /// Of each Service, its name.
@@ -99,6 +102,7 @@ impl<'a> Observer<'a> {
                 .collect(),
             tenants: Tenants::new(inventory),
             inventory,
+            tunnels: None,
             views: Views::default(),
             book: NameBook::default(),
             edges: Ledger::new(edges),
@@ -128,9 +132,15 @@ impl<'a> Observer<'a> {
         }
     }
 
+    /// Marks what came out of these tunnels, if nothing tells whether they are the cluster's.
+    #[must_use]
+    pub fn marking(self, tunnels: Arc<ClusterTunnels>) -> Self {
+        Self { tunnels: Some(tunnels), ..self }
+    }
+
     /// Takes in finished flows; the order does not matter. The views of one connection may come in one call, or in two that
     /// follow one another.
-    pub fn observe(&mut self, flows: Vec<Flow>, names: &Names) {
+    pub fn observe(&mut self, mut flows: Vec<Flow>, names: &Names) {
         self.book = NameBook::new(names, self.inventory);
         self.answered.add(&self.book, self.inventory);
         for (pod, address) in self.book.asked() {
@@ -143,6 +153,10 @@ impl<'a> Observer<'a> {
         }
         for (outcome, count) in OUTCOMES.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
             *self.flows.entry(outcome).or_default() += count;
+        }
+        if let Some(tunnels) = &self.tunnels {
+            let joined = tunnel_exchange::join(&mut flows, tunnels.ports());
+            self.classes.add(FlowClass::OtherView, joined);
         }
         let flows = Identified::all(flows, self.inventory);
         let listeners = roles::Listeners::new(&flows, self.inventory);
@@ -495,6 +509,7 @@ impl<'a> Observer<'a> {
             direction: flow.direction,
             weakest: flow.direction,
             weak: u64::from(flow.direction.is_weak()),
+            unchecked: u64::from(self.tunnels.as_ref().is_some_and(|tunnels| tunnels.is_unchecked(flow))),
             mid_stream: u64::from(flow.is_mid_stream()),
             one_way: u64::from(matches!(flow.outcome, Outcome::OneWay { .. })),
             called: None,

@@ -66,6 +66,9 @@ fn details(edge: &Edge, evidence: &Evidence) -> String {
     if evidence.one_way > 0 {
         parts.push(marked(evidence.one_way, &format!("one-way {} (never answered)", edge.protocol)));
     }
+    if evidence.unchecked > 0 {
+        parts.push(marked(evidence.unchecked, "out of tunnels that nothing is known of (weak)"));
+    }
     parts.join("; ")
 }
 

@@ -366,6 +366,7 @@ impl Conversation {
             acknowledgment: self.acknowledged.number,
             acknowledged: self.acknowledged.has_moved,
             ordered: self.order.decided,
+            tunnels: Vec::new(),
         }
     }
 

@@ -10,6 +10,8 @@ use crate::model::{Endpoint, Protocol};
 pub(super) struct FlowKey {
     ends: [Endpoint; 2],
     protocol: Protocol,
+    /// In which tunnels, if it is kept apart for them: a number of [`Contexts`](super::contexts::Contexts).
+    context: u16,
 }
 
 /// Which of a key's two endpoints.
@@ -46,10 +48,20 @@ impl FlowKey {
     #[inline]
     pub(super) fn of(sender: Endpoint, receiver: Endpoint, protocol: Protocol) -> (Self, End) {
         if sender <= receiver {
-            (Self { ends: [sender, receiver], protocol }, End::Low)
+            (Self { ends: [sender, receiver], protocol, context: 0 }, End::Low)
         } else {
-            (Self { ends: [receiver, sender], protocol }, End::High)
+            (Self { ends: [receiver, sender], protocol, context: 0 }, End::High)
         }
+    }
+
+    /// The same in these tunnels.
+    pub(super) const fn within(self, context: u16) -> Self {
+        Self { context, ..self }
+    }
+
+    /// In which tunnels it is.
+    pub(super) const fn context(&self) -> u16 {
+        self.context
     }
 
     /// The endpoint at that end.
@@ -67,15 +79,15 @@ impl FlowKey {
         let [low, high] = self.ends;
         if let (IpAddr::V4(lesser), IpAddr::V4(greater)) = (low.address, high.address) {
             let [low, high] = [narrow_end(lesser, low.port), narrow_end(greater, high.port)];
-            return Ok(Narrow([(self.protocol as u64) << 48 | low, high]));
+            return Ok(Narrow([(self.protocol as u64) << 48 | low, high]).within(self.context));
         }
         let rest = rest(low.port, high.port, self.protocol);
         let [(a, b), (c, d)] = [low.address, high.address].map(|address| halves(wide(address)));
-        Err(Wide([a, b, c, d, rest]))
+        Err(Wide([a, b, c, d, rest]).within(self.context))
     }
 }
 
-/// A key between two IPv4 endpoints: address and port of each, and before the lesser the protocol.
+/// A key between two IPv4 endpoints: address and port of each, before the lesser the protocol, before the greater the context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Narrow([u64; 2]);
 
@@ -101,6 +113,13 @@ impl Narrow {
         let end = if sender <= receiver { End::Low } else { End::High };
         (Self([(protocol as u64) << 48 | sender.min(receiver), sender.max(receiver)]), end)
     }
+
+    /// The same in these tunnels.
+    #[inline]
+    pub(super) const fn within(self, context: u16) -> Self {
+        let Self([low, high]) = self;
+        Self([low, (context as u64) << 48 | high & 0xffff_ffff_ffff])
+    }
 }
 
 impl Wide {
@@ -113,6 +132,13 @@ impl Wide {
         let [(a, b), (c, d)] = [low, high].map(|(address, _)| halves(address));
         (Self([a, b, c, d, rest(low.1, high.1, protocol)]), end)
     }
+
+    /// The same in these tunnels.
+    #[inline]
+    pub(super) const fn within(self, context: u16) -> Self {
+        let Self([a, b, c, d, rest]) = self;
+        Self([a, b, c, d, (context as u64) << 40 | rest & 0xff_ffff_ffff])
+    }
 }
 
 impl Packed for Narrow {
@@ -121,7 +147,7 @@ impl Packed for Narrow {
             let [_, _, address @ .., high, low] = end.to_be_bytes();
             Endpoint { address: Ipv4Addr::from(address).into(), port: u16::from_be_bytes([high, low]) }
         });
-        FlowKey { ends, protocol: self.protocol() }
+        FlowKey { ends, protocol: self.protocol(), context: (self.0[1] >> 48) as u16 }
     }
 
     #[inline]
@@ -135,7 +161,8 @@ impl Packed for Narrow {
 
     #[inline]
     fn hash(self, seeds: &Seeds) -> u32 {
-        let Self([low, high]) = self;
+        // Without the context, which only few have.
+        let Self([low, high]) = self.within(0);
         seeds.finish(fold(low ^ seeds.0[0], high ^ seeds.0[1]))
     }
 }
@@ -143,24 +170,26 @@ impl Packed for Narrow {
 impl Packed for Wide {
     fn key(self) -> FlowKey {
         let Self([a, b, c, d, rest]) = self;
-        let [_, _, _, protocol, ports @ ..] = rest.to_be_bytes();
+        let [_, context @ .., protocol, _, _, _, _] = rest.to_be_bytes();
+        let [.., ports_high, ports_low, to_high, to_low] = rest.to_be_bytes();
+        let ports = [ports_high, ports_low, to_high, to_low];
         let address = |high: u64, low: u64| {
             let address = Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
             IpAddr::V6(address).to_canonical()
         };
         let low = Endpoint { address: address(a, b), port: u16::from_be_bytes([ports[0], ports[1]]) };
         let high = Endpoint { address: address(c, d), port: u16::from_be_bytes([ports[2], ports[3]]) };
-        FlowKey { ends: [low, high], protocol: Protocol::ALL[usize::from(protocol)] }
+        FlowKey { ends: [low, high], protocol: Protocol::ALL[usize::from(protocol)], context: u16::from_be_bytes(context) }
     }
 
     #[inline]
     fn protocol(self) -> Protocol {
-        Protocol::ALL[(self.0[4] >> 32) as usize]
+        Protocol::ALL[(self.0[4] >> 32 & 0xff) as usize]
     }
 
     #[inline]
     fn hash(self, seeds: &Seeds) -> u32 {
-        let Self([a, b, c, d, rest]) = self;
+        let Self([a, b, c, d, rest]) = self.within(0);
         let low = fold(a ^ seeds.0[0], b ^ seeds.0[1]);
         let high = fold(c ^ seeds.0[1], d ^ seeds.0[2] ^ low);
         seeds.finish(fold(high ^ seeds.0[0], rest ^ low ^ seeds.0[3]))
@@ -230,6 +259,10 @@ mod tests {
                 let (sender, receiver) = (Endpoint { address: from, port: ports.0 }, Endpoint { address: to, port: ports.1 });
                 let (key, end) = FlowKey::of(sender, receiver, protocol);
                 assert_eq!((key.endpoint(end), key.endpoint(end.opposite())), (sender, receiver));
+                let inside = key.within(u16::MAX);
+                let read_back = inside.narrow().map_or_else(Packed::key, Packed::key);
+                assert_eq!((read_back, read_back.protocol()), (inside, protocol));
+                assert_ne!(read_back, key);
                 match key.narrow() {
                     Ok(narrow) => {
                         let (IpAddr::V4(from), IpAddr::V4(to)) = (from, to) else { panic!("{from} and {to} are not narrow") };

@@ -7,9 +7,11 @@
 //! Captures hold millions of packets of hundreds of thousands of conversations. So a packet comes as a short step, thousands in a
 //! [`Batch`], and a usual conversation is kept in 72 bytes; the rare rest has room of its own.
 
+mod admission;
 mod beginning;
 mod brief;
 mod chain;
+mod contexts;
 mod conversation;
 mod floods;
 mod key;

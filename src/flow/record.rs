@@ -16,11 +16,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::beginning::Beginnings;
 use super::conversation as facts;
 use super::{Sighting, line};
-use crate::decode::opaque_tunnel;
+use crate::decode::{Tunnel, opaque_tunnel};
 use crate::model::{Endpoint, Flow, Protocol, Timestamp};
 
-/// The version of the form that is written, and read. The first one, in which each time was told whole, was never released.
-pub const VERSION: u32 = 2;
+/// The version of the form that is written, and read. Before the third one, nothing tells what came out of a tunnel, and so whether it
+/// can be believed. None of the older ones was released.
+pub const VERSION: u32 = 3;
 
 /// One line of a flow file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +115,10 @@ pub struct Conversation {
     /// for the other. Both where captures disagree.
     #[serde(default, skip_serializing_if = "is_no_bit")]
     pub ordered: u8,
+    /// The tunnels that it came out of, outermost first, as packets of the first of `ends` travel. Whoever reads it judges whether these
+    /// are the cluster's own; what the tunnels' ends exchanged is told by another record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tunnels: Vec<Tunnel>,
 }
 
 /// One end of a conversation, and what it was seen to do.
@@ -174,6 +179,9 @@ pub struct Name {
     pub at: Timestamp,
     /// How long it may be used, in seconds.
     pub time_to_live: u32,
+    /// The tunnels that it came out of, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tunnels: Vec<Tunnel>,
 }
 
 /// Traffic that is no conversation.
@@ -191,6 +199,9 @@ pub struct SightingRecord {
     /// The last one so far.
     #[serde(with = "time")]
     pub last: Timestamp,
+    /// The tunnels that it came out of, outermost first, as it travels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tunnels: Vec<Tunnel>,
 }
 
 /// [`Sighting`] in a form that can be read back.

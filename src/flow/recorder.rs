@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use super::contexts::Contexts;
 use super::conversation::Conversation;
 use super::floods::Floods;
 use super::key::FlowKey;
-use super::record::{After, End, FloodRecord, Name, Record, SightingRecord};
+use super::record::{self, After, End, FloodRecord, Name, Record, SightingRecord};
 use super::sightings::{Sighting, Sightings};
 use crate::model::{Endpoint, NameAnswer, Protocol, Span, Timestamp};
 
@@ -17,6 +18,7 @@ pub(super) struct Recorder {
     /// How many conversations may wait.
     room: usize,
     lost: u64,
+    contexts: Contexts,
 }
 
 impl Recorder {
@@ -24,30 +26,40 @@ impl Recorder {
     pub(super) const ROOM: usize = 300_000;
 
     /// One that has nothing to tell yet, with room for so many conversations.
-    pub(super) const fn with_room(room: usize) -> Self {
-        Self { conversations: Vec::new(), others: Vec::new(), room, lost: 0 }
+    pub(super) const fn with_room(room: usize, contexts: Contexts) -> Self {
+        Self { conversations: Vec::new(), others: Vec::new(), room, lost: 0, contexts }
     }
 
     pub(super) fn tell(&mut self, key: &FlowKey, conversation: &Conversation) {
-        if !self.has_room() {
+        // Nobody could judge what is in tunnels that are not known any more.
+        if !self.has_room() || key.context() == Contexts::TOO_MANY {
             self.lost += 1;
             return;
         }
-        self.conversations.push(Record::Conversation(conversation.record(key)));
+        let tunnels = self.contexts.tunnels(key.context());
+        self.conversations.push(Record::Conversation(record::Conversation { tunnels, ..conversation.record(key) }));
     }
 
     pub(super) fn began(&mut self, at: Timestamp) {
         self.others.push(Record::Began { at });
     }
 
-    pub(super) fn name(&mut self, answer: NameAnswer) {
+    pub(super) fn name(&mut self, answer: NameAnswer, context: u16) {
+        if context == Contexts::TOO_MANY {
+            return;
+        }
+        let tunnels = self.contexts.tunnels(context);
         let NameAnswer { asker, address, at, name, time_to_live } = answer;
-        self.others.push(Record::Name(Name { asker, name, address, at, time_to_live }));
+        self.others.push(Record::Name(Name { asker, name, address, at, time_to_live, tunnels }));
     }
 
-    pub(super) fn sight(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) {
+    pub(super) fn sight(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span, context: u16) {
+        if context == Contexts::TOO_MANY {
+            return;
+        }
+        let tunnels = self.contexts.tunnels(context);
         let (kind, first, last) = (sighting.into(), span.first(), span.last());
-        self.others.push(Record::Sighting(SightingRecord { kind, source, destination, first, last }));
+        self.others.push(Record::Sighting(SightingRecord { kind, source, destination, first, last, tunnels }));
     }
 
     /// The capture is over: from now on there is room for all that the table holds.
@@ -57,14 +69,19 @@ impl Recorder {
 
     /// Tells once and for all what was only counted on the way.
     pub(super) fn conclude(&mut self, sightings: &Sightings, floods: &Floods) {
-        for (sighting, source, destination, span) in sightings.iter() {
-            if span.length() > 0 {
-                self.sight(sighting, source, destination, span);
-            }
-        }
+        self.conclude_inside(sightings, 0);
         for (originator, responder, attempts, span) in floods.iter() {
             let (first, last) = (span.first(), span.last());
             self.others.push(Record::Flood(FloodRecord { originator, responder, attempts, first, last }));
+        }
+    }
+
+    /// The same of traffic without ports in these tunnels.
+    pub(super) fn conclude_inside(&mut self, sightings: &Sightings, context: u16) {
+        for (sighting, source, destination, span) in sightings.iter() {
+            if span.length() > 0 {
+                self.sight(sighting, source, destination, span, context);
+            }
         }
     }
 
@@ -133,7 +150,6 @@ fn order(record: &Record) -> Option<(After, [Endpoint; 2], Protocol)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record;
     use super::*;
 
     #[test]
@@ -154,12 +170,13 @@ mod tests {
                 acknowledgment,
                 acknowledged,
                 ordered,
+                tunnels: Vec::new(),
             })
         };
         let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
         let told = [(5, 1, udp), (3, 2, tcp), (4, 3, tcp), (3, 1, tcp), (1, 1, tcp), (5, 1, tcp), (2, 1, udp)].map(conversation);
         let others = vec![Record::End { at: Timestamp(0) }];
-        let mut recorder = Recorder { conversations: told.into(), others, ..Recorder::with_room(100) };
+        let mut recorder = Recorder { conversations: told.into(), others, ..Recorder::with_room(100, Contexts::default()) };
         let mut expected = vec![Record::Checkpoint { at: Timestamp(7) }, Record::End { at: Timestamp(0) }];
         let ordered = [(1, 1, tcp), (2, 1, udp), (3, 1, tcp), (3, 2, tcp), (4, 3, tcp), (5, 1, tcp), (5, 1, udp)];
         expected.extend(ordered.map(conversation));

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::{Between, Chunk, Decoder, Frame, Packet, Segment, TcpFlags, Transport, Usual};
+use crate::decode::{Between, Chunk, Decoder, Frame, Packet, Segment, TcpFlags, Transport, Tunnel, Usual};
 use crate::model::{Endpoint, Protocol, Timestamp};
 
+use super::contexts::Contexts;
 use super::conversation::Fact;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
 
@@ -123,20 +124,21 @@ fn number(position: usize) -> u32 {
 #[derive(Clone, Debug)]
 pub struct Batch {
     pub(super) seeds: Seeds,
+    contexts: Contexts,
     /// The input of the frames that are added.
     input: u32,
     pub(super) steps: Vec<Step<u32>>,
     /// The keys of [`What::Wide`].
     pub(super) wide: Vec<Wide>,
-    /// Those of [`What::Whole`], in their order.
-    pub(super) packets: Vec<Packet>,
+    /// Those of [`What::Whole`], in their order, with the context of their tunnels as they travel.
+    pub(super) packets: Vec<(Packet, u16)>,
     /// How many steps, and how many of the packets, have been taken.
     pub(super) taken: (usize, usize),
 }
 
 impl Batch {
-    pub(super) const fn new(seeds: Seeds) -> Self {
-        Self { seeds, input: 0, steps: Vec::new(), wide: Vec::new(), packets: Vec::new(), taken: (0, 0) }
+    pub(super) const fn new(seeds: Seeds, contexts: Contexts) -> Self {
+        Self { seeds, contexts, input: 0, steps: Vec::new(), wide: Vec::new(), packets: Vec::new(), taken: (0, 0) }
     }
 
     /// Says from which input the frames come that are added from now on: any number, the same for all of one input.
@@ -151,12 +153,33 @@ impl Batch {
         if let Some(between) = decoder.decode_plain(frame) {
             self.push_plain(frame.at, &between);
         } else if let Some(usual) = decoder.decode_usual(frame) {
-            self.push_usual(frame.at, &usual);
-        } else {
-            match decoder.decode_any(frame) {
-                Some(packet) => self.push(packet),
-                None => self.push_nothing(frame.at),
+            match decoder.opened() {
+                Some((tunnels, outer)) => self.push_opened(Some(usual.packet(frame.at)), tunnels, outer),
+                None => self.push_usual(frame.at, &usual),
             }
+        } else {
+            match (decoder.decode_any(frame), decoder.opened()) {
+                (packet, Some((tunnels, outer))) => self.push_opened(packet, tunnels, outer),
+                (Some(packet), None) => self.push(packet),
+                (None, None) => self.push_nothing(frame.at),
+            }
+        }
+    }
+
+    /// Adds the outermost datagram of a frame, and what it carries, kept apart.
+    #[cold]
+    fn push_opened(&mut self, inside: Option<Packet>, tunnels: &[Tunnel], outer: &Packet) {
+        self.push(outer.clone());
+        if let Some(packet) = inside.filter(|_| !tunnels.is_empty()) {
+            let context = self.contexts.number(tunnels);
+            let end_context = |end| if end == End::Low { context } else { self.contexts.reversed(context) };
+            let step = Step::of(&packet, &self.seeds);
+            let what = match step.what {
+                What::Narrow(key, end, fact) => What::Narrow(key.within(end_context(end)), end, fact),
+                What::Wide(key, end, fact) => What::Wide(key.within(end_context(end)), end, fact),
+                other => other,
+            };
+            self.add(Step { what, ..step }, || (packet, context));
         }
     }
 
@@ -201,10 +224,15 @@ impl Batch {
 
     /// Adds a frame's packet.
     pub fn push(&mut self, packet: Packet) {
-        let step = Step::of(&packet, &self.seeds).beside(self.input, &mut self.wide);
+        self.add(Step::of(&packet, &self.seeds), || (packet, 0));
+    }
+
+    #[inline]
+    fn add(&mut self, step: Step<Wide>, packet: impl FnOnce() -> (Packet, u16)) {
+        let step = step.beside(self.input, &mut self.wide);
         self.steps.push(step);
         if let What::Whole = step.what {
-            self.packets.push(packet);
+            self.packets.push(packet());
         }
     }
 
@@ -243,7 +271,7 @@ impl Batch {
                     What::Wide(number(other.wide.len() - 1), end, fact)
                 }
                 What::Whole => {
-                    other.packets.push(std::mem::replace(&mut self.packets[packet], Packet::NONE));
+                    other.packets.push(std::mem::replace(&mut self.packets[packet], (Packet::NONE, 0)));
                     packet += 1;
                     What::Whole
                 }
@@ -344,7 +372,7 @@ mod tests {
 
         #[test]
         fn a_usual_packet_says_what_any_packet_would(usual in any_usual()) {
-            let mut short = Batch::new(Seeds::random());
+            let mut short = Batch::new(Seeds::random(), Contexts::default());
             let mut long = short.clone();
             short.push_usual(Timestamp(1), &usual);
             long.push(usual.packet(Timestamp(1)));
@@ -356,7 +384,7 @@ mod tests {
         fn frames_are_handed_on_as_they_are(
             frames in proptest::collection::vec((any_usual(), any::<bool>(), any::<bool>()), 1..40),
         ) {
-            let empty = Batch::new(Seeds::random());
+            let empty = Batch::new(Seeds::random(), Contexts::default());
             let mut apart = [empty.clone(), empty.clone()];
             let (mut together, mut expected) = (empty.clone(), empty);
             let add = |batch: &mut Batch, at: Timestamp, usual: &Usual, is_nothing: bool| {

@@ -1,5 +1,6 @@
 //! The table of conversations under way, bounded in size and driven by capture time alone.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::decode::{DnsMessage, IcmpError, Packet, Transport};
@@ -7,6 +8,7 @@ use crate::model::memory::expect_large;
 use crate::model::{Code, Endpoint, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
 
 use super::beginning::Beginnings;
+use super::contexts::Contexts;
 use super::conversation::{Conversation, Fact, Stamp};
 use super::floods::Floods;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
@@ -40,6 +42,7 @@ pub struct TableTally {
 pub struct FlowTable {
     // Keys are hashed with seeds of this table's own: they come from hostile packets. No output depends on where they are.
     seeds: Seeds,
+    contexts: Contexts,
     narrow: Slots<Narrow>,
     wide: Slots<Wide>,
     capacity: usize,
@@ -48,6 +51,8 @@ pub struct FlowTable {
     ended: Ended,
     names: Names,
     sightings: Sightings,
+    /// The same inside of tunnels that are kept apart.
+    inside: BTreeMap<u16, (Names, Sightings)>,
     floods: Floods,
     tally: TableTally,
     was_full: bool,
@@ -90,14 +95,18 @@ impl FlowTable {
 
     /// A table that gives [records](Self::take_records) in place of flows.
     pub fn recording(capacity: usize) -> Self {
-        Self::with(capacity, Some(Recorder::with_room(Recorder::ROOM.saturating_add(capacity))))
+        Self::with(capacity, Some(Recorder::ROOM.saturating_add(capacity)))
     }
 
-    pub(super) fn with(capacity: usize, recorder: Option<Recorder>) -> Self {
+    /// With room for so many records that wait, if it is recording.
+    pub(super) fn with(capacity: usize, room: Option<usize>) -> Self {
         let seeds = Seeds::random();
+        let contexts = Contexts::default();
+        let recorder = room.map(|room| Recorder::with_room(room, contexts.clone()));
         let is_recording = recorder.is_some();
         Self {
             seeds,
+            contexts,
             narrow: Slots::new(seeds, is_recording),
             wide: Slots::new(seeds, is_recording),
             capacity: capacity.max(16),
@@ -106,6 +115,7 @@ impl FlowTable {
             ended: Ended { flows: Vec::new(), beginnings: Beginnings::default(), recorder },
             names: Names::default(),
             sightings: Sightings::default(),
+            inside: BTreeMap::new(),
             floods: Floods::default(),
             tally: TableTally::default(),
             was_full: false,
@@ -136,8 +146,8 @@ impl FlowTable {
     }
 
     /// An empty batch for this table.
-    pub const fn batch(&self) -> Batch {
-        Batch::new(self.seeds)
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.seeds, self.contexts.clone())
     }
 
     /// Takes in what a record tells, as if its packets had been observed. Headers and checkpoints tell of no packets: a header says
@@ -149,20 +159,20 @@ impl FlowTable {
             Record::Began { at } => self.begin_capture(*at),
             Record::Conversation(facts) => {
                 let (key, conversation) = Conversation::from_record(facts);
-                self.put(&key, conversation);
+                let context = self.contexts.number(&facts.tunnels);
+                let is_in_order = key.endpoint(End::Low).address == facts.ends[0].address.to_canonical();
+                let context = if is_in_order { context } else { self.contexts.reversed(context) };
+                self.put(&key.within(context), conversation);
             }
-            Record::Name(record::Name { asker, name, address, at, time_to_live }) => {
-                self.name(NameAnswer {
-                    asker: *asker,
-                    address: *address,
-                    at: *at,
-                    name: name.clone(),
-                    time_to_live: *time_to_live,
-                });
+            Record::Name(record::Name { asker, name, address, at, time_to_live, tunnels }) => {
+                let (asker, address, at, time_to_live) = (*asker, *address, *at, *time_to_live);
+                let context = self.contexts.number(tunnels);
+                self.name(NameAnswer { asker, address, at, name: name.clone(), time_to_live }, context);
             }
-            Record::Sighting(record::SightingRecord { kind, source, destination, first, last }) => {
+            Record::Sighting(record::SightingRecord { kind, source, destination, first, last, tunnels }) => {
                 if let Some(sighting) = kind.sighting() {
-                    self.see(sighting, *source, *destination, Span::between(*first, *last));
+                    let context = self.contexts.number(tunnels);
+                    self.see(sighting, *source, *destination, Span::between(*first, *last), context);
                 }
             }
             Record::Flood(flood) => {
@@ -201,7 +211,7 @@ impl FlowTable {
                 let found = self.wide.find(key, step.hash);
                 self.wide(found, key, step.hash, stamp, end, fact);
             }
-            What::Whole => self.observe_whole(packet, step.input),
+            What::Whole => self.observe_whole(packet, step.input, 0),
             What::Silent | What::NoPacket => {}
         }
     }
@@ -254,8 +264,8 @@ impl FlowTable {
                         self.observe_wide(candidate, (batch.wide[key as usize], hash), stamp, end, fact);
                     }
                     What::Whole => {
-                        if let Some(packet) = packets.next() {
-                            self.observe_whole(packet, input);
+                        if let Some((packet, context)) = packets.next() {
+                            self.observe_whole(packet, input, *context);
                         }
                     }
                     What::Silent | What::NoPacket => {}
@@ -306,14 +316,15 @@ impl FlowTable {
         self.put(key, conversation);
     }
 
-    /// Takes in a packet that is more than a fact of a conversation, at the time to which the table has come.
-    fn observe_whole(&mut self, packet: &Packet, input: u32) {
+    /// Takes in a packet that is more than a fact of a conversation, at the time to which the table has come. The context is that of its
+    /// tunnels as it travels.
+    fn observe_whole(&mut self, packet: &Packet, input: u32, context: u16) {
         match &packet.transport {
             Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns } => {
                 if let Some(fact) = tcp_fact(*flags, *sequence, *acknowledgment, *payload_length) {
-                    self.record(packet, input, Protocol::Tcp, (*source_port, *destination_port), fact);
+                    self.record(packet, (input, context), Protocol::Tcp, (*source_port, *destination_port), fact);
                 }
-                self.learn_names(packet, dns.as_deref());
+                self.learn_names(packet, dns.as_deref(), context);
             }
             Transport::Udp { source_port, destination_port, dns } => {
                 let fact = match dns {
@@ -322,21 +333,18 @@ impl FlowTable {
                     Some(_) => Fact::ASKS,
                 };
                 if is_for_many(packet.destination) {
-                    self.sight(Sighting::Multicast(*destination_port), packet);
+                    self.sight(Sighting::Multicast(*destination_port), packet, context);
                 } else {
-                    self.record(packet, input, Protocol::Udp, (*source_port, *destination_port), fact);
-                    self.learn_names(packet, dns.as_deref());
+                    self.record(packet, (input, context), Protocol::Udp, (*source_port, *destination_port), fact);
+                    self.learn_names(packet, dns.as_deref(), context);
                 }
             }
-            Transport::IcmpError(error) => self.refuse(packet.at, error),
-            Transport::EchoRequest => self.sight(Sighting::Echo, packet),
-            Transport::OpaqueTunnel(name) => self.sight(Sighting::OpaqueTunnel(name), packet),
-            Transport::Other(number) if is_for_many(packet.destination) => {
-                let _ = number;
-                self.sight(Sighting::Multicast(0), packet);
-            }
-            Transport::Other(number) => self.sight(Sighting::Protocol(*number), packet),
-            Transport::Sctp { .. } => self.sight(Sighting::PortZero, packet),
+            Transport::IcmpError(error) => self.refuse(packet.at, error, context),
+            Transport::EchoRequest => self.sight(Sighting::Echo, packet, context),
+            Transport::OpaqueTunnel(name) => self.sight(Sighting::OpaqueTunnel(name), packet, context),
+            Transport::Other(_) if is_for_many(packet.destination) => self.sight(Sighting::Multicast(0), packet, context),
+            Transport::Other(number) => self.sight(Sighting::Protocol(*number), packet, context),
+            Transport::Sctp { .. } => self.sight(Sighting::PortZero, packet, context),
             Transport::EchoReply | Transport::IcmpControl | Transport::LaterFragment => {}
         }
     }
@@ -408,6 +416,9 @@ impl FlowTable {
         let ended = &mut self.ended;
         if let Some(recorder) = &mut ended.recorder {
             recorder.conclude(&self.sightings, &self.floods);
+            for (context, (_, sightings)) in &self.inside {
+                recorder.conclude_inside(sightings, *context);
+            }
         } else {
             ended.flows.reserve(self.narrow.len() + self.wide.len());
             expect_large(&ended.flows);
@@ -438,23 +449,37 @@ impl FlowTable {
         findings
     }
 
-    fn record(&mut self, packet: &Packet, input: u32, protocol: Protocol, ports: (u16, u16), fact: Fact) {
-        let (source_port, destination_port) = ports;
+    fn record(
+        &mut self,
+        packet: &Packet,
+        (input, context): (u32, u16),
+        protocol: Protocol,
+        (source_port, destination_port): (u16, u16),
+        fact: Fact,
+    ) {
         if is_port_zero(protocol, source_port, destination_port) {
-            self.sight(Sighting::PortZero, packet);
+            self.sight(Sighting::PortZero, packet, context);
             return;
         }
         let sender = Endpoint { address: packet.source, port: source_port };
         let receiver = Endpoint { address: packet.destination, port: destination_port };
         let (key, end) = FlowKey::of(sender, receiver, protocol);
+        let key = self.within(key, end, context);
         self.add(&key, Stamp { at: packet.at, input }, end, fact);
     }
 
+    /// The key in tunnels as packets of that end travel.
+    fn within(&self, key: FlowKey, sender: End, context: u16) -> FlowKey {
+        key.within(if sender == End::Low { context } else { self.contexts.reversed(context) })
+    }
+
     /// An ICMP error refuses the conversation it quotes. One that quotes nothing known opens none: only what really sent counts.
-    fn refuse(&mut self, at: Timestamp, error: &IcmpError) {
+    fn refuse(&mut self, at: Timestamp, error: &IcmpError, context: u16) {
         let sender = Endpoint { address: error.source, port: error.source_port };
         let receiver = Endpoint { address: error.destination, port: error.destination_port };
         let (key, end) = FlowKey::of(sender, receiver, error.protocol);
+        // It travels towards whoever sent what it quotes.
+        let key = self.within(key, end.opposite(), context);
         self.add(&key, at.into(), end, Fact::Undeliverable);
     }
 
@@ -499,37 +524,46 @@ impl FlowTable {
         }
     }
 
-    fn sight(&mut self, sighting: Sighting, packet: &Packet) {
-        self.see(sighting, packet.source, packet.destination, Span::at(packet.at));
+    fn sight(&mut self, sighting: Sighting, packet: &Packet, context: u16) {
+        self.see(sighting, packet.source, packet.destination, Span::at(packet.at), context);
     }
 
-    fn see(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) {
-        let is_new = self.sightings.add(sighting, source, destination, span);
+    fn see(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span, context: u16) {
+        let sightings = match context {
+            0 => &mut self.sightings,
+            _ => &mut self.inside.entry(context).or_default().1,
+        };
+        let is_new = sightings.add(sighting, source, destination, span);
         if let Some(recorder) = &mut self.ended.recorder
             && is_new
         {
-            recorder.sight(sighting, source, destination, span);
+            recorder.sight(sighting, source, destination, span, context);
         }
     }
 
-    fn learn_names(&mut self, packet: &Packet, dns: Option<&DnsMessage>) {
+    fn learn_names(&mut self, packet: &Packet, dns: Option<&DnsMessage>, context: u16) {
         let Some(DnsMessage { is_response: true, question: Some(name), addresses }) = dns else {
             return;
         };
         for &(address, time_to_live) in addresses {
-            self.name(NameAnswer { asker: packet.destination, address, at: packet.at, name: name.clone(), time_to_live });
+            let answer = NameAnswer { asker: packet.destination, address, at: packet.at, name: name.clone(), time_to_live };
+            self.name(answer, context);
         }
     }
 
-    fn name(&mut self, answer: NameAnswer) {
+    fn name(&mut self, answer: NameAnswer, context: u16) {
+        let names = match context {
+            0 => &mut self.names,
+            _ => &mut self.inside.entry(context).or_default().0,
+        };
         match &mut self.ended.recorder {
             Some(recorder) => {
-                if self.names.add(answer.clone()) {
-                    recorder.name(answer);
+                if names.add(answer.clone()) {
+                    recorder.name(answer, context);
                 }
             }
             None => {
-                self.names.add(answer);
+                names.add(answer);
             }
         }
     }

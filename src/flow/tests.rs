@@ -367,7 +367,7 @@ fn a_capture_that_is_killed_has_told_what_one_side_showed() {
 
 #[test]
 fn what_finds_no_room_is_counted_and_at_the_end_there_is_room_for_all() {
-    let mut table = FlowTable::with(1000, Some(Recorder::with_room(3)));
+    let mut table = FlowTable::with(1000, Some(3));
     let attempt = |hour: i64, port: u16| tcp(hour * 3600 * SECOND, THERE, (port, 80), "S", (u32::from(port), 0, 0));
     // Nobody takes anything. The first are given up before the others come, and three of them are told.
     let attempts = (1..=4).map(|port| attempt(0, port)).chain((5..=9).map(|port| attempt(2, port)));

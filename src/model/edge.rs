@@ -82,6 +82,8 @@ pub struct Evidence {
     pub weakest: DirectionEvidence,
     /// How many of them rest on weak evidence of the direction alone (see [`DirectionEvidence::is_weak`]).
     pub weak: u64,
+    /// How many of them may have come out of tunnels that nothing is known of: any pod may have sent them.
+    pub unchecked: u64,
     /// How many of them were under way before they were first seen.
     pub mid_stream: u64,
     /// How many of them were one-way UDP.
@@ -150,6 +152,7 @@ impl Evidence {
         self.direction = self.direction.max(other.direction);
         self.weakest = self.weakest.min(other.weakest);
         self.weak = self.weak.saturating_add(other.weak);
+        self.unchecked = self.unchecked.saturating_add(other.unchecked);
         self.mid_stream = self.mid_stream.saturating_add(other.mid_stream);
         self.one_way = self.one_way.saturating_add(other.one_way);
         match (&mut self.called, other.called) {

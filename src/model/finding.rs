@@ -54,6 +54,18 @@ codes! {
     /// Two pods of different workloads have one address at the same time.
     AddressClaimedTwice "address-claimed-twice" Serious
         "no rule was written for its traffic in that time: take the inventory anew, or remove the pod that has gone from it";
+    /// What looks like an overlay, and is not between nodes.
+    TunnelNotBetweenNodes "tunnel-not-between-nodes" Serious
+        "somebody sends what looks like the cluster's overlay: find out who, and why; if its ends are yours, name them with --tunnel-endpoint CIDR and learn again";
+    /// Ends of tunnels that may be nodes which have gone, or the collector of a mirror.
+    UnknownTunnelEnd "unknown-tunnel-end" Serious
+        "if these were nodes or get mirrored traffic, learn again with --tunnel-endpoint CIDR for each, or with an inventory of that time";
+    /// Tunnels were opened although nothing tells whose they are.
+    UncheckedTunnels "unchecked-tunnels" Serious
+        "any pod could have sent this: add the nodes to the inventory (kubectl get nodes -o yaml), or name the ends with --tunnel-endpoint CIDR, and learn again";
+    /// An overlay that was recognised by its form and not opened.
+    OverlayNotOpened "overlay-not-opened" Warning
+        "what is inside was not seen: name a VXLAN port with --vxlan-port, or capture at the pods' own interfaces";
     /// An address went from one workload to another, and it cannot be told whose the traffic was.
     AddressPassedOn "address-passed-on" Serious
         "no rule rests on it, and one may be missing: capture longer, and watch the cluster during the capture (netpol-gen inventory --watch)";

@@ -136,6 +136,7 @@ mod tests {
             direction: DirectionEvidence::Syn,
             weakest: DirectionEvidence::Syn,
             weak: 0,
+            unchecked: 0,
             mid_stream: 0,
             one_way: 0,
             called: None,

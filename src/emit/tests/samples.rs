@@ -40,6 +40,7 @@ pub fn evidence(connections: u64) -> Evidence {
         direction: DirectionEvidence::Syn,
         weakest: DirectionEvidence::Syn,
         weak: 0,
+        unchecked: 0,
         mid_stream: 0,
         one_way: 0,
         called: None,

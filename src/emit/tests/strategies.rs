@@ -232,6 +232,7 @@ fn grounds() -> impl Strategy<Value = BTreeMap<Edge, Evidence>> {
             direction: DirectionEvidence::FirstPacket,
             weakest: DirectionEvidence::FirstPacket,
             weak: 0,
+            unchecked: 0,
             mid_stream: connections / 2,
             one_way: connections / 3,
             called: Called::of(

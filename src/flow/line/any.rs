@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
+use crate::decode::{Tunnel, TunnelKind};
 use crate::flow::record::{After, Conversation, DEEDS, Deeds, End, Opening};
 use crate::model::{Protocol, Timestamp};
 
@@ -31,8 +32,13 @@ pub(super) fn conversation(time: impl Strategy<Value = Timestamp>) -> impl Strat
         proptest::bool::weighted(0.2),
         prop_oneof![4 => Just(0), 1 => any::<u8>()],
     );
+    let address = any::<[u8; 4]>().prop_map(IpAddr::from);
+    let kind = proptest::sample::select(vec![TunnelKind::Vxlan, TunnelKind::Geneve, TunnelKind::Gre, TunnelKind::IpInIp]);
+    let tunnel = (kind, address.clone(), address).prop_map(|(kind, source, destination)| Tunnel { kind, source, destination });
+    let tunnels = prop_oneof![4 => Just(Vec::new()), 1 => proptest::collection::vec(tunnel, 1..3)];
+    let order = (order, tunnels);
     (proptest::sample::select(&Protocol::ALL), time, proptest::option::of(after()), [end(), end()], openings, order).prop_map(
-        |(protocol, first, last, ends, openings, (acknowledgment, acknowledged, ordered))| Conversation {
+        |(protocol, first, last, ends, openings, ((acknowledgment, acknowledged, ordered), tunnels))| Conversation {
             protocol,
             first,
             last,
@@ -41,6 +47,7 @@ pub(super) fn conversation(time: impl Strategy<Value = Timestamp>) -> impl Strat
             acknowledgment,
             acknowledged,
             ordered,
+            tunnels,
         },
     )
 }

@@ -42,7 +42,7 @@ impl Lines {
     /// When there is no JSON of it; something of it may have been added then.
     pub fn write(&mut self, record: &Record, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         match record {
-            Record::Conversation(conversation) => self.conversation(conversation, out),
+            Record::Conversation(conversation) if conversation.tunnels.is_empty() => self.conversation(conversation, out),
             other => {
                 serde_json::to_writer(&mut *out, other)?;
                 out.push(b'\n');
