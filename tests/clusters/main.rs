@@ -2,7 +2,8 @@
 //! proved policies, keeps its promise, says what it cannot allow, and gives the same bytes for the same facts in another order.
 //!
 //! `make clusters COUNT=100000 SEED=1` runs many. A failure names its seed; `make clusters COUNT=1 SEED=...` repeats
-//! it, and with `KEEP=DIRECTORY` leaves the capture and the inventory there.
+//! it, and with `KEEP=DIRECTORY` leaves the capture and the inventory there. `make clusters COUNT=1 BYTES=FILE` repeats an input of the
+//! fuzz target `learn`.
 
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
 
@@ -47,7 +48,11 @@ fn check_many(check: impl Fn(&Drawn) -> Result<Came, Vec<String>> + Sync + RefUn
     let failed: Mutex<BTreeMap<u64, Vec<String>>> = Mutex::default();
     let refused: Mutex<u64> = Mutex::default();
     let check_one = |seed: u64| {
-        let drawn = Drawn::new(seed);
+        let drawn = match std::env::var_os("BYTES") {
+            // The first byte chooses the check, which here has a name.
+            Some(file) => Drawn::from(random::Random::from_bytes(std::fs::read(file).unwrap().get(1..).unwrap_or_default())),
+            None => Drawn::new(seed),
+        };
         if let Some(directory) = std::env::var_os("KEEP") {
             binary::keep(&drawn, Path::new(&directory));
         }

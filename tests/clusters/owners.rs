@@ -126,6 +126,10 @@ pub fn draw(cluster: &mut Cluster, random: &mut Random) {
             labels.insert("shard".into(), json!(number.to_string()));
         }
         let pod = format!("{name}-{hash}-{number}");
+        // The API server refuses a second pod of a name.
+        if cluster.pods.iter().any(|known| known.namespace == namespace && known.name == pod) {
+            continue;
+        }
         if is_on_host_network {
             add_host_pod(cluster, random, &namespace, &pod, &labels, owner.as_ref());
         } else {
