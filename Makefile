@@ -71,11 +71,8 @@ e2e: setup ## learn from, and enforce on, a real control plane (needs root, Go; 
 clusters: setup ## learn from whole clusters drawn at random: make clusters COUNT=100000 SEED=1
 	COUNT=$(COUNT) SEED=$(SEED) $(CARGO) test --release --locked --test clusters -- --nocapture every_cluster
 
-fuzz: setup ## fuzz the byte parsers, FUZZ_SECONDS each
-	command -v cargo-fuzz >/dev/null || $(CARGO) install --locked cargo-fuzz
-	for target in decode_frame read_capture; do \
-		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz -s none $$target -- -max_total_time=$(FUZZ_SECONDS); \
-	done
+fuzz: ## fuzz every parser, and learn itself, FUZZ_SECONDS each (TARGETS="learn ..." for some)
+	python3 tests/fuzz/run.py --seconds $(FUZZ_SECONDS) $(TARGETS)
 
 soak: setup ## a live run while pods, connections and the API server come and go; memory must stay flat (needs root; SOAK_MINUTES=30)
 	$(CARGO) build --release --locked
