@@ -6,16 +6,19 @@
 //! a pattern are taken up as they come.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::rights::Needed;
+use super::opener::Opener;
+use super::rights::{self, Needed, User};
 use super::tap::{self, Tap};
-use super::{CaptureError, interfaces};
+use super::{CaptureError, confine, interfaces, own_requests};
 use crate::decode::{DecodeOptions, Decoder, Tally};
 use crate::flow::record::{Frames, Record};
 use crate::flow::{self, FlowTable};
@@ -37,8 +40,6 @@ const WAITING: usize = 16;
 const EARLY: usize = 20_000;
 /// Conversations that are handed on together: all of them on a quiet node, and no more than a cache holds on any.
 const TOGETHER: usize = 2048;
-/// Own addresses beyond this number are not told apart from others in the filter.
-const MOST_OWN_ADDRESSES: usize = 64;
 
 /// What is to be captured.
 #[derive(Clone, Debug)]
@@ -75,8 +76,18 @@ pub struct Counts {
     pub conversations: u64,
 }
 
+/// What could not be given up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Whether this is another user's process now.
+    pub is_other_user: bool,
+    /// What the kernel does not have, in words.
+    pub lacking: Vec<String>,
+}
+
 /// Interfaces that are opened and not read yet.
 pub struct Opened {
+    opener: Opener,
     taps: Vec<(String, Tap)>,
     options: LiveOptions,
     filter: String,
@@ -99,6 +110,7 @@ pub struct Live {
 
 #[derive(Debug)]
 struct Shared {
+    opener: Opener,
     options: LiveOptions,
     filter: String,
     stop: AtomicBool,
@@ -161,7 +173,7 @@ pub fn open(options: LiveOptions) -> Result<Opened, CaptureError> {
     {
         return Err(error);
     }
-    Ok(Opened { taps, options, filter })
+    Ok(Opened { opener: Opener::none(), taps, options, filter })
 }
 
 impl Opened {
@@ -184,18 +196,31 @@ impl Opened {
     /// When the own addresses cannot be told, or libpcap does not take the filter.
     pub fn leave_out(&mut self, peers: &[SocketAddr]) -> Result<(), CaptureError> {
         let own: BTreeSet<IpAddr> = interfaces()?.into_iter().flat_map(|interface| interface.addresses).collect();
-        let parts = peers.iter().filter_map(|peer| leave_out(*peer, &own));
-        self.filter = parts.fold(std::mem::take(&mut self.filter), |filter, part| join(&filter, Some(&part)));
+        let parts = peers.iter().filter_map(|peer| own_requests::leave_out(*peer, &own));
+        self.filter = parts.fold(std::mem::take(&mut self.filter), |filter, part| own_requests::join(&filter, Some(&part)));
         for (_, tap) in &mut self.taps {
             tap.set_filter(&self.filter)?;
         }
         Ok(())
     }
 
-    /// The rights that reading on needs.
-    #[must_use]
-    pub fn needed(&self) -> Needed {
-        if self.taps.iter().all(|(name, _)| name == "any") { Needed::Nothing } else { Needed::Reopening }
+    /// Gives up every right that reading on does not need, and with `user` the identity of root; files can be written below these
+    /// directories only. To be called while this is the only thread: later ones have its rights.
+    ///
+    /// # Errors
+    /// When the system refuses; it has no reason to.
+    pub fn give_up(&mut self, user: Option<User>, directories: &[&Path]) -> io::Result<Kept> {
+        // `any` stays open whatever comes and goes.
+        let is_reopened = self.taps.iter().any(|(name, _)| name != "any");
+        let needed = if is_reopened { Needed::Reopening } else { Needed::Nothing };
+        let is_other_user = rights::give_up(user, needed)?;
+        let mut lacking = confine::confine(directories);
+        if is_reopened {
+            self.opener = Opener::start()?;
+            rights::give_up(None, Needed::Nothing)?;
+        }
+        lacking.extend(confine::without_sockets());
+        Ok(Kept { is_other_user, lacking })
     }
 
     /// Begins to read.
@@ -203,6 +228,7 @@ impl Opened {
     pub fn start(self) -> Live {
         let (sender, receiver) = sync_channel(WAITING);
         let shared = Arc::new(Shared {
+            opener: self.opener,
             options: self.options,
             filter: self.filter,
             stop: AtomicBool::new(false),
@@ -246,7 +272,7 @@ impl Live {
         if patterns.is_empty() {
             return;
         }
-        for name in tap::names().unwrap_or_default() {
+        for name in self.shared.opener.names().unwrap_or_default() {
             if !self.threads.contains_key(&name) && patterns.iter().any(|pattern| pattern.matches(&name)) {
                 self.follow(name, None, true);
             }
@@ -418,7 +444,7 @@ impl Follower {
 
     /// Waits for an interface that is not there. False if it is not to be waited for: those of a pattern come and go.
     fn reopen(&mut self, tap: &mut Option<Tap>, lost_at: &mut Option<Instant>) -> bool {
-        match Tap::open(&self.name, &self.shared.filter) {
+        match self.shared.opener.open(&self.name, &self.shared.filter) {
             Ok(opened) => {
                 *tap = Some(opened);
                 self.is_resumed = true;
@@ -432,7 +458,7 @@ impl Follower {
                 }
                 true
             }
-            Err(_) if !self.shared.options.interfaces.contains(&self.name) && !is_there(&self.name) => false,
+            Err(_) if !self.shared.options.interfaces.contains(&self.name) && !self.is_there() => false,
             Err(_) => {
                 if lost_at.is_none() {
                     *lost_at = Some(Instant::now());
@@ -444,6 +470,10 @@ impl Follower {
                 true
             }
         }
+    }
+
+    fn is_there(&self) -> bool {
+        self.shared.opener.names().is_ok_and(|names| names.iter().any(|known| *known == self.name))
     }
 
     /// Hands on what is new, as far as there is room; the rest waits in the table.
@@ -513,10 +543,6 @@ impl Follower {
     }
 }
 
-fn is_there(name: &str) -> bool {
-    tap::names().is_ok_and(|names| names.iter().any(|known| known == name))
-}
-
 fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?', '['])
 }
@@ -525,49 +551,8 @@ fn pattern(text: &str) -> Result<glob::Pattern, CaptureError> {
     glob::Pattern::new(text).map_err(|source| CaptureError::Pattern { pattern: text.to_owned(), source })
 }
 
-/// The filter that leaves out what this machine says to a peer.
-fn leave_out(peer: SocketAddr, own: &BTreeSet<IpAddr>) -> Option<String> {
-    let own: Vec<String> =
-        own.iter().filter(|address| address.is_ipv4() == peer.is_ipv4()).map(|address| format!("host {address}")).collect();
-    // Without the own address in it, the filter would leave out what pods say to the API.
-    (!own.is_empty() && own.len() <= MOST_OWN_ADDRESSES)
-        .then(|| format!("not (tcp port {} and host {} and ({}))", peer.port(), peer.ip(), own.join(" or ")))
-}
-
-fn join(wanted: &str, own: Option<&str>) -> String {
-    match (wanted.trim(), own) {
-        ("", None) => String::new(),
-        ("", Some(own)) => own.to_owned(),
-        (wanted, None) => wanted.to_owned(),
-        (wanted, Some(own)) => format!("({wanted}) and {own}"),
-    }
-}
-
 /// The name of this machine.
 #[must_use]
 pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn own_requests_are_left_out_and_those_of_pods_are_not() {
-        let own: BTreeSet<IpAddr> = ["10.0.0.1", "fd00::1"].map(|text| text.parse().expect("an address")).into();
-        let peer = "10.0.0.9:6443".parse().expect("a socket address");
-        let left_out = leave_out(peer, &own).expect("a filter");
-        assert_eq!(left_out, "not (tcp port 6443 and host 10.0.0.9 and (host 10.0.0.1))");
-        assert_eq!(leave_out(peer, &BTreeSet::new()), None, "nothing is known to be the own");
-        let rows = [
-            ("", None, ""),
-            ("not port 22", None, "not port 22"),
-            ("  ", Some("not x"), "not x"),
-            ("port 80 or port 443", Some("not x"), "(port 80 or port 443) and not x"),
-        ];
-        for (wanted, own, expected) in rows {
-            assert_eq!(join(wanted, own), expected);
-        }
-    }
 }

@@ -11,6 +11,8 @@
 mod ahead;
 mod clock;
 mod compression;
+#[cfg(feature = "live")]
+mod confine;
 mod decoded;
 mod error;
 mod expand;
@@ -23,6 +25,10 @@ mod interface;
 #[cfg(feature = "live")]
 mod live;
 mod merged;
+#[cfg(feature = "live")]
+mod opener;
+#[cfg(feature = "live")]
+mod own_requests;
 mod pcap;
 mod pcapng;
 mod record;
@@ -40,8 +46,8 @@ pub use file::{CaptureFile, Observed};
 #[cfg(feature = "live")]
 pub use interface::{Interface, interfaces};
 #[cfg(feature = "live")]
-pub use live::{Batch, Counts, Live, LiveOptions, Opened, host, open};
+pub use live::{Batch, Counts, Kept, Live, LiveOptions, Opened, host, open};
 pub use merged::{Following, Merged};
 #[cfg(feature = "live")]
-pub use rights::{Needed, give_up};
+pub use rights::{Needed, User, as_user, give_up, is_root};
 pub use split::Splitting;

@@ -1,42 +1,90 @@
-//! Rights to capture, given up as soon as they are not needed any more.
+//! Rights, given up before the first frame is decoded.
 //!
-//! Whatever a hostile packet makes of the decoder, it then runs in a process that can do no more than its user. On systems other
-//! than Linux there is nothing to give up: there, rights go with the opened device.
+//! Whatever a hostile packet makes of the decoder, it then runs as a user without any capability, in a process that can gain none, can
+//! write to the directories of the run only, and can neither start programs nor open connections ([`confine`](super::confine)).
+//! Capabilities and users are those of a thread (capabilities(7), credentials(7)): threads that are started later have those of the
+//! thread that starts them, so rights are given up before there is a second one. On systems other than Linux there is nothing to give
+//! up: there, rights go with the opened device.
 
-/// What may still be needed after the interfaces were opened.
+use std::io;
+
+/// What may still be needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needed {
-    /// Nothing: `any` stays open whatever comes and goes.
+    /// Nothing.
     Nothing,
     /// Interfaces may have to be opened again.
     Reopening,
+    /// Root reads credentials and runs the programs that give them, which are mostly another user's under sudo
+    /// (`CAP_DAC_OVERRIDE`).
+    Credentials,
 }
 
-/// Gives up, for this thread and those it starts from now on, all capabilities (capabilities(7)) but those needed. Root goes on
-/// writing files wherever root may (`CAP_DAC_OVERRIDE`): under sudo, results mostly go to another user's directory.
+/// A user to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its number.
+    pub uid: u32,
+    /// The number of its group.
+    pub gid: u32,
+}
+
+/// Whether this process is root's.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Nobody is asked elsewhere.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn is_root() -> bool {
+    false
+}
+
+/// Gives up, for this thread and those it starts from now on, all capabilities but those needed and, with `user`, the identity of
+/// root. Says whether it is another user now: in a container without the right to change users (`CAP_SETUID`), or that knows no
+/// other user, root stays, without capabilities.
 ///
 /// # Errors
 /// When the system refuses; it has no reason to.
 #[cfg(target_os = "linux")]
-pub fn give_up(needed: Needed) -> std::io::Result<()> {
-    use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, set_capabilities};
+pub fn give_up(user: Option<User>, needed: Needed) -> io::Result<bool> {
+    use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
-    let mut kept = CapabilitySet::empty();
-    if needed == Needed::Reopening {
-        kept |= CapabilitySet::NET_RAW;
+    let kept = match needed {
+        Needed::Nothing => CapabilitySet::empty(),
+        Needed::Reopening => CapabilitySet::NET_RAW,
+        Needed::Credentials => CapabilitySet::DAC_OVERRIDE,
+    };
+    for capability in CapabilitySet::all().difference(kept).iter() {
+        // What programs could gain. Who is not root may not give that up, and no_new_privs says the same.
+        let _ = rustix::thread::remove_capability_from_bounding_set(capability);
     }
-    if rustix::process::geteuid().is_root() {
-        kept |= CapabilitySet::DAC_OVERRIDE;
-    }
+    let is_changed = user.is_some_and(|user| become_user(user).is_ok());
     let now = capabilities(None)?;
     // Kernels before 4.3 have no ambient set.
-    let _ = clear_ambient_capability_set();
-    let sets =
-        CapabilitySets { effective: now.effective & kept, permitted: now.permitted & kept, inheritable: CapabilitySet::empty() };
-    set_capabilities(None, sets)?;
+    let _ = rustix::thread::clear_ambient_capability_set();
+    let permitted = now.permitted & kept;
+    set_capabilities(None, CapabilitySets { effective: permitted, permitted, inheritable: CapabilitySet::empty() })?;
     // Or root would get them all back for the programs it runs, such as one that a kubeconfig names for credentials.
     rustix::thread::set_no_new_privs(true)?;
-    Ok(())
+    Ok(is_changed)
+}
+
+/// Becomes another user for good; the capabilities of this thread stay for now.
+#[cfg(target_os = "linux")]
+fn become_user(user: User) -> rustix::io::Result<()> {
+    use rustix::process::{Gid, Uid};
+
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_keep_capabilities(true)?;
+    let changed = rustix::thread::set_thread_res_uid(uid, uid, uid);
+    rustix::thread::set_keep_capabilities(false)?;
+    changed
 }
 
 /// Nothing to do.
@@ -44,6 +92,20 @@ pub fn give_up(needed: Needed) -> std::io::Result<()> {
 /// # Errors
 /// None.
 #[cfg(not(target_os = "linux"))]
-pub fn give_up(_needed: Needed) -> std::io::Result<()> {
-    Ok(())
+pub fn give_up(_user: Option<User>, _needed: Needed) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Does something in a thread of its own, with the rights of this user and no others. What it leaves behind is that user's.
+///
+/// # Errors
+/// When the system refuses to give the rights up.
+pub fn as_user<T: Send>(user: Option<User>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            give_up(user, Needed::Nothing)?;
+            Ok(work())
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

@@ -88,6 +88,10 @@ pub(super) enum Command {
     /// that is taken elsewhere; it needs no right to capture. Ctrl-C ends it in order.
     #[cfg(feature = "cluster")]
     Inventory(Inventory),
+    /// Ask the cluster beside a live capture, for learn
+    #[cfg(all(feature = "live", feature = "cluster"))]
+    #[command(hide = true)]
+    Feed(Cluster),
     /// List the network interfaces of this machine that can be captured on
     #[cfg(feature = "live")]
     Interfaces(Interfaces),

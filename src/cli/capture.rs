@@ -1,5 +1,6 @@
 //! `netpol-gen capture`: interfaces in, a flow file out; and what `learn` does while it captures.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::capture::{self, Batch, Counts, Live, LiveOptions, Opened};
@@ -13,6 +14,7 @@ use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::recording::{FlowFile, header, say};
 use super::view::{View, length};
+use super::writer::Writer;
 use super::{convert, exit};
 
 /// How long is waited for records before time and signals are looked at.
@@ -27,10 +29,16 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     if !arguments.read.is_empty() {
         return convert::run(arguments);
     }
-    let opened = open(&arguments.tapping, arguments.flows, &arguments.vxlan_port)?;
-    capture::give_up(opened.needed()).map_err(Failure::Rights)?;
-    let interrupt = Interrupt::listen().map_err(Failure::Signals)?;
+    if arguments.output.symlink_metadata().is_ok() {
+        return Err(Failure::Occupied(arguments.output.clone()));
+    }
+    let mut opened = open(&arguments.tapping, arguments.flows, &arguments.vxlan_port)?;
+    // The only file is open before its writer becomes another user.
     let mut file = flow_file(&opened, arguments)?;
+    let writer = Writer::of_process();
+    writer.give_file(&arguments.output)?;
+    give_up(&mut opened, writer, &[])?;
+    let interrupt = Interrupt::listen().map_err(Failure::Signals)?;
     announce(&opened, arguments.tapping.duration);
     let mut view = View::new(arguments.tapping.duration);
     let mut addresses = Addresses::default();
@@ -63,6 +71,20 @@ pub(super) fn open(tapping: &Tapping, capacity: usize, vxlan_ports: &[u16]) -> R
         every: tapping.every,
     };
     Ok(capture::open(options)?)
+}
+
+/// Gives up every right but those to go on, and says what could not be given up.
+pub(super) fn give_up(opened: &mut Opened, writer: Writer, directories: &[&Path]) -> Result<(), Failure> {
+    let kept = opened.give_up(writer.user, directories).map_err(Failure::Rights)?;
+    match writer.user {
+        Some(user) if kept.is_other_user => say(&format!("rights given up; files are written as user {}", user.uid)),
+        Some(_) => say("warning: root cannot become another user here; going on as root without capabilities"),
+        None => {}
+    }
+    for lacking in kept.lacking {
+        say(&format!("warning: {lacking}; going on without it"));
+    }
+    Ok(())
 }
 
 fn flow_file(opened: &Opened, arguments: &Capture) -> Result<FlowFile, Failure> {

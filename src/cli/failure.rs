@@ -18,6 +18,9 @@ use crate::inventory::InventoryError;
 use crate::migration::MigrationError;
 use crate::verify::{PolicyError, PolicyName};
 
+#[cfg(feature = "live")]
+use super::writer::as_named;
+
 /// The stage that failed.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
@@ -31,10 +34,6 @@ pub(super) enum Failure {
     #[cfg(feature = "cluster")]
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The cluster, which a live capture wants to ask.
-    #[cfg(all(feature = "live", feature = "cluster"))]
-    #[error(transparent)]
-    NoWitness(ClusterError),
     /// A file that was asked for.
     #[error("write {}", path.display())]
     Unwritable {
@@ -47,6 +46,28 @@ pub(super) enum Failure {
     #[cfg(feature = "live")]
     #[error("give up the rights to capture")]
     Rights(#[source] io::Error),
+    /// The user whose files they would be cannot write there.
+    #[cfg(feature = "live")]
+    #[error("write into {} as user {uid}: it is another user's", path.display())]
+    NotTheWriters {
+        /// As it was named.
+        path: PathBuf,
+        /// Whom root becomes.
+        uid: u32,
+    },
+    /// The process that asks the cluster beside a capture.
+    #[cfg(all(feature = "live", feature = "cluster"))]
+    #[error("start the process that asks the cluster")]
+    Feed(#[source] io::Error),
+    /// What that process says.
+    #[cfg(all(feature = "live", feature = "cluster"))]
+    #[error("{message}")]
+    NotFed {
+        /// Why the cluster cannot be asked.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A directory of records.
     #[cfg(feature = "live")]
     #[error("read {}", path.display())]
@@ -255,10 +276,15 @@ impl Failure {
             #[cfg(feature = "cluster")]
             Self::Cluster(error) => return Some(error.hint()),
             #[cfg(all(feature = "live", feature = "cluster"))]
-            Self::NoWitness(error) => {
-                return Some(
-                    format!("{}; --offline captures only, to learn from it where there is a cluster", error.hint()).into(),
-                );
+            Self::NotFed { hint, .. } => {
+                let offline = "--offline captures only, to learn from it where there is a cluster";
+                return Some(if hint.is_empty() { offline.into() } else { format!("{hint}; {offline}").into() });
+            }
+            #[cfg(all(feature = "live", feature = "cluster"))]
+            Self::Feed(_) => "is the program still where it was started from?",
+            #[cfg(feature = "live")]
+            Self::NotTheWriters { .. } => {
+                "root gives up its rights before it captures: name a new directory, or give this one to that user (chown)"
             }
             Self::Unwritable { .. } => "name a file in a directory that is there and that you may write to",
             Self::Occupied(_) => "what it holds may not be had again: name another file, or move this one away",
@@ -345,9 +371,9 @@ impl Failure {
     }
 }
 
-/// Tells an error on standard error: what failed, why, and, unless it is empty, what to do.
-pub(super) fn print(error: &dyn Error, hint: &str) {
-    let mut text = format!("error: failed to {error}");
+/// What failed, and why.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let message = error.to_string();
@@ -356,10 +382,18 @@ pub(super) fn print(error: &dyn Error, hint: &str) {
         }
         cause = error.source();
     }
+    text
+}
+
+/// Tells an error on standard error: what failed, why, and, unless it is empty, what to do.
+pub(super) fn print(error: &dyn Error, hint: &str) {
+    let mut text = format!("error: failed to {}", with_causes(error));
     // No name in it begins a line of its own.
     text = one_line(&text, usize::MAX);
     if !hint.is_empty() {
         text = format!("{text}\nhint: {hint}");
     }
+    #[cfg(feature = "live")]
+    let text = as_named(&text);
     let _ = writeln!(io::stderr(), "{}", lines(&text));
 }

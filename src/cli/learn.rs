@@ -28,6 +28,8 @@ use super::reading::{self, Limits, Reading};
 #[cfg(feature = "live")]
 use super::recording::say;
 use super::recording::tell_errors;
+#[cfg(feature = "live")]
+use super::writer::as_named;
 
 /// Learns, writes, tells.
 pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
@@ -44,7 +46,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     };
     let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
     let Some(sources) = sources(arguments, &options)? else { return Ok(exit::DONE) };
-    let Sources { captures, inventories, inventory, is_whole } = sources;
+    let Sources { captures, inventories, inventory, is_whole, output: directory } = sources;
     let inputs = capture::expand(&captures)?;
     let limits = Limits { threads: reading::threads(arguments.threads), flows: arguments.flows, edges: arguments.edges };
     let mut reading = reading::read(inputs, &arguments.tunnelling, limits, &inventory)?;
@@ -70,6 +72,8 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let mut summary = summarise(arguments, &inventory, &reading, &set, &findings);
     summary.captures.inventories = inventories.iter().map(|path| path.display().to_string()).collect();
     summary.decisions = decided.summary(&rejected);
+    #[cfg(feature = "live")]
+    name_directories(&mut summary);
     let is_requested = arguments.quarantine;
     summary.quarantine = (is_requested || !reasons.is_empty()).then_some(review::Quarantine { is_requested, ..quarantine });
     // What is withheld without being asked for is a result: somebody has to decide on it.
@@ -103,7 +107,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
             threads: limits.threads,
         };
         let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
-        let written = emit::write(&arguments.output, output, scope(arguments), &templates, options)?;
+        let written = emit::write(&directory, output, scope(arguments), &templates, options)?;
         summary.files = Some(written);
     }
     tell(arguments.format, &summary)?;
@@ -119,19 +123,24 @@ struct Sources {
     inventory: Arc<Inventory>,
     /// Whether a live capture kept all that it saw.
     is_whole: bool,
+    /// By which path the output directory is reached.
+    output: PathBuf,
 }
 
 /// What was given, or else what is captured and asked for now; nothing if a capture was all that was wanted.
 fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sources>, Failure> {
     #[cfg(feature = "live")]
     if arguments.read.is_empty() {
-        let live::Recorded { captures, inventories, is_whole } = live::record(arguments, options)?;
+        let live::Recorded { captures, inventories, given, is_whole, output } = live::record(arguments, options)?;
         if inventories.is_empty() {
             say(&format!("captured only; learn with --read {} --inventory FILE", captures.join(" --read ")));
             return Ok(None);
         }
-        let inventory = inventory::snapshot::load(&inventories, options)?;
-        return Ok(Some(Sources { captures, inventories, inventory: Arc::new(inventory), is_whole }));
+        let inventory = match given {
+            Some(inventory) => inventory,
+            None => inventory::snapshot::load(&inventories, options)?,
+        };
+        return Ok(Some(Sources { captures, inventories, inventory: Arc::new(inventory), is_whole, output }));
     }
     let captures = arguments.read.clone();
     let inventory = match arguments.inventory.as_slice() {
@@ -142,7 +151,13 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
         given => inventory::snapshot::load(given, options)?,
     };
     let inventory = Arc::new(inventory);
-    Ok(Some(Sources { captures, inventories: arguments.inventory.clone(), inventory, is_whole: true }))
+    Ok(Some(Sources {
+        captures,
+        inventories: arguments.inventory.clone(),
+        inventory,
+        is_whole: true,
+        output: arguments.output.clone(),
+    }))
 }
 
 /// Lists all codes of findings.
@@ -243,6 +258,16 @@ fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &
     summary.set_policies(&set.policies);
     summary.set_findings(findings);
     summary
+}
+
+/// Calls files of a live run as their directories were named.
+#[cfg(feature = "live")]
+fn name_directories(summary: &mut Summary) {
+    let captures = &mut summary.captures;
+    let findings = summary.findings.iter_mut().flat_map(|finding| [&mut finding.subject, &mut finding.message]);
+    for text in captures.sources.iter_mut().chain(&mut captures.inventories).chain(findings) {
+        *text = as_named(text);
+    }
 }
 
 fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {

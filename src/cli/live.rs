@@ -4,7 +4,7 @@
 //! one way from traffic to policies, whether it was captured here, elsewhere or before.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::capture;
@@ -15,13 +15,14 @@ use crate::model::{Endpoint, Findings};
 
 use super::addresses::Addresses;
 use super::args::Learn;
-use super::capture::{announce, follow, host, now, open};
+use super::capture::{announce, follow, give_up, host, now, open};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::recording::{FlowFile, header, say};
 use super::run::Run;
 use super::view::{View, length};
-use super::witness::Witness;
+use super::witness::{Feed, Witness};
+use super::writer::{Use, Writer};
 
 /// What a live run leaves to be learned from.
 pub(super) struct Recorded {
@@ -29,31 +30,53 @@ pub(super) struct Recorded {
     pub(super) captures: Vec<String>,
     /// Who had which address; empty if nobody was asked and nothing was given.
     pub(super) inventories: Vec<PathBuf>,
+    /// The inventory that was given.
+    pub(super) given: Option<Inventory>,
     /// Whether all of it reached the disk.
     pub(super) is_whole: bool,
+    /// By which path the directory for policies is reached.
+    pub(super) output: PathBuf,
 }
 
 /// Captures, and watches the cluster meanwhile, until the time is over or a signal comes.
 pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Recorded, Failure> {
-    let directory = arguments.record_directory();
+    let named = arguments.record_directory();
     let given =
         if arguments.inventory.is_empty() { None } else { Some(inventory::snapshot::load(&arguments.inventory, options)?) };
-    let run = if arguments.live.resume { Run::resume(&directory)? } else { Run::begin(&directory, now())? };
+    if arguments.live.resume && !named.exists() {
+        return Err(Failure::NothingToResume { directory: named });
+    }
+    let writer = Writer::of_process();
+    let mut directory = writer.directory(&named, Use::Record)?;
+    let run = if arguments.live.resume {
+        capture::as_user(writer.user, || Run::resume(&directory.path)).map_err(Failure::Rights)??
+    } else {
+        Run::begin(&directory.path, now())
+    };
+    let is_stream = arguments.output == Path::new("-");
+    let mut output = if is_stream { None } else { Some(writer.directory(&arguments.output, Use::Output)?) };
     let duration = match arguments.live.tapping.duration {
         Some(duration) => Some(duration.saturating_sub(run.captured)),
         None => None,
     };
-    if arguments.live.resume {
-        say(&format!("going on with a run of {} in {}", length(run.captured), directory.display()));
-    }
+    let feed = if arguments.asks_cluster() { Some(Feed::start(arguments)?) } else { None };
+    // Only now: all that can be wrong without an interface would have come up.
     let mut opened = open(&arguments.live.tapping, arguments.flows, &arguments.tunnelling.vxlan_port)?;
-    capture::give_up(opened.needed()).map_err(Failure::Rights)?;
-    let mut sight = Sight { inventory: given, witness: None, known: Addresses::default() };
-    if arguments.asks_cluster() {
-        let witness = Witness::start(arguments, &run.inventory(), options)?;
-        opened.leave_out(&witness.peers())?;
-        sight.witness = Some(witness);
+    if let Some(feed) = &feed {
+        opened.leave_out(&feed.peers())?;
     }
+    if arguments.live.resume {
+        say(&format!("going on with a run of {} in {}", length(run.captured), named.display()));
+    }
+    let writable: Vec<&Path> = [Some(&directory), output.as_ref()].into_iter().flatten().map(|own| own.path.as_path()).collect();
+    give_up(&mut opened, writer, &writable)?;
+    directory.keep();
+    if let Some(output) = &mut output {
+        output.keep();
+    }
+    let every = arguments.live.tapping.every;
+    let witness = feed.map(|feed| Witness::start(feed, &run.inventory(), every, options)).transpose()?;
+    let mut sight = Sight { inventory: given, witness, known: Addresses::default() };
     // Until here there was nothing to bring to an end.
     let interrupt = Interrupt::listen().map_err(Failure::Signals)?;
     let header = header(host(), opened.interfaces(), opened.filter().to_owned(), now());
@@ -65,6 +88,8 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
         Ok(())
     });
     drop(view);
+    // Files that were given may be root's only.
+    let given = if arguments.inventory.is_empty() { None } else { sight.inventory.take() };
     let mut is_whole = sight.end();
     if let Err(failure) = file.end(now(), &Findings::default()) {
         failure.print();
@@ -73,7 +98,8 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
     followed?;
     let captures = run.all_flows()?.iter().map(|path| path.display().to_string()).collect();
     let inventories = if arguments.inventory.is_empty() { run.all_inventories()? } else { arguments.inventory.clone() };
-    Ok(Recorded { captures, inventories, is_whole })
+    let output = output.map_or_else(|| arguments.output.clone(), |output| output.path.clone());
+    Ok(Recorded { captures, inventories, given, is_whole, output })
 }
 
 /// Who is who, as far as that is known while the capture goes on: for the view only.

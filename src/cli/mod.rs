@@ -17,6 +17,8 @@ mod duration;
 pub mod exit;
 mod explain;
 mod failure;
+#[cfg(all(feature = "live", feature = "cluster"))]
+mod feed;
 #[cfg(feature = "live")]
 mod interfaces;
 #[cfg(any(feature = "live", feature = "cluster"))]
@@ -46,6 +48,8 @@ mod whom;
 #[cfg(feature = "live")]
 #[cfg_attr(not(feature = "cluster"), path = "no_witness.rs")]
 mod witness;
+#[cfg(feature = "live")]
+mod writer;
 
 use std::process::ExitCode;
 
@@ -77,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Findings => learn::print_codes(),
         #[cfg(feature = "cluster")]
         Command::Inventory(inventory) => inventory::run(&inventory),
+        #[cfg(all(feature = "live", feature = "cluster"))]
+        Command::Feed(cluster) => feed::run(&cluster),
         #[cfg(feature = "live")]
         Command::Interfaces(interfaces) => interfaces::run(&interfaces),
     };

@@ -2,22 +2,32 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::inventory::{Inventory, InventoryOptions};
 
 use super::args::Learn;
 use super::failure::Failure;
 
-/// Nobody.
-pub(super) enum Witness {}
+/// Nobody who asks.
+pub(super) enum Feed {}
 
-impl Witness {
-    pub(super) fn start(_: &Learn, _: &Path, _: &InventoryOptions) -> Result<Self, Failure> {
+impl Feed {
+    pub(super) fn start(_: &Learn) -> Result<Self, Failure> {
         Err(Failure::NoInventory)
     }
 
     pub(super) fn peers(&self) -> Vec<SocketAddr> {
         match *self {}
+    }
+}
+
+/// Nobody.
+pub(super) enum Witness {}
+
+impl Witness {
+    pub(super) fn start(feed: Feed, _: &Path, _: Duration, _: &InventoryOptions) -> Result<Self, Failure> {
+        match feed {}
     }
 
     pub(super) fn keep_up(&self) {

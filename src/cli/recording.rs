@@ -135,5 +135,7 @@ pub(super) fn tell_errors(errors: &[CaptureError]) {
 
 /// One line for people, whatever names are in it.
 pub(super) fn say(line: &str) {
+    #[cfg(feature = "live")]
+    let line = &super::writer::as_named(line);
     let _ = writeln!(io::stderr(), "{}", one_line(line, usize::MAX));
 }

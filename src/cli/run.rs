@@ -27,12 +27,11 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// A new one.
-    pub(super) fn begin(directory: &Path, now: Timestamp) -> Result<Self, Failure> {
-        make(directory)?;
+    /// A new one, in a directory that is there.
+    pub(super) fn begin(directory: &Path, now: Timestamp) -> Self {
         // RFC 3339 without the signs that some file systems do not take.
         let name: String = now.to_string().chars().filter(|letter| !matches!(letter, '-' | ':' | '.')).collect();
-        Ok(Self { directory: directory.to_owned(), name, part: 1, captured: Duration::ZERO })
+        Self { directory: directory.to_owned(), name, part: 1, captured: Duration::ZERO }
     }
 
     /// The newest one, if it did not come to its end.
@@ -96,10 +95,6 @@ impl Run {
     }
 }
 
-fn make(directory: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(directory).map_err(|source| Failure::Unwritable { path: directory.to_owned(), source })
-}
-
 /// The files with this ending, in order.
 fn files(directory: &Path, ending: &str) -> Result<Vec<PathBuf>, Failure> {
     let failed = |source| Failure::Unreadable { path: directory.to_owned(), source };
@@ -112,6 +107,11 @@ fn files(directory: &Path, ending: &str) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a file is a run's, by its name.
+pub(super) fn is_own(path: &Path) -> bool {
+    parse(path).is_some()
 }
 
 /// Name and part of one of a run's files.
@@ -172,9 +172,10 @@ mod tests {
     fn a_run_that_was_killed_goes_on_in_a_file_of_its_own() {
         let directory = tempfile::tempdir().expect("a directory");
         let directory = directory.path().join("policies.record");
-        let old = Run::begin(&directory, second(-5000)).expect("a directory");
+        fs::create_dir(&directory).expect("makes");
+        let old = Run::begin(&directory, second(-5000));
         write(&old.flows(), -5000, -4000, true);
-        let run = Run::begin(&directory, second(0)).expect("a directory");
+        let run = Run::begin(&directory, second(0));
         assert_eq!(run.flows().file_name().and_then(|name| name.to_str()), Some("20231114T221320000Z.flows.zst"));
         write(&run.flows(), 0, 40, false);
 
@@ -193,10 +194,10 @@ mod tests {
     fn what_else_lies_there_is_in_nobodys_way() {
         let directory = tempfile::tempdir().expect("a directory");
         let directory = directory.path();
-        let run = Run::begin(directory, second(0)).expect("a directory");
+        let run = Run::begin(directory, second(0));
         write(&run.flows(), 0, 40, false);
         // Of a later run, killed before its first line was written; of other people; of an inventory that was never asked for.
-        fs::write(Run::begin(directory, second(900)).expect("a directory").flows(), "").expect("room");
+        fs::write(Run::begin(directory, second(900)).flows(), "").expect("room");
         fs::write(directory.join("node-b.flows.zst"), "noise").expect("room");
         fs::write(directory.join("20231114T221320000Z.2.inventory.zst"), "").expect("room");
         let next = Run::resume(directory).expect("an unfinished run");

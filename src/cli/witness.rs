@@ -1,29 +1,89 @@
 //! A cluster watched beside a capture: who had which address when, kept in memory for the view and in a file for the result.
+//!
+//! Another process asks the cluster ([`feed`]); this one never has its credentials.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader};
+use std::net::{Shutdown, SocketAddr, ToSocketAddrs as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::cluster::Watch;
-use crate::inventory::{History, Inventory, InventoryBuilder, InventoryOptions, Record};
+use crate::cluster::RESOURCES;
+use crate::inventory::{Gap, History, Inventory, InventoryBuilder, InventoryOptions, Record};
+use crate::model::Timestamp;
 
 use super::args::Learn;
+use super::capture::now;
 use super::failure::Failure;
+use super::feed::Message;
 use super::journal::Journal;
 use super::recording::say;
 
 /// So many records are not kept in memory, even if they come at once.
 const MOST_WAITING: u64 = 10_000;
+/// How long is waited for the last words of the process that asks.
+const LONGEST_END: Duration = Duration::from_secs(5);
 
 /// An inventory for the view is made anew no more often than this,
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// and in a large cluster takes no more than this part of the time.
 const RENEWAL_SHARE: u32 = 20;
 
+/// The process that asks the cluster, which has answered.
+pub(super) struct Feed {
+    child: Child,
+    stream: UnixStream,
+    messages: BufReader<UnixStream>,
+    host: String,
+    port: u16,
+}
+
+impl Feed {
+    /// Starts it, and waits until the cluster has said all there is. To be called with the rights that credentials need.
+    pub(super) fn start(arguments: &Learn) -> Result<Self, Failure> {
+        let (stream, other) = UnixStream::pair().map_err(Failure::Feed)?;
+        let mut command = Command::new(std::env::current_exe().map_err(Failure::Feed)?);
+        command.arg("feed").stdout(OwnedFd::from(other));
+        if let Some(context) = &arguments.cluster.context {
+            command.arg("--context").arg(context);
+        }
+        if let Some(kubeconfig) = &arguments.cluster.kubeconfig {
+            command.arg("--kubeconfig").arg(kubeconfig);
+        }
+        let child = command.spawn().map_err(Failure::Feed)?;
+        // It holds the other end, by which the end of the process is noticed.
+        drop(command);
+        let mut messages = BufReader::new(stream.try_clone().map_err(Failure::Feed)?);
+        match read(&mut messages).map_err(Failure::Feed)? {
+            Some(Message::Begun { host, port }) => Ok(Self { child, stream, messages, host, port }),
+            Some(Message::Failed { message, hint }) => Err(Failure::NotFed { message, hint }),
+            _ => Err(Failure::Feed(io::Error::other("it ended before it said anything"))),
+        }
+    }
+
+    /// The addresses of the API server: what a capture on this machine leaves out.
+    pub(super) fn peers(&self) -> Vec<SocketAddr> {
+        (self.host.as_str(), self.port).to_socket_addrs().map(Iterator::collect).unwrap_or_default()
+    }
+}
+
+/// The next message; nothing at the end.
+fn read(messages: &mut BufReader<UnixStream>) -> io::Result<Option<Message>> {
+    let mut line = Vec::new();
+    messages.read_until(b'\n', &mut line)?;
+    Ok(if line.ends_with(b"\n") { Some(serde_json::from_slice(&line)?) } else { None })
+}
+
 /// A watch, and what came of it.
 pub(super) struct Witness {
-    watch: Watch,
+    child: Child,
+    stream: UnixStream,
+    thread: JoinHandle<()>,
     kept: Arc<Mutex<Kept>>,
     path: PathBuf,
     options: InventoryOptions,
@@ -39,33 +99,43 @@ struct Kept {
     next: Instant,
     /// Why the disk took nothing the last time.
     trouble: Option<String>,
+    /// Since when nothing was heard.
+    silent_since: Option<Timestamp>,
+    /// When the process that asks ended by itself.
+    broken_at: Option<Timestamp>,
+    /// Whether it said that it ends.
+    is_ended: bool,
 }
 
 impl Witness {
-    /// Asks the cluster for everything, and goes on from there.
-    pub(super) fn start(arguments: &Learn, path: &Path, options: &InventoryOptions) -> Result<Self, Failure> {
-        let every = arguments.live.tapping.every;
-        let journal = Journal::create(path).map_err(|source| Failure::Unwritable { path: path.to_owned(), source })?;
+    /// Writes what is heard to a new file, from what is there on.
+    pub(super) fn start(feed: Feed, path: &Path, every: Duration, options: &InventoryOptions) -> Result<Self, Failure> {
+        let failed = |source| Failure::Unwritable { path: path.to_owned(), source };
+        let journal = Journal::create(path).map_err(failed)?;
         let next = Instant::now() + every;
-        let kept = Kept { journal, history: History::default(), waiting: 0, every, next, trouble: None };
+        let kept = Kept {
+            journal,
+            history: History::default(),
+            waiting: 0,
+            every,
+            next,
+            trouble: None,
+            silent_since: None,
+            broken_at: None,
+            is_ended: false,
+        };
         let kept = Arc::new(Mutex::new(kept));
         let shared = Arc::clone(&kept);
-        match Watch::start(&arguments.cluster.access(), move |record| lock(&shared).take(record)) {
-            Ok(watch) => {
-                lock(&kept).checkpoint();
-                Ok(Self { watch, kept, path: path.to_owned(), options: options.clone(), next: Instant::now() })
+        let Feed { child, stream, mut messages, .. } = feed;
+        let work = move || {
+            while let Ok(Some(message)) = read(&mut messages) {
+                lock(&shared).hear(message);
             }
-            Err(error) => {
-                // It holds nothing that could be learned from.
-                let _ = std::fs::remove_file(path);
-                Err(Failure::NoWitness(error))
-            }
-        }
-    }
-
-    /// The addresses of the API server: what a capture on this machine leaves out.
-    pub(super) fn peers(&self) -> Vec<SocketAddr> {
-        self.watch.endpoint().to_socket_addrs().map(Iterator::collect).unwrap_or_default()
+            lock(&shared).conclude();
+        };
+        let thread = thread::Builder::new().name("cluster".to_owned()).spawn(work).map_err(Failure::Feed)?;
+        let path = path.to_owned();
+        Ok(Self { child, stream, thread, kept, path, options: options.clone(), next: Instant::now() })
     }
 
     /// Writes what has come together, if it is time.
@@ -78,10 +148,14 @@ impl Witness {
 
     /// What is wrong at the moment, for whoever looks on.
     pub(super) fn trouble(&self) -> Option<String> {
-        if let Some(since) = self.watch.silent_since() {
+        let kept = lock(&self.kept);
+        if let Some(at) = kept.broken_at {
+            return Some(format!("the process that asks the cluster ended at {at}; going on without it"));
+        }
+        if let Some(since) = kept.silent_since {
             return Some(format!("the API server has not been heard since {since}; going on"));
         }
-        lock(&self.kept).trouble.as_ref().map(|error| format!("cannot write {}: {error}; going on", self.path.display()))
+        kept.trouble.as_ref().map(|error| format!("cannot write {}: {error}; going on", self.path.display()))
     }
 
     /// Who is who, by what was heard so far; nothing if it was asked a moment ago.
@@ -99,10 +173,19 @@ impl Witness {
     }
 
     /// Ends the watch. Whether everything reached the disk; if not, that is told.
-    pub(super) fn stop(self) -> bool {
-        // What it reports is in the file, too, and becomes findings from there.
-        let _ = self.watch.stop();
+    pub(super) fn stop(mut self) -> bool {
+        // It ends when it is no longer listened to; its last words are waited for.
+        let _ = self.stream.set_read_timeout(Some(LONGEST_END));
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.thread.join();
+        let _ = self.child.try_wait();
         let mut kept = lock(&self.kept);
+        if let Some(from) = kept.broken_at.take() {
+            let kinds: BTreeSet<String> = RESOURCES.iter().map(|resource| resource.kind.to_owned()).collect();
+            let reason = "the process that asks the cluster ended by itself".to_owned();
+            kept.take(Record::Gap(Gap { from, until: now(), kinds, reason }));
+            kept.take(Record::End { at: now() });
+        }
         kept.checkpoint();
         let lost = kept.journal.lost();
         if kept.trouble.is_none() && lost == 0 {
@@ -115,7 +198,24 @@ impl Witness {
 }
 
 impl Kept {
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Record(record) => self.take(*record),
+            Message::Silent(since) => self.silent_since = since.map(Timestamp),
+            // Said once, at the beginning.
+            Message::Begun { .. } | Message::Failed { .. } => {}
+        }
+    }
+
+    /// There is nothing more to be heard.
+    fn conclude(&mut self) {
+        if !self.is_ended {
+            self.broken_at = Some(now());
+        }
+    }
+
     fn take(&mut self, record: Record) {
+        self.is_ended |= matches!(record, Record::End { .. });
         // Records have a form in JSON; what finds no room is counted by the journal.
         let _ = self.journal.add(&record);
         self.history.apply(record);

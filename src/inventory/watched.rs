@@ -40,8 +40,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::de::{Deserializer, Error as _};
 use serde::ser::{Error as _, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::builder::Key;
@@ -59,7 +60,7 @@ const REPORTED_AFTER: i64 = 10_000_000_000;
 const MOST_GAPS: usize = 1000;
 
 /// One line of the file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Record {
     /// What follows.
@@ -71,13 +72,13 @@ pub enum Record {
         /// The API server: scheme, host and port.
         server: String,
         /// When the watch began.
-        #[serde(serialize_with = "rfc3339")]
+        #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
         at: Timestamp,
     },
     /// An object is there.
     Added {
         /// When that was heard.
-        #[serde(serialize_with = "rfc3339")]
+        #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
         at: Timestamp,
         /// It.
         object: Value,
@@ -85,7 +86,7 @@ pub enum Record {
     /// It has changed.
     Modified {
         /// When that was heard.
-        #[serde(serialize_with = "rfc3339")]
+        #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
         at: Timestamp,
         /// As it is now.
         object: Value,
@@ -93,7 +94,7 @@ pub enum Record {
     /// It is gone.
     Deleted {
         /// When that was heard.
-        #[serde(serialize_with = "rfc3339")]
+        #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
         at: Timestamp,
         /// As it was.
         object: Value,
@@ -103,7 +104,7 @@ pub enum Record {
     /// Kinds that could not be had.
     LeftOut {
         /// When that was heard.
-        #[serde(serialize_with = "rfc3339")]
+        #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
         at: Timestamp,
         /// Which.
         kinds: BTreeSet<String>,
@@ -113,19 +114,19 @@ pub enum Record {
     /// Nothing follows.
     End {
         /// When the watch ended.
-        #[serde(serialize_with = "rfc3339")]
+        #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
         at: Timestamp,
     },
 }
 
 /// A time in which changes were not heard of as they happened.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Gap {
     /// Its beginning.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
     pub from: Timestamp,
     /// Its end.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
     pub until: Timestamp,
     /// Changes of which kinds.
     pub kinds: BTreeSet<String>,
@@ -328,4 +329,9 @@ impl Hold {
 fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     let time = jiff::Timestamp::from_nanosecond(i128::from(time.0)).map_err(S::Error::custom)?;
     serializer.collect_str(&format_args!("{time:.6}"))
+}
+
+fn from_rfc3339<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    let time: jiff::Timestamp = String::deserialize(deserializer)?.parse().map_err(D::Error::custom)?;
+    i64::try_from(time.as_nanosecond()).map(Timestamp).map_err(D::Error::custom)
 }
