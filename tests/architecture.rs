@@ -27,7 +27,7 @@ const ORDER: [&str; 16] = [
 ];
 
 /// Crates and the only modules that may name them.
-const CONFINED: [(&str, &[&str]); 16] = [
+const CONFINED: [(&str, &[&str]); 19] = [
     ("etherparse", &["decode"]),
     ("simple_dns", &["decode"]),
     ("flate2", &["capture", "inventory"]),
@@ -35,6 +35,9 @@ const CONFINED: [(&str, &[&str]); 16] = [
     ("croner", &["inventory"]),
     ("glob", &["capture"]),
     ("pcap", &["capture"]),
+    ("landlock", &["capture"]),
+    ("libc", &["capture"]),
+    ("seccompiler", &["capture"]),
     ("kube", &["cluster"]),
     ("tokio", &["cluster", "cli"]),
     ("http_body_util", &["cluster"]),

@@ -74,11 +74,8 @@ mod linux {
     fn restrict(directories: &[&Path]) -> Result<RulesetStatus, RulesetError> {
         let writing = AccessFs::from_write(NEWEST);
         let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::Refer);
-        let ruleset = match ruleset {
-            Ok(ruleset) => ruleset,
-            // Not there, or too old.
-            Err(_) => return Ok(RulesetStatus::NotEnforced),
-        };
+        // Not there, or too old.
+        let Ok(ruleset) = ruleset else { return Ok(RulesetStatus::NotEnforced) };
         let ruleset = ruleset
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(writing)?

@@ -473,7 +473,7 @@ impl Follower {
     }
 
     fn is_there(&self) -> bool {
-        self.shared.opener.names().is_ok_and(|names| names.iter().any(|known| *known == self.name))
+        self.shared.opener.names().is_ok_and(|names| names.contains(&self.name))
     }
 
     /// Hands on what is new, as far as there is room; the rest waits in the table.
