@@ -10,7 +10,7 @@ use super::evaluator::{Evaluator, Peers, ResolvedRule};
 use super::groups::GroupId;
 use super::parties::Namer;
 use super::ports::PortSet;
-use super::proof::observed::{ActorId, Actors, Observed, Peer};
+use super::proof::observed::{ActorId, Actors, Observed, Peer, TwinsId};
 use super::ranges::AddressSet;
 use super::replay::{Replay, Unused, UnusedPeers};
 use super::sides::{ReachId, Reaches, Sides, both};
@@ -45,6 +45,8 @@ struct Search<'a> {
     sides: Sides<'a>,
     /// What the blocks of each workload's rules may do to pods, as far as it was asked.
     on_pods: HashMap<(ActorId, Direction, GroupId), Rc<OnPods<'a>>>,
+    /// By the workloads of the same labels: those that were seen with one of them, and those like these.
+    related: HashMap<(TwinsId, Direction), Rc<BTreeSet<ActorId>>>,
 }
 
 /// What was found of one subject in one direction.
@@ -77,7 +79,8 @@ pub(super) fn find(
     replay: &mut Replay,
 ) {
     let (reaches, sides) = (Reaches::new(), Sides::new(evaluator));
-    let mut search = Search { evaluator, actors, observed, widenings, reaches, sides, on_pods: HashMap::new() };
+    let mut search =
+        Search { evaluator, actors, observed, widenings, reaches, sides, on_pods: HashMap::new(), related: HashMap::new() };
     let namer = Namer::new(actors);
     for (actor, known) in actors.subjects() {
         for direction in [Direction::Ingress, Direction::Egress] {
@@ -199,12 +202,17 @@ impl<'a> Search<'a> {
     }
 
     /// The workloads that were seen with the subject, or are like one that was with one like the subject.
-    fn related(&self, subject: Subject) -> BTreeSet<ActorId> {
-        let workloads = self.actors.workloads();
-        let twins = workloads[subject.actor].twins.iter();
+    fn related(&mut self, subject: Subject) -> Rc<BTreeSet<ActorId>> {
+        let key = (self.actors.workloads()[subject.actor].twins, subject.direction);
+        if let Some(known) = self.related.get(&key) {
+            return Rc::clone(known);
+        }
+        let twins = self.actors.twins(subject.actor).iter();
         let seen = twins.filter_map(|&twin| self.observed.with(twin, subject.direction)).flat_map(BTreeMap::keys);
         let seen = seen.filter_map(|peer| if let Peer::Workload(peer) = peer { Some(*peer) } else { None });
-        seen.flat_map(|peer| &workloads[peer].twins).copied().collect()
+        let related: Rc<BTreeSet<ActorId>> = Rc::new(seen.flat_map(|peer| self.actors.twins(peer)).copied().collect());
+        self.related.insert(key, Rc::clone(&related));
+        related
     }
 
     /// What one side allows with the other and nothing justifies. `excused` is what its blocks may do to pods.
@@ -273,7 +281,7 @@ impl<'a> Search<'a> {
 
     fn outside(&self, subject: Subject, found: &mut Found) {
         let Subject { actor, group, direction } = subject;
-        let twins = self.actors.workloads()[actor].twins.iter().copied();
+        let twins = self.actors.twins(actor).iter().copied();
         let allowed = self.sides.blocks(direction, group);
         if allowed.is_empty() {
             return;

@@ -1,8 +1,9 @@
 //! What policies allow beyond what was seen. Walks over what each rule allows, so the work is in proportion to that.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observed::{ActorId, Actors, Observed, Peer};
+use super::observed::{ActorId, Actors, Observed, Peer, TwinsId};
 use super::{Excess, Proof, Reached, Reason, Terms, Widened};
 use crate::verify::block::AddressBlock;
 use crate::verify::evaluator::{Evaluator, Peers, ResolvedRule};
@@ -14,6 +15,9 @@ use crate::verify::widenings::{OnPods, Widenings, split};
 
 /// What was found about one peer of one subject: ports and the rules that allow them.
 type Found<K> = BTreeMap<K, (PortSet, BTreeSet<RuleName>)>;
+
+/// The ports that workloads of the same labels were seen with, in one direction, on those of the same labels as a peer.
+type PortsAlike = BTreeMap<(TwinsId, Direction, TwinsId), PortSet>;
 
 /// The search for one subject in one direction.
 struct Search<'a> {
@@ -27,6 +31,7 @@ struct Search<'a> {
     own: AddressPorts,
     /// Those seen with a workload of the same labels.
     alike: AddressPorts,
+    ports_alike: &'a RefCell<PortsAlike>,
     /// Those that the subject's rules may allow.
     widened_addresses: AddressPorts,
     excess: Found<(Reached, Answer)>,
@@ -45,14 +50,14 @@ struct Standing<'a> {
 /// Adds what the policies allow beyond what was seen.
 pub(super) fn find(evaluator: &Evaluator<'_>, actors: &Actors<'_>, observed: &Observed, terms: &Terms, proof: &mut Proof) {
     let widenings = Widenings::new(&terms.widenings, actors);
+    let (mut addresses_alike, ports_alike) = (BTreeMap::new(), RefCell::default());
     for (subject, actor) in actors.subjects() {
         for direction in [Direction::Ingress, Direction::Egress] {
             let own = observed.by_address([subject], direction);
-            let alike = if actor.twins.len() > 1 {
-                observed.by_address(actor.twins.iter().copied(), direction)
-            } else {
-                AddressPorts::default()
-            };
+            let twins = actors.twins(subject);
+            let by_address =
+                || if twins.len() > 1 { observed.by_address(twins.iter().copied(), direction) } else { AddressPorts::default() };
+            let alike: AddressPorts = addresses_alike.entry((actor.twins, direction)).or_insert_with(by_address).clone();
             let mut search = Search {
                 evaluator,
                 actors,
@@ -62,6 +67,7 @@ pub(super) fn find(evaluator: &Evaluator<'_>, actors: &Actors<'_>, observed: &Ob
                 direction,
                 own,
                 alike,
+                ports_alike: &ports_alike,
                 widened_addresses: widenings.addresses(subject, direction),
                 excess: Found::new(),
                 widened: Found::new(),
@@ -124,7 +130,7 @@ impl Search<'_> {
                 continue;
             }
             let reached = || Reached::Workload(actors.workloads()[actor].name.clone());
-            let alike = ports.and(&self.observed.ports_alike(actors, subject, direction, actor));
+            let alike = ports.and(&self.ports_alike(actor));
             ports = ports.minus(&alike);
             self.widen(standing, reached(), certainty, &alike, Reason::SameLabels);
             let between = widenings.between(subject, direction, actor).map(|known| (&known.ports, known.reason));
@@ -141,6 +147,13 @@ impl Search<'_> {
             }
             self.excess(standing, reached(), certainty, &ports);
         }
+    }
+
+    fn ports_alike(&self, peer: ActorId) -> PortSet {
+        let twins = |actor: ActorId| self.actors.workloads()[actor].twins;
+        let find = || self.observed.ports_alike(self.actors, self.subject, self.direction, peer);
+        let mut known = self.ports_alike.borrow_mut();
+        known.entry((twins(self.subject), self.direction, twins(peer))).or_insert_with(find).clone()
     }
 
     /// A rule that means addresses, also those that pods have.

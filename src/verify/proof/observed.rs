@@ -24,13 +24,17 @@ pub(in crate::verify) struct Actor<'w> {
     /// Its pods on the host network.
     pub(in crate::verify) on_host_network: Vec<PodId>,
     /// The workloads with which it shares the labels of some pod, itself among them.
-    pub(in crate::verify) twins: BTreeSet<ActorId>,
+    pub(in crate::verify) twins: TwinsId,
 }
+
+/// The position of a set of workloads in [`Actors`]. Workloads of the same labels share theirs.
+pub(in crate::verify) type TwinsId = usize;
 
 /// All workloads.
 #[derive(Debug)]
 pub(in crate::verify) struct Actors<'w> {
     all: Vec<Actor<'w>>,
+    twins: Vec<BTreeSet<ActorId>>,
     by_name: BTreeMap<&'w WorkloadName, ActorId>,
     /// The workloads that have pods in a group.
     of_group: BTreeMap<GroupId, BTreeSet<ActorId>>,
@@ -42,7 +46,7 @@ impl<'w> Actors<'w> {
         let world = evaluator.world;
         let names: BTreeSet<&WorkloadName> = world.pods.iter().map(|pod| &pod.workload).collect();
         let by_name: BTreeMap<&WorkloadName, ActorId> = names.iter().copied().zip(0..).collect();
-        let none = |(id, name)| Actor { name, groups: BTreeMap::new(), on_host_network: Vec::new(), twins: BTreeSet::from([id]) };
+        let none = |(id, name): (ActorId, _)| Actor { name, groups: BTreeMap::new(), on_host_network: Vec::new(), twins: id };
         let mut all: Vec<Actor<'_>> = (0..).zip(names).map(none).collect();
         let mut of_group: BTreeMap<GroupId, BTreeSet<ActorId>> = BTreeMap::new();
         let mut same_labels: BTreeMap<(&str, &Labels), BTreeSet<ActorId>> = BTreeMap::new();
@@ -56,20 +60,33 @@ impl<'w> Actors<'w> {
                 all[actor].on_host_network.push(id);
             }
         }
-        for twins in same_labels.values().filter(|twins| twins.len() > 1) {
-            for &actor in twins {
-                all[actor].twins.extend(twins);
-            }
+        let mut twins: Vec<BTreeSet<ActorId>> = (0..all.len()).map(|id| BTreeSet::from([id])).collect();
+        let shared: Vec<&BTreeSet<ActorId>> = same_labels.values().filter(|actors| actors.len() > 1).collect();
+        let mut shares: BTreeMap<ActorId, Vec<usize>> = BTreeMap::new();
+        for (position, actors) in shared.iter().enumerate() {
+            actors.iter().for_each(|&actor| shares.entry(actor).or_default().push(position));
+        }
+        let mut alike: BTreeMap<Vec<usize>, TwinsId> = BTreeMap::new();
+        for (actor, positions) in shares {
+            all[actor].twins = *alike.entry(positions).or_insert_with_key(|positions| {
+                twins.push(positions.iter().flat_map(|&position| shared[position]).copied().collect());
+                twins.len() - 1
+            });
         }
         let subject_namespaces = match subjects {
             Some(subjects) => subjects.clone(),
             None => evaluator.policy_namespaces().into_iter().map(str::to_owned).collect(),
         };
-        Self { all, by_name, of_group, subject_namespaces }
+        Self { all, twins, by_name, of_group, subject_namespaces }
     }
 
     pub(in crate::verify) fn workloads(&self) -> &[Actor<'w>] {
         &self.all
+    }
+
+    /// The workloads with which one shares the labels of some pod, itself among them.
+    pub(in crate::verify) fn twins(&self, actor: ActorId) -> &BTreeSet<ActorId> {
+        &self.twins[self.all[actor].twins]
     }
 
     pub(in crate::verify) fn is_subject_namespace(&self, namespace: &str) -> bool {
@@ -181,11 +198,10 @@ impl Observed {
         peer: ActorId,
     ) -> PortSet {
         let mut ports = PortSet::none();
-        for &twin in &actors.workloads()[subject].twins {
-            for &peer in &actors.workloads()[peer].twins {
-                if let Some(seen) = self.ports(twin, direction, Peer::Workload(peer)) {
-                    ports.add(seen);
-                }
+        let (twins, peers) = (actors.twins(subject), actors.twins(peer));
+        for (peer, seen) in twins.iter().filter_map(|&twin| self.with(twin, direction)).flatten() {
+            if matches!(peer, Peer::Workload(peer) if peers.contains(peer)) {
+                ports.add(seen);
             }
         }
         ports
