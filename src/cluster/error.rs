@@ -153,8 +153,7 @@ pub enum ClusterError {
 /// What always helps.
 macro_rules! otherwise {
     () => {
-        "or take the inventory where kubectl works: `kubectl get namespaces,nodes,pods,services,endpointslices,deployments,replicasets,\
-         statefulsets,daemonsets,jobs,cronjobs,ingresses,networkpolicies -A -o yaml`"
+        "or take the inventory where kubectl works, with the command that `netpol-gen inventory --print-command` prints"
     };
 }
 

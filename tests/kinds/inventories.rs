@@ -552,6 +552,11 @@ fn what_was_named_and_is_no_inventory_is_an_error_that_says_what_it_is() {
         ),
         ("a log", b"I0811 04:57:26 main.go:293] Error: none\n", "found an object with the key I0811 04:57:26 main.go:293]"),
         ("nothing", b"", "found an empty file"),
+        (
+            "what kubectl says where it fails",
+            b"error: the server doesn't have a resource type \"widgets\"\n",
+            "found nothing but an error of kubectl: error: the server doesn't have a resource type",
+        ),
         ("JSON that breaks off", b"{\"kind\": \"PodList\", \"items\": [", "line 1, column 30"),
         (
             "only nodes",

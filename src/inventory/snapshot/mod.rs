@@ -220,6 +220,10 @@ fn read_from(
         found.add(Code::InventoryFileIncomplete, name, format!("ends within the log of {section}"));
     }
     let foreign = |found: String| InventoryError::Foreign { name: name.clone(), found };
+    if let (0, Some(error), Ok(()) | Err(InventoryError::Foreign { .. })) = (contents.recognized, left_out.errors.first(), &read)
+    {
+        return Err(foreign(format!("nothing but an error of kubectl: {}", shorten(error))));
+    }
     match read {
         Ok(()) if contents.recognized == 0 => return Err(foreign(contents.found().unwrap_or_else(|| "none".into()))),
         Ok(()) => {}
