@@ -165,7 +165,7 @@ impl Parts {
             let known = workloads.entry(name.clone()).or_insert_with(|| Workload::new(name));
             known.selector = known.selector.take().or(selector);
         }
-        // Workloads of kinds that nothing is known of.
+        // Workloads of kinds that nothing is known of, and those of which a part of a name was taken for generated.
         let mut customs = BTreeSet::new();
         let from = |metadata: &Metadata, body: &PodBody| body.started.or(metadata.created).unwrap_or(Timestamp::MIN);
         let mut drafts = std::mem::take(&mut self.pods);
@@ -178,6 +178,7 @@ impl Parts {
             let owned = Owned {
                 namespace: &metadata.namespace,
                 name: &metadata.name,
+                stem: metadata.stem.as_deref(),
                 labels: &metadata.labels,
                 node: body.node.as_deref(),
                 controller: metadata.controller.as_ref(),
@@ -239,9 +240,38 @@ impl Parts {
                 changed_labels,
             });
         }
+        self.split_unlike(&mut workloads, &customs);
         self.join_alike(&mut workloads, &customs);
         for workload in workloads.into_values() {
             self.settle_workload(workload);
+        }
+    }
+
+    /// Runs of which only the names are alike (`run-UID` of two tools) are workloads of their own: their pods differ in a label that
+    /// names what they are.
+    fn split_unlike(&self, workloads: &mut BTreeMap<WorkloadName, Workload>, customs: &BTreeSet<WorkloadName>) {
+        for name in customs {
+            let Some(workload) = workloads.get(name).filter(|workload| workload.pods.len() > 1) else { continue };
+            let mut parts: BTreeMap<Labels, BTreeSet<PodId>> = BTreeMap::new();
+            for id in &workload.pods {
+                let pod = &self.inventory.pods[id.0 as usize];
+                let naming = stable_labels::judge(workload, std::iter::once(pod), |_| None).naming();
+                parts.entry(naming).or_default().insert(*id);
+            }
+            if parts.len() < 2 {
+                continue;
+            }
+            let Some(whole) = workloads.remove(name) else { continue };
+            let is_common = |pair: &(&String, &String)| parts.keys().all(|labels| labels.get(pair.0) == Some(pair.1));
+            for (labels, pods) in &parts {
+                let own = labels.iter().filter(|pair| !is_common(pair)).map(|(_, value)| value.as_str());
+                let words: Vec<&str> = std::iter::once(name.name.as_str()).chain(own).filter(|word| !word.is_empty()).collect();
+                let part = WorkloadName { name: words.join("-"), ..name.clone() };
+                let mut part = Workload::new(part);
+                part.pods.clone_from(pods);
+                part.passing_owners.clone_from(&whole.passing_owners);
+                workloads.insert((*part.name).clone(), part);
+            }
         }
     }
 
@@ -257,8 +287,12 @@ impl Parts {
                 alike.entry((name.namespace.clone(), name.kind.clone(), labels)).or_default().push(name.clone());
             }
         }
-        for ((namespace, kind, _), names) in alike.into_iter().filter(|(_, names)| names.len() > 1) {
-            let name = common_name(&names).unwrap_or_else(|| kind.0.to_ascii_lowercase());
+        for ((namespace, kind, labels), names) in alike.into_iter().filter(|(_, names)| names.len() > 1) {
+            let of_kind = || {
+                let first = labels.values().find(|value| !value.is_empty()).map_or("", String::as_str);
+                format!("{}-{first}", kind.0.to_ascii_lowercase()).trim_end_matches('-').to_owned()
+            };
+            let name = common_name(&names).unwrap_or_else(of_kind);
             let joined = WorkloadName { namespace, name, kind };
             let parts: Vec<Workload> = names.iter().filter_map(|name| workloads.remove(name)).collect();
             let whole = workloads.entry(joined.clone()).or_insert_with(|| Workload::new(joined));

@@ -11,6 +11,8 @@ const SUFFIX: usize = 5;
 const HASH: std::ops::RangeInclusive<usize> = 8..=10;
 /// Digits of a time since 1970, in seconds or less.
 const TIME: usize = 10;
+/// Characters of a UID.
+const UUID: usize = 36;
 
 fn is_encoded(word: &str) -> bool {
     word.chars().all(|letter| ALPHABET.contains(letter))
@@ -25,11 +27,70 @@ pub(super) fn is_suffix(word: &str) -> bool {
     word.len() == SUFFIX && is_encoded(word)
 }
 
-/// The name without what was appended for one run or object: five generated letters, or a time.
+/// The name without what was appended for one run or object: five generated letters, or what [`run_stem`] takes off.
 pub(super) fn stem(name: &str) -> Option<&str> {
-    let (stem, last) = name.rsplit_once('-')?;
-    let is_time = is_number(last) && last.len() >= TIME;
-    (!stem.is_empty() && (is_suffix(last) || is_time)).then_some(stem)
+    let suffixed = name.rsplit_once('-').filter(|(_, last)| is_suffix(last)).map(|(stem, _)| run_stem(stem).unwrap_or(stem));
+    suffixed.or_else(|| run_stem(name)).filter(|stem| !stem.is_empty())
+}
+
+/// The name without what a client appended for one run: a UID, a date, a time, a hash, a random word. Empty where all of the name was
+/// made up.
+pub(super) fn run_stem(name: &str) -> Option<&str> {
+    let separators = ['-', '_', '.'];
+    let uuid = name.len().checked_sub(UUID).filter(|start| name.get(*start..).is_some_and(is_uuid));
+    let word = name.rfind(separators).map_or(0, |position| position + 1);
+    let last = || name.get(word..).filter(|last| is_made(last)).map(|_| word);
+    let start = uuid.or_else(|| date_at_end(name)).or_else(last)?;
+    name.get(..start).map(|stem| stem.trim_end_matches(separators))
+}
+
+/// Whether a word was made up: a serial number or time, a hash, random letters and digits.
+fn is_made(word: &str) -> bool {
+    is_number(word) && word.len() >= TIME || is_hexadecimal(word) || is_hash(word) || is_random(word)
+}
+
+/// Whether a name or value was made up as a whole.
+pub(super) fn is_whole(name: &str) -> bool {
+    run_stem(name).is_some_and(str::is_empty)
+}
+
+/// Where a date begins that only a time of the day or generated letters follow: `etl-2026-11-30`, `etl-20261130-0200`.
+fn date_at_end(name: &str) -> Option<usize> {
+    let words: Vec<&str> = name.split(['-', '_', '.']).collect();
+    let is_time_of_day = |word: &&str| word.len() <= 6 && is_number(word) || is_suffix(word) || word.eq_ignore_ascii_case("z");
+    let ends = |position: &usize| {
+        let length = date_length(&words[*position..]).unwrap_or_default();
+        length > 0 && words[position + length..].iter().all(is_time_of_day)
+    };
+    let position = (0..words.len()).find(ends)?;
+    Some(words[..position].iter().map(|word| word.len() + 1).sum())
+}
+
+/// Whether it ends in a date, perhaps with a time of the day: people name what they restore so.
+pub(super) fn is_dated(name: &str) -> bool {
+    date_at_end(name).is_some()
+}
+
+/// How many words the date takes that begins these: `20261130` one, `2026-11-30` three; nothing if none begins.
+fn date_length(words: &[&str]) -> Option<usize> {
+    match words {
+        [word, ..] if is_date_word(word) => Some(1),
+        [year, month, day, ..] if year.len() == 4 && month.len() == 2 => {
+            day.split_at_checked(2).filter(|(day, _)| is_date_word(&format!("{year}{month}{day}"))).map(|_| 3)
+        }
+        _ => None,
+    }
+}
+
+/// Whether it begins with eight digits that are a date of this century, and a time of the day follows if anything:
+/// `20261130`, `20261130T0200Z`.
+fn is_date_word(word: &str) -> bool {
+    let Some((digits, rest)) = word.split_at_checked(8) else { return false };
+    let number = |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<u8>().ok()).unwrap_or_default();
+    let is_date =
+        digits.starts_with("20") && is_number(digits) && (1..=12).contains(&number(4..6)) && (1..=31).contains(&number(6..8));
+    let time = rest.trim_start_matches(['t', 'T']).trim_end_matches(['z', 'Z']);
+    is_date && (rest.is_empty() || time.len() < rest.len() && (time.is_empty() || is_number(time)))
 }
 
 /// The name without a number at its end: of the revision `api-7` it is `api`.
@@ -50,17 +111,20 @@ pub(super) fn form(value: &str) -> Option<&'static str> {
         return Some("is a date");
     }
     let words: Vec<&str> = value.split(['-', '_', '.']).collect();
+    if (0..words.len()).any(|position| date_length(&words[position..]).is_some()) {
+        return Some("holds a date");
+    }
     if words.iter().any(|word| is_number(word) && word.len() >= TIME) {
         return Some("holds a time or a serial number");
     }
     if words.iter().any(|word| is_hexadecimal(word)) {
         return Some("holds a hash");
     }
+    if words.iter().any(|word| is_random(word)) {
+        return Some("holds random letters");
+    }
     let last = words.last().copied().unwrap_or_default();
-    // A letter before a number is a serial number (`z2456`).
-    let letters = last.bytes().filter(u8::is_ascii_alphabetic).count();
-    let is_mixed = letters > 1 && letters < last.len();
-    if HASH.contains(&last.len()) && is_mixed && is_encoded(last) {
+    if is_hash(last) {
         return Some("holds a hash");
     }
     // A build's number and a suffix (jenkinsci/kubernetes-plugin, PodUtils.java).
@@ -69,7 +133,25 @@ pub(super) fn form(value: &str) -> Option<&'static str> {
         return Some("holds the number of a run");
     }
     // Five letters without a digit may be a word (`https`).
-    (is_suffix(last) && is_mixed).then_some("holds a generated name")
+    (is_suffix(last) && is_mixed(last)).then_some("holds a generated name")
+}
+
+/// Whether letters and digits are mixed. A letter before a number is a serial number (`z2456`).
+fn is_mixed(word: &str) -> bool {
+    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
+    letters > 1 && letters < word.len()
+}
+
+/// Whether it may be a template hash, or as many random letters: no word of this length lacks vowels.
+fn is_hash(word: &str) -> bool {
+    HASH.contains(&word.len()) && is_encoded(word) && word.bytes().filter(u8::is_ascii_alphabetic).count() > 1
+}
+
+/// Whether letters and digits follow each other more often than in a word or a version (`axt25d8wr9f5xkkq2jfm`).
+fn is_random(word: &str) -> bool {
+    let changes = word.as_bytes().windows(2).filter(|two| two[0].is_ascii_digit() != two[1].is_ascii_digit()).count();
+    let is_long = word.len() >= 16 && changes >= 3 || word.len() >= 12 && changes >= 5;
+    is_long && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Whether it is 8 to 64 hexadecimal digits, letters and digits among them unless it is long: `20231234` is a number.
@@ -77,6 +159,15 @@ fn is_hexadecimal(word: &str) -> bool {
     let is_digits = (8..=64).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let has = |of: fn(&u8) -> bool| word.bytes().any(|byte| of(&byte));
     is_digits && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+}
+
+/// Whether it may be a commit as Git shortens it: seven hexadecimal digits or more, letters and digits among them.
+pub(super) fn is_short_hash(word: &str) -> bool {
+    let has = |of: fn(&u8) -> bool| word.bytes().any(|byte| of(&byte));
+    word.len() >= 7
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
 }
 
 fn is_uuid(value: &str) -> bool {
@@ -108,9 +199,37 @@ mod tests {
             ("orders-db-1", None),
             ("api-nginx", None),
             ("-x7k2p", None),
+            ("api-https", Some("api")),
+            ("build-aaaaaaaa-0000-4000-8000-000000000001", Some("build")),
+            ("etl-2026-11-30", Some("etl")),
+            ("etl-20261130", Some("etl")),
+            ("etl-20261130-020000", Some("etl")),
+            ("etl-20261130t020000z", Some("etl")),
+            ("etl.2026.11.30", Some("etl")),
+            ("etl-2026-11-30-x7k2p", Some("etl")),
+            ("etl-2026-11-30-report", None),
+            ("etl-2026-13-30", None),
+            ("scan-6d4cf56db6", Some("scan")),
+            ("trial-bcdfghjk", Some("trial")),
+            ("run-8b71b8ec3f68", Some("run")),
+            ("run-axt25d8wr9f5xkkq2jfm", Some("run")),
+            ("axt25d8wr9f5xkkq2jfm", None),
+            ("web-amd64", None),
+            ("k8s-dashboard", None),
+            ("postgres-15-3", None),
         ];
         for (name, expected) in rows {
             assert_eq!(stem(name), expected, "{name}");
+        }
+        let rows = [
+            ("axt25d8wr9f5xkkq2jfm", Some("")),
+            ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", Some("")),
+            ("aaaaaaaa-0000-4000-8000-000000000001", Some("")),
+            ("hello-x7k2p", None),
+            ("hello", None),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(run_stem(name), expected, "{name}");
         }
     }
 
@@ -127,7 +246,12 @@ mod tests {
             ("2026-11-30T10.00.00", Some("is a date")),
             ("hello-x7k2p", Some("holds a generated name")),
             ("shop_12-x0k1p", Some("holds the number of a run")),
+            ("before-2026-11-30", Some("holds a date")),
+            ("2026.11.30", Some("holds a date")),
+            ("01jdv8q3xk5w7r9m2c4n6p8t0z", Some("holds random letters")),
             ("redhat-operators", None),
+            ("kubernetes-control-plane", None),
+            ("ubuntu2404", None),
             ("https", None),
             ("z2456", None),
             ("postgres", None),

@@ -31,6 +31,8 @@ pub struct Metadata {
     pub namespace: String,
     /// Its name; never empty.
     pub name: String,
+    /// Of a pod without a controller, what its name was generated from (`generateName`), without the dash at the end.
+    pub stem: Option<String>,
     /// Its uid; empty in snapshots written by hand.
     pub uid: String,
     /// Its `resourceVersion`, by which snapshots of one object are put in order. Opaque by the API's contract, but a number that

@@ -15,4 +15,5 @@ mod exposure;
 mod hostile_tunnels;
 mod inventories;
 mod robustness;
+mod runs;
 mod selectors;

@@ -7,16 +7,16 @@ use std::fs;
 use crate::world::{Learned, World, learn_files};
 
 /// Name, labels, owner.
-type Pod = (&'static str, &'static str, &'static str);
+pub type Pod = (&'static str, &'static str, &'static str);
 
-struct Row {
-    kind: &'static str,
+pub struct Row {
+    pub kind: &'static str,
     /// As the summary lists them.
-    workloads: &'static [&'static str],
+    pub workloads: &'static [&'static str],
     /// What the policies for these workloads select.
-    selectors: &'static [&'static str],
-    before: &'static [Pod],
-    after: &'static [Pod],
+    pub selectors: &'static [&'static str],
+    pub before: &'static [Pod],
+    pub after: &'static [Pod],
 }
 
 const ROWS: &[Row] = &[
@@ -611,7 +611,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// These pods in a namespace, each called by a client.
-fn world(pods: &[Pod]) -> World {
+pub fn world(pods: &[Pod]) -> World {
     let mut world = World::default()
         .namespace("shop")
         .node("n1", "192.0.2.11", &["10.244.0.0/24"])
@@ -629,22 +629,22 @@ fn world(pods: &[Pod]) -> World {
 }
 
 /// What the policies select, but for the client and for every pod.
-fn selected(learned: &Learned) -> BTreeSet<String> {
+pub fn selected(learned: &Learned) -> BTreeSet<String> {
     let rules = learned.rules();
     let own = rules.iter().filter_map(|rule| rule.split(['[', ']']).nth(1)).map(str::to_owned);
     own.filter(|selector| selector != "app=client").collect()
 }
 
-fn workloads(learned: &Learned) -> Vec<String> {
+pub fn workloads(learned: &Learned) -> Vec<String> {
     let listed = learned.summary["namespaces"]["shop"]["workloads"].as_array();
     let lines = listed.into_iter().flatten().map(|line| line.as_str().unwrap().to_owned());
     lines.filter(|line| line != "client (Pod)").collect()
 }
 
-#[test]
-fn policies_fit_the_pods_after_the_next_event() {
+/// Learns before the event, and checks the policies with the same traffic after it.
+pub fn check(rows: &[Row]) {
     let mut failed = Vec::new();
-    for Row { kind, workloads: expected, selectors, before, after } in ROWS {
+    for Row { kind, workloads: expected, selectors, before, after } in rows {
         let learned = world(before).learn(&[]);
         if learned.code != Some(0) {
             failed.push(format!("{kind}: {}", learned.messages));
@@ -668,6 +668,11 @@ fn policies_fit_the_pods_after_the_next_event() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn policies_fit_the_pods_after_the_next_event() {
+    check(ROWS);
     assert!(ROWS.len() >= 25, "each kind has a row");
 }
 

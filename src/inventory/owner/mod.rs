@@ -52,7 +52,7 @@ pub(super) struct Belonging {
     pub(super) template: Option<Labels>,
     /// Names of owners below the workload, or of the run that it was cut from.
     pub(super) passing: BTreeSet<String>,
-    /// Whether its kind is unknown to the API and to the table of platforms.
+    /// Whether its kind is unknown to the API and to the table of platforms, or its name was cut by nothing but its form.
     pub(super) is_custom: bool,
 }
 
@@ -60,6 +60,8 @@ pub(super) struct Belonging {
 pub(super) struct Owned<'a> {
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
+    /// What its name was generated from, if that is known.
+    pub(super) stem: Option<&'a str>,
     pub(super) labels: &'a Labels,
     pub(super) node: Option<&'a str>,
     pub(super) controller: Option<&'a Owner>,
@@ -100,7 +102,8 @@ impl Owners {
             let own = [(kind.clone(), name.clone())];
             let platform = record.body.template.as_ref().and_then(|labels| platforms::identify(labels, &own));
             let is_own = platform.as_ref().is_none_or(|identity| *identity == own[0]);
-            let stem = || (kind.clone(), record.body.stem.clone().unwrap_or_else(|| name.clone()));
+            let run = || (kind == "Job").then(|| run_name(kind, name)).flatten();
+            let stem = || (kind.clone(), record.body.stem.clone().or_else(run).unwrap_or_else(|| name.clone()));
             let (kind, name) = platform.unwrap_or_else(stem);
             let workload = WorkloadName { namespace: namespace.clone(), name, kind: WorkloadKind(kind) };
             // One revision's selector is not that of all.
@@ -118,8 +121,10 @@ impl Owners {
         let alone = |workload| Belonging { workload, selector: None, template: None, passing: BTreeSet::new(), is_custom: false };
         let platform = |chain: &[(String, String)]| platforms::identify(pod.labels, chain);
         let Some(owner) = pod.controller.cloned() else {
-            let (kind, name) = platform(&[]).unwrap_or_else(|| ("Pod".to_owned(), pod.name.to_owned()));
-            return alone(named(&kind, &name));
+            let own = || ("Pod".to_owned(), pod_stem(pod));
+            let (kind, name) = platform(&[]).unwrap_or_else(own);
+            let is_custom = kind == "Pod" && name != pod.name;
+            return Belonging { is_custom, ..alone(named(&kind, &name)) };
         };
         if owner.kind == "Node" {
             // The API server's picture of a pod that a kubelet runs from a file: `kube-proxy-worker-1`.
@@ -144,7 +149,8 @@ impl Owners {
         });
         let passing = chain.iter().map(|(_, own)| own).filter(|own| **own != name).cloned().collect();
         let is_known = [LASTING, TRANSIENT, &["Pod"]].concat().contains(&top_kind);
-        let is_custom = top.is_none() && kind == top_kind && !is_known;
+        let is_cut = name != top_name && platform(&chain).is_none();
+        let is_custom = kind == top_kind && (top.is_none() && !is_known || is_cut);
         Belonging { workload: named(&kind, &name), selector, template, passing, is_custom }
     }
 
@@ -199,10 +205,12 @@ impl Owners {
         let owner = Owner { kind, name };
         let known = self.find(pod.namespace, &owner).map(|(_, record)| record);
         let Owner { kind, name } = owner;
+        let run = || run_name(&kind, &name);
         let stem = match known {
-            Some(record) => record.body.stem.clone(),
+            Some(record) if record.is_built_in && kind != "Job" => None,
+            Some(record) => record.body.stem.clone().or_else(run),
             None if LASTING.contains(&kind.as_str()) || kind == "ReplicaSet" || kind == "Pod" => None,
-            None => generated::stem(&name).map(str::to_owned),
+            None => generated::stem(&name).map(str::to_owned).or_else(run),
         };
         if kind == "Pod" {
             // What a pod makes does other things than its maker.
@@ -245,6 +253,23 @@ impl Owners {
             _ => None,
         }
     }
+}
+
+/// A name without what a client made up for one run; the kind where all of it was.
+fn run_name(kind: &str, name: &str) -> Option<String> {
+    let stem = generated::run_stem(name)?;
+    Some(if stem.is_empty() { kind.to_ascii_lowercase() } else { stem.to_owned() })
+}
+
+/// The name of a pod without owners, without what was generated. Of a copy of a Deployment's pod, such as a virtual cluster makes
+/// (`web-6d4cf56db6-x7k2p-x-default-x-team`), it is what stands before the template hash.
+fn pod_stem(pod: &Owned<'_>) -> String {
+    let hash = pod.labels.get(HASHES[0].0).filter(|hash| !hash.is_empty());
+    let start = hash.and_then(|hash| pod.name.find(&format!("-{hash}-")));
+    let before_hash = start.and_then(|start| pod.name.get(..start)).filter(|name| !name.is_empty());
+    let said = || pod.stem.filter(|stem| pod.name.starts_with(stem));
+    let stem = before_hash.or_else(said).or_else(|| generated::run_stem(pod.name)).unwrap_or(pod.name);
+    if stem.is_empty() { "pod".to_owned() } else { stem.to_owned() }
 }
 
 /// Where a chain of owners ends.

@@ -173,7 +173,9 @@ fn is_custom(group: &str) -> bool {
 
 /// What a custom resource's name was generated from. A name that only looks generated is whole, which only the object can say.
 fn custom_stem(metadata: &raw::Metadata) -> Option<String> {
-    let whole = || generated::stem(&metadata.name).map(|_| metadata.name.clone());
+    let is_plain = generated::run_stem(&metadata.name).is_none() || generated::is_dated(&metadata.name);
+    let is_whole = is_plain && generated::stem(&metadata.name).is_some();
+    let whole = || is_whole.then(|| metadata.name.clone());
     stem(&metadata.generate_name).or_else(whole)
 }
 
@@ -269,8 +271,11 @@ impl Reading<'_> {
             None if is_pod && owners.len() == 1 => owners.pop(),
             None => None,
         };
+        // A virtual cluster lets its Service own the copies of its pods, for no other reason than their end.
+        let controller = controller.filter(|owner| !is_pod || owner.kind != "Service" && owner.kind != "ConfigMap");
         Metadata {
             namespace,
+            stem: if is_pod && controller.is_none() { stem(&raw.generate_name) } else { None },
             name: raw.name,
             uid: raw.uid,
             version: raw.resource_version.parse().ok(),

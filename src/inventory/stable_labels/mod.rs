@@ -79,6 +79,11 @@ impl StableLabels {
     pub fn end(&self, key: &str) -> Option<&Ends> {
         self.ending.get(key).map(|(_, ends)| ends)
     }
+
+    /// The lasting labels whose keys say that they name what the pods are.
+    pub(super) fn naming(&self) -> Labels {
+        self.lasting.iter().filter(|(key, _)| self.identifying.contains_key(*key) || signs::is_name(key)).map(owned).collect()
+    }
 }
 
 impl Inventory {
@@ -106,22 +111,26 @@ pub(super) fn judge<'p>(
         return StableLabels { lasting: lasting.map(owned).collect(), ..StableLabels::default() };
     };
     let known = Knowledge::of(&first.labels);
-    let is_named = workload.name.kind.0 != "Pod";
+    let kind = workload.name.kind.0.as_str();
+    let is_named = kind != "Pod" || first.name.name != workload.name.name;
     let context = Context {
         workload: &workload.name.name,
         pod: is_named.then_some(first.name.name.as_str()).filter(|_| rest.is_empty()),
         node: node(first),
         passing: &workload.passing_owners,
-        is_built_in: BUILT_IN.contains(&workload.name.kind.0.as_str()),
+        is_built_in: BUILT_IN.contains(&kind),
+        is_stateful: kind == "StatefulSet" && workload.template.is_none(),
     };
-    let is_templated = context.is_built_in || TEMPLATED.contains(&workload.name.kind.0.as_str());
+    let is_templated = context.is_built_in || TEMPLATED.contains(&kind);
+    // The labels of a Job's template stand for its selector, and are as good as any label.
+    let has_selector = kind != "Job" && kind != "CronJob";
     let changed: BTreeSet<&String> = pods.iter().flat_map(|pod| &pod.changed_labels).collect();
     let mut found = StableLabels::default();
     let keys: BTreeMap<&String, &String> = pods.iter().rev().flat_map(|pod| pod.labels.iter()).collect();
     for (key, value) in keys {
         let is_common = pods.iter().all(|pod| pod.labels.get(key) == Some(value));
         let is_in = |labels: &Option<Labels>| labels.as_ref().is_some_and(|labels| labels.get(key) == Some(value));
-        let is_selected = is_in(&workload.selector);
+        let is_selected = has_selector && is_in(&workload.selector);
         let end = if changed.contains(key) && !is_selected {
             Some(Ends { event: Event::Change, why: "was seen to change on a running pod".to_owned() })
         } else if let Some(event) = known.end(key) {
@@ -130,7 +139,9 @@ pub(super) fn judge<'p>(
             None
         } else if known.lasts(key) {
             let why = || "is the name of one run".to_owned();
-            is_of_run(value, &workload.name.name).then(|| Ends { event: Event::Run, why: why() })
+            let is_made =
+                !known.identifies(key) && generated::form(value).is_some() && !workload.name.name.contains(value.as_str());
+            (is_made || is_of_run(value, &workload.name.name)).then(|| Ends { event: Event::Run, why: why() })
         } else {
             signs::read(key, value, context).or_else(|| {
                 let is_added = workload.template.as_ref().is_some_and(|template| !template.contains_key(key));

@@ -8,15 +8,99 @@ use crate::inventory::generated;
 
 /// Last words of keys whose values are of one pod, run or version.
 const WORDS: &[(&[&str], Event)] = &[
-    (&["uid", "uuid", "index", "ordinal", "token"], Replacement),
-    (&["hash", "revision", "generation", "digest", "checksum", "timestamp", "date", "sha", "commit", "build"], Rollout),
-    (&["attempt", "retry", "run", "runid"], Run),
+    (&["uid", "uuid", "guid", "ulid", "index", "ordinal", "token", "podname"], Replacement),
+    (
+        &[
+            "hash",
+            "revision",
+            "rev",
+            "generation",
+            "digest",
+            "checksum",
+            "timestamp",
+            "date",
+            "sha",
+            "commit",
+            "build",
+            "sequence",
+            "imagetag",
+            "gittag",
+            "createdat",
+            "startedat",
+            "deployedat",
+            "updatedat",
+        ],
+        Rollout,
+    ),
+    (&["attempt", "retry", "run", "runname", "executionname", "sessionname", "pullrequest", "mergerequest"], Run),
     (&["node", "nodename", "hostname"], NodeChange),
+];
+/// Last words of keys that number or name one of many, after a word for what there are many of.
+const NUMBERS: &[&str] = &["id", "number", "nr", "num", "no"];
+/// What there are many of, one after the other or side by side.
+const NUMBERED: &[(&[&str], Event)] = &[
+    (
+        &[
+            "run",
+            "build",
+            "job",
+            "execution",
+            "exec",
+            "session",
+            "request",
+            "trace",
+            "transaction",
+            "invocation",
+            "attempt",
+            "pipeline",
+            "batch",
+            "event",
+            "pr",
+            "workflow",
+            "sequence",
+            "check",
+        ],
+        Run,
+    ),
+    (&["pod", "instance", "replica", "broker", "server", "member", "worker", "store", "machine", "node"], Replacement),
+    (&["deploy", "release", "rollout", "commit", "revision"], Rollout),
 ];
 /// Last words of keys that mostly say what a pod is at the moment. Under a Deployment or StatefulSet they are what its template says.
 const ROLES: &[&str] = &["role", "instance", "instancename", "leader", "state", "phase"];
+/// Values of roles that a fail-over hands from pod to pod.
+const FAIL_OVER_ROLES: &[&str] =
+    &["primary", "master", "leader", "replica", "slave", "secondary", "standby", "follower", "active", "passive"];
+/// Last words of keys that say yes or no to what a pod is at the moment.
+const STATES: &[&str] =
+    &["active", "leader", "master", "primary", "standby", "ready", "healthy", "sealed", "initialized", "elected", "completed"];
+/// Last words of keys that say what was built.
+const TAGS: &[&str] = &["tag", "image", "ref", "version"];
 /// Last words of keys whose values look made up and last.
 const TENANTS: &[&str] = &["shard", "tenant", "customer", "account"];
+
+/// Last words of keys that name what a pod is.
+const NAMES: &[&str] = &[
+    "app",
+    "name",
+    "component",
+    "service",
+    "job",
+    "task",
+    "step",
+    "workflow",
+    "pipeline",
+    "flow",
+    "dag",
+    "repo",
+    "repository",
+    "project",
+    "queue",
+];
+
+/// Whether a key says that its value names what the pod is.
+pub(super) fn is_name(key: &str) -> bool {
+    words(key).last().is_some_and(|last| NAMES.contains(&last.as_str()))
+}
 
 /// What surrounds a label.
 #[derive(Clone, Copy)]
@@ -31,6 +115,8 @@ pub(super) struct Context<'a> {
     pub(super) passing: &'a BTreeSet<String>,
     /// Whether a controller that knows no roles (of `apps` or `batch`) made the pods.
     pub(super) is_built_in: bool,
+    /// Whether the pods keep their names and nothing is known of the template that they were made from.
+    pub(super) is_stateful: bool,
 }
 
 /// The words of a label's key after its prefix, in lower case: `app.kubernetes.io/instanceName` has `instance` and `name`.
@@ -56,25 +142,29 @@ fn words(key: &str) -> Vec<String> {
     words
 }
 
-/// The last word of a key, and the last two as one.
-fn last_words(key: &str) -> (String, String) {
-    let words = words(key);
-    let last = words.last().cloned().unwrap_or_default();
-    let two = words.iter().rev().take(2).rev().map(String::as_str).collect();
-    (last, two)
-}
-
 /// Why the label does not last; nothing if no sign says so.
 pub(super) fn read(key: &str, value: &str, context: Context<'_>) -> Option<Ends> {
     let ends = |event, why: &str| Some(Ends { event, why: why.to_owned() });
     // `kubectl run debug` labels its pod `run: debug`.
-    if value == context.workload {
+    if value == context.workload && !generated::is_whole(value) {
         return None;
     }
-    let (last, two) = last_words(key);
+    let words = words(key);
+    let last = words.last().cloned().unwrap_or_default();
+    let two: String = words.iter().rev().take(2).rev().map(String::as_str).collect();
     let is_one_of = |list: &[&str]| list.contains(&last.as_str()) || list.contains(&two.as_str());
-    if let Some((_, event)) = WORDS.iter().find(|(words, _)| is_one_of(words)) {
+    // `run` alone is what `kubectl run` and `kubectl create` call their objects.
+    let is_plain = key == "run" && generated::form(value).is_none();
+    if let Some((_, event)) = WORDS.iter().find(|(words, _)| is_one_of(words) && !is_plain) {
         return ends(*event, "has a key that ends in a word for what changes");
+    }
+    let has_digit = value.bytes().any(|byte| byte.is_ascii_digit());
+    if let [.., of, _] = words.as_slice()
+        && NUMBERS.contains(&last.as_str())
+        && has_digit
+        && let Some((_, event)) = NUMBERED.iter().find(|(words, _)| words.contains(&of.as_str()))
+    {
+        return ends(*event, "has a key for the number of one of many");
     }
     if key.contains("checksum") {
         return ends(Rollout, "has a key that ends in a word for what changes");
@@ -98,10 +188,20 @@ pub(super) fn read(key: &str, value: &str, context: Context<'_>) -> Option<Ends>
             return ends(Replacement, "is the number of the pod");
         }
     }
+    if TAGS.contains(&last.as_str()) && value.split(['-', '_', '.']).any(generated::is_short_hash) {
+        return ends(Rollout, "holds a hash");
+    }
+    let has_word = |name: &str| name.split(['-', '.']).any(|word| word == value);
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && !context.is_built_in && context.pod.is_some_and(has_word) && !has_word(context.workload) {
+        return ends(Replacement, "is a number in the pod's name");
+    }
     if last == "version" && value.split('.').filter(|part| part.bytes().any(|byte| byte.is_ascii_digit())).count() > 1 {
         return ends(Upgrade, "is a version");
     }
-    if is_one_of(ROLES) && !context.is_built_in {
+    let is_of_the_moment = !context.is_built_in || context.is_stateful && FAIL_OVER_ROLES.contains(&value);
+    let is_state = is_one_of(STATES) && ["true", "false"].contains(&value) && (!context.is_built_in || context.is_stateful);
+    if is_one_of(ROLES) && is_of_the_moment || is_state {
         return ends(FailOver, "has a key that ends in a word for what a pod is at the moment");
     }
     if is_one_of(TENANTS) {
@@ -122,21 +222,38 @@ mod tests {
     #[test]
     fn each_sign_is_seen_and_plain_labels_are_left_alone() {
         let passing = BTreeSet::from(["build-x7k2p".to_owned(), "api-7".to_owned()]);
-        let context = |is_built_in| Context {
+        let context = |is_built_in, is_stateful| Context {
             workload: "orders",
             pod: Some("orders-1-x7k2p"),
             node: Some("n1.example.com"),
             passing: &passing,
             is_built_in,
+            is_stateful,
         };
         let rows: &[(&str, &str, Option<Event>)] = &[
             ("app", "orders", None),
             ("app", "web", None),
             ("run", "orders", None),
+            ("run", "orders-job", None),
             ("example.com/runId", "7", Some(Run)),
             ("example.com/run_id", "7", Some(Run)),
+            ("example.com/flow-run-name", "chocolate-horse", Some(Run)),
+            ("job_id", "123", Some(Run)),
+            ("job_id", "nightly", None),
+            ("ci.build.number", "12", Some(Run)),
+            ("pull-request", "12", Some(Run)),
+            ("broker-id", "12", Some(Replacement)),
+            ("brokerId", "1", Some(Replacement)),
+            ("part", "1", Some(Replacement)),
+            ("part", "2", None),
+            ("release-id", "rel-12", Some(Rollout)),
+            ("tenant-id", "12", None),
+            ("app-id", "12", None),
             ("commit", "main", Some(Rollout)),
             ("build", "12", Some(Rollout)),
+            ("image-tag", "main", Some(Rollout)),
+            ("tag", "main-0a1b2c3", Some(Rollout)),
+            ("tag", "main", None),
             ("config-checksum", "1", Some(Rollout)),
             ("example.com/nodeName", "x", Some(NodeChange)),
             ("where", "n1", Some(NodeChange)),
@@ -149,14 +266,26 @@ mod tests {
             ("version", "v1", None),
             ("role", "primary", Some(FailOver)),
             ("example.com/instanceName", "one", Some(FailOver)),
+            ("vault-active", "true", Some(FailOver)),
+            ("mode", "active", None),
             ("tenant", "8b71b8ec3f68", None),
             ("id", "8b71b8ec3f68", Some(Rollout)),
             ("tier", "front", None),
         ];
         for (key, value, expected) in rows {
-            let found = read(key, value, context(false)).map(|ends| ends.event);
+            let found = read(key, value, context(false, false)).map(|ends| ends.event);
             assert_eq!(found, *expected, "{key}={value}");
         }
-        assert_eq!(read("role", "primary", context(true)), None, "the template of a Deployment says it");
+        let of_template: &[(&str, &str, bool, Option<Event>)] = &[
+            ("role", "primary", false, None),
+            ("role", "primary", true, Some(FailOver)),
+            ("role", "worker", true, None),
+            ("vault-sealed", "false", false, None),
+            ("vault-sealed", "false", true, Some(FailOver)),
+        ];
+        for (key, value, is_stateful, expected) in of_template {
+            let found = read(key, value, context(true, *is_stateful)).map(|ends| ends.event);
+            assert_eq!(found, *expected, "{key}={value}, without a template: {is_stateful}");
+        }
     }
 }

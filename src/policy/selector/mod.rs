@@ -9,6 +9,7 @@ mod index;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -49,18 +50,18 @@ impl Selection {
 
 /// Finds the selectors of all workloads that have pods on the pod network or could have.
 pub(super) fn select_all(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
-    let mut by_namespace: BTreeMap<&str, Vec<(&WorkloadName, Traits<'_>)>> = BTreeMap::new();
+    let mut by_namespace: BTreeMap<&str, Vec<Draft<'_>>> = BTreeMap::new();
     for (workload, id) in inventory.workloads().iter().zip(0..) {
-        let traits = Traits::of(workload, WorkloadId(id), inventory);
-        by_namespace.entry(&workload.name.namespace).or_default().push((&workload.name, traits));
+        by_namespace.entry(&workload.name.namespace).or_default().push(Draft::of(workload, WorkloadId(id), inventory));
     }
     let mut selections = BTreeMap::new();
-    for workloads in by_namespace.into_values() {
-        let index = Index::new(workloads.iter().flat_map(|(name, traits)| traits.own.iter().map(|labels| (*name, *labels))));
-        let endings = workloads.iter().map(|(name, traits)| (*name, traits.stable.ending_keys.clone())).collect();
+    for mut drafts in by_namespace.into_values() {
+        blank(&mut drafts);
+        let index = Index::new(drafts.iter().flat_map(|draft| draft.own.iter().map(|labels| (draft.name, &**labels))));
+        let endings = drafts.iter().map(|draft| (draft.name, &draft.stable.ending_keys)).collect();
         let mut alike: BTreeMap<Traits<'_>, BTreeSet<&WorkloadName>> = BTreeMap::new();
-        for (name, traits) in workloads {
-            alike.entry(traits).or_default().insert(name);
+        for draft in &drafts {
+            alike.entry(draft.traits()).or_default().insert(draft.name);
         }
         for (traits, twins) in alike {
             let others = Others { having: &|labels| Box::new(index.having(labels)), endings: &endings };
@@ -115,6 +116,63 @@ pub fn selectors(inventory: &Inventory) -> BTreeMap<WorkloadName, PodSelector> {
     select_all(inventory).into_iter().filter_map(exact).collect()
 }
 
+/// A workload, before it is known who is like it.
+struct Draft<'a> {
+    name: &'a WorkloadName,
+    /// The different label sets of its pods: replicas share theirs.
+    own: BTreeSet<Cow<'a, Labels>>,
+    selector: Option<&'a Labels>,
+    stable: StableLabels,
+    run: Option<(String, String)>,
+}
+
+impl<'a> Draft<'a> {
+    fn of(workload: &'a Workload, id: WorkloadId, inventory: &'a Inventory) -> Self {
+        let own = pod_labels(workload, inventory);
+        let run = run_label(workload, &own);
+        let mut stable = inventory.stable_labels(id);
+        // The reason names what is the workload's alone, and nothing is chosen by it.
+        stable.ending.values_mut().for_each(|(_, ends)| ends.why.clear());
+        let own = own.into_iter().map(Cow::Borrowed).collect();
+        Self { name: &workload.name, own, selector: workload.selector.as_ref(), stable, run }
+    }
+
+    fn traits(&self) -> Traits<'_> {
+        Traits {
+            own: self.own.iter().map(|labels| &**labels).collect(),
+            selector: self.selector,
+            stable: &self.stable,
+            run: &self.run,
+        }
+    }
+}
+
+/// Empties the values of labels that no selector asks for, because they last for no workload that has them. So workloads that differ
+/// in nothing else are alike, and a namespace of many costs no more than its kinds.
+fn blank(drafts: &mut [Draft<'_>]) {
+    let is_kept = |draft: &Draft<'_>, key: &str| {
+        let is_of_the_pod = draft.stable.end(key).is_some_and(|ends| ends.event == Event::Change);
+        key == RUN || is_of_the_pod || !draft.stable.ending_keys.contains(key)
+    };
+    let mut kept: BTreeSet<String> = BTreeSet::new();
+    for draft in &*drafts {
+        let keys = draft.own.iter().flat_map(|labels| labels.keys());
+        kept.extend(keys.filter(|key| is_kept(draft, key)).cloned().collect::<BTreeSet<String>>());
+    }
+    for draft in drafts {
+        let is_blank = |key: &String| !kept.contains(key);
+        draft.stable.ending.iter_mut().filter(|(key, _)| is_blank(key)).for_each(|(_, (value, _))| value.clear());
+        draft.own = std::mem::take(&mut draft.own).into_iter().map(|labels| blanked(labels, &kept)).collect();
+    }
+}
+
+fn blanked<'a>(mut labels: Cow<'a, Labels>, kept: &BTreeSet<String>) -> Cow<'a, Labels> {
+    if labels.keys().any(|key| !kept.contains(key)) {
+        labels.to_mut().iter_mut().filter(|(key, _)| !kept.contains(*key)).for_each(|(_, value)| value.clear());
+    }
+    labels
+}
+
 /// All that the choice of a workload's selector rests on, but for the others; workloads of the same traits are told apart by
 /// nothing.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -124,17 +182,9 @@ struct Traits<'a> {
     /// Its owner's selector.
     selector: Option<&'a Labels>,
     /// Which of the labels last.
-    stable: StableLabels,
+    stable: &'a StableLabels,
     /// What names its run.
-    run: Option<(String, String)>,
-}
-
-impl<'a> Traits<'a> {
-    fn of(workload: &'a Workload, id: WorkloadId, inventory: &'a Inventory) -> Self {
-        let own = pod_labels(workload, inventory);
-        let run = run_label(workload, &own);
-        Self { own, selector: workload.selector.as_ref(), stable: inventory.stable_labels(id), run }
-    }
+    run: &'a Option<(String, String)>,
 }
 
 /// The label sets of a workload's pods; of its owner's selector where it has no pod now.
@@ -151,7 +201,7 @@ type Having<'i, 'a> = dyn Fn(&Labels) -> Box<dyn Iterator<Item = Other<'a>> + 'i
 struct Others<'i, 'a> {
     having: &'i Having<'i, 'a>,
     /// Of each, the keys of labels that do not last.
-    endings: &'i BTreeMap<&'a WorkloadName, BTreeSet<String>>,
+    endings: &'i BTreeMap<&'a WorkloadName, &'a BTreeSet<String>>,
 }
 
 /// How workloads of these traits are selected: `twins`, one or more.
@@ -165,13 +215,21 @@ fn select<'a>(traits: &Traits<'_>, twins: &BTreeSet<&WorkloadName>, others: &Oth
     if chosen.is_empty() {
         chosen.clone_from(lasting);
     }
+    let mistaken = |labels: &Labels| (others.having)(labels).filter(|(name, _)| !twins.contains(name));
+    let others_left = |labels: &Labels, run: Option<&(String, String)>| {
+        let all: Labels = labels.iter().chain(lasting).map(owned).chain(run.cloned()).collect();
+        mistaken(&all).filter(|(_, labels)| run.is_some() || labels.contains_key(RUN)).count()
+    };
+    // A Job that is numbered, as a release names its own, has another number next time; that it is a Job lasts.
+    let is_numbered = run.as_ref().is_some_and(|(_, name)| is_numbered(name));
+    let is_marked = is_numbered && others_left(&chosen, None) <= others_left(&chosen, run.as_ref());
+    let run = run.as_ref().filter(|_| !is_marked);
     if chosen.is_empty() {
-        chosen.extend(run.clone());
+        chosen.extend(run.cloned());
     }
     let is_unlabelled = chosen.is_empty();
     let rest: Vec<(String, String)> =
-        lasting.iter().map(owned).chain(run.clone()).filter(|(key, _)| !chosen.contains_key(key)).collect();
-    let mistaken = |labels: &Labels| (others.having)(labels).filter(|(name, _)| !twins.contains(name));
+        lasting.iter().map(owned).chain(run.cloned()).filter(|(key, _)| !chosen.contains_key(key)).collect();
     let addition = fewest_additions(&rest, |addition, limit| {
         let mut labels = chosen.clone();
         labels.extend(addition.iter().cloned());
@@ -238,7 +296,7 @@ fn fewest_additions(rest: &[(String, String)], matched: impl Fn(&[(String, Strin
 fn exclusion<'a>(
     own: &BTreeSet<&Labels>,
     left: &[Other<'a>],
-    endings: &BTreeMap<&'a WorkloadName, BTreeSet<String>>,
+    endings: &BTreeMap<&'a WorkloadName, &'a BTreeSet<String>>,
 ) -> Option<Requirement> {
     let mut best: Option<(usize, Requirement)> = None;
     let ends = |name: &WorkloadName, key: &str| endings.get(name).is_some_and(|keys| keys.contains(key));
@@ -266,6 +324,11 @@ fn exclusion<'a>(
 /// Whether it is a Job of its own: no CronJob gives each run another name, so the name is as lasting as the workload.
 fn is_run(name: &WorkloadName) -> bool {
     name.kind.0 == "Job"
+}
+
+/// Whether a name ends in a number.
+fn is_numbered(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(_, last)| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The label by which the pods of a Job of its own are told apart from all others.

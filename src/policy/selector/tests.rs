@@ -71,10 +71,6 @@ fn a_subset_of_anothers_labels_is_told_apart_by_the_label_it_lacks() {
     assert_eq!(found["Deployment/canary"], "app=web,track=canary");
 }
 
-fn traits(inventory: &Inventory, id: u32) -> Traits<'_> {
-    Traits::of(inventory.workload(WorkloadId(id)), WorkloadId(id), inventory)
-}
-
 /// The definition: everyone is looked at for everyone.
 fn select_naively(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
     let sets: Vec<(&WorkloadName, BTreeSet<&Labels>)> =
@@ -85,11 +81,12 @@ fn select_naively(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
             all.filter(|(_, labels)| wanted.iter().all(|(key, value)| labels.get(key) == Some(value))).collect();
         Box::new(found.into_iter())
     };
-    let workloads = || inventory.workloads().iter().zip(0..);
-    let endings = workloads().map(|(workload, id)| (&*workload.name, traits(inventory, id).stable.ending_keys)).collect();
+    let workloads = inventory.workloads().iter().zip(0..);
+    let drafts: Vec<Draft<'_>> = workloads.map(|(workload, id)| Draft::of(workload, WorkloadId(id), inventory)).collect();
+    let endings = drafts.iter().map(|draft| (draft.name, &draft.stable.ending_keys)).collect();
     let others = Others { having: &having, endings: &endings };
-    let selection = |id, workload: &Workload| select(&traits(inventory, id), &BTreeSet::from([&*workload.name]), &others);
-    workloads().map(|(workload, id)| (WorkloadName::clone(&workload.name), selection(id, workload))).collect()
+    let selection = |draft: &Draft<'_>| select(&draft.traits(), &BTreeSet::from([draft.name]), &others);
+    drafts.iter().map(|draft| (draft.name.clone(), selection(draft))).collect()
 }
 
 /// The choice as its description has it, with every count to its end.
@@ -105,7 +102,7 @@ fn additions_naively(rest: &[(String, String)], matched: impl Fn(&[(String, Stri
 }
 
 fn any_labels() -> impl Strategy<Value = Labels> {
-    let keys = prop::sample::select(vec!["app", "tier", "x", "pod-template-hash", RUN, "job-name"]);
+    let keys = prop::sample::select(vec!["app", "tier", "x-hash", "pod-template-hash", RUN, "job-name"]);
     let values = prop::sample::select(vec!["a", "b", "w0"]);
     prop::collection::btree_map(keys.prop_map(str::to_owned), values.prop_map(str::to_owned), 0..5)
 }
@@ -150,10 +147,11 @@ proptest! {
 /// Quadratic, each of these would take minutes.
 #[test]
 fn many_workloads_in_one_namespace_are_no_matter() {
-    let labels: [fn(usize) -> Value; 3] = [
+    let labels: [fn(usize) -> Value; 4] = [
         |number| json!({"job": format!("j{number}"), "x": "y"}),
         |number| json!({"app": "web", "part": "x", "zone": format!("z{number}")}),
         |_| json!({"app": "web"}),
+        |number| json!({"config-hash": format!("{number}"), "x-revision": format!("{number}")}),
     ];
     for labels in labels {
         let mut builder = InventoryBuilder::new();
