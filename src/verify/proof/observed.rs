@@ -23,7 +23,7 @@ pub(in crate::verify) struct Actor<'w> {
     pub(in crate::verify) groups: BTreeMap<GroupId, Vec<PodId>>,
     /// Its pods on the host network.
     pub(in crate::verify) on_host_network: Vec<PodId>,
-    /// The workloads with which it shares the labels of some pod, itself among them.
+    /// The workloads with which it positions_of the labels of some pod, itself among them.
     pub(in crate::verify) twins: TwinsId,
 }
 
@@ -62,12 +62,12 @@ impl<'w> Actors<'w> {
         }
         let mut twins: Vec<BTreeSet<ActorId>> = (0..all.len()).map(|id| BTreeSet::from([id])).collect();
         let shared: Vec<&BTreeSet<ActorId>> = same_labels.values().filter(|actors| actors.len() > 1).collect();
-        let mut shares: BTreeMap<ActorId, Vec<usize>> = BTreeMap::new();
+        let mut positions_of: BTreeMap<ActorId, Vec<usize>> = BTreeMap::new();
         for (position, actors) in shared.iter().enumerate() {
-            actors.iter().for_each(|&actor| shares.entry(actor).or_default().push(position));
+            actors.iter().for_each(|&actor| positions_of.entry(actor).or_default().push(position));
         }
         let mut alike: BTreeMap<Vec<usize>, TwinsId> = BTreeMap::new();
-        for (actor, positions) in shares {
+        for (actor, positions) in positions_of {
             all[actor].twins = *alike.entry(positions).or_insert_with_key(|positions| {
                 twins.push(positions.iter().flat_map(|&position| shared[position]).copied().collect());
                 twins.len() - 1
@@ -84,7 +84,7 @@ impl<'w> Actors<'w> {
         &self.all
     }
 
-    /// The workloads with which one shares the labels of some pod, itself among them.
+    /// The workloads with which one positions_of the labels of some pod, itself among them.
     pub(in crate::verify) fn twins(&self, actor: ActorId) -> &BTreeSet<ActorId> {
         &self.twins[self.all[actor].twins]
     }
