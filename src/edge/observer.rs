@@ -284,8 +284,14 @@ impl<'a> Observer<'a> {
     }
 
     fn tell_own_node(&mut self) {
-        for (OwnNode { from, to, protocol, port, outcome }, count) in self.own_node.take() {
-            let subject = format!("{} -> {}", from.describe(self.inventory), to.describe(self.inventory));
+        for (OwnNode { from, to, protocol, port, outcome, guess }, count) in self.own_node.take() {
+            let (from, to) = (from.describe(self.inventory), to.describe(self.inventory));
+            let subject = format!("{from} -> {to}");
+            if let Some(guess) = guess {
+                let edge = format!("{subject} {protocol} {port}");
+                let message = format!("direction decided by {guess}; if {to} called, it needs a rule that was not written");
+                self.findings.add_many(Code::WeakDirection, edge, message, count);
+            }
             self.findings.add_many(Code::OwnNodeTraffic, subject, format!("{protocol} {port} ({outcome})"), count);
         }
     }
@@ -458,10 +464,13 @@ impl<'a> Observer<'a> {
     }
 
     fn own_node(&mut self, connection: &Connection, from: Place, to: Place, port: u16) {
-        let Flow { protocol, outcome, .. } = connection.known.flow;
+        let Flow { protocol, outcome, direction, .. } = connection.known.flow;
         self.see_own_node(from, to);
         let [who_calls, who_is_called] = [from, to].map(|place| Who::at(place, self.inventory));
-        let said = OwnNode { from: who_calls, to: who_is_called, protocol, port, outcome: outcome_name(outcome) };
+        // Of UDP, a port that is called elsewhere shows no more: one socket may call and be called.
+        let is_doubtful = direction.is_by_port() || direction == DirectionEvidence::OtherTraffic && protocol == Protocol::Udp;
+        let guess = (is_doubtful && connection.is_answered()).then_some(direction);
+        let said = OwnNode { from: who_calls, to: who_is_called, protocol, port, outcome: outcome_name(outcome), guess };
         *self.own_node.get(said, || 0) += 1;
         if self.own_node.is_full() {
             self.tell_own_node();

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 
 use crate::inventory::{Inventory, ServiceId};
-use crate::model::{Protocol, SeededMap, Timestamp};
+use crate::model::{DirectionEvidence, Protocol, SeededMap, Timestamp};
 
 use super::failures::Failure;
 use super::link::{Link, Side};
@@ -139,4 +139,6 @@ pub(super) struct OwnNode {
     pub(super) protocol: Protocol,
     pub(super) port: u16,
     pub(super) outcome: &'static str,
+    /// What decided who called, where only port numbers did.
+    pub(super) guess: Option<DirectionEvidence>,
 }

@@ -32,7 +32,13 @@ impl DirectionEvidence {
     /// Whether it is a guess, however good: no packet shows who opened the connection.
     #[must_use]
     pub const fn is_weak(self) -> bool {
-        matches!(self, Self::LowerPort | Self::CustomaryPort | Self::EphemeralRange | Self::OtherTraffic | Self::DeclaredListener)
+        self.is_by_port() || matches!(self, Self::OtherTraffic | Self::DeclaredListener)
+    }
+
+    /// Whether it rests on nothing but the port numbers.
+    #[must_use]
+    pub const fn is_by_port(self) -> bool {
+        matches!(self, Self::LowerPort | Self::CustomaryPort | Self::EphemeralRange)
     }
 }
 

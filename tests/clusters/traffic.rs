@@ -344,7 +344,8 @@ impl Traffic<'_> {
             (4, _) if !is_v6 => (Some(Ipv4Addr::new(169, 254, 20, 10).into()), 53, None),
             _ => (self.address(random, Class::Public, None, is_v6), 53, None),
         };
-        let Some(target) = target else { return };
+        // An address may have passed from one pod to the next.
+        let Some(target) = target.filter(|target| *target != source) else { return };
         let name = *random.pick(&NAMES);
         let outside = self.address(random, Class::Public, None, is_v6).unwrap();
         let answer_text = outside.to_string();

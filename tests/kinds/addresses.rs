@@ -183,6 +183,18 @@ fn a_node_is_a_node_at_every_one_of_its_addresses() {
             not_found: &["guessed-ranges"],
         },
         Row {
+            what: "the capture begins with UDP of a pod and its node, and the node calls the pod elsewhere: who called is not certain",
+            world: web("10.244.1.5")
+                .node("w1", "10.0.0.11", &["10.244.1.0/24"])
+                .node("w0", "10.0.0.10", &["10.244.0.0/24"])
+                .udp("10.244.1.5", "10.0.0.11", 39095)
+                .tcp("10.0.0.11", "10.244.1.5", 8080)
+                .tcp("10.0.0.10", "10.244.1.5", 8080),
+            rules: &["shop/allow-node-to-web [app=web] <- 10.0.0.10/32 TCP 8080"],
+            found: &["own-node-traffic", "weak-direction", "remote-node-traffic"],
+            not_found: &["own-node-called"],
+        },
+        Row {
             what: "kube-router, both families: bridges of another node",
             world: web("fd00:1::5")
                 .object(&annotated("w0", "10.0.0.10", "", &[("kube-router.io/pod-cidrs", "10.1.0.0/24,fd00:0:0:1::/64")]))
