@@ -10,7 +10,7 @@ SEED ?= 1
 FILES ?= 0
 VENV := target/venv
 
-.PHONY: help demo test lint captures independent field e2e clusters fuzz soak conformance bench bench-cluster bench-live instructions stages setup clean
+.PHONY: help demo test lint captures independent field e2e clusters fuzz soak deny sbom reproducible conformance bench bench-cluster bench-live instructions stages setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,21 @@ fuzz: ## fuzz every parser, and learn itself, FUZZ_SECONDS each (TARGETS="learn 
 soak: setup ## a live run while pods, connections and the API server come and go; memory must stay flat (needs root; SOAK_MINUTES=30)
 	$(CARGO) build --release --locked
 	python3 tests/soak/run.py target/release/netpol-gen --minutes $(SOAK_MINUTES)
+
+deny: ## licences, sources and known weaknesses of everything that is linked in (deny.toml; cargo-deny)
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --locked check bans licenses sources
+	@if $(CARGO) deny --locked fetch db; then $(CARGO) deny --locked check advisories; \
+	else echo "advisories: NOT CHECKED, the database cannot be had"; fi
+
+sbom: ## what the program is made of, as CycloneDX: target/sbom (cargo-cyclonedx)
+	@command -v cargo-cyclonedx >/dev/null || $(CARGO) install --locked cargo-cyclonedx
+	$(CARGO) cyclonedx --format json --spec-version 1.5 --override-filename netpol-gen.cdx
+	mkdir -p target/sbom && mv netpol-gen.cdx.json target/sbom/
+	@echo target/sbom/netpol-gen.cdx.json
+
+reproducible: setup ## build twice, in two directories, and compare: the same sources give the same program
+	tests/supply/reproducible.sh
 
 bench: setup ## measure learn beside cat, tcpdump and others on captures of the project's own (8 GB of target/bench; ROUNDS=5)
 	@missing=$$(python3 tests/bench/run.py --missing); if [ -n "$$missing" ]; then \
