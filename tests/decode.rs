@@ -164,6 +164,10 @@ fn transport_rows() -> Vec<Row> {
         ("SCTP INIT", RawIp, association(1, &sctp_init(77)), is(sctp_with(Chunk::Init { tag: 77 }))),
         ("SCTP INIT ACK", RawIp, association(2, &sctp_init(78)), is(sctp_with(Chunk::InitAck { tag: 78 }))),
         ("SCTP ABORT", RawIp, association(6, &[]), is(sctp_with(Chunk::Abort))),
+        ("SCTP ERROR", RawIp, association(9, &[0, 3, 0, 8, 0, 0, 0, 0]), is(sctp_with(Chunk::Error))),
+        ("SCTP COOKIE ECHO", RawIp, association(10, &[1; 4]), is(sctp_with(Chunk::CookieEcho))),
+        ("SCTP COOKIE ACK", RawIp, association(11, &[]), is(sctp_with(Chunk::Other))),
+        ("SCTP SHUTDOWN COMPLETE", RawIp, association(14, &[]), is(sctp_with(Chunk::ShutdownComplete))),
         ("SCTP DATA", RawIp, association(0, &[1; 20]), is(sctp_with(Chunk::Other))),
     ]
 }

@@ -65,6 +65,9 @@ const POISON: &[(&str, Check)] = &[
     ("03-vxlan-from-internet-to-node.pcap", tunnel_of_a_stranger),
     ("14-C2-hidden-in-vxlan.pcap", exchange_in_the_form_of_a_tunnel),
     ("07-one-spoofed-payload-segment.pcap", one_segment_without_an_answer),
+    ("09-syn-then-own-payload-no-answer.pcap", one_segment_without_an_answer),
+    ("13-C2-hidden-by-same-isn.pcap", a_connection_and_a_second_opening),
+    ("40-linklocal-spoof.pcap", an_answer_that_nobody_acknowledged),
     ("47-ports-3callers-1each.pcap", three_callers_of_one_port_each),
 ];
 
@@ -129,6 +132,19 @@ fn exchange_in_the_form_of_a_tunnel(poison: &Path) {
     rules.retain(|rule| !rule.contains("203.0.113.66/32 UDP 4789"));
     assert_eq!(rules, learn_poisoned(None, &[]).rules(), "{}", learned.messages);
     assert!(learned.codes().contains("tunnel-not-between-nodes"), "{}", learned.messages);
+}
+
+fn a_connection_and_a_second_opening(poison: &Path) {
+    let learned = learn_poisoned(Some(poison), &[]);
+    let (with, without) = (learned.rules(), learn_poisoned(None, &[]).rules());
+    let new: Vec<&String> = with.difference(&without).collect();
+    assert!(!new.is_empty() && new.iter().all(|rule| rule.contains("-> 203.0.113.66/32 TCP 443")), "{new:?}");
+}
+
+fn an_answer_that_nobody_acknowledged(poison: &Path) {
+    let learned = learn_poisoned(Some(poison), &[]);
+    assert_changes_nothing(&learned, &[]);
+    assert!(learned.codes().contains("half-open-connection"), "{}", learned.messages);
 }
 
 fn three_callers_of_one_port_each(poison: &Path) {

@@ -60,32 +60,33 @@ mod tests {
     use super::*;
 
     fn conversation(protocol: Protocol, port: u16, openings: Vec<Opening>, carried: Option<After>) -> Record {
+        let did: Deeds = serde_json::from_str(r#"["carried-payload"]"#).expect("deeds");
         let end = |last, port| End {
             address: IpAddr::from([10, 0, 0, last]),
             port,
             heard: Some([After(0), After(1)]),
             carried,
-            did: Deeds::default(),
+            acknowledges: None,
+            did: if carried.is_some() { did } else { Deeds::default() },
             tenths: 0,
         };
         let ends = [end(1, port), end(2, 80)];
         let (first, last) = (Timestamp(0), None);
-        let (acknowledgment, acknowledged, ordered) = (None, false, 0);
-        let tunnels = Vec::new();
-        let facts = Conversation { protocol, first, last, ends, openings, acknowledgment, acknowledged, ordered, tunnels };
-        Record::Conversation(facts)
+        Record::Conversation(Conversation { protocol, first, last, ends, openings, ordered: 0, tunnels: Vec::new() })
     }
 
     #[test]
     fn what_is_answered_is_news_once() {
-        let opening = |accepted| vec![Opening { by: 0, number: 7, after: After(0), accepted, rejected: false }];
+        let opening = |answer| vec![Opening { by: 0, number: 7, after: After(0), answer, rejected: false }];
+        let carried = Some(After(1));
         let mut addresses = Addresses::default();
         let mut news = |record: &Record| addresses.news(record).len();
         assert_eq!(news(&Record::End { at: Timestamp(0) }), 0);
-        assert_eq!(news(&conversation(Protocol::Tcp, 1000, opening(false), None)), 0, "nobody answered");
-        assert_eq!(news(&conversation(Protocol::Tcp, 1001, opening(true), None)), 1);
-        assert_eq!(news(&conversation(Protocol::Tcp, 1002, opening(true), None)), 0, "another port of the same caller");
-        assert_eq!(news(&conversation(Protocol::Sctp, 1002, opening(true), None)), 1, "another protocol");
+        assert_eq!(news(&conversation(Protocol::Tcp, 1000, opening(None), None)), 0, "nobody answered");
+        assert_eq!(news(&conversation(Protocol::Tcp, 1000, opening(Some(9)), None)), 0, "it was not acknowledged");
+        assert_eq!(news(&conversation(Protocol::Tcp, 1001, opening(Some(9)), carried)), 1);
+        assert_eq!(news(&conversation(Protocol::Tcp, 1002, opening(Some(9)), carried)), 0, "another port of the same caller");
+        assert_eq!(news(&conversation(Protocol::Sctp, 1002, opening(Some(9)), carried)), 1, "another protocol");
         assert_eq!(news(&conversation(Protocol::Tcp, 1003, Vec::new(), Some(After(1)))), 0, "under way, between the same");
         addresses.forget();
         assert_eq!(addresses.news(&conversation(Protocol::Tcp, 1003, Vec::new(), Some(After(1)))).len(), 1);

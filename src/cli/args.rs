@@ -258,6 +258,10 @@ pub(super) struct Learn {
     #[command(flatten)]
     pub(super) tunnelling: Tunnelling,
 
+    /// Whether connections of which the capture has one direction only make rules
+    #[arg(long, value_enum, default_value_t = OneWay::Withhold)]
+    pub(super) one_way: OneWay,
+
     /// Conversations under way that are kept at a time
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     pub(super) flows: usize,
@@ -293,6 +297,15 @@ pub(super) struct Learn {
     #[cfg(feature = "live")]
     #[command(flatten)]
     pub(super) live: Live,
+}
+
+/// What becomes of connections of which one side only was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OneWay {
+    /// No rule is made: anyone who can send packets with a forged address can make them
+    Withhold,
+    /// Rules are made, and marked: for links that carry one direction only (asymmetric routes, direct server return, a mirror port)
+    Accept,
 }
 
 /// Which tunnels are opened.

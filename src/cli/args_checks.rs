@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 #[cfg(feature = "cluster")]
 use super::args::Cluster;
-use super::args::{Beyond, Format, Tunnelling};
+use super::args::{Beyond, Format, OneWay, Tunnelling};
 
 /// Who is who.
 #[derive(Debug, Args)]
@@ -66,6 +66,10 @@ pub(super) struct GivenPolicies {
 pub(super) struct Replaying {
     #[command(flatten)]
     pub(super) tunnelling: Tunnelling,
+
+    /// Whether connections of which the capture has one direction only count as answered
+    #[arg(long, value_enum, default_value_t = OneWay::Withhold)]
+    pub(super) one_way: OneWay,
 
     /// Conversations under way that are kept at a time
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]

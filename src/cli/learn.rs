@@ -48,7 +48,12 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let Some(sources) = sources(arguments, &options)? else { return Ok(exit::DONE) };
     let Sources { captures, inventories, inventory, is_whole, output: directory } = sources;
     let inputs = capture::expand(&captures)?;
-    let limits = Limits { threads: reading::threads(arguments.threads), flows: arguments.flows, edges: arguments.edges };
+    let limits = Limits {
+        threads: reading::threads(arguments.threads),
+        flows: arguments.flows,
+        edges: arguments.edges,
+        one_way: arguments.one_way,
+    };
     let mut reading = reading::read(inputs, &arguments.tunnelling, limits, &inventory)?;
     tell_errors(&reading.errors);
     let mut options = policy_options(arguments);

@@ -12,7 +12,7 @@ use crate::flow::{Batch, FlowTable, Record};
 use crate::inventory::Inventory;
 use crate::model::{Code, Findings, Timestamp};
 
-use super::args::Tunnelling;
+use super::args::{OneWay, Tunnelling};
 use super::failure::Failure;
 use super::progress::Progress;
 
@@ -26,7 +26,7 @@ const TOGETHER: usize = 256;
 /// So many threads are used without being told: one table takes in what all of them read.
 const MOST_THREADS: usize = 4;
 
-/// What is used at most.
+/// What is used at most, and what counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) threads: NonZeroUsize,
@@ -34,6 +34,8 @@ pub(super) struct Limits {
     pub(super) flows: usize,
     /// Different edges.
     pub(super) edges: usize,
+    /// Whether connections of which one side only was seen make edges.
+    pub(super) one_way: OneWay,
 }
 
 /// The threads there are to be, if so many were asked for.
@@ -85,7 +87,8 @@ pub(super) fn read(
     let passed_over = expanded.findings();
     let Expanded { inputs, .. } = expanded;
     let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
-    let mut observer = Observer::new(inventory, limits.edges).marking(Arc::clone(&tunnels));
+    let observer = Observer::new(inventory, limits.edges).accepting_one_way(limits.one_way == OneWay::Accept);
+    let mut observer = observer.marking(Arc::clone(&tunnels));
     let taken = take_in(inputs, decoding, FlowTable::new(limits.flows), limits.threads, |table, _| {
         if table.finished_count() >= BATCH {
             let flows = table.take_finished();

@@ -76,7 +76,12 @@ fn tell_unmatched(unmatched: &Unmatched) -> String {
 /// Reads captures as `learn` does.
 pub(super) fn read(captures: &[String], replaying: &Replaying, inventory: &Arc<Inventory>) -> Result<Reading, Failure> {
     let inputs = capture::expand(captures)?;
-    let limits = Limits { threads: reading::threads(replaying.threads), flows: replaying.flows, edges: replaying.edges };
+    let limits = Limits {
+        threads: reading::threads(replaying.threads),
+        flows: replaying.flows,
+        edges: replaying.edges,
+        one_way: replaying.one_way,
+    };
     let reading = reading::read(inputs, &replaying.tunnelling, limits, inventory)?;
     tell_errors(&reading.errors);
     Ok(reading)

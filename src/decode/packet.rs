@@ -122,7 +122,13 @@ pub enum Chunk {
     },
     /// ABORT.
     Abort,
-    /// DATA, SACK, HEARTBEAT, COOKIE and all others.
+    /// ERROR: something that was received makes no sense, a stale cookie for instance.
+    Error,
+    /// COOKIE ECHO: the third step of the handshake.
+    CookieEcho,
+    /// SHUTDOWN COMPLETE, which also answers a SHUTDOWN ACK of no association (section 8.4).
+    ShutdownComplete,
+    /// COOKIE ACK, DATA, SACK, HEARTBEAT and all others: only an end that has the association sends them.
     Other,
 }
 

@@ -67,6 +67,9 @@ pub(super) fn sctp(bytes: Bytes<'_>) -> Result<Transport, Skipped> {
             if kind == 1 { Chunk::Init { tag } } else { Chunk::InitAck { tag } }
         }
         6 => Chunk::Abort,
+        9 => Chunk::Error,
+        10 => Chunk::CookieEcho,
+        14 => Chunk::ShutdownComplete,
         _ => Chunk::Other,
     };
     Ok(Transport::Sctp {

@@ -21,7 +21,9 @@ pub enum FlowClass {
     Refused,
     /// It failed, and a policy that is in the cluster denies it.
     DeniedByPolicy,
-    /// Packets of one side, of a connection that had begun before.
+    /// It was accepted, and whoever opened it never acknowledged that.
+    HalfOpen,
+    /// What belongs to a connection was sent by one side, and the other was not heard.
     OneSided,
     /// Between a pod and its own node, which needs no rule.
     OwnNode,
@@ -49,7 +51,7 @@ pub enum FlowClass {
 
 impl FlowClass {
     /// All classes, in order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Edge,
         Self::DynamicPort,
         Self::LeftOut,
@@ -57,6 +59,7 @@ impl FlowClass {
         Self::Unanswered,
         Self::Refused,
         Self::DeniedByPolicy,
+        Self::HalfOpen,
         Self::OneSided,
         Self::OwnNode,
         Self::Unattributed,
@@ -82,6 +85,7 @@ impl FlowClass {
             Self::Unanswered => "unanswered",
             Self::Refused => "refused",
             Self::DeniedByPolicy => "denied-by-policy",
+            Self::HalfOpen => "half-open",
             Self::OneSided => "one-sided",
             Self::OwnNode => "own-node",
             Self::Unattributed => "unattributed",
@@ -108,6 +112,7 @@ impl FlowClass {
             Self::Unanswered => "not answered",
             Self::Refused => "refused",
             Self::DeniedByPolicy => "denied by policies of the cluster",
+            Self::HalfOpen => "accepted and never acknowledged",
             Self::OneSided => "seen from one side only",
             Self::OwnNode => "between a pod and its own node",
             Self::Unattributed => "with an unattributed address",

@@ -17,8 +17,11 @@ pub(super) enum Failure {
     Unanswered,
     /// It was refused.
     Refused,
-    /// It is no attempt: packets of one side, of a connection that had begun before the capture or whose other side goes another
-    /// way.
+    /// It was accepted, and whoever opened it never acknowledged that,
+    HalfOpen,
+    /// or even reset it.
+    Disowned,
+    /// It is no attempt: packets of one side, of a connection whose other side goes another way, or of one that is not there.
     OneSided,
 }
 
@@ -27,7 +30,9 @@ impl Failure {
     pub(super) fn of(flow: &Flow) -> Self {
         match flow.outcome {
             Outcome::Refused => Self::Refused,
-            _ if flow.is_mid_stream() => Self::OneSided,
+            Outcome::HalfOpen { was_reset: false } => Self::HalfOpen,
+            Outcome::HalfOpen { was_reset: true } => Self::Disowned,
+            Outcome::OneSided(_) => Self::OneSided,
             _ => Self::Unanswered,
         }
     }
@@ -37,6 +42,7 @@ impl Failure {
         match self {
             Self::Unanswered => FlowClass::Unanswered,
             Self::Refused => FlowClass::Refused,
+            Self::HalfOpen | Self::Disowned => FlowClass::HalfOpen,
             Self::OneSided => FlowClass::OneSided,
         }
     }
@@ -45,17 +51,25 @@ impl Failure {
         match self {
             Self::Unanswered => Code::UnansweredConnection,
             Self::Refused => Code::RefusedConnection,
+            Self::HalfOpen | Self::Disowned => Code::HalfOpenConnection,
             Self::OneSided => Code::OneSidedConnection,
         }
     }
 
-    /// The message of a finding of the code.
-    const fn message(code: Code) -> &'static str {
-        match code {
-            Code::RefusedConnection => "was refused",
-            Code::OneSidedConnection => "was seen from one side only, and not from its beginning",
-            _ => "was not answered",
+    /// What a finding says of it.
+    const fn message(self) -> &'static str {
+        match self {
+            Self::Unanswered => "was not answered",
+            Self::Refused => "was refused",
+            Self::HalfOpen => "was accepted, and the caller did not acknowledge that while the capture went on",
+            Self::Disowned => "was accepted, and the caller reset it: a scan, a half-open probe, or somebody else's packets",
+            Self::OneSided => "was seen from one side only",
         }
+    }
+
+    /// Whether somebody tried to reach somebody, for all that was seen, and did not.
+    pub(super) const fn is_attempt(self) -> bool {
+        matches!(self, Self::Unanswered | Self::Refused)
     }
 }
 
@@ -202,7 +216,7 @@ impl Failures {
             let found = match tries {
                 Tries::Scan { since, .. } => vec![Vain { targets: Self::MANY_PORTS as u64 + 1, since: *since }],
                 Tries::Apart(ports) => {
-                    let attempts = ports.iter().filter(|((failure, ..), _)| *failure != Failure::OneSided).map(|(_, port)| port);
+                    let attempts = ports.iter().filter(|((failure, ..), _)| failure.is_attempt()).map(|(_, port)| port);
                     let failed = attempts.filter(|port| port.links.is_empty() || !port.links.iter().copied().all(&worked));
                     failed.map(|port| Vain { targets: 1, since: port.since }).collect()
                 }
@@ -221,7 +235,7 @@ impl Failures {
             let Tries::Apart(ports) = tries else { continue };
             for ((failure, protocol, port), at_port) in ports {
                 let AtPort { count, own, links, .. } = at_port;
-                if *failure == Failure::OneSided || links.is_empty() || links.iter().copied().all(&worked) {
+                if !failure.is_attempt() || links.is_empty() || links.iter().copied().all(&worked) {
                     continue;
                 }
                 attempts.push(FailedAttempts {
@@ -252,7 +266,7 @@ impl Failures {
                             continue;
                         }
                         let code = failure.code();
-                        let message = Failure::message(code);
+                        let message = failure.message();
                         if from.contains(&one) {
                             findings.add_many(Code::Flood, format!("{one} -> many others"), "tried in vain", count);
                         } else if to.contains(&other) {

@@ -2,9 +2,9 @@
 
 use crate::inventory::{Identity, Inventory};
 use crate::model::memory::expect_large;
-use crate::model::{DirectionEvidence, Endpoint, Flow};
+use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Speaker};
 
-const _: () = assert!(size_of::<Identified>() <= 88, "there are as many as flows, all at once");
+const _: () = assert!(size_of::<Identified>() <= 96, "there are as many as flows, all at once");
 
 /// A flow with the identities of its ends when it began.
 #[derive(Clone, Debug)]
@@ -54,7 +54,8 @@ impl Identified {
     /// Takes over what another view of the same connection says.
     pub(super) fn merge(&mut self, other: &Flow, inventory: &Inventory) {
         let flow = &mut self.flow;
-        flow.outcome = flow.outcome.max(other.outcome);
+        flow.outcome = together(flow, other);
+        flow.answer = flow.answer.or(other.answer);
         flow.direction = flow.direction.max(other.direction);
         let began = flow.span.first();
         flow.span = flow.span.merge(other.span);
@@ -63,5 +64,23 @@ impl Identified {
             self.originator = inventory.identify(flow.originator.address, at);
             self.responder = inventory.identify(flow.responder.address, at);
         }
+    }
+}
+
+/// What came of a connection of which these are two views. Each of them may have one direction only: one the answer, the other its
+/// acknowledgment.
+fn together(one: &Flow, other: &Flow) -> Outcome {
+    let speaks = |flow: &Flow| match flow.outcome {
+        Outcome::OneSided(speaker) => Some(speaker),
+        Outcome::HalfOpen { .. } => Some(Speaker::Responder),
+        _ => None,
+    };
+    match (speaks(one), speaks(other)) {
+        (Some(speaker), Some(other_speaker))
+            if speaker != other_speaker && one.answer.is_some() && one.answer == other.answer =>
+        {
+            Outcome::Answered
+        }
+        _ => one.outcome.max(other.outcome),
     }
 }

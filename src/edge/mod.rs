@@ -18,6 +18,7 @@ mod link;
 mod masked;
 mod observation;
 mod observer;
+mod one_sided;
 mod place;
 mod portless;
 mod ports;

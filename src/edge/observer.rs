@@ -25,6 +25,7 @@ use super::identified::Identified;
 use super::ledger::{Group, Kept, Ledger};
 use super::link::{Link, Side};
 use super::masked::Masked;
+use super::one_sided::OneSided;
 use super::place::Place;
 use super::portless;
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
@@ -79,13 +80,14 @@ pub struct Observer<'a> {
     span: Option<Span>,
     arrivals: Arrivals,
     left_out: u64,
+    one_sided: OneSided,
     findings: Findings,
 }
 
 /// The outcome of attempts of which only their number is known.
 const FLOOD: &str = "flood";
 /// The outcomes that are counted, as [`kind`] numbers them.
-const OUTCOMES: [&str; 5] = ["unanswered", "refused", "one-way", "mid-stream", "answered"];
+const OUTCOMES: [&str; 7] = ["unanswered", "refused", "half-open", "one-sided", "one-way", "mid-stream", "answered"];
 
 impl<'a> Observer<'a> {
     /// An observer of the cluster that `inventory` describes, which keeps at most so many edges; of the others it only says
@@ -128,6 +130,7 @@ impl<'a> Observer<'a> {
             span: None,
             arrivals,
             left_out: 0,
+            one_sided: OneSided::default(),
             findings: Findings::default(),
         }
     }
@@ -136,6 +139,13 @@ impl<'a> Observer<'a> {
     #[must_use]
     pub fn marking(self, tunnels: Arc<ClusterTunnels>) -> Self {
         Self { tunnels: Some(tunnels), ..self }
+    }
+
+    /// The same, which makes edges of connections of which one side only was seen, if that is wanted.
+    #[must_use]
+    pub fn accepting_one_way(mut self, is_wanted: bool) -> Self {
+        self.one_sided.accepts(is_wanted);
+        self
     }
 
     /// Takes in finished flows; the order does not matter. The views of one connection may come in one call, or in two that
@@ -168,7 +178,8 @@ impl<'a> Observer<'a> {
     fn connections(&mut self, joined: Joined) {
         let book = std::mem::take(&mut self.book);
         let alone = joined.alone.into_iter().map(Connection::alone);
-        for connection in joined.connections.into_iter().chain(alone) {
+        for mut connection in joined.connections.into_iter().chain(alone) {
+            self.one_sided.judge(&mut connection);
             let mut share = Share::whole();
             let class = self.connection(&connection, &book, &mut share);
             self.classes.add(class, share.take());
@@ -212,7 +223,7 @@ impl<'a> Observer<'a> {
 
     /// Takes in one conversation, and says what became of it; what is counted with an edge takes the `share`.
     fn connection(&mut self, connection: &Connection, book: &NameBook, share: &mut Share) -> FlowClass {
-        let Connection { known, hidden_originator, call, backends } = connection;
+        let Connection { known, hidden_originator, call, backends, .. } = connection;
         let Identified { flow, originator, responder, .. } = known;
         let at = flow.span.first();
         let delivered = Place::of(*originator, flow.originator.address);
@@ -345,11 +356,11 @@ impl<'a> Observer<'a> {
             return FlowClass::NotExpressible;
         };
         match outcome {
-            Outcome::Unanswered | Outcome::Refused => {
+            Outcome::Unanswered | Outcome::Refused | Outcome::HalfOpen { .. } | Outcome::OneSided(_) => {
                 // Who scans does not ask for names, and of a name's addresses outside some may be out of reach (IPv6).
                 let is_named = |address| from.pod().is_some_and(|pod| book.has_asked(pod, address));
                 let failure = Failure::of(flow);
-                let is_looking = failure != Failure::OneSided && !matches!(to, Place::Outside(address) if is_named(address));
+                let is_looking = failure.is_attempt() && !matches!(to, Place::Outside(address) if is_named(address));
                 let originator = is_looking.then_some(link.originator);
                 let (from, to) = (Who::Side(link.originator), Who::Side(link.responder));
                 let tried = Tried { from, to, protocol, port, failure };
@@ -431,7 +442,11 @@ impl<'a> Observer<'a> {
         let namespace = |side: Side| Some(self.namespaces[side.workload()?.0 as usize]);
         let sides = (namespace(link.originator), namespace(link.responder));
         let Flow { span, direction, originator, .. } = connection.known.flow;
-        self.arrivals.count(sides, span.first());
+        if connection.is_one_sided {
+            self.findings.add(Code::OneSidedRule, link.edge(self.inventory).to_string(), "one side only was seen");
+        } else {
+            self.arrivals.count(sides, span.first());
+        }
         if direction.is_weak()
             && let Some(port) = NonZeroU16::new(originator.port)
         {
@@ -520,7 +535,7 @@ impl<'a> Observer<'a> {
             weak: u64::from(flow.direction.is_weak()),
             unchecked: u64::from(self.tunnels.as_ref().is_some_and(|tunnels| tunnels.is_unchecked(flow))),
             mid_stream: u64::from(flow.is_mid_stream()),
-            one_way: u64::from(matches!(flow.outcome, Outcome::OneWay { .. })),
+            one_way: u64::from(connection.is_one_sided || matches!(flow.outcome, Outcome::OneWay { .. })),
             called: None,
         };
         (evidence, name, service)
@@ -532,9 +547,11 @@ fn kind(flow: &Flow) -> usize {
     match flow.outcome {
         Outcome::Unanswered => 0,
         Outcome::Refused => 1,
-        Outcome::OneWay { .. } => 2,
-        Outcome::Answered if flow.is_mid_stream() => 3,
-        Outcome::Answered => 4,
+        Outcome::HalfOpen { .. } => 2,
+        Outcome::OneSided(_) => 3,
+        Outcome::OneWay { .. } => 4,
+        Outcome::Answered if flow.is_mid_stream() => 5,
+        Outcome::Answered => 6,
     }
 }
 
@@ -542,6 +559,8 @@ const fn outcome_name(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Unanswered => "not answered",
         Outcome::Refused => "refused",
+        Outcome::HalfOpen { .. } => "not acknowledged",
+        Outcome::OneSided(_) => "one side only",
         Outcome::OneWay { .. } => "one-way",
         Outcome::Answered => "answered",
     }

@@ -48,6 +48,7 @@ fn flow(protocol: Protocol, originator: (&str, u16), responder: (&str, u16), dir
         direction,
         beginning: Beginning::Unknown,
         opening: None,
+        answer: None,
     }
 }
 

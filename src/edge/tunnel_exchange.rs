@@ -71,6 +71,7 @@ mod tests {
             direction: DirectionEvidence::FirstPacket,
             beginning: Beginning::Seen,
             opening: None,
+            answer: None,
         }
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Connection {
     pub(super) call: Option<Call>,
     /// Where the call may have been delivered, if no tap saw it delivered.
     pub(super) backends: Option<Arc<BTreeSet<Backend>>>,
+    /// Whether it counts as answered although one side only was seen.
+    pub(super) is_one_sided: bool,
 }
 
 /// Joins views that come together, or in two batches that follow one another: views see the same packets, so they end at nearly
@@ -78,7 +80,13 @@ impl Views {
         let mut connections = Vec::new();
         for (known, is_new, call, backends) in called {
             let is_view = |&position: &usize| is_same(&known.flow, &delivered[position].known, &backends);
-            match index.candidates(&known.flow).find(is_view) {
+            // Without numbers, one that came to the same is nearer.
+            let comes_to_same = |&position: &usize| {
+                let outcome = delivered[position].known.flow.outcome;
+                (outcome == Outcome::Answered) == (known.flow.outcome == Outcome::Answered)
+            };
+            let views = || index.candidates(&known.flow).filter(is_view);
+            match views().find(comes_to_same).or_else(|| views().next()) {
                 Some(position) => {
                     self.merged += 1;
                     delivered[position].take_in_call(&known, call, inventory);
@@ -86,7 +94,7 @@ impl Views {
                 None if is_new => self.waiting.push(known),
                 None => {
                     let backends = Some(backends);
-                    connections.push(Connection { known, hidden_originator: None, call: Some(call), backends });
+                    connections.push(Connection { call: Some(call), backends, ..Connection::alone(known) });
                 }
             }
         }
@@ -98,7 +106,7 @@ impl Views {
             } else if is_new && !is_joined {
                 self.waiting.push(known);
             } else {
-                connections.push(Connection { known, hidden_originator, call, backends: None });
+                connections.push(Connection { hidden_originator, call, ..Connection::alone(known) });
             }
         }
         connections
@@ -194,6 +202,7 @@ fn supersede(views: &mut [View], index: &Index, inventory: &Inventory) -> Vec<bo
             let other = &views[other].known;
             other.flow.originator == flow.originator
                 && other.flow.span.first().since(flow.span.first()).abs() <= SKEW
+                && agrees(flow, &other.flow)
                 && standing(other) > Some(standing_of_known)
         };
         // Of several (load balancer, node port, pod) the last on the way.
@@ -249,9 +258,20 @@ fn is_same(view: &Flow, known: &Identified, backends: &BTreeSet<Backend>) -> boo
         (Some(one), Some(other)) => {
             let is_near = view.span.first().since(delivered.span.first()).abs() <= SKEW;
             let is_masqueraded = matches!(known.originator, Identity::Node(_));
-            one == other && is_near && (has_same_originator || is_masqueraded)
+            one == other && is_near && (has_same_originator || is_masqueraded) && agrees(view, delivered)
         }
         _ => has_same_originator && overlap(view.span, delivered.span),
+    }
+}
+
+/// Whether what came of two flows with the same opening does not contradict that they are one connection. The responder's number is
+/// the same in all views, so where both have it, it decides. A view of nothing but the opening is no view of a connection that was
+/// answered: anyone can send a second opening with the same port and number to somebody else.
+fn agrees(one: &Flow, other: &Flow) -> bool {
+    let failed = |flow: &Flow| matches!(flow.outcome, Outcome::Unanswered | Outcome::Refused);
+    match (one.answer, other.answer) {
+        (Some(one), Some(other)) => one == other,
+        _ => failed(one) == failed(other),
     }
 }
 
@@ -326,7 +346,7 @@ impl Backends {
 impl Connection {
     /// One of which there is one view, as delivered.
     pub(super) const fn alone(known: Identified) -> Self {
-        Self { known, hidden_originator: None, call: None, backends: None }
+        Self { known, hidden_originator: None, call: None, backends: None, is_one_sided: false }
     }
 
     /// Whether anything came of it.

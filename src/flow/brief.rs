@@ -6,10 +6,11 @@
 use crate::model::{Protocol, Span, Timestamp};
 
 use super::conversation::{
-    Acknowledged, CARRIED, Conversation, Deeds, Fact, Opening, Order, RESET, SENT_DATAGRAM, Stamp, Standing, WAS_UNDELIVERABLE,
-    is_half_seen, is_over, is_repetition, standing, tenth,
+    CARRIED, Conversation, Deeds, Fact, Opening, RESET, SENT_DATAGRAM, Stamp, Standing, WAS_UNDELIVERABLE, is_over,
+    is_repetition, least, standing, tenth, watched,
 };
 use super::key::End;
+use super::order::Order;
 use super::patience::LEAST_SILENCE;
 
 /// What one end did.
@@ -25,8 +26,11 @@ struct Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Brief {
     parts: [Part; 2],
-    /// Of the opening; of UDP, the input of the first packet; of a connection that is half seen, what it acknowledges.
+    /// Of the opening; of UDP, the input of the first packet; where no opening is known, what the lower end acknowledges.
     number: u32,
+    /// What the other end's answer has to be acknowledged with, what whoever opened acknowledges, or both if that is one number; where no
+    /// opening is known, what the higher end acknowledges.
+    answer: u32,
     bits: [u8; 2],
     /// What is known of the opening; of UDP, of the [order](Order) of the first packets.
     opening: u8,
@@ -42,10 +46,10 @@ const BY_HIGH: u8 = 1 << 1;
 const AT_HIGH: u8 = 1 << 2;
 const ACCEPTED: u8 = 1 << 3;
 const REJECTED: u8 = 1 << 4;
-/// The number is one that is acknowledged,
+/// There is what whoever opened acknowledges, or where no opening is known, the lower end,
 const ACKNOWLEDGES: u8 = 1 << 5;
-/// or there were several: [`Acknowledged::has_moved`].
-const HAS_MOVED: u8 = 1 << 6;
+/// or the higher end.
+const HIGH_ACKNOWLEDGES: u8 = 1 << 6;
 /// Of UDP: the first packet came from the higher end,
 const FIRST_AT_HIGH: u8 = 1 << 5;
 /// and what [`Order::decided`] holds, so many bits up.
@@ -56,6 +60,7 @@ impl Brief {
     pub(super) const NONE: Self = Self {
         parts: [Part { first: Timestamp::MAX, last: Timestamp::MIN, third: 0 }; 2],
         number: 0,
+        answer: 0,
         bits: [0; 2],
         opening: 0,
         state: 0,
@@ -104,15 +109,25 @@ impl Brief {
         self.take(protocol, stamp, end, fact)
     }
 
-    /// Whether the next segments have to be looked at for what they acknowledge: no opening is known, and one end at most was seen.
+    /// Whether the next segments have to be looked at for what they acknowledge.
     #[inline]
     pub(super) const fn wants_acknowledgments(&self) -> bool {
         let [low, high] = self.bits;
-        self.opening & OPENED == 0 && low & high & CARRIED == 0 && (low | high) & SENT_DATAGRAM == 0
+        let [watches_low, watches_high] = watched(self.bits, self.has_opened());
+        (low | high) & SENT_DATAGRAM == 0 && (watches_low || watches_high)
+    }
+
+    /// Whether these deeds of an end, and what it acknowledges, say nothing new.
+    #[inline]
+    pub(super) fn knows(&self, end: End, deeds: u8, number: u32) -> bool {
+        let is_watched = watched(self.bits, self.has_opened())[end as usize];
+        deeds & !self.bits[end as usize] == 0
+            && (!is_watched || self.acknowledged()[end as usize].is_some_and(|known| known <= number))
     }
 
     /// Adds deeds of an end that was heard before, that come after all else and before any silence is long. False if they do not,
-    /// and nothing has changed then. Not where [acknowledgments](Self::wants_acknowledgments) count.
+    /// and nothing has changed then. Where [acknowledgments](Self::wants_acknowledgments) count, not without
+    /// [looking](Self::knows).
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
     pub(super) fn go_on(&mut self, at: Timestamp, end: End, deeds: u8) -> bool {
@@ -147,17 +162,27 @@ impl Brief {
             return None;
         }
         let mut is_news = false;
+        let mut next = *self;
+        let mut answer = self.answer();
+        let mut number_of_sender = None;
         let bits = match fact {
             Fact::Opens(number) => {
-                is_news = self.open(at, end, end, number, 0)?;
+                is_news = next.open(at, end, end, number, 0)?;
                 0
             }
-            Fact::Accepts(number) => {
-                is_news = self.open(at, end, end.opposite(), number, ACCEPTED)?;
+            Fact::Accepts(number, accepted) => {
+                is_news = next.open(at, end, end.opposite(), number, 0)?;
+                let before = answer;
+                answer = least(answer, Some(accepted));
+                is_news |= answer != before;
                 0
             }
             Fact::Rejects(number) => {
-                is_news = self.open(at, end, end.opposite(), number, REJECTED)?;
+                is_news = next.open(at, end, end.opposite(), number, REJECTED)?;
+                RESET
+            }
+            Fact::Breaks(number) => {
+                number_of_sender = Some(number);
                 RESET
             }
             Fact::Undeliverable => {
@@ -168,10 +193,8 @@ impl Brief {
                 self.bits[here] |= WAS_UNDELIVERABLE;
                 return Some(is_news);
             }
-            Fact::Did(bits, acknowledges) => {
-                if bits & CARRIED != 0 && self.opening & OPENED == 0 {
-                    is_news = self.acknowledge(here, bits, acknowledges);
-                }
+            Fact::Did(bits, number) => {
+                number_of_sender = (bits & CARRIED != 0).then_some(number);
                 bits
             }
         };
@@ -187,31 +210,65 @@ impl Brief {
             return Some(is_news || is_repetition && self.standing() != Standing::Answered);
         }
         if bits & CARRIED != 0 {
-            self.parts[here].third = self.parts[here].third.max(at.0);
+            next.parts[here].third = next.parts[here].third.max(at.0);
         }
-        self.mark(here, at, bits);
-        Some(is_news)
+        next.mark(here, at, bits);
+        let before = self.acknowledged();
+        let mut acknowledged = before;
+        acknowledged[here] = least(before[here], number_of_sender);
+        next.set_numbers(answer, &mut acknowledged)?;
+        *self = next;
+        Some(is_news || acknowledged[here].is_some() && acknowledged[here] != before[here])
     }
 
-    /// Takes in what a segment acknowledges while no opening is known, before its deeds are; tells whether it is news.
-    fn acknowledge(&mut self, here: usize, bits: u8, number: u32) -> bool {
-        let mut after = self.bits;
-        after[here] |= bits;
-        let mut acknowledged = self.acknowledged();
-        let is_half_seen = is_half_seen(after, false);
-        let is_news = is_half_seen && acknowledged.take(number);
-        self.set_acknowledged(if is_half_seen { acknowledged } else { Acknowledged::default() });
-        is_news
+    /// Which ends have opened.
+    #[inline]
+    const fn has_opened(&self) -> [bool; 2] {
+        let (is_opened, by_high) = (self.opening & OPENED != 0, self.opening & BY_HIGH != 0);
+        [is_opened && !by_high, is_opened && by_high]
     }
 
-    const fn acknowledged(&self) -> Acknowledged {
-        let has_number = self.opening & ACKNOWLEDGES != 0;
-        Acknowledged { number: if has_number { Some(self.number) } else { None }, has_moved: self.opening & HAS_MOVED != 0 }
+    /// As [`Opening::answer`].
+    #[inline]
+    fn answer(&self) -> Option<u32> {
+        (self.opening & (OPENED | ACCEPTED) == OPENED | ACCEPTED).then_some(self.answer)
     }
 
-    fn set_acknowledged(&mut self, Acknowledged { number, has_moved }: Acknowledged) {
-        self.number = number.unwrap_or_default();
-        self.opening = (u8::from(number.is_some()) * ACKNOWLEDGES) | (u8::from(has_moved) * HAS_MOVED);
+    /// As [`Conversation::acknowledged`].
+    #[inline]
+    fn acknowledged(&self) -> [Option<u32>; 2] {
+        let low = (self.opening & ACKNOWLEDGES != 0).then_some(self.number);
+        let high = (self.opening & HIGH_ACKNOWLEDGES != 0).then_some(self.answer);
+        let of_opener = (self.opening & ACKNOWLEDGES != 0).then_some(self.answer);
+        match self.has_opened() {
+            [false, false] => [low, high],
+            [true, _] => [of_opener, None],
+            [_, true] => [None, of_opener],
+        }
+    }
+
+    /// Keeps these numbers, and forgets of them what the [whole form](Conversation::acknowledged) forgets. `None` if there are too many.
+    #[inline]
+    fn set_numbers(&mut self, answer: Option<u32>, acknowledged: &mut [Option<u32>; 2]) -> Option<()> {
+        let has_opened = self.has_opened();
+        for (number, is_watched) in acknowledged.iter_mut().zip(watched(self.bits, has_opened)) {
+            *number = number.filter(|_| is_watched);
+        }
+        let [low, high] = *acknowledged;
+        self.opening &= !(ACCEPTED | ACKNOWLEDGES | HIGH_ACKNOWLEDGES);
+        if has_opened == [false; 2] {
+            self.number = low.unwrap_or_default();
+            self.answer = high.unwrap_or_default();
+            self.opening |= (u8::from(low.is_some()) * ACKNOWLEDGES) | (u8::from(high.is_some()) * HIGH_ACKNOWLEDGES);
+            return Some(());
+        }
+        let of_opener = low.or(high);
+        if answer.is_some() && of_opener.is_some() && answer != of_opener {
+            return None;
+        }
+        self.answer = answer.or(of_opener).unwrap_or_default();
+        self.opening |= (u8::from(answer.is_some()) * ACCEPTED) | (u8::from(of_opener.is_some()) * ACKNOWLEDGES);
+        Some(())
     }
 
     /// Of UDP.
@@ -242,6 +299,7 @@ impl Brief {
             if at > self.parts[end as usize].first {
                 return None;
             }
+            // What was acknowledged so far is kept by whoever asks for this.
             self.number = number;
             self.opening = OPENED | by_high | became | if end == End::High { AT_HIGH } else { 0 };
             return Some(true);
@@ -270,9 +328,10 @@ impl Brief {
 
     /// As [`Conversation::standing`].
     pub(super) const fn standing(&self) -> Standing {
-        // Of UDP, these bits say something else; there the deeds decide.
-        let has_moved = self.opening & HAS_MOVED != 0 && (self.bits[0] | self.bits[1]) & CARRIED != 0;
-        standing(self.bits, self.opening & OPENED != 0, self.opening & ACCEPTED != 0, has_moved)
+        // Of UDP, the other bits say something else.
+        let is_opened = self.opening & OPENED != 0;
+        let is_accepted = is_opened && self.opening & ACCEPTED != 0;
+        standing(self.bits, is_accepted, is_accepted && self.opening & ACKNOWLEDGES != 0)
     }
 
     /// As [`Conversation::is_over`].
@@ -290,14 +349,13 @@ impl Brief {
                 by: if self.opening & BY_HIGH == 0 { End::Low } else { End::High },
                 number: self.number,
                 first: self.opened(),
-                is_accepted: self.opening & ACCEPTED != 0,
+                answer: self.answer(),
                 is_rejected: self.opening & REJECTED != 0,
             });
         }
         let (order, acknowledged) = match protocol {
-            Protocol::Udp => (self.order(), Acknowledged::default()),
-            _ if self.opening & OPENED == 0 => (Order::NONE, self.acknowledged()),
-            _ => (Order::NONE, Acknowledged::default()),
+            Protocol::Udp => (self.order(), [None; 2]),
+            _ => (Order::NONE, self.acknowledged()),
         };
         Conversation { span: Span::between(self.first(), self.last()), deeds, openings, order, acknowledged }
     }
@@ -313,13 +371,13 @@ impl Brief {
         }
         match conversation.openings.as_slice() {
             [] if protocol == Protocol::Udp => brief.set_order(conversation.order),
-            [] => brief.set_acknowledged(conversation.acknowledged),
+            [] => brief.set_numbers(None, &mut { conversation.acknowledged })?,
             [opening] => {
                 let by_high = if opening.by == End::High { BY_HIGH } else { 0 };
                 let at_high = if opening.first == brief.parts[0].first { 0 } else { AT_HIGH };
-                let became = (u8::from(opening.is_accepted) * ACCEPTED) | (u8::from(opening.is_rejected) * REJECTED);
                 brief.number = opening.number;
-                brief.opening = OPENED | by_high | at_high | became;
+                brief.opening = OPENED | by_high | at_high | (u8::from(opening.is_rejected) * REJECTED);
+                brief.set_numbers(opening.answer, &mut { conversation.acknowledged })?;
             }
             _ => return None,
         }
@@ -352,8 +410,9 @@ mod tests {
         } else {
             prop_oneof![
                 number.clone().prop_map(Fact::Opens),
-                number.clone().prop_map(Fact::Accepts),
-                number.prop_map(Fact::Rejects),
+                (number.clone(), 0u32..3).prop_map(|(number, answer)| Fact::Accepts(number, answer)),
+                number.clone().prop_map(Fact::Rejects),
+                number.prop_map(Fact::Breaks),
                 Just(Fact::RESETS),
                 (0u32..2, 0u32..3).prop_map(|(length, number)| Fact::carries(length, number)),
                 (0u32..3).prop_map(Fact::finishes),
@@ -408,8 +467,8 @@ mod tests {
                 let before = brief;
                 let is_news = whole.add(stamp(*at, *input), *end, *fact);
                 let told = brief.as_mut().and_then(|brief| brief.add(protocol, 120 * SECOND, stamp(*at, *input), *end, *fact));
-                if let (Some(mut short), Fact::Did(deeds, _)) = (before, *fact)
-                    && !short.wants_acknowledgments()
+                if let (Some(mut short), Fact::Did(deeds, number)) = (before, *fact)
+                    && (!short.wants_acknowledgments() || short.knows(*end, deeds, number))
                 {
                     let has_gone_on = short.go_on(Timestamp(*at), *end, deeds);
                     prop_assert_eq!(Some(short), if has_gone_on { brief } else { before });

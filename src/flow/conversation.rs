@@ -1,10 +1,13 @@
 //! The facts of one conversation, and the flows they add up to.
 
-use crate::model::{Beginning, DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, Timestamp};
+use std::num::NonZeroU32;
+
+use crate::model::{Beginning, DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, Speaker, Timestamp};
 
 use super::beginning::Beginnings;
 use super::floods::Attempt;
 use super::key::{End, FlowKey};
+use super::order::Order;
 use super::record::After;
 use super::{SECOND, record};
 
@@ -13,13 +16,18 @@ use super::{SECOND, record};
 pub(super) enum Fact {
     /// TCP SYN or SCTP INIT by the sender, with its initial sequence number or initiate tag.
     Opens(u32),
-    /// TCP SYN+ACK or SCTP INIT ACK by the sender, in answer to the receiver's opening with this number.
-    Accepts(u32),
+    /// TCP SYN+ACK or SCTP INIT ACK by the sender, in answer to the receiver's opening with the first number. The receiver
+    /// acknowledges the second one, if it gets that.
+    Accepts(u32, u32),
     /// A TCP reset in answer to the receiver's SYN with this number (RFC 9293, section 3.5.2: sequence 0).
     Rejects(u32),
+    /// A TCP reset by an end that knows the connection, with the number that it acknowledges. The kernel's reset to a segment that it
+    /// does not expect has no such number (RFC 9293, section 3.10.7.1).
+    Breaks(u32),
     /// An ICMP error says that a packet of the "sender" could not be delivered.
     Undeliverable,
-    /// Anything else that the sender did, as its [deeds](Deeds) have it, with the acknowledgment number of a TCP segment.
+    /// Anything else that the sender did, as its [deeds](Deeds) have it, with the acknowledgment number of a TCP segment or the
+    /// verification tag of an SCTP packet.
     Did(u8, u32),
 }
 
@@ -66,7 +74,8 @@ pub(super) struct Opening {
     pub(super) by: End,
     pub(super) number: u32,
     pub(super) first: Timestamp,
-    pub(super) is_accepted: bool,
+    /// What the other end sent to be acknowledged when it accepted; the least, if it did so several times.
+    pub(super) answer: Option<u32>,
     pub(super) is_rejected: bool,
 }
 
@@ -91,11 +100,18 @@ pub(super) const SENT_DATAGRAM: u8 = 1 << 6;
 /// Whether there is a `last_carried`. A flow file has only that; of the others it has the words, in this order.
 pub(super) const CARRIED: u8 = 1 << 7;
 
+/// What an end sends only to one that it takes for connected.
+const GAVE: u8 = CARRIED_PAYLOAD | FINISHED;
+
 impl Deeds {
     const NONE: Self = Self { first: Timestamp::MAX, last: Timestamp::MIN, last_carried: Timestamp::MIN, tenths: 0, bits: 0 };
 
     const fn did(&self, bits: u8) -> bool {
         self.bits & bits != 0
+    }
+
+    fn is_heard(&self) -> bool {
+        self.first <= self.last
     }
 
     fn merge(&mut self, other: Self) {
@@ -113,91 +129,17 @@ pub(super) const fn tenth(at: Timestamp) -> u64 {
     1 << at.0.div_euclid(SECOND / 10).rem_euclid(64)
 }
 
-/// Who of two ends that spoke first at the same instant did so in the order of an input. Kept of UDP only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Order {
-    /// The input of the packet that came first at that instant; [`Order::NO_INPUT`] where that is not known any more.
-    pub(super) input: u32,
-    /// Who sent it.
-    pub(super) by: End,
-    /// Which of the ends was first in an input that has both of them: one bit for each.
-    pub(super) decided: u8,
-}
-
-impl Order {
-    /// No packet comes from there.
-    pub(super) const NO_INPUT: u32 = u32::MAX;
-    pub(super) const NONE: Self = Self { input: Self::NO_INPUT, by: End::Low, decided: 0 };
-
-    /// Takes in a datagram. `first` is the first instant so far, `own` the sender's.
-    #[inline]
-    pub(super) fn take(&mut self, Stamp { at, input }: Stamp, end: End, first: Timestamp, own: Timestamp) {
-        if at < first {
-            *self = Self { input, by: end, decided: 0 };
-        } else if at == first && own > at && input == self.input {
-            self.decided |= self.by.bit();
-        }
-    }
-
-    /// Takes over what another conversation of the same endpoints knows, whose packets came later, if not in time.
-    fn merge(&mut self, other: Self, mine: [Timestamp; 2], theirs: [Timestamp; 2]) {
-        let (first, other_first) = (mine[0].min(mine[1]), theirs[0].min(theirs[1]));
-        if other_first < first {
-            *self = other;
-        } else if other_first == first {
-            let is_at = |times: [Timestamp; 2], end: End| times[end as usize] == first;
-            let is_new = !is_at(mine, self.by.opposite()) && is_at(theirs, self.by.opposite()) && !is_at(theirs, self.by);
-            if is_new && self.input == other.input && self.input != Self::NO_INPUT {
-                self.decided |= self.by.bit();
-            }
-            self.decided |= other.decided;
-        }
-    }
-
-    /// Who was first, if all inputs that have both agree.
-    const fn first(self) -> Option<End> {
-        match self.decided {
-            1 => Some(End::Low),
-            2 => Some(End::High),
-            _ => None,
-        }
-    }
-}
-
-/// Acknowledgment numbers of a connection of which nothing but segments of one end has been seen, and not its beginning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Acknowledged {
-    /// The one that was seen.
-    pub(super) number: Option<u32>,
-    /// Whether another one was seen too: the end that was not seen has sent something.
-    pub(super) has_moved: bool,
-}
-
-impl Acknowledged {
-    /// Takes in a number, and tells whether there was another one before.
-    pub(super) fn take(&mut self, number: u32) -> bool {
-        let is_news = !self.has_moved && self.number.is_some_and(|known| known != number);
-        if is_news {
-            *self = Self { number: None, has_moved: true };
-        } else if !self.has_moved {
-            self.number = Some(number);
-        }
-        is_news
-    }
-
-    fn merge(&mut self, other: Self) {
-        if other.has_moved {
-            *self = other;
-        } else if let Some(number) = other.number {
-            self.take(number);
-        }
-    }
-}
-
-/// Whether segments of one end are all that was seen of a connection.
+/// Of which end it may still matter what it acknowledges: of one that opened, until there is no doubt that it got the answer.
 #[inline]
-pub(super) const fn is_half_seen([low, high]: [u8; 2], has_opening: bool) -> bool {
-    !has_opening && (low ^ high) & CARRIED != 0
+pub(super) const fn watched([low, high]: [u8; 2], has_opened: [bool; 2]) -> [bool; 2] {
+    let (low_carried, high_carried) = (low & CARRIED != 0, high & CARRIED != 0);
+    let (low_gave, high_gave) = (low_carried && low & GAVE != 0, high_carried && high & GAVE != 0);
+    match has_opened {
+        [true, true] => [false, false],
+        [true, false] => [!(low_carried && high_gave), false],
+        [false, true] => [false, !(high_carried && low_gave)],
+        [false, false] => [!(low_gave && high_gave); 2],
+    }
 }
 
 /// What may come of a conversation.
@@ -218,7 +160,8 @@ pub(super) struct Conversation {
     pub(super) deeds: [Deeds; 2],
     pub(super) openings: Vec<Opening>,
     pub(super) order: Order,
-    pub(super) acknowledged: Acknowledged,
+    /// The least number that an end acknowledges, as long as that [matters](watched). Wrong only where numbers begin anew at 0.
+    pub(super) acknowledged: [Option<u32>; 2],
 }
 
 impl Conversation {
@@ -226,8 +169,7 @@ impl Conversation {
     const OPENINGS: usize = 64;
 
     pub(super) const fn new(at: Timestamp) -> Self {
-        let acknowledged = Acknowledged { number: None, has_moved: false };
-        Self { span: Span::at(at), deeds: [Deeds::NONE; 2], openings: Vec::new(), order: Order::NONE, acknowledged }
+        Self { span: Span::at(at), deeds: [Deeds::NONE; 2], openings: Vec::new(), order: Order::NONE, acknowledged: [None; 2] }
     }
 
     pub(super) const fn span(&self) -> Span {
@@ -240,18 +182,22 @@ impl Conversation {
         let at = stamp.at;
         self.span = self.span.merge(Span::at(at));
         let mut is_news = false;
-        let mut acknowledges = 0;
+        let mut acknowledges = None;
         let bits = match fact {
             Fact::Opens(number) => {
-                is_news = self.opening(end, number, at, false, false);
+                is_news = self.opening(end, number, at, None, false);
                 0
             }
-            Fact::Accepts(number) => {
-                is_news = self.opening(end.opposite(), number, at, true, false);
+            Fact::Accepts(number, answer) => {
+                is_news = self.opening(end.opposite(), number, at, Some(answer), false);
                 0
             }
             Fact::Rejects(number) => {
-                is_news = self.opening(end.opposite(), number, at, false, true);
+                is_news = self.opening(end.opposite(), number, at, None, true);
+                RESET
+            }
+            Fact::Breaks(number) => {
+                acknowledges = Some(number);
                 RESET
             }
             Fact::Undeliverable => {
@@ -262,7 +208,7 @@ impl Conversation {
                 return is_news;
             }
             Fact::Did(bits, number) => {
-                acknowledges = number;
+                acknowledges = (bits & CARRIED != 0).then_some(number);
                 bits
             }
         };
@@ -276,45 +222,44 @@ impl Conversation {
         is_news |= bits & !deeds.bits != 0;
         let is_repetition = is_repetition(bits, tenths, deeds);
         deeds.merge(Deeds { first: at, last: at, last_carried, tenths, bits });
-        if bits & CARRIED != 0 && self.is_half_seen() {
-            is_news |= self.acknowledged.take(acknowledges);
-        } else {
-            self.forget_acknowledged();
-        }
+        let before = self.acknowledged[end as usize];
+        self.acknowledged[end as usize] = least(before, acknowledges);
+        self.forget_acknowledged();
+        let after = self.acknowledged[end as usize];
+        is_news |= after.is_some() && after != before;
         is_news || is_repetition && !self.is_answered()
     }
 
     /// Whether that was not known yet.
-    fn opening(&mut self, by: End, number: u32, at: Timestamp, is_accepted: bool, is_rejected: bool) -> bool {
+    fn opening(&mut self, by: End, number: u32, at: Timestamp, answer: Option<u32>, is_rejected: bool) -> bool {
         if let Some(opening) = self.openings.iter_mut().find(|opening| opening.by == by && opening.number == number) {
-            let is_news = is_accepted && !opening.is_accepted || is_rejected && !opening.is_rejected;
+            let answer = least(opening.answer, answer);
+            let is_news = answer != opening.answer || is_rejected && !opening.is_rejected;
             opening.first = opening.first.min(at);
-            opening.is_accepted |= is_accepted;
+            opening.answer = answer;
             opening.is_rejected |= is_rejected;
             return is_news;
         }
-        if is_accepted && self.openings.len() >= Self::OPENINGS {
+        if answer.is_some() && self.openings.len() >= Self::OPENINGS {
             // One that came to something is worth more than one that did not.
-            let failed = self.openings.iter().position(|opening| !opening.is_accepted);
+            let failed = self.openings.iter().position(|opening| opening.answer.is_none());
             failed.map(|position| self.openings.swap_remove(position));
         }
         let has_room = self.openings.len() < Self::OPENINGS;
         if has_room {
             // Mostly there is one, and a list's usual first room is for four.
             self.openings.reserve_exact(usize::from(self.openings.is_empty()));
-            self.openings.push(Opening { by, number, first: at, is_accepted, is_rejected });
+            self.openings.push(Opening { by, number, first: at, answer, is_rejected });
         }
         has_room
     }
 
-    fn is_half_seen(&self) -> bool {
-        is_half_seen(self.bits(), !self.openings.is_empty())
-    }
-
     /// Where more is known, the numbers say nothing.
     fn forget_acknowledged(&mut self) {
-        if !self.is_half_seen() {
-            self.acknowledged = Acknowledged::default();
+        let has_opened = [End::Low, End::High].map(|end| self.openings.iter().any(|opening| opening.by == end));
+        let watched = watched(self.bits(), has_opened);
+        for (number, is_watched) in self.acknowledged.iter_mut().zip(watched) {
+            *number = number.filter(|_| is_watched);
         }
     }
 
@@ -323,12 +268,14 @@ impl Conversation {
         self.span = self.span.merge(other.span);
         let firsts = |deeds: &[Deeds; 2]| [deeds[0].first, deeds[1].first];
         self.order.merge(other.order, firsts(&self.deeds), firsts(&other.deeds));
-        self.acknowledged.merge(other.acknowledged);
+        for (mine, theirs) in self.acknowledged.iter_mut().zip(other.acknowledged) {
+            *mine = least(*mine, theirs);
+        }
         for (mine, theirs) in self.deeds.iter_mut().zip(other.deeds) {
             mine.merge(theirs);
         }
         for opening in other.openings {
-            self.opening(opening.by, opening.number, opening.first, opening.is_accepted, opening.is_rejected);
+            self.opening(opening.by, opening.number, opening.first, opening.answer, opening.is_rejected);
         }
         self.forget_acknowledged();
     }
@@ -340,12 +287,13 @@ impl Conversation {
         let end = |end: End| {
             let deeds = &self.deeds[end as usize];
             let Endpoint { address, port } = key.endpoint(end);
-            let is_heard = deeds.first <= deeds.last;
+            let is_heard = deeds.is_heard();
             record::End {
                 address,
                 port,
                 heard: is_heard.then(|| [after(deeds.first), after(deeds.last)]),
                 carried: deeds.did(CARRIED).then(|| after(deeds.last_carried)),
+                acknowledges: self.acknowledged[end as usize],
                 did: record::Deeds(deeds.bits & !CARRIED),
                 tenths: if key.protocol() == Protocol::Udp { deeds.tenths } else { 0 },
             }
@@ -354,7 +302,7 @@ impl Conversation {
             by: opening.by as u8,
             number: opening.number,
             after: after(opening.first),
-            accepted: opening.is_accepted,
+            answer: opening.answer,
             rejected: opening.is_rejected,
         };
         record::Conversation {
@@ -363,8 +311,6 @@ impl Conversation {
             last: self.deeds.iter().all(|deeds| deeds.last < last).then(|| after(last)),
             ends: [end(End::Low), end(End::High)],
             openings: self.openings.iter().map(opening).collect(),
-            acknowledgment: self.acknowledged.number,
-            acknowledged: self.acknowledged.has_moved,
             ordered: self.order.decided,
             tunnels: Vec::new(),
         }
@@ -385,6 +331,7 @@ impl Conversation {
                 (deeds.first, deeds.last) = (heard.first(), heard.last());
             }
             (deeds.tenths, deeds.bits) = (recorded.tenths, recorded.did.0);
+            conversation.acknowledged[end as usize] = recorded.acknowledges;
             if let Some(carried) = recorded.carried {
                 deeds.last_carried = time(carried);
                 deeds.bits |= CARRIED;
@@ -392,9 +339,8 @@ impl Conversation {
         }
         for opening in &record.openings {
             let by = if opening.by == 0 { end_of_one } else { end_of_one.opposite() };
-            conversation.opening(by, opening.number, time(opening.after), opening.accepted, opening.rejected);
+            conversation.opening(by, opening.number, time(opening.after), opening.answer, opening.rejected);
         }
-        conversation.acknowledged = Acknowledged { number: record.acknowledgment, has_moved: record.acknowledged };
         conversation.forget_acknowledged();
         let [low, high] = &conversation.deeds;
         let has_order = record.protocol == Protocol::Udp && low.first == high.first;
@@ -409,8 +355,14 @@ impl Conversation {
 
     /// What may come of it: it is given up in this order when memory runs out.
     pub(super) fn standing(&self) -> Standing {
-        let is_accepted = self.openings.iter().any(|opening| opening.is_accepted);
-        standing(self.bits(), !self.openings.is_empty(), is_accepted, self.acknowledged.has_moved)
+        let is_accepted = self.openings.iter().any(|opening| opening.answer.is_some());
+        let is_acknowledged = self.openings.iter().any(|opening| self.is_acknowledged(opening));
+        standing(self.bits(), is_accepted, is_acknowledged)
+    }
+
+    /// Whether whoever opened acknowledged the answer, by its number.
+    fn is_acknowledged(&self, opening: &Opening) -> bool {
+        opening.answer.is_some() && opening.answer == self.acknowledged[opening.by as usize]
     }
 
     const fn bits(&self) -> [u8; 2] {
@@ -450,13 +402,23 @@ impl Conversation {
         }
         self.openings.sort_by_key(|opening| (opening.first, opening.by, opening.number));
         let ends = self.openings.iter().skip(1).map(|next| next.first).chain([self.span.last()]);
-        let openings = self.openings.iter().zip(ends).enumerate();
+        let openings = self.openings.iter().zip(ends).enumerate().filter(|(_, (opening, _))| !self.is_fast_open(key, opening));
         flows.extend(openings.map(|(position, (opening, end))| {
             // What was carried after the other side had opened may be carried on the other's connection.
             let is_last_word = self.openings[position..].iter().all(|later| later.by == opening.by);
-            Self::flow(key, opening.by, Span::between(opening.first, end), self.outcome(opening, is_last_word))
-                .opened(key.protocol(), opening.number)
+            Self::flow(key, opening.by, Span::between(opening.first, end), self.outcome(key.protocol(), opening, is_last_word))
+                .opened(key.protocol(), opening.number, opening.answer.or(self.acknowledged[opening.by as usize]))
         }));
+    }
+
+    /// Whether the opening carried data, and was accepted with it: the same opening then has another number too (RFC 7413).
+    fn is_fast_open(&self, key: &FlowKey, opening: &Opening) -> bool {
+        const MOST_DATA: u32 = 65_535;
+        let accepts_more = |other: &Opening| {
+            let more = other.number.wrapping_sub(opening.number);
+            other.by == opening.by && other.answer.is_some() && (1..=MOST_DATA).contains(&more)
+        };
+        key.protocol() == Protocol::Tcp && opening.answer.is_none() && self.openings.iter().any(accepts_more)
     }
 
     fn flow(key: &FlowKey, originator: End, span: Span, outcome: Outcome) -> Flow {
@@ -469,39 +431,55 @@ impl Conversation {
             direction: DirectionEvidence::LowerPort,
             beginning: Beginning::Unknown,
             opening: None,
+            answer: None,
         }
     }
 
-    /// A connection is answered when its opening was accepted, or when either end later sent what only an established connection
-    /// carries: that shows the answer even where a tap saw one direction only.
-    fn outcome(&self, opening: &Opening, is_last_word: bool) -> Outcome {
+    /// A connection is answered when both sides spoke: the opening was accepted, and whoever opened acknowledged that. A kernel
+    /// accepts for any forged SYN; only who got its answer can acknowledge the number in it (RFC 9293, section 3.5), and only who was
+    /// acknowledged gets to send data. Where the answer was not captured, both sides must have sent what only an established connection
+    /// carries.
+    ///
+    /// Wrong where the only acknowledgment was not captured and the responder never sends any data. An SCTP association is there with
+    /// the COOKIE ACK, which is the first thing that the responder sends behind INIT ACK (RFC 9260, section 5.1).
+    fn outcome(&self, protocol: Protocol, opening: &Opening, is_last_word: bool) -> Outcome {
         let originator = &self.deeds[opening.by as usize];
         let responder = &self.deeds[opening.by.opposite() as usize];
-        let is_established = is_last_word && [originator, responder].iter().any(|deeds| deeds.last_carried >= opening.first);
-        if opening.is_accepted || (is_established && !opening.is_rejected) {
-            Outcome::Answered
-        } else if opening.is_rejected || responder.did(RESET) || originator.did(WAS_UNDELIVERABLE) {
-            Outcome::Refused
-        } else {
-            Outcome::Unanswered
+        if opening.answer.is_some() {
+            let is_exchange = originator.did(CARRIED) && responder.did(CARRIED) && responder.did(GAVE);
+            return match () {
+                () if is_exchange || protocol == Protocol::Tcp && self.is_acknowledged(opening) => Outcome::Answered,
+                () if originator.is_heard() => Outcome::HalfOpen { was_reset: originator.did(RESET) },
+                () => Outcome::OneSided(Speaker::Responder),
+            };
+        }
+        // What belongs to a connection that the other end opened shows nothing of this one.
+        let is_other = |other: &Opening| other.by != opening.by && other.answer.is_some();
+        let counts = is_last_word && !opening.is_rejected && !self.openings.iter().any(is_other);
+        let carried = |deeds: &Deeds| counts && deeds.did(CARRIED) && deeds.last_carried >= opening.first;
+        match (carried(originator), carried(responder)) {
+            (true, true) => Outcome::Answered,
+            _ if opening.is_rejected || responder.did(RESET) || originator.did(WAS_UNDELIVERABLE) => Outcome::Refused,
+            (true, false) => Outcome::OneSided(Speaker::Originator),
+            (false, true) => Outcome::OneSided(Speaker::Responder),
+            (false, false) => Outcome::Unanswered,
         }
     }
 
-    /// A TCP connection or SCTP association that was under way when the capture began. It is answered where both ends were seen, or
-    /// where the numbers that one end acknowledges show that the other has sent something. Wrong where one end is not seen and sends
-    /// nothing but acknowledgments: an upload looks like a segment to nobody.
+    /// A TCP connection or SCTP association that was under way when the capture began. It is answered where both ends were seen: to
+    /// a segment of no connection a kernel answers with a reset.
     fn mid_stream(&self, key: &FlowKey) -> Option<Flow> {
         let [low, high] = &self.deeds;
         let was_refused = self.deeds.iter().any(|deeds| deeds.did(RESET | WAS_UNDELIVERABLE));
+        let (low_port, high_port) = (key.endpoint(End::Low).port, key.endpoint(End::High).port);
+        let originator = if low_port < high_port { End::High } else { End::Low };
         let outcome = match (low.did(CARRIED), high.did(CARRIED)) {
             (true, true) => Outcome::Answered,
             (false, false) => return None,
             _ if was_refused => Outcome::Refused,
-            _ if self.acknowledged.has_moved => Outcome::Answered,
-            _ => Outcome::Unanswered,
+            _ if self.deeds[originator as usize].did(CARRIED) => Outcome::OneSided(Speaker::Originator),
+            _ => Outcome::OneSided(Speaker::Responder),
         };
-        let (low_port, high_port) = (key.endpoint(End::Low).port, key.endpoint(End::High).port);
-        let originator = if low_port < high_port { End::High } else { End::Low };
         Some(Self::flow(key, originator, self.span, outcome))
     }
 
@@ -524,8 +502,12 @@ impl Conversation {
             },
         };
         let caller = &self.deeds[originator as usize];
-        let outcome = if heard_low && heard_high || self.deeds.iter().any(|deeds| deeds.did(RESPONDED)) {
+        let responder = &self.deeds[originator.opposite() as usize];
+        let outcome = if heard_low && heard_high && responder.last >= caller.first {
             Outcome::Answered
+        } else if !caller.did(SENT_DATAGRAM) {
+            // An answer that nobody asked for, as far as was seen.
+            Outcome::OneSided(Speaker::Responder)
         } else if caller.did(WAS_UNDELIVERABLE) {
             Outcome::Refused
         } else if direction == DirectionEvidence::DnsHeader {
@@ -542,23 +524,31 @@ impl Conversation {
 }
 
 impl Flow {
-    fn opened(self, protocol: Protocol, number: u32) -> Self {
+    fn opened(self, protocol: Protocol, number: u32, answer: Option<u32>) -> Self {
         let direction = if protocol == Protocol::Sctp { DirectionEvidence::SctpInit } else { DirectionEvidence::Syn };
-        Self { direction, beginning: Beginning::Seen, opening: Some(number), ..self }
+        let answer = answer.and_then(NonZeroU32::new);
+        Self { direction, beginning: Beginning::Seen, opening: Some(number), answer, ..self }
     }
 }
 
 /// What may come of a conversation whose ends did these things.
-pub(super) const fn standing([low, high]: [u8; 2], has_opening: bool, is_accepted: bool, is_acknowledged: bool) -> Standing {
+pub(super) const fn standing([low, high]: [u8; 2], is_accepted: bool, is_acknowledged: bool) -> Standing {
     const PART: u8 = CARRIED | SENT_DATAGRAM;
-    let did = low | high;
-    let is_established = did & CARRIED != 0 && (has_opening || is_acknowledged);
-    if is_accepted || is_established || did & RESPONDED != 0 || low & PART != 0 && high & PART != 0 {
+    if is_acknowledged || low & PART != 0 && high & PART != 0 {
         Standing::Answered
-    } else if did & PART != 0 {
+    } else if is_accepted || (low | high) & PART != 0 {
         Standing::OneSided
     } else {
         Standing::Attempt
+    }
+}
+
+/// The lesser of two numbers, as far as there are any.
+#[inline]
+pub(super) fn least(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

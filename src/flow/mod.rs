@@ -5,7 +5,7 @@
 //! `any` shows each of them, as long as disorder stays below [`REORDERING`].
 //!
 //! Captures hold millions of packets of hundreds of thousands of conversations. So a packet comes as a short step, thousands in a
-//! [`Batch`], and a usual conversation is kept in 72 bytes; the rare rest has room of its own.
+//! [`Batch`], and a usual conversation is kept in 80 bytes; the rare rest has room of its own.
 
 mod admission;
 mod beginning;
@@ -17,6 +17,7 @@ mod floods;
 mod key;
 mod line;
 mod names;
+mod order;
 mod patience;
 pub mod record;
 mod recorder;

@@ -19,8 +19,8 @@ use super::{Sighting, line};
 use crate::decode::{Tunnel, opaque_tunnel};
 use crate::model::{Endpoint, Flow, Protocol, Timestamp};
 
-/// The version of the form that is written, and read. Before the third one, nothing tells what came out of a tunnel, and so whether it
-/// can be believed. None of the older ones was released.
+/// The version of the form that is written, and read. Before the third one, nothing tells what came out of a tunnel, and whether an
+/// answer was acknowledged, and so whether it can be believed. None of the older ones was released.
 pub const VERSION: u32 = 3;
 
 /// One line of a flow file.
@@ -105,12 +105,6 @@ pub struct Conversation {
     /// TCP SYNs and SCTP INITs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub openings: Vec<Opening>,
-    /// Of a connection of which only segments of one end were seen, and not its beginning: a number that they acknowledge.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acknowledgment: Option<u32>,
-    /// Whether they acknowledge several numbers, so the other end has sent something.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub acknowledged: bool,
     /// Of UDP whose ends were first heard at the same instant, which of them a capture has first: bit 0 for the first of `ends`, bit 1
     /// for the other. Both where captures disagree.
     #[serde(default, skip_serializing_if = "is_no_bit")]
@@ -134,6 +128,10 @@ pub struct End {
     /// Its last packet that only an established connection carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried: Option<After>,
+    /// The least TCP acknowledgment number or SCTP verification tag that it sent, as long as it is not certain that it got the other
+    /// end's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledges: Option<u32>,
     /// What else it did.
     #[serde(default, skip_serializing_if = "Deeds::is_none")]
     pub did: Deeds,
@@ -152,9 +150,10 @@ pub struct Opening {
     pub number: u32,
     /// When it was first seen.
     pub after: After,
-    /// Whether the other end accepted it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub accepted: bool,
+    /// What whoever opened has to acknowledge, if the other end accepted: the number behind its TCP initial sequence number, or its
+    /// SCTP initiate tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<u32>,
     /// Whether the other end rejected it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rejected: bool,

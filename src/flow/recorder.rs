@@ -156,22 +156,12 @@ mod tests {
     fn what_is_told_is_in_the_order_of_time() {
         let conversation = |(first, port, protocol): (i64, u16, Protocol)| {
             let address = IpAddr::from([10, 0, 0, 1]);
-            let end = End { address, port, heard: None, carried: None, did: record::Deeds::default(), tenths: 0 };
+            let did = record::Deeds::default();
+            let end = End { address, port, heard: None, carried: None, acknowledges: None, did, tenths: 0 };
             let (first, last) = (Timestamp(first), None);
             let ends = [end.clone(), end];
-            let openings = Vec::new();
-            let (acknowledgment, acknowledged, ordered) = (None, false, 0);
-            Record::Conversation(record::Conversation {
-                protocol,
-                first,
-                last,
-                ends,
-                openings,
-                acknowledgment,
-                acknowledged,
-                ordered,
-                tunnels: Vec::new(),
-            })
+            let (openings, tunnels) = (Vec::new(), Vec::new());
+            Record::Conversation(record::Conversation { protocol, first, last, ends, openings, ordered: 0, tunnels })
         };
         let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
         let told = [(5, 1, udp), (3, 2, tcp), (4, 3, tcp), (3, 1, tcp), (1, 1, tcp), (5, 1, tcp), (2, 1, udp)].map(conversation);

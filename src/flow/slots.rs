@@ -15,7 +15,7 @@ use super::key::{End, FlowKey, Packed, Seeds};
 use super::patience::patience;
 use super::recorder::Recorder;
 
-const _: () = assert!(size_of::<Slot<super::key::Narrow>>() == 72, "a million of them are kept");
+const _: () = assert!(size_of::<Slot<super::key::Narrow>>() <= 80, "a million of them are kept");
 
 /// A conversation in its place.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ const IS_NEWS: u8 = 1;
 const IS_TOUCHED: u8 = 1 << 1;
 /// It is kept in the whole form.
 const IS_WHOLE: u8 = 1 << 2;
-/// What the next segments acknowledge matters.
+/// What the next segments acknowledge may matter.
 const WANTS_ACKNOWLEDGMENTS: u8 = 1 << 3;
 
 #[inline]
@@ -153,9 +153,10 @@ impl<K: Packed> Slots<K> {
     /// for news of it.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
-    pub(super) fn go_on(&mut self, position: usize, at: Timestamp, end: End, deeds: u8) -> bool {
+    pub(super) fn go_on(&mut self, position: usize, at: Timestamp, end: End, deeds: u8, number: u32) -> bool {
         let brief = &mut self.kept[position].brief;
-        brief.state & (IS_WHOLE | WANTS_ACKNOWLEDGMENTS | IS_NEWS | IS_TOUCHED) == IS_NEWS | IS_TOUCHED
+        brief.state & (IS_WHOLE | IS_NEWS | IS_TOUCHED) == IS_NEWS | IS_TOUCHED
+            && (brief.state & WANTS_ACKNOWLEDGMENTS == 0 || brief.knows(end, deeds, number))
             && brief.go_on(at, end, deeds)
     }
 

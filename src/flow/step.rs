@@ -50,11 +50,14 @@ impl Step<Wide> {
                 (Protocol::Udp, *source_port, *destination_port, Fact::DATAGRAM)
             }
             Transport::Sctp { source_port, destination_port, verification_tag, chunk } => {
+                // Each end puts the other's tag on all it sends: that is its acknowledgment.
                 let fact = match *chunk {
                     Chunk::Init { tag } => Fact::Opens(tag),
-                    Chunk::InitAck { .. } => Fact::Accepts(*verification_tag),
-                    Chunk::Abort => Fact::RESETS,
-                    Chunk::Other => Fact::carries(1, 0),
+                    Chunk::InitAck { tag } => Fact::Accepts(*verification_tag, tag),
+                    Chunk::Abort | Chunk::ShutdownComplete => Fact::RESETS,
+                    Chunk::Error => return silent,
+                    Chunk::CookieEcho => Fact::carries(0, *verification_tag),
+                    Chunk::Other => Fact::carries(1, *verification_tag),
                 };
                 (Protocol::Sctp, *source_port, *destination_port, fact)
             }
@@ -315,9 +318,10 @@ pub(super) fn is_port_zero(protocol: Protocol, source_port: u16, destination_por
 pub(super) fn tcp_fact(flags: TcpFlags, sequence: u32, acknowledgment: u32, payload_length: u32) -> Option<Fact> {
     match flags {
         TcpFlags { rst: true, ack: true, .. } if sequence == 0 => Some(Fact::Rejects(acknowledgment.wrapping_sub(1))),
+        TcpFlags { rst: true, ack: true, .. } => Some(Fact::Breaks(acknowledgment)),
         TcpFlags { rst: true, .. } => Some(Fact::RESETS),
         TcpFlags { syn: true, fin: true, .. } => None,
-        TcpFlags { syn: true, ack: true, .. } => Some(Fact::Accepts(acknowledgment.wrapping_sub(1))),
+        TcpFlags { syn: true, ack: true, .. } => Some(Fact::Accepts(acknowledgment.wrapping_sub(1), sequence.wrapping_add(1))),
         TcpFlags { syn: true, .. } => Some(Fact::Opens(sequence)),
         TcpFlags { ack: true, fin: true, .. } => Some(Fact::finishes(acknowledgment)),
         TcpFlags { ack: true, .. } => Some(Fact::carries(payload_length, acknowledgment)),

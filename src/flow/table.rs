@@ -252,8 +252,8 @@ impl FlowTable {
                 match what {
                     What::Narrow(key, end, fact) => {
                         let found = self.narrow.confirm(candidate, key, hash);
-                        if let (Some(position), Fact::Did(deeds, _)) = (found, fact)
-                            && self.narrow.go_on(position, at, end, deeds)
+                        if let (Some(position), Fact::Did(deeds, number)) = (found, fact)
+                            && self.narrow.go_on(position, at, end, deeds, number)
                         {
                             continue;
                         }
@@ -284,7 +284,7 @@ impl FlowTable {
     fn observe_wide(&mut self, candidate: Candidate, (key, hash): (Wide, u32), stamp: Stamp, end: End, fact: Fact) {
         let found = self.wide.confirm(candidate, key, hash);
         match (found, fact) {
-            (Some(position), Fact::Did(deeds, _)) if self.wide.go_on(position, stamp.at, end, deeds) => {}
+            (Some(position), Fact::Did(deeds, number)) if self.wide.go_on(position, stamp.at, end, deeds, number) => {}
             _ => self.wide(found, key, hash, stamp, end, fact),
         }
     }

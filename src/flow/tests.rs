@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use crate::decode::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
-use crate::model::{Code, DirectionEvidence, Flow, Outcome, Protocol, Timestamp};
+use crate::model::{Code, DirectionEvidence, Flow, Outcome, Protocol, Speaker, Timestamp};
 
 use super::recorder::Recorder;
 use super::{FlowTable, Record, Sighting};
@@ -119,16 +119,80 @@ fn one_flow_with_its_originator_and_outcome() {
             Outcome::Refused,
             Syn,
         ),
-        ("a SYN+ACK proves the responder", vec![tcp(0, BACK, DOWN, "SA", (9, 8, 0))], Outcome::Answered, Syn),
+        ("a SYN+ACK alone", vec![tcp(0, BACK, DOWN, "SA", (9, 8, 0))], Outcome::OneSided(Speaker::Responder), Syn),
         (
-            "one direction only: the ACK shows that the SYN was answered",
-            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(9, THERE, UP, "A", (8, 10, 0))],
+            "a handshake and no more",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(1, BACK, DOWN, "SA", (9, 8, 0)), tcp(2, THERE, UP, "A", (8, 10, 0))],
             Outcome::Answered,
             Syn,
         ),
         (
-            "an accepted connection that is reset at once was still accepted",
+            "a handshake without its end",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(1, BACK, DOWN, "SA", (9, 8, 0))],
+            Outcome::HalfOpen { was_reset: false },
+            Syn,
+        ),
+        (
+            "a handshake whose SYN was not captured",
+            vec![tcp(1, BACK, DOWN, "SA", (9, 8, 0)), tcp(2, THERE, UP, "A", (8, 10, 0))],
+            Outcome::Answered,
+            Syn,
+        ),
+        (
+            "an acknowledgment of something else",
+            vec![
+                tcp(0, THERE, UP, "S", (7, 0, 0)),
+                tcp(1, BACK, DOWN, "SA", (9, 8, 0)),
+                tcp(2, THERE, UP, "A", (8, 4711, 50)),
+                tcp(3, BACK, DOWN, "R", (4711, 0, 0)),
+            ],
+            Outcome::HalfOpen { was_reset: false },
+            Syn,
+        ),
+        (
+            "the last step of the handshake was not captured, and data flows both ways",
+            vec![
+                tcp(0, THERE, UP, "S", (7, 0, 0)),
+                tcp(1, BACK, DOWN, "SA", (9, 8, 0)),
+                tcp(3, BACK, DOWN, "A", (10, 8, 90)),
+                tcp(4, THERE, UP, "A", (8, 100, 0)),
+            ],
+            Outcome::Answered,
+            Syn,
+        ),
+        (
+            "the answer was not captured, and both carry on",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(2, THERE, UP, "A", (8, 10, 20)), tcp(3, BACK, DOWN, "A", (10, 28, 0))],
+            Outcome::Answered,
+            Syn,
+        ),
+        (
+            "one direction only",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(9, THERE, UP, "A", (8, 10, 0))],
+            Outcome::OneSided(Speaker::Originator),
+            Syn,
+        ),
+        (
+            "the other direction only",
+            vec![tcp(1, BACK, DOWN, "SA", (9, 8, 0)), tcp(3, BACK, DOWN, "A", (10, 8, 90))],
+            Outcome::OneSided(Speaker::Responder),
+            Syn,
+        ),
+        (
+            "a kernel that knows of no connection resets it",
             vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(1, BACK, DOWN, "SA", (9, 8, 0)), tcp(2, THERE, UP, "R", (8, 0, 0))],
+            Outcome::HalfOpen { was_reset: true },
+            Syn,
+        ),
+        (
+            "a program that has what it wanted resets its connection",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 0)), tcp(1, BACK, DOWN, "SA", (9, 8, 0)), tcp(2, THERE, UP, "RA", (8, 10, 0))],
+            Outcome::Answered,
+            Syn,
+        ),
+        (
+            "TCP Fast Open: the SYN carried data, and was accepted with it",
+            vec![tcp(0, THERE, UP, "S", (7, 0, 30)), tcp(1, BACK, DOWN, "SA", (9, 38, 0)), tcp(2, THERE, UP, "A", (38, 10, 0))],
             Outcome::Answered,
             Syn,
         ),
@@ -177,12 +241,45 @@ fn one_flow_with_its_originator_and_outcome() {
             Outcome::Answered,
             FirstPacket,
         ),
-        ("a DNS response seen first", vec![udp(0, BACK, DOWN, Some(response("a", "10.9.9.9")))], Outcome::Answered, DnsHeader),
+        (
+            "a DNS response that nobody asked for",
+            vec![udp(0, BACK, DOWN, Some(response("a", "10.9.9.9")))],
+            Outcome::OneSided(Speaker::Responder),
+            DnsHeader,
+        ),
+        (
+            "a DNS response, and a query only then",
+            vec![udp(0, BACK, DOWN, Some(response("a", "10.9.9.9"))), udp(1, THERE, UP, Some(query("a")))],
+            Outcome::Unanswered,
+            DnsHeader,
+        ),
         ("a DNS query without response", vec![udp(0, THERE, UP, Some(query("a")))], Outcome::Unanswered, DnsHeader),
         (
-            "SCTP accepted",
-            vec![sctp(0, THERE, UP, 0, Chunk::Init { tag: 5 }), sctp(1, BACK, DOWN, 5, Chunk::InitAck { tag: 6 })],
+            "SCTP up to COOKIE ACK",
+            vec![
+                sctp(0, THERE, UP, 0, Chunk::Init { tag: 5 }),
+                sctp(1, BACK, DOWN, 5, Chunk::InitAck { tag: 6 }),
+                sctp(2, THERE, UP, 6, Chunk::CookieEcho),
+                sctp(3, BACK, DOWN, 5, Chunk::Other),
+            ],
             Outcome::Answered,
+            SctpInit,
+        ),
+        (
+            "SCTP whose cookie was not accepted",
+            vec![
+                sctp(0, THERE, UP, 0, Chunk::Init { tag: 5 }),
+                sctp(1, BACK, DOWN, 5, Chunk::InitAck { tag: 6 }),
+                sctp(2, THERE, UP, 6, Chunk::CookieEcho),
+                sctp(3, BACK, DOWN, 5, Chunk::Error),
+            ],
+            Outcome::HalfOpen { was_reset: false },
+            SctpInit,
+        ),
+        (
+            "SCTP: any kernel that listens sends INIT ACK",
+            vec![sctp(0, THERE, UP, 0, Chunk::Init { tag: 5 }), sctp(1, BACK, DOWN, 5, Chunk::InitAck { tag: 6 })],
+            Outcome::HalfOpen { was_reset: false },
             SctpInit,
         ),
         (
@@ -326,9 +423,9 @@ fn what_one_side_shows_of_a_connection_is_no_attempt() {
     table.finish();
     assert_eq!(table.floods().iter().count(), 0, "nothing of it is a flood");
     let flows = table.take_finished();
-    let answered = flows.iter().filter(|flow| flow.outcome == Outcome::Answered).count();
+    let one_sided = flows.iter().filter(|flow| matches!(flow.outcome, Outcome::OneSided(_))).count();
     let one_way = flows.iter().filter(|flow| matches!(flow.outcome, Outcome::OneWay { .. })).count();
-    assert_eq!((answered, one_way), (6000, 300), "one direction with payload is a connection, datagrams may be meant");
+    assert_eq!((one_sided, one_way), (6000, 300), "one direction with payload may be a connection, datagrams may be meant");
 }
 
 #[test]
@@ -339,6 +436,7 @@ fn what_is_carried_proves_the_opening_that_it_belongs_to() {
         tcp(200 * SECOND, BACK, back, "S", (7, 0, 0)),
         tcp(201 * SECOND, THERE, there, "SA", (9, 8, 0)),
         tcp(202 * SECOND, BACK, back, "A", (8, 10, 50)),
+        tcp(203 * SECOND, THERE, there, "A", (10, 58, 50)),
     ]);
     let outcomes: Vec<(String, Outcome)> = flows.iter().map(|flow| (flow.originator.address.to_string(), flow.outcome)).collect();
     assert_eq!(outcomes, [(CALLER.to_owned(), Outcome::Unanswered), (CALLED.to_owned(), Outcome::Answered)]);
@@ -362,7 +460,7 @@ fn a_capture_that_is_killed_has_told_what_one_side_showed() {
     table.observe(&tcp(1, THERE, UP, "A", (2, 1, 100)));
     let told = recalled(&table.take_records(usize::MAX));
     assert_eq!(told.len(), 1, "it is in the file at the first checkpoint");
-    assert_eq!(told[0].outcome, Outcome::Answered);
+    assert_eq!(told[0].outcome, Outcome::OneSided(Speaker::Originator));
 }
 
 #[test]
@@ -514,8 +612,15 @@ fn what_a_later_version_says_is_passed_over_and_nonsense_is_not() {
 fn any_packet() -> impl Strategy<Value = Packet> {
     let ends = prop_oneof![Just(THERE), Just(BACK)];
     let ports = prop_oneof![Just((40000u16, 80u16)), Just((80, 40000)), Just((53, 53))];
-    let flags = prop_oneof![Just("S"), Just("SA"), Just("A"), Just("FA"), Just("R"), Just("RA")];
+    let flags = prop_oneof![Just("S"), Just("SA"), Just("A"), Just("A"), Just("FA"), Just("R"), Just("RA")];
     let numbers = (0u32..3, 0u32..3, 0u32..2);
+    let chunk = prop_oneof![
+        (0u32..3).prop_map(|tag| Chunk::Init { tag }),
+        (0u32..3).prop_map(|tag| Chunk::InitAck { tag }),
+        Just(Chunk::CookieEcho),
+        Just(Chunk::Other),
+        Just(Chunk::ShutdownComplete),
+    ];
     // Within the disorder that is promised to be harmless.
     let at = 0..(100 * SECOND);
     prop_oneof![
@@ -524,7 +629,7 @@ fn any_packet() -> impl Strategy<Value = Packet> {
         (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| udp(at, ends, ports, None)),
         (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| udp(at, ends, ports, Some(query("a")))),
         (at.clone(), ends.clone(), ports.clone()).prop_map(|(at, ends, ports)| unreachable(at, Protocol::Udp, ends, ports)),
-        (at, ends, ports, 0u32..3).prop_map(|(at, ends, ports, tag)| sctp(at, ends, ports, tag, Chunk::Init { tag })),
+        (at, ends, ports, chunk, 0u32..3).prop_map(|(at, ends, ports, chunk, tag)| sctp(at, ends, ports, tag, chunk)),
     ]
 }
 

@@ -123,7 +123,7 @@ reasons! {
 }
 
 /// Findings that stand against a step, besides the serious ones: what is unknown, or what will be denied.
-const OPEN: [Code; 18] = [
+const OPEN: [Code; 19] = [
     Code::WorkloadWithoutTraffic,
     Code::CronJobNotDue,
     Code::ApiServerCallNotSeen,
@@ -136,6 +136,7 @@ const OPEN: [Code; 18] = [
     Code::ExposedNotOpened,
     Code::ManyAddresses,
     Code::WeakDirection,
+    Code::OneSidedRule,
     Code::UnrepeatedUdp,
     Code::OpaqueTunnel,
     Code::TruncatedFile,

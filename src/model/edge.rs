@@ -86,7 +86,7 @@ pub struct Evidence {
     pub unchecked: u64,
     /// How many of them were under way before they were first seen.
     pub mid_stream: u64,
-    /// How many of them were one-way UDP.
+    /// How many of them were one-way UDP, or connections of which one side only was seen.
     pub one_way: u64,
     /// By what the originators called the responder, if not by its address; absent for most of a million edges.
     pub called: Option<Arc<Called>>,

@@ -165,9 +165,18 @@ codes! {
     /// Attempts that policies already in the cluster deny.
     DeniedByPolicy "denied-by-policy" Warning
         "no rule was written: if the call is wanted, change the policies that are named, capture again, and learn then";
-    /// Packets of one side only, of a connection whose beginning was not seen.
+    /// What belongs to a connection was sent by one side, and the other side was not heard.
     OneSidedConnection "one-sided-connection" Warning
-        "no rule was written, for nobody was seen to answer: capture where both directions pass, and the beginning of the connection";
+        "no rule was written, for anyone can send such packets: capture where both directions pass, or see --one-way";
+    /// A connection that the responder accepted and its originator never acknowledged.
+    HalfOpenConnection "half-open-connection" Warning
+        "no rule was written, for a forged address is answered too: capture longer, and with no filter that keeps acknowledgments away; a load balancer whose probe resets at once needs a policy of your own";
+    /// So many connections were seen from one side only that the capture seems to have one direction.
+    OneWayCapture "one-way-capture" Serious
+        "no rule was written for them: capture at the pods' own interfaces or where both directions pass; or, if no stranger can send packets there, learn with --one-way accept";
+    /// A rule that rests on the packets of one side, as was asked for.
+    OneSidedRule "one-sided-rule" Warning
+        "the rule was written because of --one-way accept: anyone who can send packets with a forged address can make one, so make sure that the call is real";
     /// Traffic over another interface of a pod than the one that NetworkPolicy is about.
     SecondaryInterface "secondary-interface" Warning
         "NetworkPolicy does not govern secondary interfaces, so no rule was written: restrict them with MultiNetworkPolicy, or at the network";

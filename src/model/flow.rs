@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use super::{Endpoint, Protocol, Span, Timestamp};
 
@@ -69,6 +70,15 @@ pub enum Beginning {
     Seen,
 }
 
+/// Whose word is all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Speaker {
+    /// Whoever opened.
+    Originator,
+    /// Whoever was called.
+    Responder,
+}
+
 /// What became of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
@@ -76,6 +86,13 @@ pub enum Outcome {
     Unanswered,
     /// The responder, or something on the way, said no: RST, SCTP ABORT, ICMP unreachable.
     Refused,
+    /// The responder accepted, and the originator, which was heard, never acknowledged that.
+    HalfOpen {
+        /// Whether the originator said no: it was looking for open ports, or somebody else used its address.
+        was_reset: bool,
+    },
+    /// One side alone sent what belongs to a connection; the other side was not heard, or said nothing that fits.
+    OneSided(Speaker),
     /// UDP that nobody answered and nobody refused.
     OneWay {
         /// At how many different moments something was sent, at least 1: repetition, as opposed to one packet seen at several
@@ -83,7 +100,7 @@ pub enum Outcome {
         /// than 100 ms apart are one moment.
         moments: u8,
     },
-    /// Both sides took part.
+    /// Both sides took part: each was heard, and knew what the other had sent.
     Answered,
 }
 
@@ -107,6 +124,10 @@ pub struct Flow {
     /// The originator's TCP initial sequence number or SCTP initiate tag: the same in every view of one connection, before and
     /// after address translation. Absent for UDP, and where the opening was not captured (`mid-stream`).
     pub opening: Option<u32>,
+    /// What the originator had to acknowledge: the number behind the responder's TCP initial sequence number, or its SCTP initiate tag. The
+    /// same in every view, too. Where the answer was not captured, the least number that the originator acknowledged. Absent where
+    /// `opening` is, and where neither was captured.
+    pub answer: Option<NonZeroU32>,
 }
 
 impl Flow {

@@ -13,6 +13,8 @@ pub struct Options {
     pub inventory: InventoryOptions,
     pub policy: PolicyOptions,
     pub has_quarantine: bool,
+    /// Whether one side of a connection will do.
+    pub accepts_one_way: bool,
     /// A file of decisions; empty for none.
     pub decisions: String,
 }
@@ -36,7 +38,7 @@ impl Options {
             ..PolicyOptions::default()
         };
         let decisions = if random.chance(25) { draw_decisions(cluster, random) } else { String::new() };
-        Self { inventory, policy, has_quarantine: random.chance(30), decisions }
+        Self { inventory, policy, has_quarantine: random.chance(30), accepts_one_way: random.chance(20), decisions }
     }
 
     /// The same as arguments of the command line.
@@ -69,6 +71,9 @@ impl Options {
         }
         if self.has_quarantine {
             say(&["--quarantine"]);
+        }
+        if self.accepts_one_way {
+            say(&["--one-way", "accept"]);
         }
         arguments
     }

@@ -32,6 +32,7 @@ pub fn breaches(cluster: &Cluster, traffic: &[Conversation], run: &Run, random: 
     let check = Check { run, world: &world, evaluator, cluster };
     breaches.extend(check.observed());
     breaches.extend(check.happened(traffic));
+    breaches.extend(check.unproved(traffic));
     breaches.extend(check.unobserved(random));
     breaches.extend(check.justified(&policies));
     breaches
@@ -121,6 +122,36 @@ impl Check<'_> {
                     "answered, denied and not said: {}/{} -> {}/{} {} {}",
                     from.namespace, from.name, to.namespace, to.name, conversation.protocol, conversation.port
                 ));
+            }
+        }
+        breaches
+    }
+
+    /// What one side alone says of two pods makes no edge, unless the other traffic has one.
+    fn unproved(&self, traffic: &[Conversation]) -> Vec<String> {
+        let workload = |pod: Option<usize>| {
+            let pod = &self.cluster.pods[pod?];
+            let mut pods = self.world.pods().map(|(_, known)| known);
+            let known = pods.find(|known| known.name.name == pod.name && known.name.namespace == pod.namespace)?;
+            Some(&known.workload)
+        };
+        let is_accepted = self.run.accepts_one_way;
+        let is_one_sided = |outcome| outcome == Outcome::HalfOpen || outcome == Outcome::OneSided && !is_accepted;
+        let mut breaches = Vec::new();
+        for one in traffic.iter().filter(|one| is_one_sided(one.outcome) && one.protocol != "UDP") {
+            let (Some(from), Some(to)) = (workload(one.pods[0]), workload(one.pods[1])) else { continue };
+            let has_both_sides = |other: &Conversation| {
+                let is_same = (other.protocol, other.port) == (one.protocol, one.port);
+                is_same && !is_one_sided(other.outcome) && workload(other.pods[1]).is_none_or(|called| called == to)
+            };
+            let is_meant = |edge: &Edge| {
+                let is = |party: &Party, name: &WorkloadName| matches!(party, Party::Workload(own) if **own == *name);
+                let at = (edge.protocol.name(), edge.port.get());
+                at == (one.protocol, one.port) && is(&edge.originator, from) && is(&edge.responder, to)
+            };
+            if self.run.observation.edges.keys().any(is_meant) && !traffic.iter().any(has_both_sides) {
+                breaches
+                    .push(format!("one side only, and an edge: {from} -> {to} {} {} {:?}", one.protocol, one.port, one.outcome));
             }
         }
         breaches

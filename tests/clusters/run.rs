@@ -24,6 +24,7 @@ pub struct Run {
     pub learned: Learned,
     /// What was asked for, decisions included.
     pub options: PolicyOptions,
+    pub accepts_one_way: bool,
     pub findings: Vec<Finding>,
     /// The policies as they are written.
     pub text: String,
@@ -46,7 +47,7 @@ pub fn run(objects: &[Value], frames: &[(i64, Vec<u8>)], options: &Options) -> R
     }
     table.observe_all(&mut batch);
     table.finish();
-    let mut observer = Observer::new(&inventory, 100_000);
+    let mut observer = Observer::new(&inventory, 100_000).accepting_one_way(options.accepts_one_way);
     observer.observe(table.take_finished(), table.names());
     observer.sight(table.sightings());
     observer.flood(table.floods());
@@ -81,5 +82,6 @@ pub fn run(objects: &[Value], frames: &[(i64, Vec<u8>)], options: &Options) -> R
         &render::stream(&learned.quarantined.policies, &templates, NonZeroUsize::MIN)
             .map_err(|error| format!("failed: {error}"))?,
     );
-    Ok(Run { inventory, observation, learned, options: policy, findings: findings.sorted(), text })
+    let accepts_one_way = options.accepts_one_way;
+    Ok(Run { inventory, observation, learned, options: policy, accepts_one_way, findings: findings.sorted(), text })
 }

@@ -17,6 +17,10 @@ pub enum Outcome {
     Unanswered,
     OneWay,
     MidStream,
+    /// Accepted by the responder's kernel, and never acknowledged; or reset by a kernel that knows of nothing.
+    HalfOpen,
+    /// One direction of an answered one.
+    OneSided,
 }
 
 /// One conversation, as it was; what the program sees of it are the frames.
@@ -265,6 +269,8 @@ impl Traffic<'_> {
             2 | 3 => Outcome::Unanswered,
             4 | 5 if protocol == "UDP" => Outcome::OneWay,
             4 if protocol == "TCP" && port != 53 => Outcome::MidStream,
+            6 if protocol != "UDP" => Outcome::HalfOpen,
+            7 if protocol != "UDP" => Outcome::OneSided,
             _ => Outcome::Answered,
         }
     }
@@ -485,6 +491,14 @@ fn tcp(random: &mut Random, client: Socket, server: Socket, outcome: Outcome, at
         Outcome::MidStream => data.into_iter().collect(),
         Outcome::Refused => vec![to(SYN, up, 0, b""), back(RST | ACK, 0, up + 1, b"")],
         Outcome::Unanswered | Outcome::OneWay => vec![to(SYN, up, 0, b""), to(SYN, up, 0, b"")],
+        Outcome::HalfOpen if random.chance(50) => open.into_iter().take(2).collect(),
+        Outcome::HalfOpen => open.into_iter().take(2).chain([to(RST, up + 1, 0, b"")]).collect(),
+        Outcome::OneSided => {
+            let is_responders = random.chance(50);
+            // The second of three is the responder's, in the handshake as behind it.
+            let all = open.into_iter().chain(data).enumerate();
+            all.filter(|(number, _)| (number % 3 == 1) == is_responders).map(|(_, frame)| frame).collect()
+        }
     };
     timed(at, frames)
 }
@@ -498,7 +512,7 @@ fn datagrams(random: &mut Random, client: Socket, server: Socket, outcome: Outco
             let refusal = if server.0.is_ipv6() { icmpv6(1, 4, &quoted) } else { icmp(3, 3, &quoted) };
             timed(at, vec![to, packet(server.0, client.0, refusal)])
         }
-        Outcome::Unanswered => timed(at, vec![to]),
+        Outcome::Unanswered | Outcome::HalfOpen | Outcome::OneSided => timed(at, vec![to]),
         Outcome::OneWay => (0..6).map(|number| (at + number * SECOND * 2 + i64::from(random.u16(0, 9)), to.clone())).collect(),
     }
 }
@@ -513,6 +527,8 @@ fn association(random: &mut Random, client: Socket, server: Socket, outcome: Out
             vec![init, back(own, 2, &sctp_init(other)), to(other, 10, b"cook"), back(own, 11, b"")]
         }
         Outcome::Refused => vec![init, back(own, 6, b"")],
+        Outcome::HalfOpen => vec![init, back(own, 2, &sctp_init(other))],
+        Outcome::OneSided => vec![init, to(other, 10, b"cook"), to(other, 0, &[0; 12])],
         Outcome::Unanswered => vec![init],
     };
     timed(at, frames)

@@ -12,6 +12,7 @@ mod basics;
 mod direction;
 mod excess;
 mod exposure;
+mod hostile_answers;
 mod hostile_tunnels;
 mod inventories;
 mod robustness;

@@ -55,6 +55,7 @@ fn observe(objects: &[Value], calls: &[(&str, &str, u16)]) -> (Observation, Inve
         direction: DirectionEvidence::Syn,
         beginning: Beginning::Unknown,
         opening: None,
+        answer: None,
     };
     let mut observer = Observer::new(&inventory, 1000);
     // Of no concern, but the capture began with it.

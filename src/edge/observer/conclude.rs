@@ -8,7 +8,7 @@ use crate::edge::observation::Observation;
 use crate::edge::ports::{of_one_pod_each, take_dynamic};
 use crate::edge::proxies;
 use crate::inventory::{PodId, WorkloadId};
-use crate::model::{Edge, Evidence, Party, WorkloadName};
+use crate::model::{Edge, Evidence, Party, Protocol, WorkloadName};
 
 use super::{Kept, Observer};
 
@@ -33,6 +33,7 @@ impl Observer<'_> {
         self.findings.merge(std::mem::take(&mut self.failures).findings(|link| known.contains(link)));
         self.findings.merge(std::mem::take(&mut self.passed_on).findings(|link| known.contains(link)));
         self.findings.merge(std::mem::take(&mut self.masked).findings());
+        self.findings.merge(std::mem::take(&mut self.one_sided).findings());
         let unattributed = std::mem::take(&mut self.unattributed).conclude(inventory, |link| known.contains(link));
         self.answered.note(&mut self.edges);
         let contradicted = std::mem::take(&mut self.guesses).contradicted(&self.edges, inventory);
@@ -66,7 +67,9 @@ impl Observer<'_> {
             classes.reclassify(FlowClass::Edge, FlowClass::DynamicPort, own);
         });
         self.findings.merge(of_one_pod_each(&edges, is_declared, only_pod));
-        let one_way = edges.iter().filter(|(_, evidence)| evidence.one_way > 0 && evidence.one_way == evidence.connections);
+        let one_way = edges.iter().filter(|(edge, evidence)| {
+            edge.protocol == Protocol::Udp && evidence.one_way > 0 && evidence.one_way == evidence.connections
+        });
         let one_way = one_way.map(|(edge, evidence)| (edge.clone(), shared.get(edge).copied().unwrap_or(evidence.connections)));
         let one_way = one_way.collect();
         self.findings.merge(contradictions::findings(&edges, &contradicted));

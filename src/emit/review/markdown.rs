@@ -9,7 +9,7 @@ use crate::model::{Code, length};
 use super::{DecisionLine, Group, Namespace, Summary, coverage};
 
 /// What a reviewer has to know about the limits of what was seen, where a finding says so.
-const BLIND_SPOTS: [(Code, &str); 24] = [
+const BLIND_SPOTS: [(Code, &str); 27] = [
     (Code::NamespaceWithoutTraffic, "Some namespaces had no traffic at all: their default deny stops everything there."),
     (Code::WorkloadWithoutTraffic, "Some workloads took part in no connection: the default deny stops everything they do."),
     (Code::CronJobNotDue, "Some CronJobs were not due while the capture ran: their policies deny everything they do."),
@@ -29,7 +29,10 @@ const BLIND_SPOTS: [(Code, &str); 24] = [
     (Code::SnatHidesOriginator, "Some callers are hidden behind a node's address."),
     (Code::ExposedNotOpened, "Some exposed ports were called by few addresses: all other clients will be denied."),
     (Code::SecondaryInterface, "Some traffic used secondary interfaces of pods, which NetworkPolicy does not govern."),
+    (Code::OneWayCapture, "The capture seems to have one direction only: connections are in no policy."),
     (Code::OneSidedConnection, "Of some connections only one side was seen, and no rule was made."),
+    (Code::HalfOpenConnection, "Some connections were accepted and never acknowledged, and no rule was made."),
+    (Code::OneSidedRule, "Some rules rest on the packets of one side."),
     (Code::ProxyPeer, "Some peers are proxies that speak for others."),
     (Code::OpaqueTunnel, "There was encrypted or unknown tunnel traffic: what is inside was not seen."),
     (Code::TruncatedFile, "A capture file ends in the middle."),

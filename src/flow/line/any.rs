@@ -17,35 +17,39 @@ fn end() -> impl Strategy<Value = End> {
     let heard = proptest::option::of([after(), after()]);
     let deeds = (0..1u8 << DEEDS.len()).prop_map(Deeds);
     let tenths = prop_oneof![Just(0), any::<u64>()];
-    (address, any::<u16>(), heard, proptest::option::of(after()), deeds, tenths)
-        .prop_map(|(address, port, heard, carried, did, tenths)| End { address, port, heard, carried, did, tenths })
+    let acknowledges = proptest::option::weighted(0.2, any::<u32>());
+    (address, any::<u16>(), heard, proptest::option::of(after()), acknowledges, deeds, tenths).prop_map(
+        |(address, port, heard, carried, acknowledges, did, tenths)| End {
+            address,
+            port,
+            heard,
+            carried,
+            acknowledges,
+            did,
+            tenths,
+        },
+    )
 }
 
 /// Mostly with few openings, now and then with as many as there may be.
 pub(super) fn conversation(time: impl Strategy<Value = Timestamp>) -> impl Strategy<Value = Conversation> {
-    let opening = (0u8..2, any::<u32>(), after(), any::<bool>(), any::<bool>())
-        .prop_map(|(by, number, after, accepted, rejected)| Opening { by, number, after, accepted, rejected });
+    let opening = (0u8..2, any::<u32>(), after(), proptest::option::of(any::<u32>()), any::<bool>())
+        .prop_map(|(by, number, after, answer, rejected)| Opening { by, number, after, answer, rejected });
     let few = proptest::collection::vec(opening.clone(), 0..3);
     let openings = prop_oneof![4 => few, 1 => proptest::collection::vec(opening, 60..70)];
-    let order = (
-        proptest::option::weighted(0.2, any::<u32>()),
-        proptest::bool::weighted(0.2),
-        prop_oneof![4 => Just(0), 1 => any::<u8>()],
-    );
+    let order = prop_oneof![4 => Just(0), 1 => any::<u8>()];
     let address = any::<[u8; 4]>().prop_map(IpAddr::from);
     let kind = proptest::sample::select(vec![TunnelKind::Vxlan, TunnelKind::Geneve, TunnelKind::Gre, TunnelKind::IpInIp]);
     let tunnel = (kind, address.clone(), address).prop_map(|(kind, source, destination)| Tunnel { kind, source, destination });
     let tunnels = prop_oneof![4 => Just(Vec::new()), 1 => proptest::collection::vec(tunnel, 1..3)];
     let order = (order, tunnels);
     (proptest::sample::select(&Protocol::ALL), time, proptest::option::of(after()), [end(), end()], openings, order).prop_map(
-        |(protocol, first, last, ends, openings, ((acknowledgment, acknowledged, ordered), tunnels))| Conversation {
+        |(protocol, first, last, ends, openings, (ordered, tunnels))| Conversation {
             protocol,
             first,
             last,
             ends,
             openings,
-            acknowledgment,
-            acknowledged,
             ordered,
             tunnels,
         },

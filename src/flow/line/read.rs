@@ -32,15 +32,11 @@ pub(in crate::flow) fn conversation(line: &[u8]) -> Option<Conversation> {
         }
         rest.take(b"]")?;
     }
-    // Few have one of these.
-    let acknowledgment = if rest.take(b",\"acknowledgment\":").is_some() { Some(rest.number()?) } else { None };
-    let acknowledged = rest.take(b",\"acknowledged\":true").is_some();
     let ordered = if rest.take(b",\"ordered\":").is_some() { rest.number()? } else { 0 };
     rest.take(b"}}")?;
     let ends = [one, other];
     let tunnels = Vec::new();
-    let read = Conversation { protocol, first, last, ends, openings, acknowledgment, acknowledged, ordered, tunnels };
-    rest.0.is_empty().then_some(read)
+    rest.0.is_empty().then_some(Conversation { protocol, first, last, ends, openings, ordered, tunnels })
 }
 
 /// What is still to be read of a line.
@@ -137,6 +133,13 @@ impl<'a> Rest<'a> {
         if self.take(name).is_none() { Some(None) } else { self.after().map(Some) }
     }
 
+    /// Likewise.
+    #[inline]
+    #[expect(clippy::option_option, reason = "it is wrong, absent or there")]
+    fn optional_number<const N: usize>(&mut self, name: &[u8; N]) -> Option<Option<u32>> {
+        if self.take(name).is_none() { Some(None) } else { self.number().map(Some) }
+    }
+
     /// In quotation marks.
     fn address(&mut self) -> Option<IpAddr> {
         let start = self.0;
@@ -172,6 +175,7 @@ impl<'a> Rest<'a> {
             self.take(b"]")?;
         }
         let carried = self.optional_after(b",\"carried\":")?;
+        let acknowledges = self.optional_number(b",\"acknowledges\":")?;
         let mut did = Deeds::default();
         if self.take(b",\"did\":[\"carried-payload\",\"finished\"]").is_some() {
             // Nearly all of them.
@@ -191,7 +195,7 @@ impl<'a> Rest<'a> {
             tenths = u64::from_str_radix(self.word()?, 16).ok()?;
         }
         self.take(b"}")?;
-        Some(End { address, port, heard, carried, did, tenths })
+        Some(End { address, port, heard, carried, acknowledges, did, tenths })
     }
 
     fn opening(&mut self) -> Option<Opening> {
@@ -201,10 +205,10 @@ impl<'a> Rest<'a> {
         let number = self.number()?;
         self.take(b",\"after\":")?;
         let after = self.after()?;
-        let accepted = self.take(b",\"accepted\":true").is_some();
+        let answer = self.optional_number(b",\"answer\":")?;
         let rejected = self.take(b",\"rejected\":true").is_some();
         self.take(b"}")?;
-        Some(Opening { by, number, after, accepted, rejected })
+        Some(Opening { by, number, after, answer, rejected })
     }
 }
 
@@ -247,14 +251,12 @@ mod tests {
     fn all_sets_of_deeds_are_read() {
         for bits in 0..1u8 << DEEDS.len() {
             let did = Deeds(bits);
-            let end = End { address: IpAddr::from([10, 0, 0, 1]), port: 1, heard: None, carried: None, did, tenths: 0 };
+            let address = IpAddr::from([10, 0, 0, 1]);
+            let end = End { address, port: 1, heard: None, carried: None, acknowledges: None, did, tenths: 0 };
             let ends = [end.clone(), end];
             let (protocol, first) = (Protocol::Tcp, Timestamp(0));
-            let (acknowledgment, acknowledged, ordered) = (None, false, 0);
-            let openings = Vec::new();
-            let tunnels = Vec::new();
-            let told =
-                Conversation { protocol, first, last: None, ends, openings, acknowledgment, acknowledged, ordered, tunnels };
+            let (openings, tunnels) = (Vec::new(), Vec::new());
+            let told = Conversation { protocol, first, last: None, ends, openings, ordered: 0, tunnels };
             let line = serde_json::to_vec(&Record::Conversation(told.clone())).expect("a line");
             assert_eq!(conversation(&line), Some(told), "{bits:b}");
         }

@@ -78,13 +78,6 @@ impl Lines {
             }
             self.text.put(b"]");
         }
-        if let Some(number) = conversation.acknowledgment {
-            self.text.put(br#","acknowledgment":"#);
-            self.text.number(number.into());
-        }
-        if conversation.acknowledged {
-            self.text.put(br#","acknowledged":true"#);
-        }
         if conversation.ordered != 0 {
             self.text.put(br#","ordered":"#);
             self.text.number(conversation.ordered.into());
@@ -94,7 +87,7 @@ impl Lines {
     }
 
     fn end(&mut self, end: &End) {
-        let End { address, port, heard, carried, did, tenths } = end;
+        let End { address, port, heard, carried, acknowledges, did, tenths } = end;
         self.text.put(br#"{"address":""#);
         self.text.address(*address);
         self.text.put(br#"","port":"#);
@@ -110,6 +103,10 @@ impl Lines {
             self.text.put(br#","carried":"#);
             self.text.number(carried.0);
         }
+        if let Some(number) = acknowledges {
+            self.text.put(br#","acknowledges":"#);
+            self.text.number((*number).into());
+        }
         self.text.put_any(self.deeds[usize::from(did.0)].as_bytes());
         if *tenths != 0 {
             self.text.print(format_args!(r#","tenths":"{tenths:x}""#));
@@ -118,15 +115,16 @@ impl Lines {
     }
 
     fn opening(&mut self, opening: &Opening) {
-        let Opening { by, number, after, accepted, rejected } = opening;
+        let Opening { by, number, after, answer, rejected } = opening;
         self.text.put(br#"{"by":"#);
         self.text.number((*by).into());
         self.text.put(br#","number":"#);
         self.text.number((*number).into());
         self.text.put(br#","after":"#);
         self.text.number(after.0);
-        if *accepted {
-            self.text.put(br#","accepted":true"#);
+        if let Some(answer) = answer {
+            self.text.put(br#","answer":"#);
+            self.text.number((*answer).into());
         }
         if *rejected {
             self.text.put(br#","rejected":true"#);
