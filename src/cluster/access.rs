@@ -7,8 +7,8 @@ use std::time::Duration;
 use kube::Client;
 use kube::config::{Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-use super::ClusterError;
 use super::list::Connection;
+use super::{Cause, ClusterError};
 
 /// Which cluster to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,9 @@ impl Access {
         config.default_retry = false;
         config.connect_timeout = Some(self.patience.min(Duration::from_secs(10)));
         let server = server(&config);
+        if !has_sendable_token(&config) {
+            return Err(ClusterError::Credentials { server, source: Cause::unsendable_token() });
+        }
         let client = Client::try_from(config).map_err(|source| match source {
             kube::Error::Auth(_) => ClusterError::Credentials { server: server.clone(), source: source.into() },
             kube::Error::ProxyProtocolDisabled { .. } | kube::Error::ProxyProtocolUnsupported { .. } => {
@@ -89,6 +92,12 @@ fn keep_to_itself(kubeconfig: &mut Kubeconfig) {
     for plugin in users.filter_map(|user| user.exec.as_mut()) {
         plugin.interactive_mode = Some(ExecInteractiveMode::Never);
     }
+}
+
+/// Whether a token that the kubeconfig holds can be sent in a header (RFC 9110, section 5.5). The client would panic.
+fn has_sendable_token(config: &Config) -> bool {
+    let user = serde_json::to_value(&config.auth_info).unwrap_or_default();
+    user["token"].as_str().is_none_or(|token| token.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f)))
 }
 
 /// Without a path, and without the credentials that a URL could hold.

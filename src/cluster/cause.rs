@@ -12,6 +12,8 @@ use std::io;
 use kube::client::AuthError;
 use kube::config::{KubeconfigError, LoadDataError};
 
+const UNSENDABLE: &str = "the token cannot be sent in a header: it holds line feeds or other control characters";
+
 /// A cause in words, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause(String);
@@ -26,38 +28,49 @@ impl Error for Cause {}
 
 impl From<KubeconfigError> for Cause {
     fn from(error: KubeconfigError) -> Self {
-        Self(match error {
-            KubeconfigError::CurrentContextNotSet => "it has no current context".to_owned(),
-            KubeconfigError::LoadContext(_) => "it has no such context".to_owned(),
-            KubeconfigError::LoadClusterOfContext(_) => "it has no such cluster as the context names".to_owned(),
-            KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
-                "the files of KUBECONFIG are of different kinds or versions".to_owned()
-            }
-            KubeconfigError::FindPath => "its path cannot be found".to_owned(),
-            // The path was named on the command line, in KUBECONFIG or is the usual one.
-            KubeconfigError::ReadConfig(error, path) => format!("{}: {}", path.display(), of_system(&error)),
-            KubeconfigError::Parse(error) => match error.location() {
-                Some(location) => {
-                    format!("it is no kubeconfig: see line {}, column {}", location.line(), location.column())
-                }
-                None => "it is no kubeconfig".to_owned(),
-            },
-            KubeconfigError::MissingClusterUrl => "the cluster has no server".to_owned(),
-            KubeconfigError::ParseClusterUrl(_) => "the cluster's server is no URL".to_owned(),
-            KubeconfigError::ParseProxyUrl(_) => "the cluster's proxy-url is no URL".to_owned(),
-            KubeconfigError::LoadCertificateAuthority(error) => of_data("certificate-authority", &error),
-            KubeconfigError::LoadClientCertificate(error) => of_data("client-certificate", &error),
-            KubeconfigError::LoadClientKey(error) => of_data("client-key", &error),
-            KubeconfigError::ParseCertificates(_) => "a certificate is not in PEM format".to_owned(),
-            #[expect(unreachable_patterns, reason = "other features of the client have further ones")]
-            _ => "it cannot be used".to_owned(),
-        })
+        Self(of_kubeconfig(&error))
     }
 }
 
 impl From<kube::Error> for Cause {
     fn from(error: kube::Error) -> Self {
         Self(of_client(&error))
+    }
+}
+
+impl Cause {
+    /// A token that no request can carry.
+    pub(super) fn unsendable_token() -> Self {
+        Self(UNSENDABLE.to_owned())
+    }
+}
+
+fn of_kubeconfig(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::CurrentContextNotSet => "it has no current context".to_owned(),
+        KubeconfigError::LoadContext(_) => "it has no such context".to_owned(),
+        KubeconfigError::LoadClusterOfContext(_) => "it has no such cluster as the context names".to_owned(),
+        KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
+            "the files of KUBECONFIG are of different kinds or versions".to_owned()
+        }
+        KubeconfigError::FindPath => "its path cannot be found".to_owned(),
+        // The path was named on the command line, in KUBECONFIG or is the usual one.
+        KubeconfigError::ReadConfig(error, path) => format!("{}: {}", path.display(), of_system(error)),
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(location) => {
+                format!("it is no kubeconfig: see line {}, column {}", location.line(), location.column())
+            }
+            None => "it is no kubeconfig".to_owned(),
+        },
+        KubeconfigError::MissingClusterUrl => "the cluster has no server".to_owned(),
+        KubeconfigError::ParseClusterUrl(_) => "the cluster's server is no URL".to_owned(),
+        KubeconfigError::ParseProxyUrl(_) => "the cluster's proxy-url is no URL".to_owned(),
+        KubeconfigError::LoadCertificateAuthority(error) => of_data("certificate-authority", error),
+        KubeconfigError::LoadClientCertificate(error) => of_data("client-certificate", error),
+        KubeconfigError::LoadClientKey(error) => of_data("client-key", error),
+        KubeconfigError::ParseCertificates(_) => "a certificate is not in PEM format".to_owned(),
+        #[expect(unreachable_patterns, reason = "other features of the client have further ones")]
+        _ => "it cannot be used".to_owned(),
     }
 }
 
@@ -71,7 +84,7 @@ fn of_client(error: &kube::Error) -> String {
         kube::Error::HyperError(error) => of_connection(error),
         kube::Error::Service(error) => of_connection(error.as_ref()),
         kube::Error::ReadEvents(error) => of_system(error),
-        kube::Error::InferKubeconfig(_) | kube::Error::InferConfig(_) => "the kubeconfig cannot be used".to_owned(),
+        kube::Error::InferKubeconfig(error) => of_kubeconfig(error),
         _ => "the request cannot be made, or the answer cannot be read".to_owned(),
     }
 }
@@ -79,7 +92,7 @@ fn of_client(error: &kube::Error) -> String {
 fn of_credentials(error: &AuthError) -> String {
     match error {
         AuthError::InvalidBasicAuth(_) => "user name and password cannot be sent in a header".to_owned(),
-        AuthError::InvalidBearerToken(_) => "the token cannot be sent in a header".to_owned(),
+        AuthError::InvalidBearerToken(_) => UNSENDABLE.to_owned(),
         AuthError::AuthExecStart(error) => format!("the credential plugin cannot be run: {}", of_system(error)),
         // What it printed may be a token.
         AuthError::AuthExecRun { out, .. } => format!("the credential plugin failed ({}); run it by hand to see why", out.status),

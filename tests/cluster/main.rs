@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure to report")]
 
 mod api;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod beside;
 mod live;
 mod watch;
 mod watched_files;
