@@ -60,6 +60,7 @@ const DUMPS: &[(&str, Check)] = &[
 
 /// What an attacker puts on the wire beside `captures/shop.pcap`.
 const POISON: &[(&str, Check)] = &[
+    ("15-name-impersonation.pcap", a_name_that_the_pod_sent_itself),
     ("01-vxlan-from-pod-udp-socket.pcap", tunnel_of_a_stranger),
     ("02-vxlan-from-pod-other-pods.pcap", tunnel_of_a_stranger),
     ("03-vxlan-from-internet-to-node.pcap", tunnel_of_a_stranger),
@@ -145,6 +146,13 @@ fn an_answer_that_nobody_acknowledged(poison: &Path) {
     let learned = learn_poisoned(Some(poison), &[]);
     assert_changes_nothing(&learned, &[]);
     assert!(learned.codes().contains("half-open-connection"), "{}", learned.messages);
+}
+
+fn a_name_that_the_pod_sent_itself(poison: &Path) {
+    let learned = learn_poisoned(Some(poison), &[]);
+    let rules = learned.rules();
+    assert!(rules.contains("prod/allow-web-to-203-0-113-66 [name=web-pod] -> 203.0.113.66/32 TCP 443"), "{rules:#?}");
+    assert!(learned.codes().contains("dns-answer-not-used"), "{}", learned.messages);
 }
 
 fn three_callers_of_one_port_each(poison: &Path) {

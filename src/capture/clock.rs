@@ -80,7 +80,7 @@ pub(super) const fn is_near(one: Timestamp, other: Timestamp) -> bool {
     distance(one, other) <= DAY
 }
 
-const fn is_far(one: Timestamp, other: Timestamp) -> bool {
+pub(super) const fn is_far(one: Timestamp, other: Timestamp) -> bool {
     distance(one, other) > FAR
 }
 

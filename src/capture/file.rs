@@ -501,6 +501,7 @@ impl CaptureFile {
         }
         if let Format::Flows(flows) = &mut self.format {
             flows.current = None;
+            self.findings.merge(flows.strays.findings(&subject));
             let message = "has lines that are no records; they were left out";
             self.findings.add_many(Code::RecordLost, &subject, message, flows.malformed);
             let message = "has records of a kind that only a later version of this program reads; they were left out";

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::record::Next;
+use super::strays::Strays;
 use super::window::Window;
 use crate::flow::record::{self, Record};
 use crate::model::Timestamp;
@@ -17,11 +18,14 @@ pub(super) struct Flows {
     /// Until it has been given.
     header: Option<Record>,
     pub(super) current: Option<Record>,
+    pub(super) strays: Strays,
     /// Lines that are no records.
     pub(super) malformed: u64,
     /// Records of kinds that a later version added.
     pub(super) unknown: u64,
     pub(super) has_ended: bool,
+    /// Whether there is nothing more to read.
+    has_stopped: bool,
 }
 
 /// Why the first line is no header.
@@ -46,7 +50,16 @@ impl Flows {
             Ok(Some(Record::Header(header))) => {
                 let at = header.at;
                 let header = Some(Record::Header(header));
-                Ok(Self { at, header, current: None, malformed: 0, unknown: 0, has_ended: false })
+                Ok(Self {
+                    at,
+                    header,
+                    current: None,
+                    strays: Strays::new(at),
+                    malformed: 0,
+                    unknown: 0,
+                    has_ended: false,
+                    has_stopped: false,
+                })
             }
             _ => Err(NoHeader::Malformed),
         }
@@ -58,6 +71,27 @@ impl Flows {
             self.current = Some(header);
             return Next::Is(self.at);
         }
+        loop {
+            if let Some(record) = self.strays.next() {
+                if let Record::Checkpoint { at } | Record::End { at } = &record {
+                    self.at = *at;
+                }
+                self.current = Some(record);
+                return Next::Is(self.at);
+            }
+            match self.read(window) {
+                Next::Is(record) => self.strays.add(record),
+                end if self.has_stopped => return end.without(),
+                _ => {
+                    self.has_stopped = true;
+                    self.strays.end();
+                }
+            }
+        }
+    }
+
+    /// The next record as it stands there.
+    fn read<R: Read>(&mut self, window: &mut Window<R>) -> Next<Record> {
         loop {
             let Some(length) = line(window) else {
                 return match window.ready().len() {
@@ -72,18 +106,13 @@ impl Flows {
                     return Next::Cut(format!("goes on in version {}, which this program does not know", header.version));
                 }
                 Ok(Some(record)) => {
-                    match &record {
-                        Record::Checkpoint { at } | Record::End { at } => self.at = *at,
-                        _ => {}
-                    }
                     // Files may have been put one behind the other.
                     self.has_ended = match &record {
                         Record::End { .. } => true,
                         Record::Header(_) => false,
                         _ => self.has_ended,
                     };
-                    self.current = Some(record);
-                    return Next::Is(self.at);
+                    return Next::Is(record);
                 }
                 Ok(None) => self.unknown += 1,
                 Err(_) => self.malformed += 1,

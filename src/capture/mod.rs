@@ -35,6 +35,7 @@ mod record;
 #[cfg(feature = "live")]
 mod rights;
 mod split;
+mod strays;
 #[cfg(feature = "live")]
 mod tap;
 mod window;

@@ -22,7 +22,7 @@ use super::duration::parse_duration;
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic.
 ///
-/// Exit codes: 0 done; 1 done, but a finding that --deny names was made, or verify, explain, diff or plan says no; 2 it could not be done, a capture could not be read, or
+/// Exit codes: 0 done; 1 done, but a finding that --deny names was made, or policies were withheld because they could not be proved, or verify, explain, diff or plan says no; 2 it could not be done, a capture could not be read, or
 /// there is no result.
 #[derive(Debug, Parser)]
 #[command(name = "netpol-gen", version, max_term_width = 110)]
@@ -76,7 +76,7 @@ pub(super) enum Command {
     /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
     /// networkpolicies, servicecidrs, webhook configurations, apiservices, horizontalpodautoscalers, and of network plug-ins, platforms
     /// and operators the kinds that --print-role lists, where the cluster has them. Kept are names, labels,
-    /// addresses, ports, times, schedules and restart counts; environments, volumes, images, annotations, managed fields and command
+    /// addresses, ports, times, schedules, restart counts and whom pods ask for names (dnsPolicy, nameservers of dnsConfig); environments, volumes, images, annotations, managed fields and command
     /// lines are not. Exceptions: the address and range annotations of nodes, prometheus.io/scrape and /port of pods and services,
     /// names and addresses of pods' further interfaces (k8s.v1.cni.cncf.io/network-status, in older clusters networks-status),
     /// the annotations that say which mesh a pod is in (ambient.istio.io/redirection, sidecar.istio.io/status without its value,

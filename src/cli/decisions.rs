@@ -1,7 +1,6 @@
 //! The file of decisions, found and read; what is wrong with it becomes a failure that names it.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::decision::{DecisionError, Decisions, Rejected, file};
@@ -58,12 +57,5 @@ impl Decided {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    plain::check(path)?;
-    let mut text = String::new();
-    File::open(path)?.take(file::LONGEST + 1).read_to_string(&mut text)?;
-    if u64::try_from(text.len()).is_ok_and(|length| length <= file::LONGEST) {
-        Ok(text)
-    } else {
-        Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {} bytes", file::LONGEST)))
-    }
+    plain::read_to_string(path, file::LONGEST)
 }

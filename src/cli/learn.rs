@@ -116,7 +116,8 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         summary.files = Some(written);
     }
     tell(arguments.format, &summary)?;
-    let code = if denied.is_hit_by(&findings) { exit::DENIED } else { exit::DONE };
+    let is_withheld = findings.sorted().iter().any(|finding| finding.code == Code::PolicyWithheld);
+    let code = if is_withheld || denied.is_hit_by(&findings) { exit::DENIED } else { exit::DONE };
     Ok(if reading.errors.is_empty() && is_whole { code } else { exit::FAILED })
 }
 

@@ -12,7 +12,7 @@ use crate::emit::migration::{self as rendered, Places, staged};
 use crate::emit::plan::{KUSTOMIZATION, QUARANTINE, REVIEW_JSON};
 use crate::emit::review::{self, Learned};
 use crate::emit::text::counted;
-use crate::emit::{self, Templates, manifest};
+use crate::emit::{self, Templates, manifest, plain};
 use crate::inventory::{Inventory, is_system_namespace};
 use crate::learn::hold_out;
 use crate::migration::{Evidence, Found, Given, Migration, Reason, Terms, Wanted};
@@ -172,7 +172,8 @@ fn places(
     let namespaces: BTreeSet<&str> = files.keys().map(|name| name.namespace.as_str()).collect();
     let is_kustomized = |namespace: &&str| {
         let folder = format!("{directory}/{namespace}");
-        let Ok(text) = fs::read_to_string(format!("{folder}/{KUSTOMIZATION}")) else { return false };
+        let path = format!("{folder}/{KUSTOMIZATION}");
+        let Ok(text) = plain::read_to_string(Path::new(&path), LONGEST) else { return false };
         // By what it says, as the steps go: a kustomization that brings the deny along is none of what allows.
         let deny = |name: &PolicyName| given.get(name).is_some_and(Given::is_default_deny);
         let own = files.iter().filter(|(name, _)| name.namespace == *namespace && !deny(name));
@@ -186,12 +187,19 @@ fn places(
     Ok(Places { directory: directory.to_owned(), files, kustomized, staged, ..Places::default() })
 }
 
+/// The longest review, and the longest kustomization, that is read.
+const LONGEST: u64 = 256 << 20;
+
 /// The review beside the policies; nothing if there is none, or one that cannot be understood.
 fn learned(path: &Path) -> Result<Option<Learned>, Failure> {
     let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
     match fs::metadata(path) {
         // What is no file (a pipe, a device) may have no end.
         Ok(metadata) if !metadata.is_file() => Err(unreadable(io::Error::new(ErrorKind::InvalidInput, "it is no file"))),
+        Ok(metadata) if metadata.len() > LONGEST => {
+            let message = format!("it is longer than {} bytes", LONGEST);
+            Err(unreadable(io::Error::new(ErrorKind::FileTooLarge, message)))
+        }
         Ok(_) => fs::read(path).map(|bytes| review::read(&String::from_utf8_lossy(&bytes))).map_err(unreadable),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(unreadable(source)),

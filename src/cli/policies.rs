@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -50,6 +50,11 @@ struct Place {
     line: usize,
 }
 
+/// The longest file of policies that is read. Everything that a cluster can have fits into one.
+const LONGEST: u64 = 64 << 20;
+/// How many files a directory of policies may have below it.
+const FILES: usize = 100_000;
+
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}, line {}", self.file, self.line)
@@ -65,15 +70,16 @@ impl Policies {
         let mut policies = Self::default();
         for word in given.iter().filter(|word| *word != CLUSTER) {
             if word == "-" {
-                let mut text = String::new();
                 let unreadable = |source| Failure::PoliciesUnreadable { path: "standard input".into(), source };
-                io::stdin().lock().read_to_string(&mut text).map_err(unreadable)?;
+                let text = plain::read(io::stdin().lock(), LONGEST).map_err(unreadable)?;
                 policies.read("standard input", &text, namespace)?;
                 continue;
             }
             let path = Path::new(word);
             whole(path)?;
-            for path in files(path, &mut policies.quarantine)? {
+            let (mut found, mut seen) = (Vec::new(), 0);
+            files(path, (&mut found, &mut policies.quarantine), &mut seen)?;
+            for path in found {
                 policies.read_file(&path, namespace)?;
             }
             // A run may have begun to write meanwhile.
@@ -118,7 +124,7 @@ impl Policies {
 
     fn read_file(&mut self, path: &Path, namespace: Option<&str>) -> Result<(), Failure> {
         let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
-        let text = plain::read_to_string(path).map_err(unreadable)?;
+        let text = plain::read_to_string(path, LONGEST).map_err(unreadable)?;
         self.read(&path.display().to_string(), &text, namespace)
     }
 
@@ -216,13 +222,19 @@ fn whole(path: &Path) -> Result<(), Failure> {
 
 /// The file itself, or the policy files of a directory and those below it, in order. What is hidden is left out, so is the review, and
 /// what is in quarantine lies apart.
-fn files(path: &Path, quarantine: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+fn files(path: &Path, (found, quarantine): (&mut Vec<PathBuf>, &mut Vec<PathBuf>), seen: &mut usize) -> Result<(), Failure> {
     let unreadable = |source| Failure::PoliciesUnreadable { path: path.to_owned(), source };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
+        found.push(path.to_owned());
+        return Ok(());
     }
-    let mut found = Vec::new();
-    let mut entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<fs::DirEntry>>>).map_err(unreadable)?;
+    let listing = fs::read_dir(path).map_err(unreadable)?.take(FILES + 1);
+    let mut entries = listing.collect::<io::Result<Vec<fs::DirEntry>>>().map_err(unreadable)?;
+    *seen += entries.len();
+    if *seen > FILES {
+        let message = format!("more than {} files are below it", FILES);
+        return Err(unreadable(io::Error::new(io::ErrorKind::FileTooLarge, message)));
+    }
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         // The review of a run is no policy.
@@ -234,15 +246,17 @@ fn files(path: &Path, quarantine: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, Fai
         let is_named = path.extension().is_some_and(|end| EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known)));
         // A link to a directory may lead back up; one to a file is that file.
         if kind.is_dir() && entry.file_name() == QUARANTINE {
-            let apart = files(&path, quarantine)?;
+            // Whatever is below it lies apart.
+            let mut apart = Vec::new();
+            files(&path, (&mut apart, quarantine), seen)?;
             quarantine.extend(apart);
         } else if kind.is_dir() {
             whole(&path)?;
-            found.extend(files(&path, quarantine)?);
+            files(&path, (found, quarantine), seen)?;
         } else if is_named && !path.is_dir() {
             // Reading tells what is no file: a policy that is not there to be read must not be passed over.
             found.push(path);
         }
     }
-    Ok(found)
+    Ok(())
 }

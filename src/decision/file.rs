@@ -16,6 +16,9 @@ use crate::model::Code;
 pub const VERSION: u64 = 1;
 /// Nobody writes a longer file by hand, in bytes.
 pub const LONGEST: u64 = 1 << 20;
+/// How often a file may repeat what it said, and how many bytes that may be each time.
+const ALIASES: usize = 1000;
+const ANCHORED: usize = 16 << 10;
 
 type Text = Spanned<String>;
 
@@ -103,7 +106,8 @@ const FOR_PROGRAMMERS: [&str; 2] = [", set DuplicateKeyPolicy", "; use from_str_
 /// # Errors
 /// The first thing that is wrong with it, and where.
 pub fn read(text: &str) -> Result<Vec<Decision>, DecisionError> {
-    let file: File = serde_saphyr::from_str(text).map_err(|error| {
+    let budget = serde_saphyr::budget! { max_aliases: ALIASES, max_recorded_anchor_bytes: ANCHORED };
+    let file: File = serde_saphyr::from_str_with_options(text, serde_saphyr::options! { budget: budget }).map_err(|error| {
         let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
         let what = error.without_snippet().to_string();
         // The reader says the place at the end as well.

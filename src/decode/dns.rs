@@ -54,6 +54,7 @@ pub(super) fn read_segment(payload: &[u8], scratch: &mut Vec<u8>) -> Option<Box<
 /// The message of a datagram. Of one that is cut, the whole records before the cut are used.
 pub(super) fn read(message: &[u8], is_cut: bool, scratch: &mut Vec<u8>) -> Option<Box<DnsMessage>> {
     let header = message.first_chunk::<HEADER>()?;
+    let id = u16::from_be_bytes([header[0], header[1]]);
     let is_response = header[2] & 0x80 != 0;
     let operation = (header[2] >> 3) & 0x0f;
     let response_code = header[3] & 0x0f;
@@ -69,7 +70,7 @@ pub(super) fn read(message: &[u8], is_cut: bool, scratch: &mut Vec<u8>) -> Optio
         Some(name) if is_response && response_code == 0 => follow(name, &parsed.answers),
         _ => Vec::new(),
     };
-    Some(Box::new(DnsMessage { is_response, question: question.map(spell), addresses }))
+    Some(Box::new(DnsMessage { is_response, id, question: question.map(spell), addresses }))
 }
 
 /// Lower case, no final dot; a dot inside a label is `\.`. Control characters stay, and bytes that are no UTF-8 become U+FFFD.

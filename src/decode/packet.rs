@@ -152,6 +152,8 @@ pub struct IcmpError {
 pub struct DnsMessage {
     /// The QR bit: an answer, not a query.
     pub is_response: bool,
+    /// The number by which an answer is told from those to other questions.
+    pub id: u16,
     /// The name in the first question, lower case, without the final dot; absent if there is none.
     pub question: Option<String>,
     /// Addresses that the question's name leads to through the CNAME chain, with the least time to live (seconds) on the way.

@@ -1,12 +1,17 @@
 //! Names that pods asked for, by pod instead of by address.
+//!
+//! In: DNS answers to questions that were seen, the inventory. Out: names, from whoever may give this pod names (see [`resolver`]). A pod
+//! that has an accomplice answer it names nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::flow::Names;
-use crate::inventory::{Identity, Inventory, PodId, ServiceType};
-use crate::model::{SeededMap, SeededSet, Timestamp};
+use crate::inventory::{Identity, Inventory, PodId, ServiceType, WorkloadId};
+use crate::model::{Code, Findings, SeededMap, SeededSet, Timestamp};
+
+use super::resolver::{Answerer, answerer};
 
 /// Resolvers on the pod may keep an answer longer than it says; this much longer (nanoseconds) is believed without doubt.
 const GRACE: i64 = 60 * 1_000_000_000;
@@ -20,6 +25,8 @@ pub(super) struct NameBook {
     answers: SeededMap<(PodId, IpAddr), BTreeSet<Answer>>,
     /// Addresses that pods asked for by names that are not the cluster's own.
     outside: SeededSet<IpAddr>,
+    /// Whose answers were not believed, by who asked them; nothing where no question is known.
+    strangers: BTreeMap<WorkloadId, BTreeSet<Option<IpAddr>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,8 +40,16 @@ impl NameBook {
     pub(super) fn new(names: &Names, inventory: &Inventory) -> Self {
         let mut answers: SeededMap<(PodId, IpAddr), BTreeSet<Answer>> = SeededMap::default();
         let mut outside = SeededSet::default();
+        let mut strangers: BTreeMap<WorkloadId, BTreeSet<Option<IpAddr>>> = BTreeMap::new();
         for answer in names.iter() {
             if let Identity::Pod(asker) = inventory.identify(answer.asker, answer.at) {
+                match answerer(asker, answer.exchange.as_ref(), answer.at, inventory) {
+                    Answerer::Resolver => {}
+                    Answerer::Stranger(server) => {
+                        strangers.entry(inventory.pod(asker).workload).or_default().insert(server);
+                        continue;
+                    }
+                }
                 let until = answer.at.plus(i64::from(answer.time_to_live) * 1_000_000_000 + GRACE);
                 if !is_of_cluster(&answer.name, inventory) {
                     outside.insert(answer.address);
@@ -46,7 +61,24 @@ impl NameBook {
                 });
             }
         }
-        Self { answers, outside }
+        Self { answers, outside, strangers }
+    }
+
+    /// Says whose answers were not believed.
+    pub(super) fn note(&self, inventory: &Inventory, findings: &mut Findings) {
+        for (workload, servers) in &self.strangers {
+            let subject = inventory.workload(*workload).name.to_string();
+            for server in servers {
+                let message = match server {
+                    Some(server) => format!("got DNS answers from {server}, which is no resolver of its own: they name nothing"),
+                    None => {
+                        "got DNS answers that a flow file of an earlier version does not say whose they are: they name nothing"
+                            .into()
+                    }
+                };
+                findings.add_once(Code::DnsAnswerNotUsed, subject.clone(), message);
+            }
+        }
     }
 
     /// Who asked at any time for a name of which address.

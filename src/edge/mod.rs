@@ -24,6 +24,7 @@ mod portless;
 mod ports;
 mod proxies;
 mod repeated;
+mod resolver;
 mod roles;
 mod tenants;
 #[cfg(test)]

@@ -152,6 +152,7 @@ impl<'a> Observer<'a> {
     /// follow one another.
     pub fn observe(&mut self, mut flows: Vec<Flow>, names: &Names) {
         self.book = NameBook::new(names, self.inventory);
+        self.book.note(self.inventory, &mut self.findings);
         self.answered.add(&self.book, self.inventory);
         for (pod, address) in self.book.asked() {
             self.asked.entry(self.inventory.pod(pod).workload).or_default().insert(address);

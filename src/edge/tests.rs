@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::{FlowClass, Observation, Observer};
 use crate::flow::{Floods, Names};
 use crate::inventory::{History, Inventory, InventoryBuilder, InventoryOptions, Record};
-use crate::model::{Beginning, Code, DirectionEvidence, Endpoint, Flow, NameAnswer, Outcome, Party, Protocol, Span, Timestamp};
+use crate::model::{
+    Beginning, Code, DirectionEvidence, Endpoint, Exchange, Flow, NameAnswer, Outcome, Party, Protocol, Span, Timestamp,
+};
 
 const CALLER: &str = "10.244.1.10";
 const SECOND_CALLER: &str = "10.244.1.11";
@@ -62,6 +64,12 @@ fn syn(originator: (&str, u16), responder: (&str, u16)) -> Flow {
 
 fn udp(originator: (&str, u16), responder: (&str, u16)) -> Flow {
     flow(Protocol::Udp, originator, responder, DirectionEvidence::FirstPacket)
+}
+
+/// A question that the cache of names on the node answered.
+fn asked_node() -> Exchange {
+    let server = NODE.parse().expect("an address");
+    Exchange { protocol: Protocol::Udp, port: 40_000, server, asked: server }
 }
 
 fn observe(flows: Vec<Flow>, names: &Names) -> Observation {
@@ -222,7 +230,14 @@ fn who_asked_for_a_name_is_the_caller() {
     let mut names = Names::default();
     let address = |text: &str| -> IpAddr { text.parse().expect("an address") };
     let at = Timestamp(0);
-    names.add(NameAnswer { asker: address(CALLER), address: address(SERVER), at, name: "server".into(), time_to_live: 5 });
+    names.add(NameAnswer {
+        asker: address(CALLER),
+        address: address(SERVER),
+        at,
+        name: "server".into(),
+        time_to_live: 5,
+        exchange: Some(asked_node()),
+    });
     let observation = observe(vec![tcp((SERVER, 45678), (CALLER, 41234))], &names);
     let edges: Vec<String> = observation.edges.keys().map(ToString::to_string).collect();
     assert_eq!(edges, ["n/caller -> n/server TCP 45678"]);
@@ -423,7 +438,14 @@ fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
     let mut names = Names::default();
     let asker = SECOND_CALLER.parse().expect("an address");
     let address = [203, 0, 113, 9].into();
-    names.add(NameAnswer { asker, address, at: Timestamp(0), name: "x.example".into(), time_to_live: 60 });
+    names.add(NameAnswer {
+        asker,
+        address,
+        at: Timestamp(0),
+        name: "x.example".into(),
+        time_to_live: 60,
+        exchange: Some(asked_node()),
+    });
     let outside = |caller| Flow { outcome: Outcome::Unanswered, ..syn((caller, 40_002), ("203.0.113.9", 443)) };
     let other = syn((CALLER, 40_001), (SERVER, 8080));
     let flows = vec![refused(22), refused(23), refused(8080), other, outside(CALLER), outside(SECOND_CALLER)];

@@ -102,7 +102,9 @@ fn is_kustomization(text: &str) -> bool {
 }
 
 fn read(text: &str) -> Option<Value> {
-    serde_saphyr::from_str(text).ok()
+    // The tool writes no aliases.
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_aliases: 0, max_anchors: 0 } };
+    serde_saphyr::from_str_with_options(text, options).ok()
 }
 
 /// Whether the marker is on one of the lines at the top: before the first one that is neither empty nor `at_top`.

@@ -3,7 +3,7 @@
 //! Pipes, sockets and devices are never opened: one to which nobody writes would not answer, and others have no end.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use super::EmitError;
@@ -40,10 +40,23 @@ pub(super) fn what_is(metadata: &fs::Metadata) -> &'static str {
 /// shell made it for the command (`<(kubectl get ...)`).
 ///
 /// # Errors
-/// It is no plain file, or cannot be read as text.
-pub fn read_to_string(path: &Path) -> io::Result<String> {
+/// It is no plain file, is longer than `longest` bytes, or cannot be read as text.
+pub fn read_to_string(path: &Path, longest: u64) -> io::Result<String> {
     check(path)?;
-    fs::read_to_string(path)
+    read(fs::File::open(path)?, longest)
+}
+
+/// All that is left of a text.
+///
+/// # Errors
+/// It is longer than `longest` bytes, or cannot be read as text.
+pub fn read(source: impl Read, longest: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let read = source.take(longest.saturating_add(1)).read_to_string(&mut text);
+    if u64::try_from(text.len()).is_ok_and(|length| length > longest) {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is longer than {longest} bytes")));
+    }
+    read.map(|_| text)
 }
 
 /// Holds that a path leads to what can be read to its end, as [`read_to_string`] says.
@@ -58,4 +71,18 @@ pub fn check(path: &Path) -> io::Result<()> {
     }
     let kind = if metadata.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::InvalidInput };
     Err(io::Error::new(kind, format!("it is {}", what_is(&metadata))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_an_end() {
+        let letters = |count| io::repeat(b'a').take(count);
+        assert_eq!(read(letters(10), 10).expect("a text").len(), 10);
+        for source in [letters(11), letters(u64::MAX)] {
+            assert_eq!(read(source, 10).expect_err("too long").kind(), ErrorKind::FileTooLarge);
+        }
+    }
 }

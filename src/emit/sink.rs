@@ -195,13 +195,20 @@ fn bring(
     Ok(done)
 }
 
+/// The longest file that may be the tool's own.
+const LONGEST: u64 = 256 << 20;
+
 /// The text of a file of the tool; nothing if there is none or it is someone else's, as links always are.
 fn owned_text(directory: &Path, path: &str, kind: Kind) -> Result<Option<String>, EmitError> {
     let target = directory.join(path);
     if matches!(is_file(&target), Ok(false) | Err(EmitError::OddFile { .. })) {
         return Ok(None);
     }
-    let bytes = fs::read(&target).map_err(|source| EmitError::Unreadable { path: target, source })?;
+    let unreadable = |source| EmitError::Unreadable { path: target.clone(), source };
+    if fs::metadata(&target).map_err(unreadable)?.len() > LONGEST {
+        return Ok(None);
+    }
+    let bytes = fs::read(&target).map_err(unreadable)?;
     Ok(String::from_utf8(bytes).ok().filter(|text| kind.is_own(path, text)))
 }
 

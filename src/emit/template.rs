@@ -44,6 +44,8 @@ const EMBEDDED: [(&str, &str); 4] = [
 
 /// The longest comment line; longer ones are cut.
 const COMMENT_WIDTH: usize = 240;
+/// The longest template that is read.
+const LONGEST: u64 = 1 << 20;
 
 /// The templates of a run.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Templates {
         let mut overrides = BTreeMap::new();
         for name in NAMES {
             let path = directory.join(name);
-            match plain::read_to_string(&path) {
+            match plain::read_to_string(&path, LONGEST) {
                 Ok(source) => {
                     overrides.insert(name, (path.display().to_string(), source));
                 }

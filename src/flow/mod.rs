@@ -19,6 +19,7 @@ mod line;
 mod names;
 mod order;
 mod patience;
+mod questions;
 pub mod record;
 mod recorder;
 mod sightings;

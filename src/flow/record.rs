@@ -17,7 +17,7 @@ use super::beginning::Beginnings;
 use super::conversation as facts;
 use super::{Sighting, line};
 use crate::decode::{Tunnel, opaque_tunnel};
-use crate::model::{Endpoint, Flow, Protocol, Timestamp};
+use crate::model::{Endpoint, Exchange, Flow, Protocol, Timestamp};
 
 /// The version of the form that is written, and read. Before the third one, nothing tells what came out of a tunnel, and whether an
 /// answer was acknowledged, and so whether it can be believed. None of the older ones was released.
@@ -45,6 +45,8 @@ pub enum Record {
     Conversation(Conversation),
     /// A DNS answer as its asker received it.
     Name(Name),
+    /// A DNS question without its answer.
+    Question(Question),
     /// Traffic that is no conversation of ports.
     Sighting(SightingRecord),
     /// So many attempts that got no answer that they were no longer kept apart.
@@ -178,6 +180,71 @@ pub struct Name {
     pub at: Timestamp,
     /// How long it may be used, in seconds.
     pub time_to_live: u32,
+    /// The question that it answers. Earlier versions did not say; such an answer names nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
+    /// The tunnels that it came out of, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tunnels: Vec<Tunnel>,
+}
+
+/// The question that a DNS answer answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Over which protocol.
+    #[serde(with = "protocol")]
+    pub protocol: Protocol,
+    /// The asker's port.
+    pub port: u16,
+    /// Who answered.
+    pub server: IpAddr,
+    /// Who was asked; absent where that is who answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<IpAddr>,
+    /// The number of the question, where it was not seen: another file may have it. Until then the answer names nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<u16>,
+}
+
+impl Answers {
+    /// Protocol, port, who answered and number, where the question was not seen.
+    pub(super) fn unasked(self) -> Option<(Protocol, u16, IpAddr, u16)> {
+        Some((self.protocol, self.port, self.server.to_canonical(), self.unasked?))
+    }
+}
+
+impl From<Exchange> for Answers {
+    fn from(Exchange { protocol, port, server, asked }: Exchange) -> Self {
+        Self { protocol, port, server, asked: (asked != server).then_some(asked), unasked: None }
+    }
+}
+
+impl From<Answers> for Exchange {
+    fn from(Answers { protocol, port, server, asked, .. }: Answers) -> Self {
+        let server = server.to_canonical();
+        Self { protocol, port, server, asked: asked.map_or(server, |asked| asked.to_canonical()) }
+    }
+}
+
+/// A DNS question whose answer was not seen: another file may have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Over which protocol.
+    #[serde(with = "protocol")]
+    pub protocol: Protocol,
+    /// Who asked.
+    pub asker: IpAddr,
+    /// The asker's port.
+    pub port: u16,
+    /// Its number.
+    pub id: u16,
+    /// The name asked for.
+    pub name: String,
+    /// Who was asked.
+    pub server: IpAddr,
+    /// When.
+    #[serde(with = "time")]
+    pub at: Timestamp,
     /// The tunnels that it came out of, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tunnels: Vec<Tunnel>,
@@ -259,8 +326,8 @@ pub struct Frames {
 pub struct Deeds(pub(super) u8);
 
 /// The names of all kinds of records.
-const KINDS: [&str; 10] =
-    ["header", "checkpoint", "began", "conversation", "name", "sighting", "flood", "frames", "finding", "end"];
+const KINDS: [&str; 11] =
+    ["header", "checkpoint", "began", "conversation", "name", "question", "sighting", "flood", "frames", "finding", "end"];
 
 /// The words, by position of their bit.
 pub(super) const DEEDS: [&str; 7] =

@@ -6,7 +6,8 @@ use super::contexts::Contexts;
 use super::conversation::Conversation;
 use super::floods::Floods;
 use super::key::FlowKey;
-use super::record::{self, After, End, FloodRecord, Name, Record, SightingRecord};
+use super::questions::{Answer, Question, Questions, Transaction};
+use super::record::{self, After, Answers, End, FloodRecord, Name, Record, SightingRecord};
 use super::sightings::{Sighting, Sightings};
 use crate::model::{Endpoint, NameAnswer, Protocol, Span, Timestamp};
 
@@ -45,12 +46,39 @@ impl Recorder {
     }
 
     pub(super) fn name(&mut self, answer: NameAnswer, context: u16) {
-        if context == Contexts::TOO_MANY {
-            return;
+        let NameAnswer { asker, address, at, name, time_to_live, exchange } = answer;
+        self.name_of(
+            Name { asker, name, address, at, time_to_live, answers: exchange.map(Into::into), tunnels: Vec::new() },
+            context,
+        );
+    }
+
+    fn name_of(&mut self, name: Name, context: u16) {
+        if context != Contexts::TOO_MANY {
+            let tunnels = self.contexts.tunnels(context);
+            self.others.push(Record::Name(Name { tunnels, ..name }));
         }
-        let tunnels = self.contexts.tunnels(context);
-        let NameAnswer { asker, address, at, name, time_to_live } = answer;
-        self.others.push(Record::Name(Name { asker, name, address, at, time_to_live, tunnels }));
+    }
+
+    /// Tells questions without an answer, and answers without a question: another file may have the rest.
+    pub(super) fn left(&mut self, questions: &Questions) {
+        let (questions, answers) = questions.left();
+        for Question { transaction, server, at, .. } in questions {
+            let Transaction { protocol, asker, port, id, name, context } = transaction.clone();
+            if context != Contexts::TOO_MANY {
+                let (name, server, at, tunnels) = (name.into(), *server, *at, self.contexts.tunnels(context));
+                self.others.push(Record::Question(record::Question { protocol, asker, port, id, name, server, at, tunnels }));
+            }
+        }
+        for Answer { transaction, server, at, addresses } in answers {
+            let Transaction { protocol, asker, port, id, name, context } = transaction;
+            let answers = Some(Answers { protocol: *protocol, port: *port, server: *server, asked: None, unasked: Some(*id) });
+            let context = self.contexts.reversed(*context);
+            for (address, time_to_live) in addresses {
+                let (asker, name, address, at, time_to_live) = (*asker, (**name).into(), *address, *at, *time_to_live);
+                self.name_of(Name { asker, name, address, at, time_to_live, answers, tunnels: Vec::new() }, context);
+            }
+        }
     }
 
     pub(super) fn sight(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span, context: u16) {

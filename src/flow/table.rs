@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::decode::{DnsMessage, IcmpError, Packet, Transport};
 use crate::model::memory::expect_large;
-use crate::model::{Code, Endpoint, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
+use crate::model::{Code, Endpoint, Exchange, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
 
 use super::beginning::Beginnings;
 use super::contexts::Contexts;
@@ -14,6 +14,7 @@ use super::floods::Floods;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
 use super::names::Names;
 use super::patience::{STREAM_SILENCE, patience, silence};
+use super::questions::{Answer, Questions, Transaction};
 use super::record::{self, Record};
 use super::recorder::Recorder;
 use super::sightings::{Sighting, Sightings};
@@ -50,6 +51,7 @@ pub struct FlowTable {
     swept: Timestamp,
     ended: Ended,
     names: Names,
+    questions: Questions,
     sightings: Sightings,
     /// The same inside of tunnels that are kept apart.
     inside: BTreeMap<u16, (Names, Sightings)>,
@@ -114,6 +116,7 @@ impl FlowTable {
             swept: Timestamp::MIN,
             ended: Ended { flows: Vec::new(), beginnings: Beginnings::default(), recorder },
             names: Names::default(),
+            questions: Questions::default(),
             sightings: Sightings::default(),
             inside: BTreeMap::new(),
             floods: Floods::default(),
@@ -164,10 +167,26 @@ impl FlowTable {
                 let context = if is_in_order { context } else { self.contexts.reversed(context) };
                 self.put(&key.within(context), conversation);
             }
-            Record::Name(record::Name { asker, name, address, at, time_to_live, tunnels }) => {
-                let (asker, address, at, time_to_live) = (*asker, *address, *at, *time_to_live);
+            Record::Name(record::Name { asker, name, address, at, time_to_live, answers, tunnels }) => {
+                let name = name.clone();
+                let (asker, at, time_to_live) = (*asker, *at, *time_to_live);
                 let context = self.contexts.number(tunnels);
-                self.name(NameAnswer { asker, address, at, name: name.clone(), time_to_live }, context);
+                match answers.and_then(record::Answers::unasked) {
+                    Some((protocol, port, server, id)) => {
+                        let context = self.contexts.reversed(context);
+                        let transaction = Transaction { protocol, asker, port, id, name: name.into(), context };
+                        self.answer(Answer { transaction, server, at, addresses: vec![(*address, time_to_live)] });
+                    }
+                    None => {
+                        let exchange = answers.map(Into::into);
+                        self.name(NameAnswer { asker, address: *address, at, name, time_to_live, exchange }, context);
+                    }
+                }
+            }
+            Record::Question(record::Question { protocol, asker, port, id, name, server, at, tunnels }) => {
+                let (name, context) = (name.as_str().into(), self.contexts.number(tunnels));
+                let transaction = Transaction { protocol: *protocol, asker: *asker, port: *port, id: *id, name, context };
+                self.ask(transaction, *server, *at);
             }
             Record::Sighting(record::SightingRecord { kind, source, destination, first, last, tunnels }) => {
                 if let Some(sighting) = kind.sighting() {
@@ -324,7 +343,7 @@ impl FlowTable {
                 if let Some(fact) = tcp_fact(*flags, *sequence, *acknowledgment, *payload_length) {
                     self.record(packet, (input, context), Protocol::Tcp, (*source_port, *destination_port), fact);
                 }
-                self.learn_names(packet, dns.as_deref(), context);
+                self.learn_names(packet, Protocol::Tcp, (*source_port, *destination_port), dns.as_deref(), context);
             }
             Transport::Udp { source_port, destination_port, dns } => {
                 let fact = match dns {
@@ -336,7 +355,7 @@ impl FlowTable {
                     self.sight(Sighting::Multicast(*destination_port), packet, context);
                 } else {
                     self.record(packet, (input, context), Protocol::Udp, (*source_port, *destination_port), fact);
-                    self.learn_names(packet, dns.as_deref(), context);
+                    self.learn_names(packet, Protocol::Udp, (*source_port, *destination_port), dns.as_deref(), context);
                 }
             }
             Transport::IcmpError(error) => self.refuse(packet.at, error, context),
@@ -419,6 +438,7 @@ impl FlowTable {
             for (context, (_, sightings)) in &self.inside {
                 recorder.conclude_inside(sightings, *context);
             }
+            recorder.left(&self.questions);
         } else {
             ended.flows.reserve(self.narrow.len() + self.wide.len());
             expect_large(&ended.flows);
@@ -430,6 +450,12 @@ impl FlowTable {
     /// What is to be said of the table itself.
     pub fn findings(&self) -> Findings {
         let mut findings = Findings::default();
+        findings.merge(self.names.findings());
+        // A flow file tells of the others itself.
+        for (asker, count) in self.questions.unasked(self.ended.recorder.is_none()) {
+            let message = "got DNS answers to no question that was seen: they name nothing";
+            findings.add_many(Code::DnsAnswerNotUsed, asker.to_string(), message, count);
+        }
         let TableTally { unanswered_evicted, answered_evicted } = self.tally;
         let subject = format!("flow table of {} conversations", self.capacity);
         findings.add_many(
@@ -541,13 +567,37 @@ impl FlowTable {
         }
     }
 
-    fn learn_names(&mut self, packet: &Packet, dns: Option<&DnsMessage>, context: u16) {
-        let Some(DnsMessage { is_response: true, question: Some(name), addresses }) = dns else {
-            return;
-        };
-        for &(address, time_to_live) in addresses {
-            let answer = NameAnswer { asker: packet.destination, address, at: packet.at, name: name.clone(), time_to_live };
-            self.name(answer, context);
+    fn learn_names(&mut self, packet: &Packet, protocol: Protocol, ports: (u16, u16), dns: Option<&DnsMessage>, context: u16) {
+        let Some(DnsMessage { is_response, id, question: Some(name), addresses }) = dns else { return };
+        let name = name.as_str().into();
+        if *is_response {
+            let (asker, port, context) = (packet.destination, ports.1, self.contexts.reversed(context));
+            let transaction = Transaction { protocol, asker, port, id: *id, name, context };
+            self.answer(Answer { transaction, server: packet.source, at: packet.at, addresses: addresses.clone() });
+        } else {
+            let transaction = Transaction { protocol, asker: packet.source, port: ports.0, id: *id, name, context };
+            self.ask(transaction, packet.destination, packet.at);
+        }
+    }
+
+    fn ask(&mut self, transaction: Transaction, server: IpAddr, at: Timestamp) {
+        for (answer, exchange) in self.questions.ask(transaction, server, at) {
+            self.answered(answer, exchange);
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        if let Some((answer, exchange)) = self.questions.answer(answer) {
+            self.answered(answer, exchange);
+        }
+    }
+
+    fn answered(&mut self, Answer { transaction, at, addresses, .. }: Answer, exchange: Exchange) {
+        let Transaction { asker, name, context, .. } = transaction;
+        let context = self.contexts.reversed(context);
+        for (address, time_to_live) in addresses {
+            let name = (*name).to_owned();
+            self.name(NameAnswer { asker, address, at, name, time_to_live, exchange: Some(exchange) }, context);
         }
     }
 

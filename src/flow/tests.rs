@@ -50,11 +50,11 @@ fn unreachable(at: i64, protocol: Protocol, (from, to): (&str, &str), (source_po
 }
 
 fn query(name: &str) -> DnsMessage {
-    DnsMessage { is_response: false, question: Some(name.into()), addresses: vec![] }
+    DnsMessage { is_response: false, id: 7, question: Some(name.into()), addresses: vec![] }
 }
 
 fn response(name: &str, answer: &str) -> DnsMessage {
-    DnsMessage { is_response: true, question: Some(name.into()), addresses: vec![(address(answer), 60)] }
+    DnsMessage { is_response: true, id: 7, question: Some(name.into()), addresses: vec![(address(answer), 60)] }
 }
 
 fn flows(packets: &[Packet]) -> Vec<Flow> {

@@ -199,6 +199,7 @@ impl Parts {
             let PodBody {
                 node,
                 is_on_host_network,
+                dns,
                 addresses,
                 holds,
                 secondary,
@@ -231,6 +232,7 @@ impl Parts {
                 labels: metadata.labels,
                 node: node.and_then(|node| nodes.get(&node).copied()),
                 is_on_host_network,
+                dns,
                 addresses,
                 secondary,
                 from,

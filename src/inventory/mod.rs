@@ -38,7 +38,7 @@ pub use internet::Origin;
 pub use mesh::{HBONE, LINKERD_INBOUND, Mesh};
 pub use node_address::{NetworkPlugin, NodeInterface};
 pub use objects::{
-    Backend, ContainerPort, Family, Identity, Namespaces, Node, NodeCache, NodeId, Pod, PodId, Service, ServiceAddress,
+    Backend, ContainerPort, Family, Identity, Namespaces, Node, NodeCache, NodeId, Pod, PodDns, PodId, Service, ServiceAddress,
     ServiceCall, ServiceId, ServicePort, ServiceType, TargetPort, Workload, WorkloadId,
 };
 pub use schedule::{Due, Schedule};
@@ -296,6 +296,12 @@ impl Inventory {
     #[must_use]
     pub fn is_resolver(&self, service: ServiceId) -> bool {
         service::is_resolver(self.service(service))
+    }
+
+    /// Whether a pod is a cache of names for its node (NodeLocal DNS), by its label.
+    #[must_use]
+    pub fn is_cache(&self, pod: PodId) -> bool {
+        objects::is_cache(self.pod(pod))
     }
 
     /// Whether a cache on the pod's node (NodeLocal DNS) answers instead of a Service with this address.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::{Backend, Cloud, ContainerPort, Mesh, NetworkPlugin, NodeInterface, Schedule, ServicePort, ServiceType};
+use super::{Backend, Cloud, ContainerPort, Mesh, NetworkPlugin, NodeInterface, PodDns, Schedule, ServicePort, ServiceType};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
 /// A Kubernetes object.
@@ -142,6 +142,8 @@ pub struct PodBody {
     pub node: Option<String>,
     /// `spec.hostNetwork`.
     pub is_on_host_network: bool,
+    /// Whom it asks for names.
+    pub dns: PodDns,
     /// `status.podIPs`.
     pub addresses: BTreeSet<IpAddr>,
     /// When it had which of these, as far as a watch saw that.

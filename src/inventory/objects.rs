@@ -38,6 +38,8 @@ pub struct Pod {
     pub node: Option<NodeId>,
     /// Whether it uses its node's network (`spec.hostNetwork`): then no policy selects it.
     pub is_on_host_network: bool,
+    /// Whom it asks for names.
+    pub dns: PodDns,
     /// `status.podIPs`; the node's for a pod on the host network.
     pub addresses: BTreeSet<IpAddr>,
     /// Addresses of its further interfaces (Multus), each with the name of the network: no NetworkPolicy is about them.
@@ -52,6 +54,20 @@ pub struct Pod {
     pub containers: BTreeSet<String>,
     /// Keys of labels that changed while it ran.
     pub changed_labels: BTreeSet<String>,
+}
+
+/// Whom a pod asks for names beside the cluster's resolver.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodDns {
+    /// `spec.dnsConfig.nameservers`.
+    pub nameservers: BTreeSet<IpAddr>,
+    /// Whether `spec.dnsPolicy` is `Default`: it asks whom its node asks, and no object says who that is.
+    pub is_as_of_node: bool,
+}
+
+/// Whether a pod is NodeLocal DNS: kubernetes/kubernetes, `cluster/addons/dns/nodelocaldns`.
+pub(super) fn is_cache(pod: &Pod) -> bool {
+    pod.labels.get("k8s-app").is_some_and(|value| value == "node-local-dns")
 }
 
 /// One declared port (`ContainerPort`).

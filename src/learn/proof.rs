@@ -78,8 +78,12 @@ pub(super) fn prove(
     if !reasons.is_empty() {
         let all: Vec<&Edge> = seen.kept.iter().chain(&seen.doubted).copied().collect();
         let Settled { withheld: further, left, .. } = settle(quarantined, Some((set, &withheld)), &all, world)?;
-        told.excess.extend(left.into_iter().map(|breach| format!("with the quarantine, {breach}")));
         withheld.merge(further);
+        if !left.is_empty() {
+            // What is to be applied is proved alone, and stays.
+            quarantined.policies.clear();
+            withheld.leave_quarantine(&left);
+        }
     }
     told.withheld = withheld.edges.keys().map(ToString::to_string).collect();
     findings.merge(withheld.findings());

@@ -38,6 +38,14 @@ impl Withheld {
         self.rules.extend(other.rules);
     }
 
+    /// All policies in quarantine are left out, for these reasons.
+    pub(super) fn leave_quarantine(&mut self, reasons: &[String]) {
+        for reason in reasons {
+            let message = format!("all its policies are left out: {reason}");
+            self.rules.insert(("the quarantine".to_owned(), message));
+        }
+    }
+
     /// What is to be said of it.
     pub(super) fn findings(&self) -> Findings {
         let mut findings = Findings::default();

@@ -267,6 +267,9 @@ codes! {
     /// Multicast and broadcast.
     Multicast "multicast" Note
         "NetworkPolicy does not speak of multicast; most network plug-ins do not forward it";
+    /// DNS answers after which nothing is named.
+    DnsAnswerNotUsed "dns-answer-not-used" Note
+        "an answer names an address where the pod's question was seen, and whom it asked is a resolver of the cluster or in the pod's dnsConfig: if this one is, take the inventory anew; anyone can send the others";
     /// Traffic of a node with the pods that run on it.
     OwnNodeTraffic "own-node-traffic" Note
         "nodes may always call their own pods (kubelet probes, host network): no rule is needed";
@@ -338,6 +341,19 @@ pub struct Finding {
     pub is_rest: bool,
 }
 
+/// How many bytes of a subject, and of a message, are kept: names in them are whatever someone wrote.
+const SUBJECT: usize = 1 << 10;
+const MESSAGE: usize = 4 << 10;
+
+/// The beginning of a text that is too long.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('\u{2026}');
+    }
+    text
+}
+
 /// Findings, counted and in order. Bounded: of one code only the first [`Findings::SUBJECTS`] different ones are kept, the rest
 /// is counted together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -358,7 +374,8 @@ impl Findings {
     /// Notes what is so, however often it is come upon.
     pub fn add_once(&mut self, code: Code, subject: impl Into<String>, message: impl Into<String>) {
         let (subject, message) = (subject.into(), message.into());
-        let known = self.counts.get(&code).is_some_and(|kept| kept.contains_key(&(subject.clone(), message.clone())));
+        let finding = (cut(subject.clone(), SUBJECT), cut(message.clone(), MESSAGE));
+        let known = self.counts.get(&code).is_some_and(|kept| kept.contains_key(&finding));
         if !known {
             self.add(code, subject, message);
         }
@@ -370,7 +387,7 @@ impl Findings {
             return;
         }
         let kept = self.counts.entry(code).or_default();
-        let known = kept.entry((subject.into(), message.into())).or_default();
+        let known = kept.entry((cut(subject.into(), SUBJECT), cut(message.into(), MESSAGE))).or_default();
         *known = known.saturating_add(count);
         // The last in order gives way, whatever came first: the same findings in any order leave the same ones.
         if kept.len() > Self::SUBJECTS

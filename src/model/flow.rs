@@ -150,4 +150,19 @@ pub struct NameAnswer {
     pub name: String,
     /// How long the answer may be used, in seconds: the least time to live along its chain.
     pub time_to_live: u32,
+    /// The question that it answers; absent where a flow file does not say, as those of earlier versions do not.
+    pub exchange: Option<Exchange>,
+}
+
+/// A DNS question that was seen and answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exchange {
+    /// Over which protocol.
+    pub protocol: Protocol,
+    /// The asker's port.
+    pub port: u16,
+    /// Who answered.
+    pub server: IpAddr,
+    /// Who was asked: whoever answered, or an address that was translated into that one.
+    pub asked: IpAddr,
 }

@@ -22,7 +22,7 @@ pub use direction::Direction;
 pub use edge::{Called, Edge, Evidence, NodeAddress, Party};
 pub use endpoint::{Endpoint, Protocol};
 pub use finding::{Code, Finding, Findings, Severity};
-pub use flow::{Beginning, DirectionEvidence, Flow, NameAnswer, Outcome, Speaker};
+pub use flow::{Beginning, DirectionEvidence, Exchange, Flow, NameAnswer, Outcome, Speaker};
 pub use identity::{PodName, WorkloadKind, WorkloadName};
 pub use labels::{Labels, PodSelector, Requirement};
 pub use non_empty::NonEmpty;

@@ -349,7 +349,9 @@ fn what_is_no_pod_of_the_cluster_is_outside() {
         },
         Row {
             what: "a guessed range, and a database in it with a name",
-            world: web("10.0.32.20")
+            world: World::default()
+                .namespace("shop")
+                .object("apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec: {nodeName: w1, dnsConfig: {nameservers: [203.0.113.53]}, containers: [{name: main}]}\nstatus: {phase: Running, podIP: 10.0.32.20, startTime: \"2026-09-21T10:00:01Z\"}")
                 .node("w1", "10.0.1.10", &[])
                 .resolve("10.0.32.20", "203.0.113.53", 53, "db.example.com", &["10.0.32.200"])
                 .tcp("10.0.32.20", "10.0.32.200", 5432)

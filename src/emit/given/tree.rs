@@ -1,6 +1,6 @@
 //! YAML as values with their places, read as Kubernetes reads it: by YAML 1.1, where `yes` is no string.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
@@ -9,8 +9,8 @@ use crate::emit::yaml::YamlProblem;
 
 /// How deep values may be nested; a NetworkPolicy has no more than ten levels.
 const DEPTH: usize = 100;
-/// How many values aliases may repeat.
-const REPEATED: usize = 100_000;
+/// How many bytes anchors and aliases may stand for.
+const REPEATED: usize = 16 << 20;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -72,12 +72,24 @@ impl Node {
         }
     }
 
-    fn size(&self) -> usize {
-        1 + match &self.content {
-            Content::Scalar(_) => 0,
-            Content::Sequence(items) => items.iter().map(Self::size).sum(),
-            Content::Mapping(members) => members.iter().map(|(_, value)| 1 + value.size()).sum(),
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match &self.content {
+                Content::Scalar(Value::String(text)) => text.len(),
+                Content::Scalar(_) => 0,
+                Content::Sequence(items) => items.iter().map(Self::bytes).sum(),
+                Content::Mapping(members) => members.iter().map(|(key, value)| key.bytes() + value.bytes()).sum(),
+            }
+    }
+
+    /// A copy, if there is room for it.
+    fn copy(&self, repeated: &mut usize) -> Result<Self, YamlProblem> {
+        *repeated = repeated.saturating_add(self.bytes());
+        if *repeated > REPEATED {
+            return Err(self.problem(&format!("anchors and aliases stand for more than {} MiB", REPEATED >> 20)));
         }
+        Ok(self.clone())
     }
 }
 
@@ -143,17 +155,13 @@ impl<'a> Reader<'a> {
             Event::Alias(anchor) => {
                 let unknown = at(Content::Scalar(Value::Null)).problem("an alias of nothing");
                 let known = self.anchors.get(&anchor).ok_or(unknown)?;
-                self.repeated += known.size();
-                if self.repeated > REPEATED {
-                    return Err(known.problem(&format!("aliases repeat more than {REPEATED} values")));
-                }
-                (known.content.clone(), 0)
+                (known.copy(&mut self.repeated)?.content, 0)
             }
             _ => return Err(at(Content::Scalar(Value::Null)).problem("a value was expected")),
         };
         let node = at(content);
         if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
+            self.anchors.insert(anchor, node.copy(&mut self.repeated)?);
         }
         Ok(node)
     }
@@ -161,6 +169,7 @@ impl<'a> Reader<'a> {
     fn members(&mut self, depth: usize) -> Result<Vec<(Node, Node)>, YamlProblem> {
         let mut members: Vec<(Node, Node)> = Vec::new();
         let mut merged: Vec<(Node, Node)> = Vec::new();
+        let mut keys = HashSet::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
@@ -172,7 +181,9 @@ impl<'a> Reader<'a> {
             let value = self.node(event, span, depth + 1)?;
             if is_merge {
                 let sources = if value.items().is_empty() { std::slice::from_ref(&value) } else { value.items() };
-                merged.extend(sources.iter().flat_map(Node::members).cloned());
+                for (key, value) in sources.iter().flat_map(Node::members) {
+                    merged.push((key.copy(&mut self.repeated)?, value.copy(&mut self.repeated)?));
+                }
                 continue;
             }
             // As JSON has it: Kubernetes makes a string of a key that is a number or a boolean.
@@ -181,13 +192,13 @@ impl<'a> Reader<'a> {
                 Content::Scalar(other) if !other.is_null() => other.to_string(),
                 _ => return Err(key.problem("a key must be a string")),
             };
-            if members.iter().any(|(known, _)| known.text() == Some(&text)) {
+            if !keys.insert(text.clone()) {
                 return Err(key.problem(&format!("the key {text} is there twice")));
             }
             members.push((Node { content: Content::Scalar(Value::String(text)), ..key }, value));
         }
         for (key, value) in merged {
-            if !members.iter().any(|(known, _)| known.text() == key.text()) {
+            if key.text().is_some_and(|text| keys.insert(text.to_owned())) {
                 members.push((key, value));
             }
         }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::{Metadata, Parts, range};
 use crate::inventory::node_address::after;
+use crate::inventory::objects::is_cache;
 use crate::inventory::{Family, Identity, NetworkPlugin, Node, NodeId, NodeInterface, index, special};
 
 /// Network plug-ins of which nodes have other addresses of their pod ranges than the first two, and say which.
@@ -85,7 +86,7 @@ impl Parts {
                 continue;
             }
             if let Some(node) = pod.node {
-                if pod.labels.get("k8s-app").is_some_and(|value| value == "node-local-dns") {
+                if is_cache(pod) {
                     self.inventory.nodes_with_cache.insert(node);
                 }
                 self.inventory.host_pods.entry(node).or_default().push(super::PodId(index(position)));

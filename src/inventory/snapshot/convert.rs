@@ -7,14 +7,14 @@ use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use super::tree::{Mismatch, Tree, shorten};
-use super::{declared, interfaces, raw};
+use super::{declared, interfaces, raw, valid};
 use crate::inventory::generated;
 use crate::inventory::object::{
     Arguments, Body, Declaration, EndpointsBody, Metadata, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody, Subset,
     describe as name,
 };
 use crate::inventory::timeline::SECOND;
-use crate::inventory::{ContainerPort, Mesh, Schedule, ServicePort, ServiceType, TargetPort};
+use crate::inventory::{ContainerPort, Mesh, PodDns, Schedule, ServicePort, ServiceType, TargetPort};
 use crate::model::{Labels, PodName, Protocol, Timestamp};
 
 /// What a list, or the place of a file, says of objects (`PodList` of `v1` holds items without either).
@@ -69,6 +69,9 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
     if envelope.metadata.name.is_empty() {
         return Err(Mismatch("it has no name".into()));
     }
+    if let Some(fault) = valid::fault(&envelope) {
+        return Err(Mismatch(fault));
+    }
     let group = envelope.api_version.rsplit_once('/').map_or("", |(group, _)| group);
     // Snapshots written by hand may leave the version out; then the kind alone decides.
     let is_of = |groups: &[&str]| envelope.api_version.is_empty() || groups.contains(&group);
@@ -93,12 +96,12 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         "Endpoints" if is_of(&[""]) => Body::Endpoints(reading.endpoints(tree.read()?, envelope.metadata.name.clone())),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" if is_of(&["apps", "extensions"]) => {
             let controller: raw::Controller = tree.read()?;
-            Body::Owner(templated(controller.spec.selector.match_labels, tree)?)
+            Body::Owner(reading.templated(controller.spec.selector.match_labels, tree)?)
         }
         // OpenShift's DeploymentConfig is made after the ReplicationController (openshift/api apps/v1/types.go).
         "ReplicationController" | "DeploymentConfig" if is_of(&["", "apps.openshift.io"]) => {
             let controller: raw::ReplicationController = tree.read()?;
-            Body::Owner(templated(controller.spec.selector, tree)?)
+            Body::Owner(reading.templated(controller.spec.selector, tree)?)
         }
         "Job" if is_of(&["batch"]) => {
             let job: raw::Job = tree.read()?;
@@ -108,7 +111,7 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
             let is_finished = job.status.conditions.iter().any(is_end);
             let stem = stem(&envelope.metadata.generate_name);
             Body::Owner(OwnerBody {
-                selector: selector(job.spec.template.metadata.labels),
+                selector: reading.selector(job.spec.template.metadata.labels),
                 stem,
                 is_finished,
                 ..OwnerBody::default()
@@ -120,7 +123,7 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
             let time_zone = Some(time_zone).filter(|zone| !zone.is_empty());
             let schedule = (!schedule.is_empty()).then_some(Schedule { text: schedule, time_zone, is_suspended: suspend });
             Body::Owner(OwnerBody {
-                selector: selector(job_template.spec.template.metadata.labels),
+                selector: reading.selector(job_template.spec.template.metadata.labels),
                 schedule,
                 ..OwnerBody::default()
             })
@@ -150,20 +153,14 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         }
         // Custom controllers mostly follow the built-in ones; where they don't, there is no selector to be had.
         _ => Body::Other(OwnerBody {
-            selector: tree.read().ok().and_then(|other: raw::Controller| selector(other.spec.selector.match_labels)),
-            template: tree.read().ok().and_then(|other: raw::Templated| selector(other.spec.template.metadata.labels)),
+            selector: tree.read().ok().and_then(|other: raw::Controller| reading.selector(other.spec.selector.match_labels)),
+            template: tree.read().ok().and_then(|other: raw::Templated| reading.selector(other.spec.template.metadata.labels)),
             stem: is_custom(group).then(|| custom_stem(&envelope.metadata)).flatten(),
             ..OwnerBody::default()
         }),
     };
     let metadata = reading.metadata(envelope.metadata, &body);
     Ok(Object { kind: envelope.kind, metadata, body })
-}
-
-/// An owner with this selector and a pod template.
-fn templated(labels: Labels, tree: &Tree) -> Result<OwnerBody, Mismatch> {
-    let template = selector(tree.read::<raw::Templated>()?.spec.template.metadata.labels);
-    Ok(OwnerBody { selector: selector(labels), template, ..OwnerBody::default() })
 }
 
 /// Whether a group is one of custom resources.
@@ -185,11 +182,6 @@ fn stem(generate_name: &str) -> Option<String> {
     (!stem.is_empty()).then(|| stem.to_owned())
 }
 
-/// An empty selector means every pod to some kinds and none to others; here it means nothing.
-fn selector(labels: Labels) -> Option<Labels> {
-    (!labels.is_empty()).then_some(labels)
-}
-
 pub(super) struct Reading<'c> {
     complaints: &'c mut Vec<String>,
 }
@@ -197,6 +189,43 @@ pub(super) struct Reading<'c> {
 impl Reading<'_> {
     fn complain(&mut self, text: &str, expected: &str) {
         self.complaints.push(format!("`{}`, not {expected}", shorten(text)));
+    }
+
+    /// An owner with this selector and a pod template.
+    fn templated(&mut self, labels: Labels, tree: &Tree) -> Result<OwnerBody, Mismatch> {
+        let template = self.selector(tree.read::<raw::Templated>()?.spec.template.metadata.labels);
+        Ok(OwnerBody { selector: self.selector(labels), template, ..OwnerBody::default() })
+    }
+
+    /// An empty selector means every pod to some kinds and none to others; here it means nothing. One with a label that is none means
+    /// no pod: without that label it would mean more.
+    fn selector(&mut self, labels: Labels) -> Option<Labels> {
+        if let Some((key, value)) = valid::not_a_label(&labels) {
+            self.complain(&format!("{key}={value}"), "a label, in a selector or template");
+            return None;
+        }
+        (!labels.is_empty()).then_some(labels)
+    }
+
+    /// The labels that are some.
+    fn labels(&mut self, labels: Labels) -> Labels {
+        let (labels, others): (Labels, Labels) = labels.into_iter().partition(|(key, value)| valid::is_label(key, value));
+        for (key, value) in others {
+            self.complain(&format!("{key}={value}"), "a label");
+        }
+        labels
+    }
+
+    /// The owner, if it can be one.
+    fn owner(&mut self, owner: raw::OwnerReference) -> Option<Owner> {
+        if owner.kind.is_empty() || owner.name.is_empty() {
+            return None;
+        }
+        if !valid::is_owner(&owner) {
+            self.complain(&format!("{} {}", owner.kind, owner.name), "an owner");
+            return None;
+        }
+        Some(Owner { kind: owner.kind, name: owner.name })
     }
 
     /// An address, canonical: IPv4-mapped ones are IPv4. `None` without complaint for an empty text.
@@ -279,12 +308,10 @@ impl Reading<'_> {
             name: raw.name,
             uid: raw.uid,
             version: raw.resource_version.parse().ok(),
-            labels: raw.labels.into(),
+            labels: self.labels(raw.labels).into(),
             scrape,
             mesh,
-            controller: controller
-                .filter(|owner| !owner.kind.is_empty() && !owner.name.is_empty())
-                .map(|owner| Owner { kind: owner.kind, name: owner.name }),
+            controller: controller.and_then(|owner| self.owner(owner)),
             created: self.time(&raw.creation_timestamp),
             deleted: self.time(&raw.deletion_timestamp),
         }
@@ -292,7 +319,8 @@ impl Reading<'_> {
 
     fn pod(&mut self, raw: raw::Pod, namespace: &str) -> PodBody {
         let is_over = is_over(&raw);
-        let raw::PodSpec { node_name, host_network, containers, init_containers, .. } = raw.spec;
+        let raw::PodSpec { node_name, host_network, dns_policy, dns_config, containers, init_containers, .. } = raw.spec;
+        let dns = PodDns { nameservers: self.addresses(&dns_config.nameservers), is_as_of_node: dns_policy == "Default" };
         let mut arguments = Arguments::default();
         if namespace == SYSTEM_NAMESPACE {
             for container in &containers {
@@ -336,6 +364,7 @@ impl Reading<'_> {
         PodBody {
             node: (!node_name.is_empty()).then_some(node_name),
             is_on_host_network: host_network,
+            dns,
             addresses,
             holds: BTreeMap::new(),
             secondary: BTreeMap::new(),
@@ -420,7 +449,7 @@ impl Reading<'_> {
             let node_port = port.node_port.filter(|port| *port != 0);
             ports.push(ServicePort { name: port.name, protocol, port: port.port, target, node_port });
         }
-        Ok(ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector: selector(raw.spec.selector) })
+        Ok(ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector: self.selector(raw.spec.selector) })
     }
 
     fn slice(&mut self, raw: raw::EndpointSlice, service: String, is_of_another_cluster: bool) -> EndpointsBody {

@@ -30,6 +30,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod valid;
 mod yaml;
 
 use std::fs::File;

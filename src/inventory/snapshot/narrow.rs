@@ -3,6 +3,7 @@
 //! For snapshots that are kept or handed on. What goes: `managedFields`, `last-applied-configuration` and all other annotations
 //! but the addresses and ranges that network plug-ins write on nodes, the names and addresses of pods' further interfaces, whether and
 //! where pods and Services are to be scraped, and which mesh a pod is in;
+//! whom pods ask for names;
 //! the id that a cloud gives a machine, but for the cloud's own name; owners of allocated addresses;
 //! environments, volumes, images and every other part of a container but its name, ports, ports of its probes and, beside the first
 //! containers, restart policy; all statuses but addresses, times and how often a container was restarted; of webhooks all but the
@@ -44,6 +45,8 @@ const NODE: &[&str] = &["spec.podCIDR", "spec.podCIDRs", "status.addresses.type"
 const POD: &[&str] = &[
     "spec.nodeName",
     "spec.hostNetwork",
+    "spec.dnsPolicy",
+    "spec.dnsConfig.nameservers",
     "spec.restartPolicy",
     "spec.containers.name",
     "spec.containers.ports.name",

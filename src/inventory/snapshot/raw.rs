@@ -81,9 +81,17 @@ pub(super) struct Pod {
 pub(super) struct PodSpec {
     pub(super) node_name: String,
     pub(super) host_network: bool,
+    pub(super) dns_policy: String,
+    pub(super) dns_config: DnsConfig,
     pub(super) restart_policy: String,
     pub(super) containers: Vec<Container>,
     pub(super) init_containers: Vec<Container>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DnsConfig {
+    pub(super) nameservers: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -113,7 +113,11 @@ fn every_form_of_file_is_read() {
         ("empty list", "apiVersion: v1\nitems: []\nkind: List\n", &[]),
         ("null list", r#"{"kind":"PodList","items":null}"#, &[]),
         ("kind that ends in List", "kind: AllowList\nmetadata: {name: a}\n", &["AllowList a"]),
-        ("anchors", "kind: Node\nmetadata: &m {name: a}\n---\nkind: &k Node\nmetadata: {name: *k}\n", &["Node a", "Node Node"]),
+        (
+            "anchors",
+            "kind: Node\nmetadata: &m {name: a}\n---\nkind: &k Node\nmetadata: {name: b, labels: {of: *k}}\n",
+            &["Node a", "Node b"],
+        ),
         ("merge key", "x: &m {name: a}\nkind: Node\nmetadata:\n  <<: *m\n", &["Node a"]),
         ("lists of old kubectl", r#"{"selfLink":"/api/v1/nodes","Items":[{"name":"a","Spec":{}}]}"#, &["Node a"]),
         ("items that have links", r#"{"Items":[{"name":"a","selfLink":"/api/v1/nodes/a","Spec":{}}]}"#, &["Node a"]),

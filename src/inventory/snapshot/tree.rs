@@ -57,12 +57,18 @@ impl Tree {
         }
     }
 
-    /// How many nodes there are in it.
-    pub(super) fn size(&self) -> usize {
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        const NODE: usize = size_of::<Tree>();
+        /// Of a member: its key, and its share of the map's nodes.
+        const MEMBER: usize = 2 * size_of::<String>();
         match self {
-            Self::Text(_) | Self::Plain(_) => 1,
-            Self::Sequence(items) => items.iter().map(Self::size).fold(1, usize::saturating_add),
-            Self::Mapping(members) => members.values().map(Self::size).fold(1, usize::saturating_add),
+            Self::Text(text) | Self::Plain(text) => NODE + text.len(),
+            Self::Sequence(items) => items.iter().map(Self::bytes).fold(NODE, usize::saturating_add),
+            Self::Mapping(members) => {
+                let bytes = members.iter().map(|(key, value)| MEMBER + key.len() + value.bytes());
+                bytes.fold(NODE, usize::saturating_add)
+            }
         }
     }
 

@@ -13,8 +13,8 @@ use super::sink::{Repeated, Sink};
 use super::tree::{Keep, Tree, is_null};
 use super::{MAX_DEPTH, Malformed};
 
-/// How many nodes all aliases of a document may stand for together. The API's own output has no aliases.
-const MAX_REPEATED: usize = 1_000_000;
+/// How many bytes all aliases and anchors of a file may stand for together. The API's own output has no aliases.
+const MAX_REPEATED: usize = 64 << 20;
 
 /// Hands every object of a YAML stream to `sink`.
 pub(super) fn read(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
@@ -29,7 +29,6 @@ pub(super) fn read(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
         match event {
             Event::DocumentStart(..) => {
                 reader.anchors.clear();
-                reader.copied = 0;
             }
             Event::StreamStart | Event::DocumentEnd => {}
             Event::StreamEnd => break,
@@ -42,7 +41,7 @@ pub(super) fn read(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Tree>,
-    /// How many nodes aliases and anchors have made so far.
+    /// How many bytes aliases and anchors have made so far.
     copied: usize,
     repeated: Repeated,
 }
@@ -144,22 +143,26 @@ impl<'a> Reader<'a> {
                 let Some(tree) = self.anchors.get(&anchor) else {
                     return Err(Malformed::yaml(&span.start, "an alias inside its own anchor".into()));
                 };
-                self.copied = self.copied.saturating_add(tree.size());
-                if self.copied > MAX_REPEATED {
-                    return Err(Malformed::yaml(&span.start, format!("aliases repeat more than {MAX_REPEATED} values")));
-                }
-                (tree.clone(), 0)
+                let tree = Self::copy(tree, &mut self.copied, &span)?;
+                (tree, 0)
             }
             _ => return Err(Malformed::yaml(&span.start, "a value was expected".into())),
         };
         if anchor != 0 {
-            self.copied = self.copied.saturating_add(tree.size());
-            if self.copied > MAX_REPEATED {
-                return Err(Malformed::yaml(&span.start, format!("anchors hold more than {MAX_REPEATED} values")));
-            }
-            self.anchors.insert(anchor, tree.clone());
+            let copy = Self::copy(&tree, &mut self.copied, &span)?;
+            self.anchors.insert(anchor, copy);
         }
         Ok(tree)
+    }
+
+    /// A copy, if there is room for it.
+    fn copy(tree: &Tree, copied: &mut usize, span: &Span) -> Result<Tree, Malformed> {
+        *copied = copied.saturating_add(tree.bytes());
+        if *copied > MAX_REPEATED {
+            let most = MAX_REPEATED >> 20;
+            return Err(Malformed::yaml(&span.start, format!("anchors and aliases stand for more than {most} MiB")));
+        }
+        Ok(tree.clone())
     }
 
     fn mapping(&mut self, keep: Keep, depth: usize) -> Result<Tree, Malformed> {

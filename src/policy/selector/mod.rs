@@ -265,6 +265,9 @@ fn owned((key, value): (&String, &String)) -> (String, String) {
     (key.clone(), value.clone())
 }
 
+/// Sets of labels that are tried. Of a hundred labels all pairs are; more have been seen on no pod.
+const TRIES: usize = 20_000;
+
 /// The fewest further labels (at most three, else all of them) that leave the least number of others matched; the first in
 /// alphabetical order of those. None if none helps. `matched` counts the others, up to a limit.
 fn fewest_additions(rest: &[(String, String)], matched: impl Fn(&[(String, String)], usize) -> usize) -> Vec<(String, String)> {
@@ -275,6 +278,9 @@ fn fewest_additions(rest: &[(String, String)], matched: impl Fn(&[(String, Strin
     }
     let mut sets: Vec<Vec<usize>> = vec![Vec::new()];
     for _ in 0..3 {
+        if sets.len().saturating_mul(rest.len()) > TRIES {
+            break;
+        }
         let longer = |set: &Vec<usize>| {
             let from = set.last().map_or(0, |last| last + 1);
             let set = set.clone();

@@ -110,7 +110,8 @@ fn samples() -> Vec<Value> {
         "conditions": [{"type": "Ready", "status": "False", "message": "secret", "lastTransitionTime": "2026-11-18T12:39:30Z"}],
     });
     let pod_spec = json!({
-        "nodeName": "node-1", "hostNetwork": true, "containers": [container], "initContainers": [side_car],
+        "nodeName": "node-1", "hostNetwork": true, "dnsPolicy": "Default",
+        "dnsConfig": {"nameservers": ["10.0.0.53"], "searches": ["secret"], "options": [{"name": "secret"}]}, "containers": [container], "initContainers": [side_car],
         "volumes": [{"secret": {"secretName": "secret"}}], "imagePullSecrets": [{"name": "secret"}],
     });
     let mut evicted =
