@@ -197,7 +197,7 @@ fn learned(path: &Path) -> Result<Option<Learned>, Failure> {
         // What is no file (a pipe, a device) may have no end.
         Ok(metadata) if !metadata.is_file() => Err(unreadable(io::Error::new(ErrorKind::InvalidInput, "it is no file"))),
         Ok(metadata) if metadata.len() > LONGEST => {
-            let message = format!("it is longer than {} bytes", LONGEST);
+            let message = format!("it is longer than {LONGEST} bytes");
             Err(unreadable(io::Error::new(ErrorKind::FileTooLarge, message)))
         }
         Ok(_) => fs::read(path).map(|bytes| review::read(&String::from_utf8_lossy(&bytes))).map_err(unreadable),

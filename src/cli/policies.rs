@@ -232,7 +232,7 @@ fn files(path: &Path, (found, quarantine): (&mut Vec<PathBuf>, &mut Vec<PathBuf>
     let mut entries = listing.collect::<io::Result<Vec<fs::DirEntry>>>().map_err(unreadable)?;
     *seen += entries.len();
     if *seen > FILES {
-        let message = format!("more than {} files are below it", FILES);
+        let message = format!("more than {FILES} files are below it");
         return Err(unreadable(io::Error::new(io::ErrorKind::FileTooLarge, message)));
     }
     entries.sort_by_key(fs::DirEntry::file_name);

@@ -171,16 +171,13 @@ impl FlowTable {
                 let name = name.clone();
                 let (asker, at, time_to_live) = (*asker, *at, *time_to_live);
                 let context = self.contexts.number(tunnels);
-                match answers.and_then(record::Answers::unasked) {
-                    Some((protocol, port, server, id)) => {
-                        let context = self.contexts.reversed(context);
-                        let transaction = Transaction { protocol, asker, port, id, name: name.into(), context };
-                        self.answer(Answer { transaction, server, at, addresses: vec![(*address, time_to_live)] });
-                    }
-                    None => {
-                        let exchange = answers.map(Into::into);
-                        self.name(NameAnswer { asker, address: *address, at, name, time_to_live, exchange }, context);
-                    }
+                if let Some((protocol, port, server, id)) = answers.and_then(record::Answers::unasked) {
+                    let context = self.contexts.reversed(context);
+                    let transaction = Transaction { protocol, asker, port, id, name: name.into(), context };
+                    self.answer(Answer { transaction, server, at, addresses: vec![(*address, time_to_live)] });
+                } else {
+                    let exchange = answers.map(Into::into);
+                    self.name(NameAnswer { asker, address: *address, at, name, time_to_live, exchange }, context);
                 }
             }
             Record::Question(record::Question { protocol, asker, port, id, name, server, at, tunnels }) => {

@@ -32,10 +32,12 @@ fn what_aliases_stand_for_is_bounded() {
     let (capture, inventory) = world.write(folder.path());
     let long = "x".repeat(1 << 20);
     let aliases = vec!["*a"; 12_000].join(", ");
+    let keys: Vec<String> = (0..1_000).map(|number| format!("k{number:0>999}: x")).collect();
+    let keys = keys.join(", ");
     let bombs = [
         // A scalar, a key, and a list of lists.
         format!("metadata: {{annotations: {{a: &a {long}, b: [{aliases}]}}}}\n"),
-        format!("metadata: {{annotations: {{a: &a {{{long}: b}}, b: [{aliases}]}}}}\n"),
+        format!("metadata: {{annotations: {{a: &a {{{keys}}}, b: [{aliases}]}}}}\n"),
         (1..9).fold("a: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(), |mut text, level| {
             let _ = writeln!(text, "b{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 10].join(", "));
             text

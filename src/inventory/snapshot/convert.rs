@@ -63,12 +63,6 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
             envelope.api_version.clone_from(&list.api_version);
         }
     }
-    if envelope.kind.is_empty() {
-        return Err(Mismatch("it has no kind".into()));
-    }
-    if envelope.metadata.name.is_empty() {
-        return Err(Mismatch("it has no name".into()));
-    }
     if let Some(fault) = valid::fault(&envelope) {
         return Err(Mismatch(fault));
     }

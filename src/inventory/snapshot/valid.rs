@@ -32,6 +32,12 @@ const NAMED_AS_DNS: &[&str] = &[
 pub(super) fn fault(envelope: &Envelope) -> Option<String> {
     let Envelope { kind, metadata, .. } = envelope;
     let name = metadata.name.as_str();
+    if kind.is_empty() {
+        return Some("it has no kind".to_owned());
+    }
+    if name.is_empty() {
+        return Some("it has no name".to_owned());
+    }
     let is_name = match kind.as_str() {
         "Namespace" => is_dns_label(name),
         kind if NAMED_AS_DNS.contains(&kind) => is_dns_name(name),
