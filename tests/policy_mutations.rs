@@ -116,7 +116,12 @@ fn parsed(policies: &[Value]) -> Vec<NetworkPolicy> {
 
 /// What `verify --deny-excess` says: whether something is denied, and whether something is allowed too much.
 fn judged(case: &Case, policies: &[Value], widenings: &BTreeSet<Widening>, world: &World) -> (bool, bool) {
-    let replay = verify::replay(&parsed(policies), widenings, world, case.observation.edges.keys()).unwrap();
+    let policies = parsed(policies);
+    // By those that the case has: a namespace whose last policy was taken away is judged all the same.
+    let namespaces = case.policies.iter().map(|policy| policy["metadata"]["namespace"].as_str().unwrap().to_owned()).collect();
+    let world = world.with_pods_to_come(&policies).unwrap();
+    let edges = case.observation.edges.keys();
+    let replay = verify::replay_in(Some(&namespaces), &policies, widenings, &world, edges).unwrap();
     (!replay.denied.is_empty(), replay.has_excess())
 }
 
@@ -137,7 +142,7 @@ fn survivors(case: &Case) -> (Vec<String>, Counts) {
             Some(changed) => policies[policy] = changed.clone(),
             None => drop(policies.remove(policy)),
         }
-        let Change { widens, denies, because } = naive.change(policy, changed.as_ref());
+        let Change { widens, denies, because } = naive.change(kind, policy, changed.as_ref());
         let found = judged(case, &policies, &widenings, &world);
         counts.entry(kind).or_default()[if widens {
             0

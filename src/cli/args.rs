@@ -342,6 +342,24 @@ pub(super) struct Beyond {
 }
 
 impl Beyond {
+    /// Those that differ from the defaults, as they are typed.
+    pub(super) fn typed(&self) -> Vec<String> {
+        let mut typed = Vec::new();
+        let name = |value: clap::builder::PossibleValue| value.get_name().to_owned();
+        if self.public != Public::Auto {
+            typed.push("--public".to_owned());
+            typed.extend(self.public.to_possible_value().map(name));
+        }
+        if self.dns != Dns::Seen {
+            typed.push("--dns".to_owned());
+            typed.extend(self.dns.to_possible_value().map(name));
+        }
+        if self.port_ranges {
+            typed.push("--port-ranges".to_owned());
+        }
+        typed
+    }
+
     /// For all namespaces, without decisions.
     pub(super) fn options(&self) -> PolicyOptions {
         PolicyOptions {

@@ -110,7 +110,12 @@ pub(super) struct Verify {
     #[arg(long)]
     pub(super) deny_excess: bool,
 
-    /// End with exit code 1 if more answered connections than this, of workloads in namespaces with policies, go to or come from an
+    /// Judge this namespace only. Repeatable. Without it: those with policies, and with --deny-excess all but the system's, because a
+    /// namespace without policies allows everything
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(super) judge: Vec<String>,
+
+    /// End with exit code 1 if more answered connections than this, of workloads in the namespaces judged, go to or come from an
     /// address of which it is not known whose it was
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(super) max_unattributed: u64,

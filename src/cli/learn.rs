@@ -252,6 +252,7 @@ fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &
         captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
         frames: reading.frames.clone(),
         scope: (!arguments.namespace.is_empty()).then(|| arguments.namespace.clone()),
+        options: typed(arguments),
         ..Summary::default()
     };
     summary.set_flows(&reading.observation);
@@ -274,6 +275,20 @@ fn name_directories(summary: &mut Summary) {
     for text in captures.sources.iter_mut().chain(&mut captures.inventories).chain(findings) {
         *text = as_named(text);
     }
+}
+
+/// The options by which others learn the same from the same, as they are typed.
+fn typed(arguments: &Learn) -> Vec<String> {
+    let mut typed = arguments.beyond.typed();
+    let mut add = |name: &str, value: String| typed.extend([format!("--{name}"), value]);
+    arguments.pod_cidr.iter().for_each(|range| add("pod-cidr", range.to_string()));
+    arguments.service_cidr.iter().for_each(|range| add("service-cidr", range.to_string()));
+    arguments.tunnelling.vxlan_port.iter().for_each(|port| add("vxlan-port", port.to_string()));
+    arguments.tunnelling.tunnel_endpoint.iter().for_each(|range| add("tunnel-endpoint", range.to_string()));
+    if arguments.tunnelling.no_decapsulation {
+        typed.push("--no-decapsulation".to_owned());
+    }
+    typed
 }
 
 fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {

@@ -84,6 +84,7 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     let (captures, inventories) = learning.map(learned_from).unwrap_or_default();
     places.captures = captures;
     places.namespaces = learning.and_then(|learned| learned.scope.clone()).unwrap_or_default();
+    places.options = learning.map(|learned| learned.options.clone()).unwrap_or_default();
     places.has_quarantine =
         learning.map_or(!quarantined.is_empty(), |learned| learned.quarantine.is_some_and(|quarantine| quarantine.is_requested));
     places.includes_system = given.keys().any(|name| is_system_namespace(&name.namespace));

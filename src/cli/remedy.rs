@@ -58,13 +58,13 @@ pub(super) fn remedy(made: &Explained, nearest: &[Nearest], given: &Policies) ->
     let mut fitting = nearest.iter().filter(fits);
     let meaning = fitting.clone().find(|nearest| nearest.rule.is_some());
     if let Some(Nearest { policy, rule }) = meaning {
-        return Remedy { policy: policy.clone(), is_new: false, rule: rule.clone() };
+        return Remedy { policy: policy.clone(), is_new: false, rule: rule.clone(), is_withheld: false };
     }
     if given.objects.contains_key(&policy) {
-        return Remedy { policy, is_new: false, rule: None };
+        return Remedy { policy, is_new: false, rule: None, is_withheld: false };
     }
     match fitting.next() {
-        Some(nearest) => Remedy { policy: nearest.policy.clone(), is_new: false, rule: None },
-        None => Remedy { policy, is_new: true, rule: None },
+        Some(nearest) => Remedy { policy: nearest.policy.clone(), is_new: false, rule: None, is_withheld: false },
+        None => Remedy { policy, is_new: true, rule: None, is_withheld: false },
     }
 }

@@ -9,7 +9,7 @@ use crate::edge::{DynamicPorts, Public};
 use crate::emit::answer::{Held, RejectedEdge, Remedy, Unjudged, replay_json, replay_text};
 use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
-use crate::model::{Code, Edge, Evidence, Widening};
+use crate::model::{Code, Edge, Evidence, Party, Widening};
 use crate::policy::{self, PolicyOptions};
 use crate::verify::{self, Direction, Replay, Unmatched, World};
 
@@ -23,7 +23,7 @@ use super::learn::nothing_seen;
 use super::output::write_out;
 use super::policies::Policies;
 use super::reading::{self, Limits, Reading};
-use super::recording::tell_errors;
+use super::recording::{say, tell_errors};
 use super::remedy::{Learned, remedy};
 
 /// Reads, holds against one another, tells.
@@ -42,15 +42,20 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
     }
     let world = World::from_inventory(&inventory);
     let widenings = widenings(&reading, &seen, &inventory, &decided, arguments.beyond.options());
-    let mut replay = verify::replay(&policies.list(), &widenings, &world, seen.keys())?;
-    for unmatched in verify::unmatched(&policies.list(), &world, seen.keys(), &replay)? {
+    let (judged, left_out) = judged(arguments, &policies, &inventory)?;
+    let (list, to_come) = (policies.list(), world.with_pods_to_come(policies.list())?);
+    let mut replay = verify::replay_in(Some(&judged), &list, &widenings, &to_come, seen.keys())?;
+    for unmatched in verify::unmatched(&list, &world, seen.keys(), &replay)? {
         reading.findings.add(Code::SelectorMatchesNothing, unmatched.policy.to_string(), tell_unmatched(&unmatched));
     }
     tell_reading(&reading, &inventory, &decided);
     let rejected = rejected(&mut replay, &seen, &decided);
-    let remedies = remedies(&replay, &seen, &policies, &inventory, arguments.beyond.options().public);
-    let namespaces: BTreeSet<&str> = policies.objects.keys().map(|name| name.namespace.as_str()).collect();
-    let unattributed = Unjudged::new(&reading.observation.unattributed, &namespaces, arguments.max_unattributed);
+    let remedies = remedies(&replay, &seen, &policies, &inventory, (&decided, arguments.beyond.options().public));
+    if !left_out.is_empty() {
+        let names = left_out.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        say(&format!("not judged, for no policy is there (--deny-excess or --judge does): {names}"));
+    }
+    let unattributed = Unjudged::new(&reading.observation.unattributed, &judged, arguments.max_unattributed, left_out);
     let held = Held { replay: &replay, seen: &seen, remedies: &remedies, rejected: &rejected, unjudged: &unattributed };
     write_out(&match arguments.format {
         Format::Text => replay_text(held),
@@ -64,6 +69,29 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
         exit::DENIED
     };
     Ok(if reading.errors.is_empty() { code } else { exit::FAILED })
+}
+
+/// The namespaces that are judged, and those with pods that are not although policies are made for them, because they have none.
+fn judged(
+    arguments: &Verify,
+    policies: &Policies,
+    inventory: &Inventory,
+) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
+    let with_policies: BTreeSet<String> = policies.objects.keys().map(|name| name.namespace.clone()).collect();
+    let subjects = policy::subjects(inventory, &PolicyOptions::default());
+    if !arguments.judge.is_empty() {
+        let all = policy::subjects(inventory, &PolicyOptions { includes_system: true, ..PolicyOptions::default() });
+        let is_there = |name: &&String| all.contains(*name) || with_policies.contains(*name);
+        if let Some(missing) = arguments.judge.iter().find(|name| !is_there(name)) {
+            return Err(Failure::NoSuchNamespace(missing.clone()));
+        }
+        return Ok((arguments.judge.iter().cloned().collect(), BTreeSet::new()));
+    }
+    if arguments.deny_excess {
+        return Ok((with_policies.union(&subjects).cloned().collect(), BTreeSet::new()));
+    }
+    let left_out = subjects.difference(&with_policies).cloned().collect();
+    Ok((with_policies, left_out))
 }
 
 /// What no longer matches, and for whom it was written.
@@ -158,18 +186,21 @@ fn remedies(
     seen: &BTreeMap<Edge, Evidence>,
     policies: &Policies,
     inventory: &Inventory,
-    public: Public,
+    (decided, public): (&Decided, Public),
 ) -> BTreeMap<(Edge, Direction), Remedy> {
     if replay.denied.is_empty() {
         return BTreeMap::new();
     }
     let denied = replay.denied.keys().filter_map(|edge| Some((edge.clone(), seen.get(edge)?.clone())));
     let learned = Learned::from(denied.collect(), public, inventory);
+    let is_accepted = |edge: &Edge| seen.get(edge).is_some_and(|evidence| decided.decisions.accepts(edge, evidence).is_some());
     let mut remedies = BTreeMap::new();
     for (edge, missing) in &replay.denied {
         for missing in missing {
             if let Some(made) = learned.side(edge, missing.side) {
-                remedies.insert((edge.clone(), missing.side), remedy(made, &missing.nearest, policies));
+                let is_withheld = matches!(edge.responder, Party::Metadata(_)) && !is_accepted(edge);
+                let remedy = Remedy { is_withheld, ..remedy(made, &missing.nearest, policies) };
+                remedies.insert((edge.clone(), missing.side), remedy);
             }
         }
     }

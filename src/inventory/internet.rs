@@ -59,6 +59,19 @@ const NOT_INTERNET: [IpNet; 17] = [
     v6(0xff00, 8),
 ];
 
+/// Whether an address of IPv6 is in no range that the internet routes: all of that is in 2000::/3 (RFC 4291, section 2.4, and IANA's registry
+/// of address space), but for NAT64's prefix (RFC 6052); the ranges for benchmarks (RFC 5180) and ORCHIDs (RFC 4843, RFC 7343) in it
+/// are not. Nobody there is a client from the internet. Where nobody is at all, a rule for everyone on the internet need not leave it out.
+fn is_unassigned(address: IpAddr) -> bool {
+    let IpAddr::V6(address) = address else { return false };
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => false,
+        [0x2001, 2, 0, ..] => true,
+        [0x2001, second, ..] if matches!(second & 0xfff0, 0x10 | 0x20) => true,
+        [first, ..] => first & 0xe000 != 0x2000,
+    }
+}
+
 /// From where Google Cloud's load balancers probe pods and forward what their clients ask, straight to pods of a NEG
 /// (kelseyhightower/kubernetes-the-hard-way issue 198). Globally routable, but no client has an address there.
 const BALANCERS: [IpNet; 2] = [v4([35, 191, 0, 0], 16), v4([130, 211, 0, 0], 22)];
@@ -101,7 +114,8 @@ impl Inventory {
         let is_own = range::holds(&self.pod_ranges, address)
             || range::holds(&self.service_ranges, address)
             || self.node_addresses.contains_key(&address);
-        let is_special = NOT_INTERNET.iter().any(|range| range.contains(&address));
+        let is_in = |address: IpAddr| NOT_INTERNET.iter().any(|range| range.contains(&address));
+        let is_special = is_in(address) || special::embedded(address).is_some_and(is_in) || is_unassigned(address);
         if is_own || is_special {
             Origin::Network
         } else if BALANCERS.iter().any(|range| range.contains(&address)) {
@@ -162,7 +176,6 @@ mod tests {
             ("172.32.0.0", Origin::Internet, "just after it"),
             ("100.63.255.255", Origin::Internet, "just before the shared range"),
             ("100.128.0.0", Origin::Internet, "just after it"),
-            ("fe00::1", Origin::Internet, "between unique local and link-local; nobody has it"),
             ("10.1.2.3", Origin::Network, "private"),
             ("172.16.0.1", Origin::Network, "private"),
             ("172.31.255.255", Origin::Network, "private"),
@@ -199,6 +212,31 @@ mod tests {
             assert_eq!(inventory.origin(address), expected, "{text}: {what}");
             let is_left_out = range::holds(&left_out, address.to_canonical());
             assert_eq!(is_left_out, !matches!(expected, Origin::Internet | Origin::Balancer), "{text}: {what}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_ipv6_that_the_internet_does_not_route_are_no_clients_from_there() {
+        let rows = [
+            ("64:ff9b::198.51.100.1", Origin::Internet, "NAT64 of an ordinary address"),
+            ("64:ff9b::10.1.2.3", Origin::Network, "NAT64 of a private address"),
+            ("64:ff9b::169.254.169.254", Origin::Platform, "NAT64 of a metadata service"),
+            ("64:ff9b:1::1", Origin::Network, "NAT64 of a local network (RFC 8215)"),
+            ("2002:c633:6401::1", Origin::Internet, "6to4 of an ordinary address"),
+            ("2002:c0a8:101::1", Origin::Network, "6to4 of a private address"),
+            ("2001:2::1", Origin::Network, "benchmarks"),
+            ("2001:2:1::1", Origin::Internet, "just after them"),
+            ("2001:1f::1", Origin::Network, "an ORCHID"),
+            ("2001:2f::1", Origin::Network, "an ORCHID of the second version"),
+            ("2001:30::1", Origin::Internet, "just after them"),
+            ("3fff::1", Origin::Internet, "documentation (RFC 9637)"),
+            ("1fff::1", Origin::Network, "just before what is assigned"),
+            ("4000::1", Origin::Network, "just after it"),
+            ("fec0::1", Origin::Network, "site-local"),
+        ];
+        let inventory = inventory();
+        for (text, expected, what) in rows {
+            assert_eq!(inventory.origin(text.parse().unwrap()), expected, "{text}: {what}");
         }
     }
 

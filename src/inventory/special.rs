@@ -158,14 +158,34 @@ impl CloudPort {
     }
 }
 
+/// The address of IPv4 that a translator puts in place of one of IPv6: behind the well-known prefix of NAT64 (RFC 6052, section 2.1), and
+/// in 6to4 (RFC 3056, section 2). Wrong for translators with a prefix of their own.
+pub(super) fn embedded(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(address) = address else { return None };
+    let [a, b, c, d] = match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+            [a, b, c, d]
+        }
+        _ => return None,
+    };
+    Some(Ipv4Addr::new(a, b, c, d).into())
+}
+
+/// The cloud's service that has this address, or is reached by it from networks without IPv4.
+fn cloud_service(address: IpAddr) -> Option<&'static CloudService> {
+    let has = |address: IpAddr| CLOUD_SERVICES.iter().find(|service| service.address == address);
+    has(address).or_else(|| has(embedded(address)?))
+}
+
 /// Whether a cloud's service has this address.
 fn is_cloud_service(address: IpAddr) -> bool {
-    CLOUD_SERVICES.iter().any(|service| service.address == address)
+    cloud_service(address).is_some()
 }
 
 /// The only cloud whose service has this address; nothing if none has, or most have.
 pub(super) fn only_cloud_at(address: IpAddr) -> Option<Cloud> {
-    CLOUD_SERVICES.iter().find(|service| service.address == address)?.cloud
+    cloud_service(address)?.cloud
 }
 
 /// The address that Cilium puts in place of a pod's own when the pod calls its own Service (cilium/cilium, pkg/defaults).

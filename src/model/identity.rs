@@ -17,6 +17,15 @@ pub struct WorkloadName {
     pub kind: WorkloadKind,
 }
 
+impl WorkloadName {
+    /// Stands for the pods to come of a namespace that have none of the labels by which workloads there are known. No object can have
+    /// this name.
+    #[must_use]
+    pub fn any_other_pod(namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), name: "any other pod".to_owned(), kind: WorkloadKind("Pod".to_owned()) }
+    }
+}
+
 impl fmt::Display for WorkloadName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.namespace, self.name)

@@ -28,7 +28,7 @@ enum Selected<'a> {
     One(&'a WorkloadName),
     /// All that this selector of a namespace matches.
     Alike(&'a str, &'a PodSelector),
-    /// Every workload of a namespace.
+    /// Every pod of a namespace, also of those to come.
     Namespace(&'a str),
 }
 
@@ -291,7 +291,10 @@ impl<'a> Collector<'a> {
             match *selected {
                 Selected::One(workload) => BTreeSet::from([workload.clone()]),
                 Selected::Alike(namespace, selector) => self.alike.get(&(namespace, selector)).cloned().unwrap_or_default(),
-                Selected::Namespace(namespace) => self.workloads.get(namespace).cloned().unwrap_or_default(),
+                Selected::Namespace(namespace) => {
+                    let own = self.workloads.get(namespace).into_iter().flatten().cloned();
+                    own.chain([WorkloadName::any_other_pod(namespace)]).collect()
+                }
             }
         };
         let widening = |((direction, subject, ports, reason), (workloads, blocks)): (&Key<'_>, &(BTreeSet<Selected<'_>>, _))| {

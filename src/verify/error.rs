@@ -60,9 +60,9 @@ pub enum PolicyFault {
     /// `port` is not from 1 to 65535.
     #[error("{0} is not a port")]
     BadPort(i32),
-    /// `port` is an empty name.
-    #[error("a port's name is empty")]
-    EmptyPortName,
+    /// `port` is text that is no name of a port: those have a letter. A number in quotes is none.
+    #[error("`{0}` is no name of a port")]
+    BadPortName(String),
     /// `endPort` without a numeric `port`.
     #[error("endPort {0} without a numeric port")]
     EndPortWithoutPort(i32),

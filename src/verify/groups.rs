@@ -39,6 +39,12 @@ pub(super) struct Groups {
     by_namespace: BTreeMap<String, Index>,
 }
 
+impl Group {
+    pub(super) const fn labels(&self) -> &Labels {
+        &self.labels
+    }
+}
+
 impl Groups {
     pub(super) fn new(world: &World, specs: &[Spec]) -> Self {
         let keys: BTreeSet<&str> = specs.iter().flat_map(Spec::pod_selectors).flat_map(Selector::keys).collect();
@@ -66,6 +72,12 @@ impl Groups {
             });
         }
         groups
+    }
+
+    /// Whether some pods of the namespace have none of the labels that selectors look at.
+    pub(super) fn has_unlabelled(&self, namespace: &str) -> bool {
+        let own = self.by_namespace.get(namespace).into_iter().flat_map(|index| &index.groups);
+        own.into_iter().any(|&id| self.get(id).labels.is_empty())
     }
 
     pub(super) fn get(&self, id: GroupId) -> &Group {

@@ -14,6 +14,7 @@ mod explain;
 mod groups;
 mod nearest;
 mod parties;
+mod pods_to_come;
 mod ports;
 mod proof;
 mod ranges;
@@ -40,7 +41,7 @@ pub use proof::{
     Admitted, Denied, Excess, Proof, Reached, Reason, Terms, UNKNOWN_NAMESPACES, Why, Widened, admitted, denied, prove,
 };
 pub use ranges::AddressSet;
-pub use replay::{Missing, Replay, Unused, UnusedPeers, replay};
+pub use replay::{Missing, Replay, Unused, UnusedPeers, replay, replay_in};
 pub use unmatched::{Unmatched, unmatched};
 pub use verdict::{Answer, Direction, Exempt, Reach, RuleName, Side, Verdict};
 pub use world::{NamedPort, Node, Place, Pod, ToOwnNode, World};

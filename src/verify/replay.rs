@@ -34,7 +34,7 @@ pub struct Replay {
     pub unused: BTreeSet<Unused>,
     /// What the subject's own rules allow and nobody used, and the other side denies: one more rule there, and it is open.
     pub one_sided: BTreeSet<Unused>,
-    /// Workloads of namespaces with policies of which some pod is isolated by none in that direction: everything is allowed there.
+    /// Workloads of the judged namespaces of which some pod is isolated by none in that direction: everything is allowed there.
     pub unisolated: BTreeSet<(WorkloadName, Direction)>,
 }
 
@@ -100,7 +100,7 @@ impl Unused {
     }
 }
 
-/// Holds edges against policies. `widenings` are what the policies may allow beyond what was seen.
+/// Holds edges against policies, for the namespaces that have some. `widenings` are what the policies may allow beyond what was seen.
 ///
 /// # Errors
 /// The first policy that is malformed.
@@ -110,8 +110,22 @@ pub fn replay<'e, 't>(
     world: &World,
     edges: impl IntoIterator<Item = &'e Edge>,
 ) -> Result<Replay, PolicyError> {
+    replay_in(None, policies, widenings, world, edges)
+}
+
+/// The same for these namespaces, whether or not they have policies; without any, for all that have some.
+///
+/// # Errors
+/// The first policy that is malformed.
+pub fn replay_in<'e, 't>(
+    namespaces: Option<&BTreeSet<String>>,
+    policies: &[NetworkPolicy],
+    widenings: impl IntoIterator<Item = &'t Widening>,
+    world: &World,
+    edges: impl IntoIterator<Item = &'e Edge>,
+) -> Result<Replay, PolicyError> {
     let evaluator = Evaluator::new(policies, world)?;
-    let actors = Actors::new(&evaluator, None);
+    let actors = Actors::new(&evaluator, namespaces);
     let mut observed = Observed::default();
     let mut replay = Replay::default();
     for edge in edges {

@@ -73,6 +73,29 @@ impl Selector {
         self.0.iter().map(Requirement::key)
     }
 
+    /// The least labels that match, once for each choice among listed values; the value is empty where any will do. The first ones, where
+    /// there are many.
+    pub(super) fn branches(&self) -> impl Iterator<Item = Labels> {
+        const MOST: usize = 256;
+        let mut branches = vec![Labels::new()];
+        for requirement in &self.0 {
+            let (key, values) = match requirement {
+                Requirement::In(key, values) => (key, &**values),
+                Requirement::Exists(key) => (key, &[String::new()][..]),
+                Requirement::NotIn(..) | Requirement::DoesNotExist(_) => continue,
+            };
+            let with = |branch: &Labels| {
+                let mut labels = branch.clone();
+                move |value: &String| {
+                    labels.insert(key.clone(), value.clone());
+                    labels.clone()
+                }
+            };
+            branches = branches.iter().flat_map(|branch| values.iter().map(with(branch))).take(MOST).collect();
+        }
+        branches.into_iter().filter(|labels| self.matches(labels))
+    }
+
     /// For one of its requirements, the label and values of which every match has one: where an index can start.
     pub(super) fn anchor(&self) -> Option<(&str, &[String])> {
         let anchors = self.0.iter().filter_map(|requirement| match requirement {

@@ -136,7 +136,9 @@ impl Ports {
             match (&port.port, port.end_port) {
                 (None, None) => read.numbered.insert(protocol, 0, u16::MAX),
                 (None | Some(IntOrString::String(_)), Some(end)) => return Err(PolicyFault::EndPortWithoutPort(end)),
-                (Some(IntOrString::String(name)), None) if name.is_empty() => return Err(PolicyFault::EmptyPortName),
+                (Some(IntOrString::String(name)), None) if !is_port_name(name) => {
+                    return Err(PolicyFault::BadPortName(name.clone()));
+                }
                 (Some(IntOrString::String(name)), None) => {
                     read.named.insert((protocol, name.clone()));
                 }
@@ -153,4 +155,15 @@ impl Ports {
         }
         Ok(read)
     }
+}
+
+/// As the API server demands it of `port` (`IsValidPortName` of k8s.io/apimachinery): an `IANA_SVC_NAME` of RFC 6335, section 5.1.
+fn is_port_name(name: &str) -> bool {
+    let is_of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=15).contains(&name.len())
+        && name.bytes().all(is_of_name)
+        && name.bytes().any(|byte| byte.is_ascii_lowercase())
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && !name.contains("--")
 }

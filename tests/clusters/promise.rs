@@ -196,7 +196,9 @@ impl Check<'_> {
         }
         let options = PolicyOptions { namespaces: None, includes_system: true, ..self.run.options.clone() };
         let widenings = policy::widenings(&free, &dynamic, &self.run.inventory, &options);
-        let replay = match verify::replay(policies, &widenings, self.world, edges.keys()) {
+        let world = self.world.with_pods_to_come(policies);
+        let replay = world.and_then(|world| verify::replay(policies, &widenings, &world, edges.keys()));
+        let replay = match replay {
             Ok(replay) => replay,
             Err(error) => return vec![format!("cannot be replayed: {error:?}")],
         };

@@ -351,6 +351,76 @@ fn credentials_are_withheld_until_a_decision_accepts_or_rejects_them() {
 }
 
 #[test]
+fn verify_says_that_credentials_are_withheld_and_what_to_decide() {
+    let world = credentials();
+    let learned = world.learn(&["--no-decisions"]);
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, inventory) = world.write(folder.path());
+    let (code, stdout, stderr) = learned.verify(&capture, &inventory, &["--no-decisions"]);
+    assert_eq!(code, Some(1), "nobody decided: {stdout}{stderr}");
+    let expected = "    withheld, for it leads to the cloud's credentials: accept or reject it in netpol-gen.yaml; once it is accepted, learn writes \
+                    prod/allow-api-to-cloud-metadata\n";
+    assert!(stdout.starts_with("2 edges: 1 allowed, 1 denied (1 of them withheld)\n") && stdout.contains(expected), "{stdout}");
+    // Accepted, it is a rule that these policies lack; rejected, they are right.
+    let rows = [
+        ("accept", Some(1), "    a new policy prod/allow-api-to-cloud-metadata\n"),
+        ("reject", Some(0), ", 1 rejected by decision\n"),
+    ];
+    for (kind, expected, told) in rows {
+        let file = folder.path().join("decisions.yaml");
+        let entry = "{from: prod/api, to: '169.254.169.254', port: TCP 80, reason: WHY}";
+        fs::write(&file, format!("version: 1\n{kind}:\n- {entry}\n")).unwrap();
+        let (code, stdout, stderr) = learned.verify(&capture, &inventory, &["--decisions", file.to_str().unwrap()]);
+        assert_eq!(code, expected, "{kind}: {stdout}{stderr}");
+        assert!(stdout.contains(told) && !stdout.contains("withheld"), "{kind}: {stdout}");
+    }
+}
+
+#[test]
+fn credentials_behind_nat64_are_withheld_too() {
+    let world = World::default()
+        .node("n1", "fd00:10::1", &["fd00:10:244:1::/64"])
+        .namespace("prod")
+        .pod("prod", "web", WEB_6, "n1", "app=web")
+        .tcp(WEB_6, "64:ff9b::a9fe:a9fe", 80);
+    let learned = world.learn(&["--no-decisions"]);
+    let names: Vec<&String> = learned.policies.keys().collect();
+    assert_eq!(names, ["prod/default-deny-all", "prod/quarantined-allow-web-to-cloud-metadata"], "{}", learned.messages);
+}
+
+#[test]
+fn the_plan_learns_again_by_the_same_options() {
+    let rows: [(&[&str], &str); 3] = [
+        (&[], " --no-decisions --output "),
+        (&["--public", "any"], " --public any --no-decisions --output "),
+        (
+            &[
+                "--port-ranges",
+                "--dns",
+                "namespace",
+                "--public",
+                "exact",
+                "--pod-cidr",
+                "10.244.0.0/16",
+                "--service-cidr",
+                "10.96.0.0/12",
+            ],
+            " --public exact --dns namespace --port-ranges --pod-cidr 10.244.0.0/16 --service-cidr 10.96.0.0/12 --no-decisions --output ",
+        ),
+    ];
+    for (options, expected) in rows {
+        let world = cluster(&[service("type: LoadBalancer")]).tcp("198.51.100.7", WEB, 8080);
+        let learned = world.learn(&[options, &["--no-decisions"]].concat());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+        command.args(["plan", "--no-decisions", "--policies"]).arg(&learned.output).arg("--inventory");
+        let output = command.arg(learned.folder.path().join("inventory.yaml")).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find(|line| line.contains("netpol-gen learn ")).unwrap_or_default();
+        assert!(line.contains(&format!("more.inventory.zst{expected}")), "{options:?}: {line}");
+    }
+}
+
+#[test]
 fn a_workload_that_only_asks_for_credentials_gets_a_default_deny_and_nothing_to_apply() {
     let learned = cluster(&[]).tcp(WEB, "169.254.169.254", 80).learn(&[]);
     assert_eq!(learned.code, Some(0), "{}", learned.messages);

@@ -21,3 +21,4 @@ mod inventories;
 mod robustness;
 mod runs;
 mod selectors;
+mod to_come;

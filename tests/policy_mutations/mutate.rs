@@ -19,7 +19,7 @@ pub struct Mutation {
 }
 
 /// Kinds that must have widened something somewhere, so that none of them comes to nothing unseen.
-pub const WIDENING: [&str; 25] = [
+pub const WIDENING: [&str; 26] = [
     "endPort added",
     "endPort raised",
     "port number changed",
@@ -40,6 +40,7 @@ pub const WIDENING: [&str; 25] = [
     "policy's selector loosened",
     "policy's selector emptied",
     "peer's selector loosened",
+    "selector changed",
     "podSelector emptied",
     "podSelector dropped",
     "namespaceSelector emptied",

@@ -15,6 +15,8 @@ type Interval = (u8, u32, u32);
 
 /// Nobody's name, so a namespace that is not there yet.
 const NOWHERE: &str = "?";
+/// The name of a namespace, and value of labels, that mutations ask for.
+const ANOTHER: &str = "another";
 const NAME: &str = "kubernetes.io/metadata.name";
 
 /// Someone whom a rule may mean.
@@ -45,6 +47,8 @@ pub struct Naive {
     /// Positions of the pods on the pod network, in `peers`.
     pods: Vec<usize>,
     needed: Vec<Needed>,
+    /// Positions of pods that only a mutation of a selector's value means.
+    changed: BTreeSet<usize>,
     /// By policy, what it allows.
     allowed: Vec<Allowed>,
 }
@@ -63,13 +67,16 @@ impl Naive {
     pub fn new<'e>(world: &World, policies: &[Value], edges: impl Iterator<Item = &'e Edge>) -> Self {
         let mut namespaces: BTreeMap<String, Labels> =
             world.namespaces.iter().map(|(name, labels)| (name.clone(), labels.clone().into_iter().collect())).collect();
-        namespaces.insert(NOWHERE.to_owned(), Labels::from([(NAME.to_owned(), NOWHERE.to_owned())]));
+        for name in [NOWHERE, ANOTHER] {
+            namespaces.insert(name.to_owned(), Labels::from([(NAME.to_owned(), name.to_owned())]));
+        }
         let mut naive = Self {
             policies: policies.to_vec(),
             namespaces,
             peers: Vec::new(),
             pods: Vec::new(),
             needed: Vec::new(),
+            changed: BTreeSet::new(),
             allowed: Vec::new(),
         };
         let mut by_workload: BTreeMap<WorkloadName, Vec<usize>> = BTreeMap::new();
@@ -90,6 +97,7 @@ impl Naive {
             });
         }
         naive.add_strangers();
+        naive.add_pods_to_come(world);
         let edges: Vec<&Edge> = edges.collect();
         naive.add_addresses(world, &edges);
         for edge in edges {
@@ -112,14 +120,45 @@ impl Naive {
                 wanted.insert(labels.clone());
             }
         }
-        for (number, labels) in wanted.into_iter().enumerate() {
-            self.peers.push(Peer::Pod {
-                name: format!("{NOWHERE}/{number}"),
-                namespace: NOWHERE.to_owned(),
-                labels,
-                addresses: BTreeSet::new(),
-                ports: Vec::new(),
-            });
+        for namespace in [NOWHERE, ANOTHER] {
+            for labels in &wanted {
+                self.peers.push(stranger(namespace, labels.clone()));
+            }
+        }
+    }
+
+    /// Pods that come later to the namespaces at hand: one without labels, and those that a selector means after a mutation of one of its
+    /// values.
+    fn add_pods_to_come(&mut self, world: &World) {
+        let mut wanted: BTreeSet<(String, Labels)> = world.namespaces.keys().map(|name| (name.clone(), Labels::new())).collect();
+        // A pod on the network of its node is none that a selector means; one with its labels may come.
+        let on_hosts = world.pods.iter().filter(|pod| pod.is_on_host_network);
+        wanted.extend(on_hosts.map(|pod| (pod.name.namespace.clone(), (*pod.labels).clone().into_iter().collect())));
+        let mut only_changed = BTreeSet::new();
+        let mut changed = |namespace: &str, selector: &Value| {
+            let own = labels(&selector["matchLabels"]);
+            let expressions = list(&selector["matchExpressions"]).iter();
+            let present = expressions.filter(|expression| expression["operator"] == "Exists");
+            let present = present.map(|expression| (expression["key"].as_str().unwrap().to_owned(), ANOTHER.to_owned()));
+            for key in own.keys() {
+                let mut labels: Labels = own.clone().into_iter().chain(present.clone()).collect();
+                labels.insert(key.clone(), ANOTHER.to_owned());
+                only_changed.insert((namespace.to_owned(), labels));
+            }
+        };
+        for policy in &self.policies {
+            let home = policy["metadata"]["namespace"].as_str().unwrap();
+            changed(home, &policy["spec"]["podSelector"]);
+            for peer in rules(policy, false).chain(rules(policy, true)).flat_map(peers) {
+                let namespace = peer["namespaceSelector"]["matchLabels"][NAME].as_str();
+                changed(namespace.unwrap_or(home), &peer["podSelector"]);
+            }
+        }
+        only_changed.retain(|own| !wanted.contains(own));
+        self.changed = (self.peers.len() + wanted.len()..).take(only_changed.len()).collect();
+        for (namespace, labels) in wanted.into_iter().chain(only_changed) {
+            self.pods.push(self.peers.len());
+            self.peers.push(stranger(&namespace, labels));
         }
     }
 
@@ -255,14 +294,13 @@ impl Naive {
     }
 
     /// What becomes of everything if one policy is another, or gone.
-    pub fn change(&self, policy: usize, changed: Option<&Value>) -> Change {
+    pub fn change(&self, kind: &str, policy: usize, changed: Option<&Value>) -> Change {
         let new = changed.map(|changed| self.by(changed)).unwrap_or_default();
         let old = &self.allowed[policy];
         let mut change = Change { widens: false, denies: false, because: String::new() };
-        // A namespace without any policy is no part of the promise.
-        let left = self.policies.iter().enumerate().filter(|(other, _)| *other != policy).map(|(_, policy)| policy);
+        // A namespace whose last policy is gone is still part of the promise; one that never had any is not.
         let judged: BTreeSet<&str> =
-            left.chain(changed).map(|policy| policy["metadata"]["namespace"].as_str().unwrap()).collect();
+            self.policies.iter().map(|policy| policy["metadata"]["namespace"].as_str().unwrap()).collect();
         let is_judged =
             |pod: usize| matches!(&self.peers[pod], Peer::Pod { namespace, .. } if judged.contains(namespace.as_str()));
         let all = |key: &Key, own: &Allowed| {
@@ -272,7 +310,9 @@ impl Naive {
             (!isolating.is_empty()).then(|| isolating.concat())
         };
         let keys: BTreeSet<&Key> = old.keys().chain(new.keys()).collect();
-        for key in keys.into_iter().filter(|key| is_judged(key.0) && old.get(*key) != new.get(*key)) {
+        let is_meant =
+            |key: &&&Key| kind == "selector changed" || !self.changed.contains(&key.0) && !self.changed.contains(&key.2);
+        for key in keys.iter().filter(is_meant).copied().filter(|key| is_judged(key.0) && old.get(*key) != new.get(*key)) {
             if let Some(point) = first_beyond(all(key, &new), all(key, old)) {
                 change.widens = true;
                 let (pod, is_egress, peer) = *key;
@@ -296,6 +336,12 @@ impl Naive {
             Peer::Address(address) => address.to_string(),
         }
     }
+}
+
+/// A pod that is not there.
+fn stranger(namespace: &str, labels: Labels) -> Peer {
+    let name = format!("{namespace}/{labels:?}");
+    Peer::Pod { name, namespace: namespace.to_owned(), labels, addresses: BTreeSet::new(), ports: Vec::new() }
 }
 
 fn holds(allowed: &[Interval], protocol: u8, port: u32) -> bool {

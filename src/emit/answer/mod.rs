@@ -36,11 +36,17 @@ pub struct Remedy {
     pub is_new: bool,
     /// The rule that means the peer already, and lacks the port.
     pub rule: Option<RuleName>,
+    /// Whether nobody decided on it and it leads to the cloud's credentials, so that `learn` keeps its policy apart.
+    pub is_withheld: bool,
 }
 
 /// `change prod/allow-ingress-to-db`, `a new policy prod/allow-ingress-to-db`.
 impl std::fmt::Display for Remedy {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_withheld {
+            let apart = "withheld, for it leads to the cloud's credentials: accept or reject it in netpol-gen.yaml";
+            return write!(formatter, "{apart}; once it is accepted, learn writes {}", self.policy);
+        }
         match &self.rule {
             Some(rule) => write!(formatter, "change {rule}, which lacks the port"),
             None if self.is_new => write!(formatter, "a new policy {}", self.policy),
@@ -52,7 +58,7 @@ impl std::fmt::Display for Remedy {
 impl Remedy {
     fn json(&self) -> Value {
         let rule = self.rule.as_ref().map(|rule| rule.index);
-        json!({ "policy": self.policy.to_string(), "is_new": self.is_new, "rule": rule })
+        json!({ "policy": self.policy.to_string(), "is_new": self.is_new, "rule": rule, "is_withheld": self.is_withheld })
     }
 }
 

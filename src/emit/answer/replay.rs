@@ -1,6 +1,6 @@
 //! What policies would deny of later traffic, and what they allow that nobody used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -50,7 +50,10 @@ pub fn replay_text(held: Held<'_>) -> String {
     let shut = u64::try_from(held.rejected.values().filter(|rejected| !rejected.is_allowed).count()).unwrap_or(u64::MAX);
     let by_decision = if shut > 0 { format!(", {shut} rejected by decision") } else { String::new() };
     let allowed = replay.edges.saturating_sub(denied).saturating_sub(shut);
-    let mut text = format!("{edges}: {allowed} allowed, {denied} denied{by_decision}\n");
+    let mut withheld: BTreeSet<&Edge> = BTreeSet::new();
+    withheld.extend(held.remedies.iter().filter(|(_, remedy)| remedy.is_withheld).map(|((edge, _), _)| edge));
+    let apart = if withheld.is_empty() { String::new() } else { format!(" ({} of them withheld)", withheld.len()) };
+    let mut text = format!("{edges}: {allowed} allowed, {denied} denied{apart}{by_decision}\n");
     for (is_allowed, title) in [(true, "rejected by decision, and allowed"), (false, "rejected by decision")] {
         for (edge, rejected) in held.rejected.iter().filter(|(_, rejected)| rejected.is_allowed == is_allowed) {
             let _ = writeln!(text, "{title}: {}", line(&format!("{edge}: {}", rejected.reason)));
@@ -154,7 +157,7 @@ pub fn replay_json(held: Held<'_>) -> Result<String, serde_json::Error> {
         .collect();
     pretty(&json!({
         "version": VERSION, "edges": replay.edges, "denied": denied, "rejected": rejected,
-        "unattributed": held.unjudged.json(), "unused": unused,
+        "unattributed": held.unjudged.json(), "not_judged": held.unjudged.without_policies(), "unused": unused,
         "one_sided": one_sided, "unisolated": open,
     }))
 }

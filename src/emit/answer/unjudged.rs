@@ -12,22 +12,28 @@ use crate::emit::text::counted;
 /// The most examples.
 const EXAMPLES: usize = 5;
 
-/// Answered connections of workloads in namespaces with policies, whose other end is unattributed.
+/// Answered connections of workloads in the namespaces judged, whose other end is unattributed; and the namespaces not judged.
 #[derive(Clone, Debug)]
 pub struct Unjudged<'a> {
     flows: Vec<&'a UnattributedFlows>,
     connections: u64,
     most: u64,
+    without_policies: BTreeSet<String>,
 }
 
 impl<'a> Unjudged<'a> {
-    /// Those of workloads in these namespaces; up to `most` of them are borne.
+    /// Those of workloads in these namespaces; up to `most` of them are borne. `without_policies` are namespaces that are not judged.
     #[must_use]
-    pub fn new(unattributed: &'a Unattributed, namespaces: &BTreeSet<&str>, most: u64) -> Self {
-        let is_meant = |flows: &&UnattributedFlows| namespaces.contains(flows.workload.namespace.as_str());
+    pub fn new(
+        unattributed: &'a Unattributed,
+        namespaces: &BTreeSet<String>,
+        most: u64,
+        without_policies: BTreeSet<String>,
+    ) -> Self {
+        let is_meant = |flows: &&UnattributedFlows| namespaces.contains(&flows.workload.namespace);
         let flows: Vec<&UnattributedFlows> = unattributed.flows.iter().filter(is_meant).collect();
         let connections = flows.iter().fold(unattributed.beyond, |sum, flows| sum.saturating_add(flows.connections));
-        Self { flows, connections, most }
+        Self { flows, connections, most, without_policies }
     }
 
     /// Whether there are more than are borne.
@@ -59,6 +65,11 @@ impl<'a> Unjudged<'a> {
             );
         }
         text
+    }
+
+    /// Namespaces with pods and without policies, which were not judged.
+    pub(super) const fn without_policies(&self) -> &BTreeSet<String> {
+        &self.without_policies
     }
 
     /// For programs.

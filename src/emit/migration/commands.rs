@@ -276,6 +276,7 @@ pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Plac
         option("namespace", &places.namespaces),
         if places.includes_system && places.namespaces.is_empty() { " --system".to_owned() } else { String::new() },
         if places.has_quarantine { " --quarantine".to_owned() } else { String::new() },
+        places.options.iter().map(|typed| format!(" {}", option_word(typed))).collect(),
         deciding(places),
     ]
     .concat();
@@ -286,6 +287,21 @@ pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Plac
     lines.push(format!("netpol-gen diff {old} {new}{inventories} --inventory {more}.inventory.zst"));
     lines.push(format!("netpol-gen plan --policies {new}{inventories} --inventory {more}.inventory.zst{}", deciding(places)));
     lines
+}
+
+/// A word of an option as it is typed again: the name of one that `learn` has, or what is to stand after it.
+fn option_word(typed: &str) -> String {
+    const NAMES: [&str; 8] = [
+        "--public",
+        "--dns",
+        "--port-ranges",
+        "--pod-cidr",
+        "--service-cidr",
+        "--vxlan-port",
+        "--tunnel-endpoint",
+        "--no-decapsulation",
+    ];
+    if NAMES.contains(&typed) { typed.to_owned() } else { word(typed) }
 }
 
 /// Whether the network plug-in enforces anything at all: a listener, a call that must succeed, a deny, the same call that must fail.

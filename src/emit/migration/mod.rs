@@ -51,6 +51,8 @@ pub struct Places {
     pub has_quarantine: bool,
     /// The namespaces that the policies were learned for, if they were named.
     pub namespaces: Vec<String>,
+    /// Further options of `learn` that the policies were learned with.
+    pub options: Vec<String>,
     /// Whether policies of the system's namespaces are among them.
     pub includes_system: bool,
     /// What the evidence comes from, as a sentence without its full stop.

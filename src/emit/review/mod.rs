@@ -53,6 +53,9 @@ pub struct Summary {
     pub edges: u64,
     /// The namespaces this run speaks for; `null` for all.
     pub scope: Option<Vec<String>>,
+    /// The options beside namespaces, quarantine and decisions that decide what is learned, as they are typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
     /// What was made, by namespace.
     pub namespaces: BTreeMap<String, Namespace>,
     /// What a reviewer has to know, worst first.
@@ -297,6 +300,7 @@ impl Default for Summary {
             flow_classes: BTreeMap::new(),
             edges: 0,
             scope: None,
+            options: Vec::new(),
             namespaces: BTreeMap::new(),
             findings: Vec::new(),
             files: None,

@@ -25,6 +25,9 @@ pub struct Learned {
     /// The namespaces that were asked for, if not all.
     #[serde(default)]
     pub scope: Option<Vec<String>>,
+    /// The options that decide what is learned, as they are typed.
+    #[serde(default)]
+    pub options: Vec<String>,
     /// What was kept apart.
     #[serde(default)]
     pub quarantine: Option<LearnedQuarantine>,
