@@ -65,7 +65,11 @@ const POISON: &[(&str, Check)] = &[
     ("02-vxlan-from-pod-other-pods.pcap", tunnel_of_a_stranger),
     ("03-vxlan-from-internet-to-node.pcap", tunnel_of_a_stranger),
     ("14-C2-hidden-in-vxlan.pcap", exchange_in_the_form_of_a_tunnel),
-    ("07-one-spoofed-payload-segment.pcap", one_segment_without_an_answer),
+    ("07-one-spoofed-payload-segment.pcap", sent_with_anothers_address),
+    ("10-forged-synack-apiserver.pcap", sent_with_anothers_address),
+    ("16-spoofed-outside-to-db.pcap", sent_with_anothers_address),
+    ("17-spoofed-other-pod.pcap", sent_with_anothers_address),
+    ("19-scan-spoofed-as-api.pcap", scan_with_anothers_address),
     ("09-syn-then-own-payload-no-answer.pcap", one_segment_without_an_answer),
     ("13-C2-hidden-by-same-isn.pcap", a_connection_and_a_second_opening),
     ("40-linklocal-spoof.pcap", an_answer_that_nobody_acknowledged),
@@ -153,6 +157,20 @@ fn a_name_that_the_pod_sent_itself(poison: &Path) {
     let rules = learned.rules();
     assert!(rules.contains("prod/allow-web-to-203-0-113-66 [name=web-pod] -> 203.0.113.66/32 TCP 443"), "{rules:#?}");
     assert!(learned.codes().contains("dns-answer-not-used"), "{}", learned.messages);
+}
+
+fn sent_with_anothers_address(poison: &Path) {
+    let learned = learn_poisoned(Some(poison), &[]);
+    assert_changes_nothing(&learned, &[]);
+    let findings = learned.findings("spoofed-source");
+    assert!(findings.iter().any(|finding| finding.starts_with("prod/web")), "{findings:?} {}", learned.messages);
+}
+
+fn scan_with_anothers_address(poison: &Path) {
+    sent_with_anothers_address(poison);
+    let learned = learn_poisoned(Some(poison), &["--quarantine"]);
+    assert_changes_nothing(&learned, &["--quarantine"]);
+    assert!(!learned.codes().contains("found-by-scan"), "{}", learned.messages);
 }
 
 fn three_callers_of_one_port_each(poison: &Path) {

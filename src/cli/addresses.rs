@@ -69,6 +69,7 @@ mod tests {
             acknowledges: None,
             did: if carried.is_some() { did } else { Deeds::default() },
             tenths: 0,
+            stations: Vec::new(),
         };
         let ends = [end(1, port), end(2, 80)];
         let (first, last) = (Timestamp(0), None);

@@ -43,6 +43,8 @@ pub enum FlowClass {
     NoPod,
     /// No rule can express it.
     NotExpressible,
+    /// A pod sent it with another's address.
+    Spoofed,
     /// Part of a scan or flood that was summed up.
     Flood,
     /// Another view of a connection that is counted already: before and after address translation.
@@ -51,7 +53,7 @@ pub enum FlowClass {
 
 impl FlowClass {
     /// All classes, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Edge,
         Self::DynamicPort,
         Self::LeftOut,
@@ -70,6 +72,7 @@ impl FlowClass {
         Self::Multicast,
         Self::NoPod,
         Self::NotExpressible,
+        Self::Spoofed,
         Self::Flood,
         Self::OtherView,
     ];
@@ -96,6 +99,7 @@ impl FlowClass {
             Self::Multicast => "multicast",
             Self::NoPod => "no-pod",
             Self::NotExpressible => "not-expressible",
+            Self::Spoofed => "spoofed",
             Self::Flood => "flood",
             Self::OtherView => "other-view",
         }
@@ -123,6 +127,7 @@ impl FlowClass {
             Self::Multicast => "multicast or broadcast",
             Self::NoPod => "without a pod at either end",
             Self::NotExpressible => "that no rule can express",
+            Self::Spoofed => "sent by a pod with another's address",
             Self::Flood => "summed up as scans or floods",
             Self::OtherView => "other views of the same connections",
         }

@@ -26,6 +26,7 @@ mod proxies;
 mod repeated;
 mod resolver;
 mod roles;
+mod senders;
 mod tenants;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use crate::decode::Stations;
 use crate::flow::{Floods, Names, Sighting, Sightings};
 use crate::inventory::{Inventory, NodeId, Pod, WorkloadId};
 use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, Outcome, Protocol, Span, Timestamp};
@@ -30,6 +31,7 @@ use super::place::Place;
 use super::portless;
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
+use super::senders::Senders;
 use super::tenants::Tenants;
 use super::tunnel_exchange;
 use super::tunnels::ClusterTunnels;
@@ -42,6 +44,7 @@ use one_way::OneWay;
 pub struct Observer<'a> {
     inventory: &'a Inventory,
     tunnels: Option<Arc<ClusterTunnels>>,
+    senders: Senders,
     /// Of each workload, the number of its namespace among the arrivals.
     namespaces: Vec<u32>,
     /// Of each Service, its name.
@@ -105,6 +108,7 @@ impl<'a> Observer<'a> {
             tenants: Tenants::new(inventory),
             inventory,
             tunnels: None,
+            senders: Senders::default(),
             views: Views::default(),
             book: NameBook::default(),
             edges: Ledger::new(edges),
@@ -146,6 +150,21 @@ impl<'a> Observer<'a> {
     pub fn accepting_one_way(mut self, is_wanted: bool) -> Self {
         self.one_sided.accepts(is_wanted);
         self
+    }
+
+    /// Takes in finished flows with the stations between which their packets went ([`FlowTable::origins`](crate::flow::FlowTable::origins)):
+    /// what pods sent with others' addresses does not count.
+    pub fn observe_sent(&mut self, mut flows: Vec<Flow>, origins: &[Stations], names: &Names) {
+        let inventory = self.inventory;
+        self.senders.prove(&flows, origins, inventory);
+        flows.retain(|flow| {
+            let Some(forger) = self.senders.forger(flow, origins, inventory) else { return true };
+            Senders::report(flow, forger, inventory, &mut self.findings);
+            *self.flows.entry(OUTCOMES[kind(flow)]).or_default() += 1;
+            self.classes.add(FlowClass::Spoofed, 1);
+            false
+        });
+        self.observe(flows, names);
     }
 
     /// Takes in finished flows; the order does not matter. The views of one connection may come in one call, or in two that

@@ -51,6 +51,7 @@ fn flow(protocol: Protocol, originator: (&str, u16), responder: (&str, u16), dir
         beginning: Beginning::Unknown,
         opening: None,
         answer: None,
+        origins: [[0; 2]; 2],
     }
 }
 

@@ -72,6 +72,7 @@ mod tests {
             beginning: Beginning::Seen,
             opening: None,
             answer: None,
+            origins: [[0; 2]; 2],
         }
     }
 

@@ -5,12 +5,11 @@
 
 use crate::model::{Protocol, Span, Timestamp};
 
-use super::conversation::{
-    CARRIED, Conversation, Deeds, Fact, Opening, RESET, SENT_DATAGRAM, Stamp, Standing, WAS_UNDELIVERABLE, is_over,
-    is_repetition, least, standing, tenth, watched,
-};
+use super::conversation::{Conversation, Deeds, Opening, Standing, is_over, is_repetition, least, standing, tenth, watched};
+use super::fact::{CARRIED, Fact, RESET, SENT_DATAGRAM, Stamp, WAS_UNDELIVERABLE};
 use super::key::End;
 use super::order::Order;
+use super::origins::{EndOrigins, note};
 use super::patience::LEAST_SILENCE;
 
 /// What one end did.
@@ -31,6 +30,8 @@ pub(super) struct Brief {
     /// What the other end's answer has to be acknowledged with, what whoever opened acknowledges, or both if that is one number; where no
     /// opening is known, what the higher end acknowledges.
     answer: u32,
+    /// Of each end.
+    origins: [EndOrigins; 2],
     bits: [u8; 2],
     /// What is known of the opening; of UDP, of the [order](Order) of the first packets.
     opening: u8,
@@ -61,6 +62,7 @@ impl Brief {
         parts: [Part { first: Timestamp::MAX, last: Timestamp::MIN, third: 0 }; 2],
         number: 0,
         answer: 0,
+        origins: [[0; 2]; 2],
         bits: [0; 2],
         opening: 0,
         state: 0,
@@ -79,7 +81,10 @@ impl Brief {
         if fact == Fact::Undeliverable {
             return None;
         }
-        brief.take(protocol, stamp, end, fact).map(|_| brief)
+        brief.take(protocol, stamp, end, fact).map(|_| {
+            note(&mut brief.origins[end as usize], stamp.origin);
+            brief
+        })
     }
 
     /// The same facts with that state.
@@ -106,7 +111,12 @@ impl Brief {
         if at.since(self.last()) > silence || self.first().since(at) > silence {
             return None;
         }
-        self.take(protocol, stamp, end, fact)
+        let is_news = self.take(protocol, stamp, end, fact)?;
+        // An error about a packet of that end was sent by somebody else.
+        if fact != Fact::Undeliverable {
+            note(&mut self.origins[end as usize], stamp.origin);
+        }
+        Some(is_news)
     }
 
     /// Whether the next segments have to be looked at for what they acknowledge.
@@ -357,12 +367,13 @@ impl Brief {
             Protocol::Udp => (self.order(), [None; 2]),
             _ => (Order::NONE, self.acknowledged()),
         };
-        Conversation { span: Span::between(self.first(), self.last()), deeds, openings, order, acknowledged }
+        let (span, origins) = (Span::between(self.first(), self.last()), self.origins);
+        Conversation { span, deeds, openings, order, acknowledged, origins }
     }
 
     /// The brief form, if it can hold the conversation.
     pub(super) fn of(protocol: Protocol, conversation: &Conversation) -> Option<Self> {
-        let mut brief = Self::NONE;
+        let mut brief = Self { origins: conversation.origins, ..Self::NONE };
         for (here, deeds) in conversation.deeds.iter().enumerate() {
             let Deeds { first, last, last_carried, tenths, bits } = *deeds;
             let third = if protocol == Protocol::Udp { tenths.cast_signed() } else { last_carried.0 };
@@ -454,7 +465,7 @@ mod tests {
 
         #[test]
         fn both_forms_hold_the_same((protocol, facts) in any_facts()) {
-            let stamp = |at: i64, input: u32| Stamp { at: Timestamp(at), input };
+            let stamp = |at: i64, input: u32| Stamp { at: Timestamp(at), input, origin: 0 };
             let (first, end, fact, input) = facts[0];
             let mut whole = Conversation::new(Timestamp(first));
             whole.add(stamp(first, input), end, fact);

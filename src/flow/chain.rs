@@ -2,7 +2,8 @@
 
 use crate::model::Span;
 
-use super::conversation::{Conversation, Fact, Stamp};
+use super::conversation::Conversation;
+use super::fact::{Fact, Stamp};
 use super::key::End;
 
 /// At least one conversation.

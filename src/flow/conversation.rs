@@ -5,68 +5,13 @@ use std::num::NonZeroU32;
 use crate::model::{Beginning, DirectionEvidence, Endpoint, Flow, Outcome, Protocol, Span, Speaker, Timestamp};
 
 use super::beginning::Beginnings;
+use super::fact::{ASKED, CARRIED, FINISHED, Fact, GAVE, RESET, RESPONDED, SENT_DATAGRAM, Stamp, WAS_UNDELIVERABLE};
 use super::floods::Attempt;
 use super::key::{End, FlowKey};
 use super::order::Order;
+use super::origins::{EndOrigins, note};
 use super::record::After;
 use super::{SECOND, record};
-
-/// What one packet says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fact {
-    /// TCP SYN or SCTP INIT by the sender, with its initial sequence number or initiate tag.
-    Opens(u32),
-    /// TCP SYN+ACK or SCTP INIT ACK by the sender, in answer to the receiver's opening with the first number. The receiver
-    /// acknowledges the second one, if it gets that.
-    Accepts(u32, u32),
-    /// A TCP reset in answer to the receiver's SYN with this number (RFC 9293, section 3.5.2: sequence 0).
-    Rejects(u32),
-    /// A TCP reset by an end that knows the connection, with the number that it acknowledges. The kernel's reset to a segment that it
-    /// does not expect has no such number (RFC 9293, section 3.10.7.1).
-    Breaks(u32),
-    /// An ICMP error says that a packet of the "sender" could not be delivered.
-    Undeliverable,
-    /// Anything else that the sender did, as its [deeds](Deeds) have it, with the acknowledgment number of a TCP segment or the
-    /// verification tag of an SCTP packet.
-    Did(u8, u32),
-}
-
-/// When a packet came, and in which input.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stamp {
-    pub(super) at: Timestamp,
-    pub(super) input: u32,
-}
-
-impl From<Timestamp> for Stamp {
-    fn from(at: Timestamp) -> Self {
-        Self { at, input: 0 }
-    }
-}
-
-impl Fact {
-    /// A reset or ABORT of the sender that does not say what it answers.
-    pub(super) const RESETS: Self = Self::Did(RESET, 0);
-    /// A UDP datagram that is no DNS message.
-    pub(super) const DATAGRAM: Self = Self::Did(SENT_DATAGRAM, 0);
-    /// A DNS query by the sender.
-    pub(super) const ASKS: Self = Self::Did(SENT_DATAGRAM | ASKED, 0);
-    /// A DNS response by the sender.
-    pub(super) const RESPONDS: Self = Self::Did(SENT_DATAGRAM | RESPONDED, 0);
-
-    /// A segment that only an established connection carries, with or without payload.
-    #[inline]
-    pub(super) const fn carries(payload_length: u32, acknowledgment: u32) -> Self {
-        let payload = if payload_length > 0 { CARRIED_PAYLOAD } else { 0 };
-        Self::Did(CARRIED | payload, acknowledgment)
-    }
-
-    /// The sender will send no more (TCP FIN).
-    #[inline]
-    pub(super) const fn finishes(acknowledgment: u32) -> Self {
-        Self::Did(CARRIED | FINISHED, acknowledgment)
-    }
-}
 
 /// One try to open a TCP connection or SCTP association; several where a port pair is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,19 +34,6 @@ pub(super) struct Deeds {
     pub(super) tenths: u64,
     pub(super) bits: u8,
 }
-
-const CARRIED_PAYLOAD: u8 = 1;
-const ASKED: u8 = 1 << 1;
-const RESPONDED: u8 = 1 << 2;
-pub(super) const WAS_UNDELIVERABLE: u8 = 1 << 3;
-pub(super) const RESET: u8 = 1 << 4;
-const FINISHED: u8 = 1 << 5;
-pub(super) const SENT_DATAGRAM: u8 = 1 << 6;
-/// Whether there is a `last_carried`. A flow file has only that; of the others it has the words, in this order.
-pub(super) const CARRIED: u8 = 1 << 7;
-
-/// What an end sends only to one that it takes for connected.
-const GAVE: u8 = CARRIED_PAYLOAD | FINISHED;
 
 impl Deeds {
     const NONE: Self = Self { first: Timestamp::MAX, last: Timestamp::MIN, last_carried: Timestamp::MIN, tenths: 0, bits: 0 };
@@ -162,6 +94,8 @@ pub(super) struct Conversation {
     pub(super) order: Order,
     /// The least number that an end acknowledges, as long as that [matters](watched). Wrong only where numbers begin anew at 0.
     pub(super) acknowledged: [Option<u32>; 2],
+    /// Of each end.
+    pub(super) origins: [EndOrigins; 2],
 }
 
 impl Conversation {
@@ -169,7 +103,14 @@ impl Conversation {
     const OPENINGS: usize = 64;
 
     pub(super) const fn new(at: Timestamp) -> Self {
-        Self { span: Span::at(at), deeds: [Deeds::NONE; 2], openings: Vec::new(), order: Order::NONE, acknowledged: [None; 2] }
+        Self {
+            span: Span::at(at),
+            deeds: [Deeds::NONE; 2],
+            openings: Vec::new(),
+            order: Order::NONE,
+            acknowledged: [None; 2],
+            origins: [[0; 2]; 2],
+        }
     }
 
     pub(super) const fn span(&self) -> Span {
@@ -216,6 +157,7 @@ impl Conversation {
             let [low, high] = &self.deeds;
             self.order.take(stamp, end, low.first.min(high.first), self.deeds[end as usize].first);
         }
+        note(&mut self.origins[end as usize], stamp.origin);
         let last_carried = if bits & CARRIED != 0 { at } else { Timestamp::MIN };
         let tenths = tenth(at);
         let deeds = &mut self.deeds[end as usize];
@@ -274,6 +216,11 @@ impl Conversation {
         for (mine, theirs) in self.deeds.iter_mut().zip(other.deeds) {
             mine.merge(theirs);
         }
+        for (mine, theirs) in self.origins.iter_mut().zip(other.origins) {
+            for origin in theirs {
+                note(mine, origin);
+            }
+        }
         for opening in other.openings {
             self.opening(opening.by, opening.number, opening.first, opening.answer, opening.is_rejected);
         }
@@ -296,6 +243,7 @@ impl Conversation {
                 acknowledges: self.acknowledged[end as usize],
                 did: record::Deeds(deeds.bits & !CARRIED),
                 tenths: if key.protocol() == Protocol::Udp { deeds.tenths } else { 0 },
+                stations: Vec::new(),
             }
         };
         let opening = |opening: &Opening| record::Opening {
@@ -406,7 +354,7 @@ impl Conversation {
         flows.extend(openings.map(|(position, (opening, end))| {
             // What was carried after the other side had opened may be carried on the other's connection.
             let is_last_word = self.openings[position..].iter().all(|later| later.by == opening.by);
-            Self::flow(key, opening.by, Span::between(opening.first, end), self.outcome(key.protocol(), opening, is_last_word))
+            self.flow(key, opening.by, Span::between(opening.first, end), self.outcome(key.protocol(), opening, is_last_word))
                 .opened(key.protocol(), opening.number, opening.answer.or(self.acknowledged[opening.by as usize]))
         }));
     }
@@ -421,7 +369,7 @@ impl Conversation {
         key.protocol() == Protocol::Tcp && opening.answer.is_none() && self.openings.iter().any(accepts_more)
     }
 
-    fn flow(key: &FlowKey, originator: End, span: Span, outcome: Outcome) -> Flow {
+    fn flow(&self, key: &FlowKey, originator: End, span: Span, outcome: Outcome) -> Flow {
         Flow {
             span,
             protocol: key.protocol(),
@@ -432,6 +380,7 @@ impl Conversation {
             beginning: Beginning::Unknown,
             opening: None,
             answer: None,
+            origins: [originator, originator.opposite()].map(|end| self.origins[end as usize]),
         }
     }
 
@@ -480,7 +429,7 @@ impl Conversation {
             _ if self.deeds[originator as usize].did(CARRIED) => Outcome::OneSided(Speaker::Originator),
             _ => Outcome::OneSided(Speaker::Responder),
         };
-        Some(Self::flow(key, originator, self.span, outcome))
+        Some(self.flow(key, originator, self.span, outcome))
     }
 
     fn datagrams(&self, key: &FlowKey, beginnings: &Beginnings) -> Option<Flow> {
@@ -518,7 +467,7 @@ impl Conversation {
         };
         let first = low.first.min(high.first);
         let beginning = beginnings.of(first, low.last.max(high.last), low.tenths | high.tenths);
-        let flow = Self::flow(key, originator, self.span, outcome);
+        let flow = self.flow(key, originator, self.span, outcome);
         Some(Flow { direction, beginning, ..flow })
     }
 }

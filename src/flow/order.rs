@@ -2,7 +2,7 @@
 
 use crate::model::Timestamp;
 
-use super::conversation::Stamp;
+use super::fact::Stamp;
 use super::key::End;
 
 /// Who of two ends that spoke first at the same instant did so in the order of an input. Kept of UDP only.
@@ -23,7 +23,7 @@ impl Order {
 
     /// Takes in a datagram. `first` is the first instant so far, `own` the sender's.
     #[inline]
-    pub(super) fn take(&mut self, Stamp { at, input }: Stamp, end: End, first: Timestamp, own: Timestamp) {
+    pub(super) fn take(&mut self, Stamp { at, input, .. }: Stamp, end: End, first: Timestamp, own: Timestamp) {
         if at < first {
             *self = Self { input, by: end, decided: 0 };
         } else if at == first && own > at && input == self.input {

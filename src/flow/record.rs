@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::beginning::Beginnings;
 use super::conversation as facts;
 use super::{Sighting, line};
-use crate::decode::{Tunnel, opaque_tunnel};
+use crate::decode::{Stations, Tunnel, opaque_tunnel};
 use crate::model::{Endpoint, Exchange, Flow, Protocol, Timestamp};
 
 /// The version of the form that is written, and read. Before the third one, nothing tells what came out of a tunnel, and whether an
@@ -140,6 +140,10 @@ pub struct End {
     /// Of UDP, in which tenths of a second (modulo 64) it sent; a bit set, in hexadecimal.
     #[serde(default, with = "hexadecimal", skip_serializing_if = "is_zero")]
     pub tenths: u64,
+    /// Between which stations its packets went, up to two pairs: who put them on the link, for whom, and 1 if no router had passed them on
+    /// (see [`Stations`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stations: Vec<Stations>,
 }
 
 /// An opening of a connection or association.

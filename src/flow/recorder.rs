@@ -9,6 +9,7 @@ use super::key::FlowKey;
 use super::questions::{Answer, Question, Questions, Transaction};
 use super::record::{self, After, Answers, End, FloodRecord, Name, Record, SightingRecord};
 use super::sightings::{Sighting, Sightings};
+use crate::decode::Stations;
 use crate::model::{Endpoint, NameAnswer, Protocol, Span, Timestamp};
 
 /// Records that wait to be taken.
@@ -20,6 +21,8 @@ pub(super) struct Recorder {
     room: usize,
     lost: u64,
     contexts: Contexts,
+    /// By their numbers, which begin with 1.
+    stations: Vec<Stations>,
 }
 
 impl Recorder {
@@ -28,7 +31,7 @@ impl Recorder {
 
     /// One that has nothing to tell yet, with room for so many conversations.
     pub(super) const fn with_room(room: usize, contexts: Contexts) -> Self {
-        Self { conversations: Vec::new(), others: Vec::new(), room, lost: 0, contexts }
+        Self { conversations: Vec::new(), others: Vec::new(), room, lost: 0, contexts, stations: Vec::new() }
     }
 
     pub(super) fn tell(&mut self, key: &FlowKey, conversation: &Conversation) {
@@ -38,7 +41,17 @@ impl Recorder {
             return;
         }
         let tunnels = self.contexts.tunnels(key.context());
-        self.conversations.push(Record::Conversation(record::Conversation { tunnels, ..conversation.record(key) }));
+        let mut told = record::Conversation { tunnels, ..conversation.record(key) };
+        for (end, numbers) in told.ends.iter_mut().zip(conversation.origins) {
+            let known = numbers.into_iter().filter_map(|number| self.stations.get(usize::from(number).checked_sub(1)?));
+            end.stations.extend(known);
+        }
+        self.conversations.push(Record::Conversation(told));
+    }
+
+    /// Takes over the stations that the table knows by now.
+    pub(super) fn know(&mut self, stations: &[Stations]) {
+        self.stations.extend_from_slice(stations.get(self.stations.len()..).unwrap_or_default());
     }
 
     pub(super) fn began(&mut self, at: Timestamp) {
@@ -185,7 +198,7 @@ mod tests {
         let conversation = |(first, port, protocol): (i64, u16, Protocol)| {
             let address = IpAddr::from([10, 0, 0, 1]);
             let did = record::Deeds::default();
-            let end = End { address, port, heard: None, carried: None, acknowledges: None, did, tenths: 0 };
+            let end = End { address, port, heard: None, carried: None, acknowledges: None, did, tenths: 0, stations: Vec::new() };
             let (first, last) = (Timestamp(first), None);
             let ends = [end.clone(), end];
             let (openings, tunnels) = (Vec::new(), Vec::new());

@@ -10,12 +10,13 @@ use crate::model::{Protocol, Timestamp};
 
 use super::brief::Brief;
 use super::chain::Chain;
-use super::conversation::{Conversation, Fact, Stamp, Standing};
+use super::conversation::{Conversation, Standing};
+use super::fact::{Fact, Stamp};
 use super::key::{End, FlowKey, Packed, Seeds};
 use super::patience::patience;
 use super::recorder::Recorder;
 
-const _: () = assert!(size_of::<Slot<super::key::Narrow>>() <= 80, "a million of them are kept");
+const _: () = assert!(size_of::<Slot<super::key::Narrow>>() <= 88, "a million of them are kept");
 
 /// A conversation in its place.
 #[derive(Clone, Copy, Debug)]

@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::{Between, Chunk, Decoder, Frame, Packet, Segment, TcpFlags, Transport, Tunnel, Usual};
+use crate::decode::{Between, Chunk, Decoder, Frame, Packet, Segment, Stations, TcpFlags, Transport, Tunnel, Usual};
 use crate::model::{Endpoint, Protocol, Timestamp};
 
 use super::contexts::Contexts;
-use super::conversation::Fact;
+use super::fact::Fact;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
+use super::origins::Origins;
 
 const _: () = assert!(size_of::<Step<u32>>() == 48, "thousands of them wait in a processor's own cache");
 
@@ -16,8 +17,8 @@ const _: () = assert!(size_of::<Step<u32>>() == 48, "thousands of them wait in a
 pub(super) struct Step<L> {
     pub(super) at: Timestamp,
     pub(super) hash: u32,
-    /// The input it comes from: the order of packets at one instant counts within an input only.
-    pub(super) input: u32,
+    /// The input that it comes from, and the number of its origin: [`Batch::origin`].
+    pub(super) origin: u32,
     pub(super) what: What<L>,
 }
 
@@ -37,7 +38,7 @@ pub(super) enum What<L> {
 
 impl Step<Wide> {
     pub(super) fn of(packet: &Packet, seeds: &Seeds) -> Self {
-        let whole = Self { at: packet.at, hash: 0, input: 0, what: What::Whole };
+        let whole = Self { at: packet.at, hash: 0, origin: 0, what: What::Whole };
         let silent = Self { what: What::Silent, ..whole };
         let (protocol, source_port, destination_port, fact) = match &packet.transport {
             Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns: None } => {
@@ -69,7 +70,7 @@ impl Step<Wide> {
         }
         if let (IpAddr::V4(source), IpAddr::V4(destination)) = (packet.source, packet.destination) {
             let (key, end) = Narrow::of((source, source_port), (destination, destination_port), protocol);
-            return Self { at: packet.at, hash: key.hash(seeds), input: 0, what: What::Narrow(key, end, fact) };
+            return Self { at: packet.at, hash: key.hash(seeds), origin: 0, what: What::Narrow(key, end, fact) };
         }
         let sender = Endpoint { address: packet.source, port: source_port };
         let receiver = Endpoint { address: packet.destination, port: destination_port };
@@ -80,13 +81,13 @@ impl Step<Wide> {
     /// Of any conversation.
     pub(super) fn wide(at: Timestamp, key: &FlowKey, end: End, fact: Fact, seeds: &Seeds) -> Self {
         match key.narrow() {
-            Ok(key) => Self { at, hash: key.hash(seeds), input: 0, what: What::Narrow(key, end, fact) },
-            Err(key) => Self { at, hash: key.hash(seeds), input: 0, what: What::Wide(key, end, fact) },
+            Ok(key) => Self { at, hash: key.hash(seeds), origin: 0, what: What::Narrow(key, end, fact) },
+            Err(key) => Self { at, hash: key.hash(seeds), origin: 0, what: What::Wide(key, end, fact) },
         }
     }
 
     /// The same of an input, with the long key put among others.
-    fn beside(self, input: u32, wide: &mut Vec<Wide>) -> Step<u32> {
+    fn beside(self, origin: u32, wide: &mut Vec<Wide>) -> Step<u32> {
         let what = match self.what {
             What::Narrow(key, end, fact) => What::Narrow(key, end, fact),
             What::Wide(key, end, fact) => {
@@ -97,8 +98,15 @@ impl Step<Wide> {
             What::Silent => What::Silent,
             What::NoPacket => What::NoPacket,
         };
-        Step { at: self.at, hash: self.hash, input, what }
+        Step { at: self.at, hash: self.hash, origin, what }
     }
+}
+
+/// The input and the number in an origin.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
+pub(super) const fn parts(origin: u32) -> (u32, u16) {
+    (origin >> 16, origin as u16)
 }
 
 /// The protocol and the fact of a usual packet; no fact where nothing follows from it.
@@ -130,6 +138,11 @@ pub struct Batch {
     contexts: Contexts,
     /// The input of the frames that are added.
     input: u32,
+    /// The same in the higher half, and in the lower the number of the frame's stations among the batch's own.
+    origin: u32,
+    pub(super) origins: Origins,
+    /// The table's numbers of these.
+    pub(super) numbers: Vec<u16>,
     pub(super) steps: Vec<Step<u32>>,
     /// The keys of [`What::Wide`].
     pub(super) wide: Vec<Wide>,
@@ -140,28 +153,61 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub(super) const fn new(seeds: Seeds, contexts: Contexts) -> Self {
-        Self { seeds, contexts, input: 0, steps: Vec::new(), wide: Vec::new(), packets: Vec::new(), taken: (0, 0) }
+    pub(super) fn new(seeds: Seeds, contexts: Contexts) -> Self {
+        Self {
+            seeds,
+            contexts,
+            input: 0,
+            origin: 0,
+            origins: Origins::default(),
+            numbers: Vec::new(),
+            steps: Vec::new(),
+            wide: Vec::new(),
+            packets: Vec::new(),
+            taken: (0, 0),
+        }
     }
 
     /// Says from which input the frames come that are added from now on: any number, the same for all of one input.
     pub const fn set_input(&mut self, input: u32) {
         self.input = input;
+        self.origin = Self::origin(input, 0);
+    }
+
+    /// An input, of which a few bits are enough to tell it from others, and a number of stations.
+    pub(super) const fn origin(input: u32, number: u16) -> u32 {
+        input << 16 | number as u32
+    }
+
+    /// Says between which stations the frame went that is added next.
+    #[inline]
+    fn set_stations(&mut self, frame: &Frame<'_>) {
+        let number = Stations::of(frame, self.input).map_or(0, |stations| self.origins.number(stations));
+        self.origin = Self::origin(self.input, number);
     }
 
     /// Adds a frame, by the shortest way there is for it.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for every frame, and what is decoded is never put together in memory")]
     pub fn take(&mut self, frame: &Frame<'_>, decoder: &mut Decoder) {
+        self.set_stations(frame);
         if let Some(between) = decoder.decode_plain(frame) {
-            self.push_plain(frame.at, &between);
-        } else if let Some(usual) = decoder.decode_usual(frame) {
+            return self.push_plain(frame.at, &between);
+        }
+        let opened = decoder.tally().decapsulated;
+        let usual = decoder.decode_usual(frame);
+        let packet = if usual.is_none() { decoder.decode_any(frame) } else { None };
+        if decoder.tally().decapsulated > opened {
+            // Nodes carry what others sent.
+            self.origin = Self::origin(self.input, 0);
+        }
+        if let Some(usual) = usual {
             match decoder.opened() {
                 Some((tunnels, outer)) => self.push_opened(Some(usual.packet(frame.at)), tunnels, outer),
                 None => self.push_usual(frame.at, &usual),
             }
         } else {
-            match (decoder.decode_any(frame), decoder.opened()) {
+            match (packet, decoder.opened()) {
                 (packet, Some((tunnels, outer))) => self.push_opened(packet, tunnels, outer),
                 (Some(packet), None) => self.push(packet),
                 (None, None) => self.push_nothing(frame.at),
@@ -205,7 +251,7 @@ impl Batch {
             return self.push(between.packet(at));
         }
         let (key, end) = Narrow::of(source, destination, protocol);
-        self.steps.push(Step { at, hash: key.hash(&self.seeds), input: self.input, what: What::Narrow(key, end, fact) });
+        self.steps.push(Step { at, hash: key.hash(&self.seeds), origin: self.origin, what: What::Narrow(key, end, fact) });
     }
 
     fn push_v6(&mut self, at: Timestamp, between: &Between<Ipv6Addr>) {
@@ -218,11 +264,11 @@ impl Batch {
         let (key, end) = Wide::of(source, destination, protocol);
         self.wide.push(key);
         let what = What::Wide(number(self.wide.len() - 1), end, fact);
-        self.steps.push(Step { at, hash: key.hash(&self.seeds), input: self.input, what });
+        self.steps.push(Step { at, hash: key.hash(&self.seeds), origin: self.origin, what });
     }
 
     fn push_silent(&mut self, at: Timestamp) {
-        self.steps.push(Step { at, hash: 0, input: self.input, what: What::Silent });
+        self.steps.push(Step { at, hash: 0, origin: self.origin, what: What::Silent });
     }
 
     /// Adds a frame's packet.
@@ -232,7 +278,7 @@ impl Batch {
 
     #[inline]
     fn add(&mut self, step: Step<Wide>, packet: impl FnOnce() -> (Packet, u16)) {
-        let step = step.beside(self.input, &mut self.wide);
+        let step = step.beside(self.origin, &mut self.wide);
         self.steps.push(step);
         if let What::Whole = step.what {
             self.packets.push(packet());
@@ -242,7 +288,7 @@ impl Batch {
     /// Adds a frame at that time, of which there is no packet.
     #[inline]
     fn push_nothing(&mut self, at: Timestamp) {
-        self.steps.push(Step { at, hash: 0, input: self.input, what: What::NoPacket });
+        self.steps.push(Step { at, hash: 0, origin: self.origin, what: What::NoPacket });
     }
 
     /// The time of the next frame.
@@ -267,7 +313,10 @@ impl Batch {
         let (from, mut packet) = self.taken;
         let steps = &self.steps[from..];
         let count = steps.iter().skip(1).position(|step| !is_meant(step.at)).map_or(steps.len(), |others| others + 1);
-        for &Step { at, hash, input, what } in &steps[..count] {
+        for &Step { at, hash, origin, what } in &steps[..count] {
+            let (input, stations) = parts(origin);
+            let stations = self.origins.stations(stations).map_or(0, |stations| other.origins.number(stations));
+            let origin = Self::origin(input, stations);
             let what = match what {
                 What::Wide(key, end, fact) => {
                     other.wide.push(self.wide[key as usize]);
@@ -280,7 +329,7 @@ impl Batch {
                 }
                 What::Narrow(..) | What::Silent | What::NoPacket => what,
             };
-            other.steps.push(Step { at, hash, input, what });
+            other.steps.push(Step { at, hash, origin, what });
         }
         self.taken = (from + count, packet);
         if self.is_empty() {
@@ -303,6 +352,8 @@ impl Batch {
         self.steps.clear();
         self.wide.clear();
         self.packets.clear();
+        self.origins.clear();
+        self.numbers.clear();
         self.taken = (0, 0);
     }
 }

@@ -3,26 +3,29 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::decode::{IcmpError, Packet, Transport};
+use crate::decode::{IcmpError, Packet, Stations, Transport};
 use crate::model::memory::expect_large;
-use crate::model::{Code, Endpoint, Findings, Flow, NameAnswer, Protocol, Span, Timestamp};
+use crate::model::{Code, Endpoint, Findings, Flow, Protocol, Span, Timestamp};
 
 use super::beginning::Beginnings;
 use super::contexts::Contexts;
-use super::conversation::{Conversation, Fact, Stamp};
+use super::conversation::Conversation;
+use super::fact::{Fact, Stamp};
 use super::floods::Floods;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
 use super::names::Names;
+use super::origins::Origins;
 use super::patience::{STREAM_SILENCE, patience, silence};
-use super::questions::{Answer, Questions, Transaction};
-use super::record::{self, Record};
+use super::questions::Questions;
+use super::record::Record;
 use super::recorder::Recorder;
 use super::sightings::{Sighting, Sightings};
 use super::slots::{Candidate, Seen, Slots, Taken, Took};
-use super::step::{Batch, Step, What, is_for_many, is_port_zero, tcp_fact};
+use super::step::{Batch, Step, What, is_for_many, is_port_zero, parts, tcp_fact};
 use super::{REORDERING, SECOND};
 
 mod names;
+mod recall;
 mod room;
 
 /// Capture time between two sweeps of the table.
@@ -45,6 +48,7 @@ pub struct FlowTable {
     // Keys are hashed with seeds of this table's own: they come from hostile packets. No output depends on where they are.
     seeds: Seeds,
     contexts: Contexts,
+    origins: Origins,
     narrow: Slots<Narrow>,
     wide: Slots<Wide>,
     capacity: usize,
@@ -110,6 +114,7 @@ impl FlowTable {
         Self {
             seeds,
             contexts,
+            origins: Origins::default(),
             narrow: Slots::new(seeds, is_recording),
             wide: Slots::new(seeds, is_recording),
             capacity: capacity.max(16),
@@ -143,6 +148,12 @@ impl FlowTable {
         self.tell_beginning(at);
     }
 
+    fn tell_origins(&mut self) {
+        if let Some(recorder) = &mut self.ended.recorder {
+            recorder.know(self.origins.all());
+        }
+    }
+
     fn tell_beginning(&mut self, at: Timestamp) {
         if let Some(recorder) = &mut self.ended.recorder {
             recorder.began(at);
@@ -152,51 +163,6 @@ impl FlowTable {
     /// An empty batch for this table.
     pub fn batch(&self) -> Batch {
         Batch::new(self.seeds, self.contexts.clone())
-    }
-
-    /// Takes in what a record tells, as if its packets had been observed. Headers and checkpoints tell of no packets: a header says
-    /// when a capture began, and a checkpoint moves the time on.
-    pub fn recall(&mut self, record: &Record) {
-        match record {
-            Record::Checkpoint { at } => self.advance(*at),
-            Record::Header(header) => self.begin_capture(header.at),
-            Record::Began { at } => self.begin_capture(*at),
-            Record::Conversation(facts) => {
-                let (key, conversation) = Conversation::from_record(facts);
-                let context = self.contexts.number(&facts.tunnels);
-                let is_in_order = key.endpoint(End::Low).address == facts.ends[0].address.to_canonical();
-                let context = if is_in_order { context } else { self.contexts.reversed(context) };
-                self.put(&key.within(context), conversation);
-            }
-            Record::Name(record::Name { asker, name, address, at, time_to_live, answers, tunnels }) => {
-                let name = name.clone();
-                let (asker, at, time_to_live) = (*asker, *at, *time_to_live);
-                let context = self.contexts.number(tunnels);
-                if let Some((protocol, port, server, id)) = answers.and_then(record::Answers::unasked) {
-                    let context = self.contexts.reversed(context);
-                    let transaction = Transaction { protocol, asker, port, id, name: name.into(), context };
-                    self.answer(Answer { transaction, server, at, addresses: vec![(*address, time_to_live)] });
-                } else {
-                    let exchange = answers.map(Into::into);
-                    self.name(NameAnswer { asker, address: *address, at, name, time_to_live, exchange }, context);
-                }
-            }
-            Record::Question(record::Question { protocol, asker, port, id, name, server, at, tunnels }) => {
-                let (name, context) = (name.as_str().into(), self.contexts.number(tunnels));
-                let transaction = Transaction { protocol: *protocol, asker: *asker, port: *port, id: *id, name, context };
-                self.ask(transaction, *server, *at);
-            }
-            Record::Sighting(record::SightingRecord { kind, source, destination, first, last, tunnels }) => {
-                if let Some(sighting) = kind.sighting() {
-                    let context = self.contexts.number(tunnels);
-                    self.see(sighting, *source, *destination, Span::between(*first, *last), context);
-                }
-            }
-            Record::Flood(flood) => {
-                self.floods.add(flood.originator, flood.responder, flood.attempts, Span::between(flood.first, flood.last));
-            }
-            Record::Frames(_) | Record::Finding { .. } | Record::End { .. } => {}
-        }
     }
 
     #[inline]
@@ -217,7 +183,7 @@ impl FlowTable {
     /// Takes in one packet.
     pub fn observe(&mut self, packet: &Packet) {
         let step = Step::of(packet, &self.seeds);
-        let stamp = Stamp { at: step.at, input: step.input };
+        let stamp = Stamp::from(step.at);
         self.advance(packet.at);
         match step.what {
             What::Narrow(key, end, fact) => {
@@ -228,7 +194,7 @@ impl FlowTable {
                 let found = self.wide.find(key, step.hash);
                 self.wide(found, key, step.hash, stamp, end, fact);
             }
-            What::Whole => self.observe_whole(packet, step.input, 0),
+            What::Whole => self.observe_whole(packet, stamp, 0),
             What::Silent | What::NoPacket => {}
         }
     }
@@ -243,6 +209,11 @@ impl FlowTable {
         /// Look-ups that wait for memory together.
         const TOGETHER: usize = 64;
         let (from, first_packet) = batch.taken;
+        // In the order in which they came in.
+        for stations in &batch.origins.all()[batch.numbers.len()..] {
+            batch.numbers.push(self.origins.number(*stations));
+        }
+        self.tell_origins();
         let count = batch.len().min(most);
         let mut packets = batch.packets[first_packet..].iter();
         let mut candidates = [Candidate::default(); TOGETHER];
@@ -261,11 +232,16 @@ impl FlowTable {
                     What::Whole | What::Silent | What::NoPacket => Candidate::default(),
                 };
             }
-            for (candidate, &Step { at, hash, input, what }) in candidates.into_iter().zip(steps) {
+            for (candidate, &Step { at, hash, origin, what }) in candidates.into_iter().zip(steps) {
                 if let What::NoPacket = what {
                     continue;
                 }
                 self.advance(at);
+                let stamp = || {
+                    let (input, number) = parts(origin);
+                    let known = usize::from(number).checked_sub(1).and_then(|position| batch.numbers.get(position));
+                    Stamp { at, input, origin: known.copied().unwrap_or_default() }
+                };
                 match what {
                     What::Narrow(key, end, fact) => {
                         let found = self.narrow.confirm(candidate, key, hash);
@@ -274,15 +250,14 @@ impl FlowTable {
                         {
                             continue;
                         }
-                        self.narrow(found, key, hash, Stamp { at, input }, end, fact);
+                        self.narrow(found, key, hash, stamp(), end, fact);
                     }
                     What::Wide(key, end, fact) => {
-                        let stamp = Stamp { at, input };
-                        self.observe_wide(candidate, (batch.wide[key as usize], hash), stamp, end, fact);
+                        self.observe_wide(candidate, (batch.wide[key as usize], hash), stamp(), end, fact);
                     }
                     What::Whole => {
                         if let Some((packet, context)) = packets.next() {
-                            self.observe_whole(packet, input, *context);
+                            self.observe_whole(packet, stamp(), *context);
                         }
                     }
                     What::Silent | What::NoPacket => {}
@@ -335,11 +310,11 @@ impl FlowTable {
 
     /// Takes in a packet that is more than a fact of a conversation, at the time to which the table has come. The context is that of its
     /// tunnels as it travels.
-    fn observe_whole(&mut self, packet: &Packet, input: u32, context: u16) {
+    fn observe_whole(&mut self, packet: &Packet, stamp: Stamp, context: u16) {
         match &packet.transport {
             Transport::Tcp { source_port, destination_port, flags, sequence, acknowledgment, payload_length, dns } => {
                 if let Some(fact) = tcp_fact(*flags, *sequence, *acknowledgment, *payload_length) {
-                    self.record(packet, (input, context), Protocol::Tcp, (*source_port, *destination_port), fact);
+                    self.record(packet, (stamp, context), Protocol::Tcp, (*source_port, *destination_port), fact);
                 }
                 self.learn_names(packet, Protocol::Tcp, (*source_port, *destination_port), dns.as_deref(), context);
             }
@@ -352,7 +327,7 @@ impl FlowTable {
                 if is_for_many(packet.destination) {
                     self.sight(Sighting::Multicast(*destination_port), packet, context);
                 } else {
-                    self.record(packet, (input, context), Protocol::Udp, (*source_port, *destination_port), fact);
+                    self.record(packet, (stamp, context), Protocol::Udp, (*source_port, *destination_port), fact);
                     self.learn_names(packet, Protocol::Udp, (*source_port, *destination_port), dns.as_deref(), context);
                 }
             }
@@ -389,6 +364,11 @@ impl FlowTable {
     /// Traffic without ports seen so far.
     pub const fn sightings(&self) -> &Sightings {
         &self.sightings
+    }
+
+    /// Between which stations frames went; a flow has their positions plus one.
+    pub fn origins(&self) -> &[Stations] {
+        self.origins.all()
     }
 
     /// Attempts that were too many to be kept apart.
@@ -454,6 +434,10 @@ impl FlowTable {
             let message = "got DNS answers to no question that was seen: they name nothing";
             findings.add_many(Code::DnsAnswerNotUsed, asker.to_string(), message, count);
         }
+        if self.origins.is_full() {
+            let message = "was full: of some packets it is not known who sent them";
+            findings.add(Code::FlowTableFull, "table of senders", message);
+        }
         let TableTally { unanswered_evicted, answered_evicted } = self.tally;
         let subject = format!("flow table of {} conversations", self.capacity);
         findings.add_many(
@@ -476,7 +460,7 @@ impl FlowTable {
     fn record(
         &mut self,
         packet: &Packet,
-        (input, context): (u32, u16),
+        (stamp, context): (Stamp, u16),
         protocol: Protocol,
         (source_port, destination_port): (u16, u16),
         fact: Fact,
@@ -489,7 +473,7 @@ impl FlowTable {
         let receiver = Endpoint { address: packet.destination, port: destination_port };
         let (key, end) = FlowKey::of(sender, receiver, protocol);
         let key = self.within(key, end, context);
-        self.add(&key, Stamp { at: packet.at, input }, end, fact);
+        self.add(&key, stamp, end, fact);
     }
 
     /// The key in tunnels as packets of that end travel.

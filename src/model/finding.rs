@@ -57,6 +57,12 @@ codes! {
     /// What looks like an overlay, and is not between nodes.
     TunnelNotBetweenNodes "tunnel-not-between-nodes" Serious
         "somebody sends what looks like the cluster's overlay: find out who, and why; if its ends are yours, name them with --tunnel-endpoint CIDR and learn again";
+    /// A pod put another's address on what it sent.
+    SpoofedSource "spoofed-source" Serious
+        "find out what runs in this pod: only a program that forges packets does that; take NET_RAW from it (securityContext.capabilities.drop)";
+    /// A pod at whose interface others get their answers.
+    ForwardingPod "forwarding-pod" Warning
+        "if it is meant to forward, review the edges of those behind it; if not, find out what runs in it";
     /// Ends of tunnels that may be nodes which have gone, or the collector of a mirror.
     UnknownTunnelEnd "unknown-tunnel-end" Serious
         "if these were nodes or get mirrored traffic, learn again with --tunnel-endpoint CIDR for each, or with an inventory of that time";

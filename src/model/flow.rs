@@ -128,6 +128,9 @@ pub struct Flow {
     /// same in every view, too. Where the answer was not captured, the least number that the originator acknowledged. Absent where
     /// `opening` is, and where neither was captured.
     pub answer: Option<NonZeroU32>,
+    /// Between which stations packets of the originator, and of the responder, were seen to go: numbers of the table's
+    /// [origins](crate::flow::FlowTable::origins), 0 for none.
+    pub origins: [[u16; 2]; 2],
 }
 
 impl Flow {

@@ -15,6 +15,7 @@ mod exposure;
 mod hostile_answers;
 mod hostile_inventories;
 mod hostile_names;
+mod hostile_senders;
 mod hostile_sizes;
 mod hostile_tunnels;
 mod inventories;

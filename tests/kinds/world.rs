@@ -130,7 +130,12 @@ impl World {
 
     /// Adds a frame with an IP packet, a millisecond after the one before.
     pub fn packet(&mut self, packet: &[u8]) {
-        self.frames.push(Captured::whole(self.now, ethernet(packet)));
+        self.frame(&ethernet(packet));
+    }
+
+    /// Adds a whole Ethernet frame, a millisecond after the one before.
+    pub fn frame(&mut self, frame: &[u8]) {
+        self.frames.push(Captured::whole(self.now, frame.to_vec()));
         self.now += SECOND / 1000;
     }
 

@@ -56,6 +56,7 @@ fn observe(objects: &[Value], calls: &[(&str, &str, u16)]) -> (Observation, Inve
         beginning: Beginning::Unknown,
         opening: None,
         answer: None,
+        origins: [[0; 2]; 2],
     };
     let mut observer = Observer::new(&inventory, 1000);
     // Of no concern, but the capture began with it.

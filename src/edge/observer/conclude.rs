@@ -20,6 +20,7 @@ impl Observer<'_> {
         self.judge_one_way();
         self.tell_tried();
         self.tell_own_node();
+        self.findings.merge(self.senders.forwarders(self.inventory));
         let inventory = self.inventory;
         let known = &self.edges;
         let mut in_vain = self.failures.in_vain(|link| known.contains(link));

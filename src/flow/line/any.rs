@@ -4,12 +4,18 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use crate::decode::{Tunnel, TunnelKind};
+use crate::decode::{Stations, Tunnel, TunnelKind};
 use crate::flow::record::{After, Conversation, DEEDS, Deeds, End, Opening};
 use crate::model::{Protocol, Timestamp};
 
 fn after() -> impl Strategy<Value = After> + Clone {
     prop_oneof![Just(0), 0u64..200, 0u64..10_000_000_000, any::<u64>()].prop_map(After)
+}
+
+fn stations() -> impl Strategy<Value = Vec<Stations>> {
+    let one = (any::<u64>(), 0u64..1 << 49, any::<bool>());
+    let one = one.prop_map(|(sender, receiver, is_first_hop)| (sender, receiver, u8::from(is_first_hop)).into());
+    proptest::collection::vec(one, 0..4)
 }
 
 fn end() -> impl Strategy<Value = End> {
@@ -18,8 +24,8 @@ fn end() -> impl Strategy<Value = End> {
     let deeds = (0..1u8 << DEEDS.len()).prop_map(Deeds);
     let tenths = prop_oneof![Just(0), any::<u64>()];
     let acknowledges = proptest::option::weighted(0.2, any::<u32>());
-    (address, any::<u16>(), heard, proptest::option::of(after()), acknowledges, deeds, tenths).prop_map(
-        |(address, port, heard, carried, acknowledges, did, tenths)| End {
+    (address, any::<u16>(), heard, proptest::option::of(after()), acknowledges, deeds, tenths, stations()).prop_map(
+        |(address, port, heard, carried, acknowledges, did, tenths, stations)| End {
             address,
             port,
             heard,
@@ -27,6 +33,7 @@ fn end() -> impl Strategy<Value = End> {
             acknowledges,
             did,
             tenths,
+            stations,
         },
     )
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use super::SECOND;
 use super::record::{After, Conversation, DEEDS, Deeds, End, Opening};
+use crate::decode::Stations;
 use crate::model::{Protocol, Timestamp};
 
 /// The conversation that a line tells of, if it does so in the usual form.
@@ -194,8 +195,28 @@ impl<'a> Rest<'a> {
         if self.take(b",\"tenths\":").is_some() {
             tenths = u64::from_str_radix(self.word()?, 16).ok()?;
         }
+        let mut stations = Vec::new();
+        if self.take(b",\"stations\":[").is_some() {
+            stations.reserve_exact(1);
+            stations.push(self.stations()?);
+            while self.take(b",").is_some() {
+                stations.push(self.stations()?);
+            }
+            self.take(b"]")?;
+        }
         self.take(b"}")?;
-        Some(End { address, port, heard, carried, acknowledges, did, tenths })
+        Some(End { address, port, heard, carried, acknowledges, did, tenths, stations })
+    }
+
+    fn stations(&mut self) -> Option<Stations> {
+        self.take(b"[")?;
+        let sender: u64 = self.number()?;
+        self.take(b",")?;
+        let receiver: u64 = self.number()?;
+        self.take(b",")?;
+        let is_first_hop: u8 = self.number()?;
+        self.take(b"]")?;
+        Some((sender, receiver, is_first_hop).into())
     }
 
     fn opening(&mut self) -> Option<Opening> {
@@ -252,7 +273,8 @@ mod tests {
         for bits in 0..1u8 << DEEDS.len() {
             let did = Deeds(bits);
             let address = IpAddr::from([10, 0, 0, 1]);
-            let end = End { address, port: 1, heard: None, carried: None, acknowledges: None, did, tenths: 0 };
+            let end =
+                End { address, port: 1, heard: None, carried: None, acknowledges: None, did, tenths: 0, stations: Vec::new() };
             let ends = [end.clone(), end];
             let (protocol, first) = (Protocol::Tcp, Timestamp(0));
             let (openings, tunnels) = (Vec::new(), Vec::new());

@@ -42,7 +42,7 @@ impl Lines {
     /// When there is no JSON of it; something of it may have been added then.
     pub fn write(&mut self, record: &Record, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         match record {
-            Record::Conversation(conversation) if conversation.tunnels.is_empty() => self.conversation(conversation, out),
+            Record::Conversation(conversation) if is_usual(conversation) => self.conversation(conversation, out),
             other => {
                 serde_json::to_writer(&mut *out, other)?;
                 out.push(b'\n');
@@ -87,7 +87,7 @@ impl Lines {
     }
 
     fn end(&mut self, end: &End) {
-        let End { address, port, heard, carried, acknowledges, did, tenths } = end;
+        let End { address, port, heard, carried, acknowledges, did, tenths, stations } = end;
         self.text.put(br#"{"address":""#);
         self.text.address(*address);
         self.text.put(br#"","port":"#);
@@ -110,6 +110,24 @@ impl Lines {
         self.text.put_any(self.deeds[usize::from(did.0)].as_bytes());
         if *tenths != 0 {
             self.text.print(format_args!(r#","tenths":"{tenths:x}""#));
+        }
+        // There are two at most, or else there would not be room for them.
+        for (position, stations) in stations.iter().enumerate() {
+            let (sender, receiver, is_first_hop) = (*stations).into();
+            if position == 0 {
+                self.text.put(br#","stations":[["#);
+            } else {
+                self.text.put(b",[");
+            }
+            self.text.number(sender);
+            self.text.put(b",");
+            self.text.number(receiver);
+            self.text.put(b",");
+            self.text.number(is_first_hop.into());
+            self.text.put(b"]");
+        }
+        if !stations.is_empty() {
+            self.text.put(b"]");
         }
         self.text.put(b"}");
     }
@@ -157,6 +175,11 @@ impl Lines {
         }
         self.text.put(b"Z\"");
     }
+}
+
+/// Whether there is nothing in it but what nearly all have.
+fn is_usual(conversation: &Conversation) -> bool {
+    conversation.tunnels.is_empty() && conversation.ends.iter().all(|end| end.stations.len() <= 2)
 }
 
 /// Room that is written to by place.

@@ -1,0 +1,189 @@
+//! Which stations of a link a frame went between.
+//!
+//! In: a frame. Out: who put it on the link, and for whom, as far as the link says so: by addresses of its layer (IEEE 802), or by
+//! the interface and direction in which a cooked capture saw it. Neither says what the frame is about, and so both help to find out who
+//! lies about that.
+
+use serde::{Deserialize, Serialize};
+
+use super::bytes::u16_at;
+use super::{Frame, LinkType};
+
+/// One station.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Station(u64);
+
+impl Station {
+    const ADDRESS: u64 = 1 << 48;
+    /// Programs read numbers of JSON up to 2^53 at least; these are compared, and not reckoned with.
+    const INTERFACE: u64 = 1 << 58;
+    const HOST: u64 = 1 << 57;
+
+    fn address(address: [u8; 6]) -> Self {
+        let mut bytes = [0; 8];
+        bytes[2..].copy_from_slice(&address);
+        Self(Self::ADDRESS | u64::from_be_bytes(bytes))
+    }
+
+    /// Whether it is the host that captured: it sends for everybody on it.
+    #[must_use]
+    pub const fn is_host(self) -> bool {
+        self.0 & Self::HOST != 0
+    }
+
+    /// The number by which a flow file names it.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The station with that number.
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The same in one of several captures: interfaces have the same numbers on other hosts.
+    const fn of_input(self, input: u32) -> Self {
+        if self.0 & (Self::INTERFACE | Self::HOST) == 0 {
+            return self;
+        }
+        Self(self.0 | (input as u64 & 0xff_ffff) << 32)
+    }
+}
+
+/// Between whom a frame went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "(u64, u64, u8)", from = "(u64, u64, u8)")]
+pub struct Stations {
+    /// Who put it on the link.
+    pub sender: Station,
+    /// For whom.
+    pub receiver: Station,
+    /// Whether its IP header has the hop limit with which hosts send (64, 128 or 255), so that no router has passed it on. A program may
+    /// send with any.
+    pub is_first_hop: bool,
+}
+
+impl Stations {
+    /// The stations of a frame of this input, if its link names them.
+    #[inline]
+    #[must_use]
+    pub fn of(frame: &Frame<'_>, input: u32) -> Option<Self> {
+        match frame.link {
+            LinkType::Ethernet => {
+                let header = frame.data.first_chunk::<23>()?;
+                let [r0, r1, r2, r3, r4, r5, s0, s1, s2, s3, s4, s5, ..] = *header;
+                let hops = match u16_at(header, 12) {
+                    0x0800 => header[22],
+                    0x86dd => header[21],
+                    _ => 0,
+                };
+                let (sender, receiver) = ([s0, s1, s2, s3, s4, s5], [r0, r1, r2, r3, r4, r5]);
+                // A group sends nothing; some tools write zeros.
+                (s0 & 1 == 0 && sender != [0; 6]).then(|| Self {
+                    sender: Station::address(sender),
+                    receiver: Station::address(receiver),
+                    is_first_hop: is_initial(hops),
+                })
+            }
+            LinkType::LinuxCooked2 => Self::cooked(frame, input),
+            _ => None,
+        }
+    }
+
+    /// tcpdump.org, `LINKTYPE_LINUX_SLL2`: the protocol, the interface and the packet type.
+    fn cooked(frame: &Frame<'_>, input: u32) -> Option<Self> {
+        /// Sent by the host itself.
+        const OUTGOING: u8 = 4;
+        /// Between others.
+        const OTHER_HOST: u8 = 3;
+        let header = frame.data.first_chunk::<29>()?;
+        let interface = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+        let hops = match u16_at(header, 0) {
+            0x0800 => header[28],
+            0x86dd => header[27],
+            _ => 0,
+        };
+        let interface = Station(Station::INTERFACE | u64::from(interface)).of_input(input);
+        let host = Station(Station::HOST).of_input(input);
+        let (sender, receiver) = match header[10] {
+            OTHER_HOST => return None,
+            OUTGOING => (host, interface),
+            _ => (interface, host),
+        };
+        Some(Self { sender, receiver, is_first_hop: is_initial(hops) })
+    }
+
+    /// The same in one of several captures.
+    pub(crate) const fn of_input(self, input: u32) -> Self {
+        Self { sender: self.sender.of_input(input), receiver: self.receiver.of_input(input), ..self }
+    }
+
+    /// Whether these are the stations of an answer, as far as the link goes.
+    #[must_use]
+    pub fn answers(&self, other: &Self) -> bool {
+        self.sender == other.receiver && self.receiver == other.sender && self.sender != self.receiver
+    }
+}
+
+impl From<Stations> for (u64, u64, u8) {
+    fn from(stations: Stations) -> Self {
+        (stations.sender.number(), stations.receiver.number(), stations.is_first_hop.into())
+    }
+}
+
+impl From<(u64, u64, u8)> for Stations {
+    fn from((sender, receiver, is_first_hop): (u64, u64, u8)) -> Self {
+        let [sender, receiver] = [sender, receiver].map(Station::from_number);
+        Self { sender, receiver, is_first_hop: is_first_hop != 0 }
+    }
+}
+
+/// What Linux, Windows and others begin with.
+const fn is_initial(hops: u8) -> bool {
+    matches!(hops, 64 | 128 | 255)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn stations(link: LinkType, head: &[u8], input: u32) -> Option<Stations> {
+        let mut data = head.to_vec();
+        data.resize(60, 0);
+        Stations::of(&Frame { at: Timestamp(0), link, wire_length: 60, data: &data }, input)
+    }
+
+    #[test]
+    fn a_link_names_its_stations() {
+        let mut there = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45];
+        there.resize(22, 0);
+        there.push(64);
+        let mut back = there.clone();
+        back[..6].copy_from_slice(&there[6..12]);
+        back[6..12].copy_from_slice(&there[..6]);
+        back[22] = 63;
+        let (there, back) = (stations(LinkType::Ethernet, &there, 0), stations(LinkType::Ethernet, &back, 9));
+        let (there, back) = (there.expect("stations"), back.expect("stations"));
+        assert!(there.answers(&back) && back.answers(&there) && !there.answers(&there));
+        assert_eq!((there.is_first_hop, back.is_first_hop), (true, false));
+        assert_eq!(stations(LinkType::Ethernet, &[2, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 1], 0), None, "a group sends nothing");
+        assert_eq!(stations(LinkType::RawIp, &[0x45], 0), None);
+    }
+
+    #[test]
+    fn a_cooked_capture_knows_the_interface_and_the_direction() {
+        let cooked = |interface: u8, packet_type: u8| {
+            let mut head = vec![8, 0, 0, 0, 0, 0, 0, interface, 0, 1, packet_type, 6];
+            head.resize(28, 0);
+            head.push(64);
+            head
+        };
+        let of = |interface, packet_type, input| stations(LinkType::LinuxCooked2, &cooked(interface, packet_type), input);
+        let (from, to) = (of(7, 0, 0).expect("stations"), of(7, 4, 0).expect("stations"));
+        assert!(from.answers(&to) && to.sender.is_host() && from.is_first_hop);
+        assert!(!of(8, 0, 0).expect("stations").answers(&to), "another interface");
+        assert!(!of(7, 0, 1).expect("stations").answers(&to), "another capture");
+        assert_eq!(of(7, 3, 0), None, "between others");
+    }
+}

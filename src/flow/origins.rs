@@ -1,0 +1,90 @@
+//! Numbers for the stations between which frames went, small enough to be kept with each end of a conversation.
+//!
+//! Threads that fill batches number them on their own; the table gives them its own numbers in the order in which it takes frames, so
+//! that threads change nothing. Number 0 stands for stations that are not known.
+
+use crate::decode::Stations;
+use crate::model::SeededMap;
+
+/// Of each end of a conversation, the first two origins of its packets.
+pub(super) type EndOrigins = [u16; 2];
+
+/// Adds an origin to those of an end.
+#[inline]
+pub(super) const fn note(origins: &mut EndOrigins, origin: u16) {
+    let [first, second] = *origins;
+    if origin == 0 || first == origin {
+        return;
+    }
+    if first == 0 {
+        origins[0] = origin;
+    } else if second == 0 {
+        origins[1] = origin;
+    }
+}
+
+/// Numbers for stations, in the order in which they came.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origins {
+    numbers: SeededMap<Stations, u16>,
+    all: Vec<Stations>,
+    /// The last ones that were asked for.
+    recent: [(Stations, u16); 2],
+    /// Whether there were too many.
+    is_full: bool,
+}
+
+impl Origins {
+    /// The number of these stations; 0 if there were too many different ones.
+    #[inline]
+    pub(super) fn number(&mut self, stations: Stations) -> u16 {
+        let [last, before] = self.recent;
+        if last.0 == stations {
+            return last.1;
+        }
+        if before.0 == stations {
+            self.recent = [before, last];
+            return before.1;
+        }
+        self.look_up(stations)
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, stations: Stations) -> u16 {
+        let number = if let Some(number) = self.numbers.get(&stations) {
+            *number
+        } else if let Ok(number) = u16::try_from(self.all.len() + 1) {
+            self.all.push(stations);
+            self.numbers.insert(stations, number);
+            number
+        } else {
+            self.is_full = true;
+            0
+        };
+        self.recent = [(stations, number), self.recent[0]];
+        number
+    }
+
+    /// The stations with that number.
+    #[inline]
+    pub(super) fn stations(&self, number: u16) -> Option<Stations> {
+        self.all.get(usize::from(number).checked_sub(1)?).copied()
+    }
+
+    /// All of them; the first has number 1.
+    pub(super) fn all(&self) -> &[Stations] {
+        &self.all
+    }
+
+    /// Whether there were too many different ones.
+    pub(super) const fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Forgets all of them.
+    pub(super) fn clear(&mut self) {
+        if !self.all.is_empty() {
+            *self = Self::default();
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Addresses that a pod puts on what it sends, told by who sent the frame.
+
+use crate::support::frames::{ACK, PSH, SYN, ether_type, ip, tcp_at, udp};
+use crate::world::World;
+
+const WEB: &str = "10.244.1.10";
+const API: &str = "10.244.1.20";
+const DB: &str = "10.244.2.10";
+const OUTSIDE: &str = "203.0.113.66";
+const NODE: &str = "192.168.1.11";
+
+/// Link addresses, by their last byte: pods, and the gateways of their links.
+const WEB_MAC: u8 = 1;
+const API_MAC: u8 = 2;
+const DB_MAC: u8 = 3;
+const GATEWAY: u8 = 0xee;
+/// The gateway of every pod's link (Calico's ee:ee:ee:ee:ee:ee).
+const PODS: [(&str, u8); 3] = [(WEB, WEB_MAC), (API, API_MAC), (DB, DB_MAC)];
+
+fn shop() -> World {
+    World::default()
+        .node("n1", NODE, &["10.244.1.0/24"])
+        .node("n2", "192.168.1.12", &["10.244.2.0/24"])
+        .namespace("shop")
+        .pod("shop", "web", WEB, "n1", "app=web")
+        .pod("shop", "api", API, "n1", "app=api")
+        .pod("shop", "db", DB, "n2", "app=db")
+}
+
+fn mac(last: u8) -> [u8; 6] {
+    if last == GATEWAY { [0xee; 6] } else { [2, 0, 0, 0, 0, last] }
+}
+
+/// A frame between two stations. What has passed a router has one hop less.
+fn frame(world: &mut World, (from, to): (u8, u8), packet: &[u8], hops: u8) {
+    let mut packet = packet.to_vec();
+    packet[8] = hops;
+    let frame = [&mac(to)[..], &mac(from), &ether_type(&packet).to_be_bytes(), &packet].concat();
+    world.frame(&frame);
+}
+
+/// The packets of a handshake with data: whether the server sent it, and the packet.
+fn handshake(client: &str, server: &str, port: u16, own: u16) -> [(bool, Vec<u8>); 6] {
+    let to = |flags, sequence, acknowledgment, payload: &[u8]| {
+        (false, ip(client, server, tcp_at(own, port, flags, sequence, acknowledgment, payload)))
+    };
+    let back = |flags, sequence, acknowledgment, payload: &[u8]| {
+        (true, ip(server, client, tcp_at(port, own, flags, sequence, acknowledgment, payload)))
+    };
+    [
+        to(SYN, 100, 0, b""),
+        back(SYN | ACK, 500, 101, b""),
+        to(ACK, 101, 501, b""),
+        to(ACK | PSH, 101, 501, b"ask"),
+        back(ACK | PSH, 501, 104, b"answer"),
+        to(ACK, 104, 507, b""),
+    ]
+}
+
+/// A real connection of a pod as its own interface sees it: its packets leave it, those of the other come from its gateway.
+fn real(mut world: World, (client, client_mac): (&str, u8), server: &str, port: u16, own: u16) -> World {
+    for (is_back, packet) in handshake(client, server, port, own) {
+        let (stations, hops) = if is_back { ((GATEWAY, client_mac), 63) } else { ((client_mac, GATEWAY), 64) };
+        frame(&mut world, stations, &packet, hops);
+    }
+    world.wait(1)
+}
+
+/// A connection of which a station sends both sides.
+fn forged(mut world: World, station: u8, (client, server): (&str, &str), port: u16) -> World {
+    for (_, packet) in handshake(client, server, port, 51_000) {
+        frame(&mut world, (station, GATEWAY), &packet, 64);
+    }
+    world.wait(1)
+}
+
+/// The shop's own traffic: web calls api, api calls the database, and web calls something outside.
+fn at_work() -> World {
+    let mut world = shop();
+    for (number, (pod, server, port)) in
+        [(PODS[0], API, 8080), (PODS[1], DB, 5432), (PODS[0], "198.51.100.7", 443)].into_iter().enumerate()
+    {
+        world = real(world, pod, server, port, 42_000 + u16::try_from(number).unwrap());
+    }
+    world
+}
+
+/// What a pod sends, whether it is a lie, and a part of a rule that must not be there then, or must be.
+type Row = (&'static str, World, bool, &'static str);
+
+#[test]
+fn what_a_pod_sends_with_anothers_address_does_not_count() {
+    let attempts = |address: &str| {
+        let mut world = at_work();
+        for port in 1000..1030u16 {
+            let packet = ip(address, DB, tcp_at(40_000 + port, port, SYN, 1, 0, b""));
+            frame(&mut world, (WEB_MAC, GATEWAY), &packet, 64);
+        }
+        world
+    };
+    let mut asked = at_work();
+    frame(&mut asked, (WEB_MAC, GATEWAY), &ip(API, DB, udp(40_000, 9999, b"ask")), 64);
+    // The answer goes to whom it is for.
+    frame(&mut asked, (GATEWAY, API_MAC), &ip(DB, API, udp(9999, 40_000, b"answer")), 63);
+    let mut answered = at_work();
+    for (is_back, packet) in handshake(WEB, DB, 3306, 50_000) {
+        frame(&mut answered, (WEB_MAC, GATEWAY), &packet, if is_back { 63 } else { 64 });
+    }
+    let mut refused = at_work();
+    frame(&mut refused, (WEB_MAC, GATEWAY), &ip(WEB, DB, tcp_at(50_000, 3306, SYN, 100, 0, b"")), 64);
+    frame(&mut refused, (GATEWAY, WEB_MAC), &ip(DB, WEB, tcp_at(3306, 50_000, 0x14, 0, 101, b"")), 63);
+    for (_, packet) in handshake(WEB, DB, 3306, 50_000) {
+        frame(&mut refused, (WEB_MAC, GATEWAY), &packet, 64);
+    }
+    let rows: [Row; 9] = [
+        ("both sides, of another pod and outside", forged(at_work(), WEB_MAC, (API, OUTSIDE), 443), true, OUTSIDE),
+        ("both sides, of outside and another pod", forged(at_work(), WEB_MAC, (OUTSIDE, DB), 3306), true, "3306"),
+        ("an answer to its own opening", answered, true, "3306"),
+        ("the same, where the real one said no", refused, true, "3306"),
+        ("a node", forged(at_work(), WEB_MAC, ("192.168.1.12", DB), 3306), true, "3306"),
+        ("a question whose answer goes to the other", asked, true, "9999"),
+        ("a scan", attempts(API), true, "TCP 10"),
+        ("its own calls", real(at_work(), PODS[0], OUTSIDE, 443, 43_000), false, OUTSIDE),
+        ("calls of others that the gateway brings", real(at_work(), (DB, DB_MAC), API, 9090, 43_000), false, "9090"),
+    ];
+    let mut wrong = Vec::new();
+    for (name, world, is_lie, part) in rows {
+        let learned = world.learn(&[]);
+        let findings = learned.findings("spoofed-source");
+        if is_lie != findings.iter().any(|finding| finding.contains("shop/web")) {
+            wrong.push(format!("{name}: {findings:?}"));
+        }
+        let rules = learned.rules();
+        if is_lie == rules.iter().any(|rule| rule.contains(part)) {
+            wrong.push(format!("{name}: {part}: {rules:#?}"));
+        }
+        for kept in ["[app=api] <- [app=web] TCP 8080", "[app=db] <- [app=api] TCP 5432"] {
+            if !rules.iter().any(|rule| rule.contains(kept)) {
+                wrong.push(format!("{name}: no {kept}: {rules:#?}"));
+            }
+        }
+        if learned.codes().contains("found-by-scan") {
+            wrong.push(format!("{name}: {:?}", learned.findings("found-by-scan")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_station_of_several_is_nobodys() {
+    // ipvlan: all pods have the address of their parent.
+    let parent = |world: World| {
+        let world = real(world, (WEB, 9), OUTSIDE, 443, 42_000);
+        real(world, (API, 9), OUTSIDE, 443, 42_001)
+    };
+    // A mirror of a routed network: the router sends for both sides.
+    let mut mirrored = shop();
+    for (is_back, packet) in handshake(WEB, API, 8080, 42_000) {
+        let (from, to) = if is_back { (API_MAC, WEB_MAC) } else { (WEB_MAC, API_MAC) };
+        frame(&mut mirrored, (from, GATEWAY), &packet, 64);
+        frame(&mut mirrored, (GATEWAY, to), &packet, 63);
+    }
+    // VRRP: what is sent to the routers' common address comes back from one of them.
+    let mut vrrp = shop();
+    for (is_back, packet) in handshake(WEB, OUTSIDE, 443, 42_000) {
+        let stations = if is_back { (0xaa, WEB_MAC) } else { (WEB_MAC, GATEWAY) };
+        frame(&mut vrrp, stations, &packet, if is_back { 57 } else { 64 });
+    }
+    // A VPN: answers to its clients are delivered to the pod.
+    let vpn = || real(real(shop(), PODS[0], API, 8080, 42_000), ("10.8.0.2", WEB_MAC), DB, 5432, 42_001);
+    // A pod that calls itself through its Service, and is called back by the gateway.
+    let mut hairpin = at_work();
+    for (_, packet) in handshake(WEB, WEB, 80, 44_000) {
+        frame(&mut hairpin, (WEB_MAC, GATEWAY), &packet, 64);
+        frame(&mut hairpin, (GATEWAY, WEB_MAC), &packet, 63);
+    }
+    let one_sided = forged(parent(shop()), 9, (DB, API), 7070);
+    let rows = [
+        ("ipvlan", parent(shop()), false),
+        ("ipvlan with traffic between its pods", one_sided, false),
+        ("mirror", mirrored, false),
+        ("VRRP", vrrp, false),
+        ("VPN", vpn(), true),
+        ("hairpin", hairpin, false),
+        ("everything by one gateway", at_work(), false),
+    ];
+    let mut wrong = Vec::new();
+    for (name, world, forwards) in rows {
+        let learned = world.learn(&[]);
+        if learned.code != Some(0) {
+            wrong.push(format!("{name}: {}", learned.messages));
+        }
+        if learned.codes().contains("spoofed-source") {
+            wrong.push(format!("{name}: {:?}", learned.findings("spoofed-source")));
+        }
+        if learned.codes().contains("forwarding-pod") != forwards {
+            wrong.push(format!("{name}: {:?}", learned.findings("forwarding-pod")));
+        }
+    }
+    let behind = vpn().learn(&[]).rules();
+    assert!(behind.iter().any(|rule| rule.contains("<- 10.8.0.2/32 TCP 5432")), "{behind:#?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
