@@ -28,7 +28,7 @@ impl Random {
     fn next_of(&mut self, bytes: usize) -> u64 {
         let given = self.bytes.len().min(bytes);
         if given > 0 {
-            return self.bytes.drain(self.bytes.len() - given..).fold(0, |number, byte| number << 8 | u64::from(byte));
+            return self.bytes.drain(self.bytes.len() - given..).rev().fold(0, |number, byte| number << 8 | u64::from(byte));
         }
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
