@@ -36,7 +36,11 @@ fn rules(text: &str) -> Vec<String> {
 /// The policies of a directory, without their comments.
 fn policies(directory: &Path) -> BTreeMap<String, Vec<String>> {
     let files = support::files::below(directory, "quarantine");
-    files.iter().filter(|(name, _)| name.ends_with(".yaml")).map(|(name, text)| (name.clone(), rules(text))).collect()
+    files
+        .iter()
+        .filter(|(name, _)| Path::new(name).extension().is_some_and(|extension| extension == "yaml"))
+        .map(|(name, text)| (name.clone(), rules(text)))
+        .collect()
 }
 
 /// The demo's capture with another clock in its middle third. Records of pcap: seconds, fraction, length, length on the wire.

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a command may take that has nothing to wait for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const CAPTURE: [&str; 4] = ["--read", "captures/shop.pcap", "--inventory", "captures/shop.yaml"];
 
@@ -140,10 +140,10 @@ fn what_is_no_file_is_no_policy() {
             put(&path);
             for (command, arguments) in readers(policies.to_str().unwrap()) {
                 // What is in quarantine counts for no command but explain, which answers for both.
-                if !name.starts_with("_quarantine") {
-                    refused(command, &arguments, &format!("{what} as {name}"), "it is no ordinary file");
-                } else {
+                if name.starts_with("_quarantine") {
                     run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+                } else {
+                    refused(command, &arguments, &format!("{what} as {name}"), "it is no ordinary file");
                 }
             }
             let (command, arguments) = &readers(path.to_str().unwrap())[0];

@@ -150,9 +150,12 @@ mod tests {
         (left, strays.left_out, strays.jump.is_some())
     }
 
+    /// What it shows, the years of records, those that are left, how many are left out, whether a jump is said.
+    type Row<'a> = (&'a str, Vec<i64>, Vec<i64>, u64, bool);
+
     #[test]
     fn a_time_is_asked_of_the_records_around_it() {
-        let rows: [(&str, Vec<i64>, Vec<i64>, u64, bool); 8] = [
+        let rows: [Row<'_>; 8] = [
             ("steady", vec![20, 20, 20], vec![20, 20, 20], 0, false),
             ("one in the future", vec![20, 90, 20], vec![20, 20], 1, false),
             ("one in the past", vec![20, 0, 20], vec![20, 20], 1, false),

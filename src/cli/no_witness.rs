@@ -10,6 +10,7 @@ use super::args::Learn;
 use super::failure::Failure;
 
 /// Nobody who asks.
+#[derive(Clone, Copy)]
 pub(super) enum Feed {}
 
 impl Feed {

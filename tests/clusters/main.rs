@@ -42,6 +42,7 @@ fn number(variable: &str, usual: u64) -> u64 {
 }
 
 /// Checks many seeds on all processors; a panic is a failure like any other.
+#[expect(clippy::print_stdout, reason = "the seeds are for a person to repeat")]
 fn check_many(check: impl Fn(&Drawn) -> Result<Came, Vec<String>> + Sync + RefUnwindSafe) {
     let (first, count) = (number("SEED", 1), number("COUNT", COUNT));
     let next = AtomicU64::new(first);

@@ -186,6 +186,9 @@ fn an_sctp_association_is_answered_with_its_cookie() {
     }
 }
 
+/// What it shows, who sent what, the rules, what is said.
+type Row = (&'static str, Vec<(By, Upper)>, &'static [&'static str], &'static [&'static str]);
+
 #[test]
 fn a_datagram_is_an_answer_behind_a_question() {
     let question = |port| (Client, udp(40_000, port, &dns(DNS_QUERY, "example.com", &[])));
@@ -197,8 +200,6 @@ fn a_datagram_is_an_answer_behind_a_question() {
         Client => (Client, udp(40_000, port, b"a")),
         Server => (Server, udp(port, 40_000, b"a")),
     };
-    /// Who, what; the rules, what is said.
-    type Row = (&'static str, Vec<(By, Upper)>, &'static [&'static str], &'static [&'static str]);
     let rows: Vec<Row> = vec![
         ("question and response", vec![question(53), response(53)], &["client -> server UDP 53"], &[]),
         ("a response that nobody asked for", vec![response(53)], &[], &[ONE_SIDED]),

@@ -102,7 +102,7 @@ fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => members.iter().for_each(|(key, member)| leaves(member, &format!("{at}/{key}"), found)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(position, item)| leaves(item, &format!("{at}/{position}"), found))
+            items.iter().enumerate().for_each(|(position, item)| leaves(item, &format!("{at}/{position}"), found));
         }
         _ => found.push(at.to_owned()),
     }

@@ -74,7 +74,7 @@ fn learn_both(world: &World, arguments: &[&str]) -> [Learned; 2] {
         .output()
         .unwrap();
     assert!(converted.status.success(), "{}", String::from_utf8_lossy(&converted.stderr));
-    let learn = |capture| learn_files(tempfile::tempdir().unwrap(), capture, &[inventory.clone()], arguments);
+    let learn = |capture| learn_files(tempfile::tempdir().unwrap(), capture, std::slice::from_ref(&inventory), arguments);
     [learn(&capture), learn(&flows)]
 }
 

@@ -52,6 +52,7 @@ fn also_from(folder: &Path, peer: &Value) {
 /// What it shows, what is done to the policies, options of `verify`, its exit code, and what it says.
 type Row = (&'static str, fn(&Path), &'static [&'static str], i32, &'static str);
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn rows() -> Vec<Row> {
     let excess: &[&str] = &["--deny-excess"];
     vec![
@@ -113,7 +114,7 @@ fn rows() -> Vec<Row> {
                 add(
                     folder,
                     &json!({"podSelector": {"matchLabels": {"app": "nobody"}}, "policyTypes": ["Ingress"], "ingress": [{}]}),
-                )
+                );
             },
             excess,
             1,
@@ -125,7 +126,7 @@ fn rows() -> Vec<Row> {
                 also_from(
                     folder,
                     &json!({"podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}}),
-                )
+                );
             },
             excess,
             0,

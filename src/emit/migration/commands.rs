@@ -276,7 +276,7 @@ pub(super) fn prepare(names: &[&str], schedules: &[&WorkloadName], places: &Plac
         option("namespace", &places.namespaces),
         if places.includes_system && places.namespaces.is_empty() { " --system".to_owned() } else { String::new() },
         if places.has_quarantine { " --quarantine".to_owned() } else { String::new() },
-        places.options.iter().map(|typed| format!(" {}", option_word(typed))).collect(),
+        places.options.iter().flat_map(|typed| [" ".to_owned(), option_word(typed)]).collect(),
         deciding(places),
     ]
     .concat();

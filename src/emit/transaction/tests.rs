@@ -228,13 +228,14 @@ fn a_journal_is_believed_only_if_it_is_the_tools_own_and_names_its_files() {
 fn what_is_no_file_in_the_place_of_the_tools_own_is_an_error_and_no_wait() {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
+    type Put<'a> = &'a dyn Fn(&Path);
     let pipe = |path: &Path| {
         let made = std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo");
         assert!(made.success(), "{}", path.display());
     };
     let socket = |path: &Path| drop(UnixListener::bind(path).expect("a socket"));
     let link = |path: &Path| symlink("/dev/zero", path).expect("links");
-    let kinds: [(&str, &dyn Fn(&Path)); 3] = [("a pipe", &pipe), ("a socket", &socket), ("a link to a device", &link)];
+    let kinds: [(&str, Put<'_>); 3] = [("a pipe", &pipe), ("a socket", &socket), ("a link to a device", &link)];
     for (kind, put) in kinds {
         for place in ["lock", "journal.json", "0.new", "0.old"] {
             let (temporary, _) = planted(
