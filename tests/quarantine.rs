@@ -277,7 +277,7 @@ fn what_is_in_quarantine_counts_for_nothing_until_somebody_takes_it_out() {
     let place = Place::new();
     place.learn("all.pcap", "policies", &["--quarantine"]);
     let (code, stdout, stderr) = place.run(&["verify", "--policies", "policies", "--read", "all.pcap"]);
-    assert_eq!((code, stdout.lines().next()), (Some(1), Some("10 edges: 4 allowed, 6 denied")), "{stderr}");
+    assert_eq!((code, stdout.lines().next()), (Some(1), Some("10 edges: 4 allowed, 6 denied (1 of them withheld)")), "{stderr}");
     assert!(stderr.contains("8 files in quarantine left aside"), "{stderr}");
     let asked = ["explain", "--policies", "policies", "--from", "prod/web", "--to", "prod/db", "--port", "3306"];
     let (code, stdout, _) = place.run(&asked);
@@ -338,7 +338,7 @@ fn what_is_accepted_or_rejected_leaves_the_quarantine() {
     assert!(tree["prod/allow-db-to-8-8-8-8-29.yaml"].contains("cidr: 8.8.8.8/29"));
     assert!(tree.values().all(|text| !text.contains("203.0.113.66/32")), "what is rejected is nowhere");
     let (code, stdout, stderr) = place.run(&["verify", "--policies", "policies", "--read", "all.pcap"]);
-    let said = "10 edges: 6 allowed, 3 denied, 1 rejected by decision";
+    let said = "10 edges: 6 allowed, 3 denied (1 of them withheld), 1 rejected by decision";
     assert_eq!((code, stdout.lines().next()), (Some(1), Some(said)), "{stderr}");
 }
 

@@ -113,10 +113,11 @@ impl<'a> Collector<'a> {
         self.conclude()
     }
 
-    /// Whether a selector that means the party means others too.
+    /// Whether a selector that means the party means others too, be it pods to come.
     fn is_broad(&self, party: &Party) -> bool {
         let Party::Workload(workload) = party else { return false };
-        self.selections.get(&**workload).is_some_and(|selection| selection.others(workload).next().is_some())
+        let has_others = |selection: &Selection| selection.others(workload).next().is_some();
+        self.selections.get(&**workload).is_some_and(|selection| has_others(selection) || is_open(selection))
     }
 
     /// What is selected where a workload is meant.
@@ -289,8 +290,16 @@ impl<'a> Collector<'a> {
     fn conclude(self) -> BTreeSet<Widening> {
         let names = |selected: &Selected<'_>| -> BTreeSet<WorkloadName> {
             match *selected {
-                Selected::One(workload) => BTreeSet::from([workload.clone()]),
-                Selected::Alike(namespace, selector) => self.alike.get(&(namespace, selector)).cloned().unwrap_or_default(),
+                Selected::One(workload) => {
+                    let to_come = self.selections.get(workload).filter(|selection| is_open(selection));
+                    let to_come = to_come.map(|_| WorkloadName::any_other_pod(&workload.namespace));
+                    to_come.into_iter().chain([workload.clone()]).collect()
+                }
+                Selected::Alike(namespace, selector) => {
+                    let to_come = (!selector.is_positive()).then(|| WorkloadName::any_other_pod(namespace));
+                    let matched = self.alike.get(&(namespace, selector)).into_iter().flatten().cloned();
+                    matched.chain(to_come).collect()
+                }
                 Selected::Namespace(namespace) => {
                     let own = self.workloads.get(namespace).into_iter().flatten().cloned();
                     own.chain([WorkloadName::any_other_pod(namespace)]).collect()
@@ -310,6 +319,11 @@ impl<'a> Collector<'a> {
         };
         self.found.iter().map(widening).collect()
     }
+}
+
+/// Whether the workload's selector asks for no label at all, so that it means pods without any.
+fn is_open(selection: &Selection) -> bool {
+    selection.selector().is_some_and(|selector| !selector.is_positive())
 }
 
 /// The workloads that a decision means.

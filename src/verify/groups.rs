@@ -74,12 +74,6 @@ impl Groups {
         groups
     }
 
-    /// Whether some pods of the namespace have none of the labels that selectors look at.
-    pub(super) fn has_unlabelled(&self, namespace: &str) -> bool {
-        let own = self.by_namespace.get(namespace).into_iter().flat_map(|index| &index.groups);
-        own.into_iter().any(|&id| self.get(id).labels.is_empty())
-    }
-
     pub(super) fn get(&self, id: GroupId) -> &Group {
         &self.all[id as usize]
     }

@@ -1,7 +1,7 @@
 //! Pods that are not there yet, as far as policies mean them.
 //!
 //! In: policies and the [`World`]. Out: the same world with one pod for each sort that a policy means and nobody has: a pod without any
-//! label that selectors look at, in every namespace that has none; a pod with the labels that a selector asks for and no pod has; such
+//! label, in every namespace that has none; a pod with the labels that a selector asks for and no pod has; such
 //! a pod in a namespace that does not exist. Nobody was seen to use what is allowed to them, so [`super::replay`] finds that a selector
 //! was emptied although it still matches the same pods as before, or that nothing isolates the next workload of a namespace.
 //! A selector that asks for labels of a pod at hand adds none: the next pod with these labels is one more replica.
@@ -28,9 +28,11 @@ impl World {
         let specs = policies.into_iter().map(|policy| Spec::new(policy.borrow())).collect::<Result<Vec<_>, _>>()?;
         let mut search =
             Search { world: self, groups: Groups::new(self, &specs), found: BTreeMap::new(), namespaces: BTreeMap::new() };
+        let bare = self.pods.iter().filter(|pod| !pod.is_on_host_network && pod.labels.is_empty());
+        let unlabelled: BTreeSet<&str> = bare.map(|pod| pod.name.namespace.as_str()).collect();
         let own = specs.iter().map(|spec| spec.name.namespace.as_str());
         for namespace in self.namespaces.keys().map(String::as_str).chain(own).collect::<BTreeSet<_>>() {
-            if !search.groups.has_unlabelled(namespace) {
+            if !unlabelled.contains(namespace) {
                 search.add(namespace, Labels::new());
             }
         }
@@ -200,7 +202,10 @@ mod tests {
             expected.extend(["shop/any other pod".to_owned(), "ops/any other pod".to_owned()]);
             assert_eq!(added, expected, "{what}");
         }
-        let plain = shop().with_pods_to_come([deny_all("shop")]).unwrap();
-        assert_eq!(plain.pods.len(), shop().pods.len(), "to a selector without labels all pods are the same");
+        let mut shop = shop();
+        shop.pods[0].labels = Arc::default();
+        let world = shop.with_pods_to_come([deny_all("shop")]).unwrap();
+        let added: Vec<String> = world.pods[shop.pods.len()..].iter().map(|pod| pod.workload.to_string()).collect();
+        assert_eq!(added, ["ops/any other pod"], "a pod without labels is there");
     }
 }

@@ -47,7 +47,7 @@ pub struct Naive {
     /// Positions of the pods on the pod network, in `peers`.
     pods: Vec<usize>,
     needed: Vec<Needed>,
-    /// Positions of pods that only a mutation of a selector's value means.
+    /// Positions of pods that only a selector with another value, or without its namespaces, means.
     changed: BTreeSet<usize>,
     /// By policy, what it allows.
     allowed: Vec<Allowed>,
@@ -134,7 +134,7 @@ impl Naive {
         // A pod on the network of its node is none that a selector means; one with its labels may come.
         let on_hosts = world.pods.iter().filter(|pod| pod.is_on_host_network);
         wanted.extend(on_hosts.map(|pod| (pod.name.namespace.clone(), (*pod.labels).clone().into_iter().collect())));
-        let mut only_changed = BTreeSet::new();
+        let (mut only_changed, mut at_home) = (BTreeSet::new(), BTreeSet::new());
         let mut changed = |namespace: &str, selector: &Value| {
             let own = labels(&selector["matchLabels"]);
             let expressions = list(&selector["matchExpressions"]).iter();
@@ -152,8 +152,12 @@ impl Naive {
             for peer in rules(policy, false).chain(rules(policy, true)).flat_map(peers) {
                 let namespace = peer["namespaceSelector"]["matchLabels"][NAME].as_str();
                 changed(namespace.unwrap_or(home), &peer["podSelector"]);
+                if namespace.is_some() {
+                    at_home.insert((home.to_owned(), labels(&peer["podSelector"]["matchLabels"])));
+                }
             }
         }
+        only_changed.append(&mut at_home);
         only_changed.retain(|own| !wanted.contains(own));
         self.changed = (self.peers.len() + wanted.len()..).take(only_changed.len()).collect();
         for (namespace, labels) in wanted.into_iter().chain(only_changed) {
@@ -297,6 +301,7 @@ impl Naive {
     pub fn change(&self, kind: &str, policy: usize, changed: Option<&Value>) -> Change {
         let new = changed.map(|changed| self.by(changed)).unwrap_or_default();
         let old = &self.allowed[policy];
+        let is_of_values = matches!(kind, "selector changed" | "namespaceSelector dropped");
         let mut change = Change { widens: false, denies: false, because: String::new() };
         // A namespace whose last policy is gone is still part of the promise; one that never had any is not.
         let judged: BTreeSet<&str> =
@@ -310,8 +315,7 @@ impl Naive {
             (!isolating.is_empty()).then(|| isolating.concat())
         };
         let keys: BTreeSet<&Key> = old.keys().chain(new.keys()).collect();
-        let is_meant =
-            |key: &&&Key| kind == "selector changed" || !self.changed.contains(&key.0) && !self.changed.contains(&key.2);
+        let is_meant = |key: &&&Key| is_of_values || !self.changed.contains(&key.0) && !self.changed.contains(&key.2);
         for key in keys.iter().filter(is_meant).copied().filter(|key| is_judged(key.0) && old.get(*key) != new.get(*key)) {
             if let Some(point) = first_beyond(all(key, &new), all(key, old)) {
                 change.widens = true;
