@@ -272,7 +272,7 @@ const ROWS: &[Row] = &[
         path: PODS,
         answer: || Answer::new(502, "<html>\r\n<b>Bad\u{1b}[2J Gateway</b></html>"),
         code: 2,
-        told: &["failed to list pods: the API answers 502: <html> <b>Bad\u{fffd}[2J Gateway</b></html>\n"],
+        told: &["failed to list pods: the API answers 502: <html> <b>Bad\\u{1b}[2J Gateway</b></html>\n"],
     },
     Row {
         case: "an answer without a word",
