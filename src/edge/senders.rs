@@ -63,8 +63,9 @@ impl Senders {
                     }
                     let pod = match inventory.identify(address, at) {
                         Identity::Pod(pod) | Identity::Secondary(pod) => Some(pod),
-                        // Every station has such addresses of its own.
-                        Identity::Loopback | Identity::Multicast | Identity::LinkLocal => continue,
+                        // Every station has such addresses of its own, or it is not known whose they were: an address passed from one
+                        // pod to the next.
+                        Identity::Loopback | Identity::Multicast | Identity::LinkLocal | Identity::UnknownInCluster => continue,
                         _ => None,
                     };
                     self.stations.entry(stations.sender).or_default().add(pod, stations.is_first_hop);

@@ -174,6 +174,12 @@ fn a_station_of_several_is_nobodys() {
         frame(&mut hairpin, (WEB_MAC, GATEWAY), &packet, 64);
         frame(&mut hairpin, (GATEWAY, WEB_MAC), &packet, 63);
     }
+    // The inventory gives one address to two pods: it passed from one to the other, nobody knows when.
+    let passed_on = || {
+        let world =
+            shop().pod("shop", "job-1", "10.244.1.30", "n1", "job=first").pod("shop", "job-2", "10.244.1.30", "n1", "job=next");
+        real(real(world, PODS[0], API, 8080, 42_000), ("10.244.1.30", WEB_MAC), DB, 5432, 42_001)
+    };
     let one_sided = forged(parent(shop()), 9, (DB, API), 7070);
     let rows = [
         ("ipvlan", parent(shop()), false),
@@ -181,6 +187,7 @@ fn a_station_of_several_is_nobodys() {
         ("mirror", mirrored, false),
         ("VRRP", vrrp, false),
         ("VPN", vpn(), true),
+        ("an address that passed from pod to pod", passed_on(), false),
         ("hairpin", hairpin, false),
         ("everything by one gateway", at_work(), false),
     ];
