@@ -60,7 +60,9 @@ fn read(inputs: &[PathBuf], threads: Option<usize>, mut meanwhile: impl FnMut(u6
     table.finish();
     let mut flows = table.take_finished();
     // A packet by itself does not say between which stations it went.
-    flows.iter_mut().for_each(|flow| flow.origins = [[0; 2]; 2]);
+    for flow in &mut flows {
+        flow.origins = [[0; 2]; 2];
+    }
     flows.sort();
     let findings = merged.take_findings().sorted().into_iter();
     let findings = findings.map(|finding| (finding.code, finding.subject, finding.message, finding.count)).collect();
