@@ -140,9 +140,19 @@ impl Check<'_> {
         let mut breaches = Vec::new();
         for one in traffic.iter().filter(|one| is_one_sided(one.outcome) && one.protocol != "UDP") {
             let (Some(from), Some(to)) = (workload(one.pods[0]), workload(one.pods[1])) else { continue };
+            // A call to a Service, or to a node's port, is an edge to each workload behind it: which one answered may not be seen.
+            let ports = self.cluster.services.iter().flat_map(|service| &service.ports);
+            let doors: BTreeSet<u16> = ports
+                .filter(|port| port.protocol == one.protocol)
+                .filter(|port| port.backends.iter().any(|&(pod, port)| port == one.port && workload(Some(pod)) == Some(to)))
+                .flat_map(|port| port.node_port.into_iter().chain([port.port]))
+                .collect();
             let has_both_sides = |other: &Conversation| {
-                let is_same = (other.protocol, other.port) == (one.protocol, one.port);
-                is_same && !is_one_sided(other.outcome) && workload(other.pods[1]).is_none_or(|called| called == to)
+                let is_direct = other.port == one.port && workload(other.pods[1]).is_none_or(|called| called == to);
+                other.protocol == one.protocol
+                    && (is_direct || doors.contains(&other.port))
+                    && !is_one_sided(other.outcome)
+                    && workload(other.pods[0]).is_none_or(|caller| caller == from)
             };
             let is_meant = |edge: &Edge| {
                 let is = |party: &Party, name: &WorkloadName| matches!(party, Party::Workload(own) if **own == *name);
