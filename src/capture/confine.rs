@@ -1,4 +1,4 @@
-//! What the process can still do after its rights are gone, cut down by the kernel.
+//! Landlock and seccomp rules that limit what the process can do after it has given up its capabilities.
 //!
 //! Two means, each of which is used as far as the kernel has it, and whose lack is reported:
 //!
@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-/// What could not be had, in words; empty if all is in force.
+/// Protections that the kernel lacks, as sentences for the user; empty if all are in force.
 pub(super) type Lacking = Vec<String>;
 
 #[cfg(target_os = "linux")]
@@ -29,7 +29,7 @@ mod linux {
     /// `EPERM`.
     const REFUSED: u32 = 1;
 
-    /// Calls by which code that was smuggled in would get further.
+    /// System calls that injected code would use to reach other processes, files or the kernel.
     const NEVER: [i64; 26] = [
         libc::SYS_execve,
         libc::SYS_execveat,

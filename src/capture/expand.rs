@@ -33,7 +33,7 @@ impl Input {
 pub struct Expanded {
     /// The captures to read, in order.
     pub inputs: Vec<Input>,
-    /// What lies in directories and is not read, in order, with the reason.
+    /// Directory entries that are not read, in path order, each with the reason.
     pub passed_over: BTreeMap<PathBuf, &'static str>,
 }
 
@@ -135,7 +135,7 @@ fn captures_below(directory: &Path, passed_over: &mut BTreeMap<PathBuf, &'static
     Ok(captures)
 }
 
-/// What is neither a file nor a directory.
+/// Why a path that is neither a regular file nor a directory is not read.
 fn what_else(path: &Path) -> &'static str {
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => "is a link to a directory, and those are not followed",

@@ -76,12 +76,12 @@ pub struct Counts {
     pub conversations: u64,
 }
 
-/// What could not be given up.
+/// What is left after giving up rights: which user runs, and which protections the kernel lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// Whether this is another user's process now.
+    /// Whether the process now runs as another user.
     pub is_other_user: bool,
-    /// What the kernel does not have, in words.
+    /// Protections that the kernel lacks, as sentences for the user.
     pub lacking: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Interfaces, opened by the one thread that still may.
+//! A thread that opens interfaces for the others. It is the only one that keeps `CAP_NET_RAW`.
 //!
 //! A process that captures on named interfaces must be able to open them again when they come back, and those of a pattern when they
 //! come. Only this thread keeps the right to (`CAP_NET_RAW`); it sees no frame. Threads that decode ask it.
@@ -20,7 +20,7 @@ enum Request {
 }
 
 impl Opener {
-    /// Where nothing has to be opened again, whoever asks does it by itself.
+    /// Without a thread, interfaces are opened by the caller: nothing has to be opened again later.
     pub(super) const fn none() -> Self {
         Self(None)
     }
@@ -29,7 +29,7 @@ impl Opener {
     pub(super) fn start() -> io::Result<Self> {
         let (requests, received) = sync_channel(0);
         let work = move || {
-            // Who has gone meanwhile wants no answer.
+            // The requester may have ended; then nobody reads the answer.
             for request in received {
                 match request {
                     Request::Open { name, filter, answer } => drop(answer.send(Tap::open(&name, &filter))),

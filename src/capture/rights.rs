@@ -1,4 +1,4 @@
-//! Rights, given up before the first frame is decoded.
+//! Capabilities and the root user are given up before the first frame is decoded.
 //!
 //! Whatever a hostile packet makes of the decoder, it then runs as a user without any capability, in a process that can gain none, can
 //! write to the directories of the run only, and can neither start programs nor open connections ([`confine`](super::confine)).
@@ -8,7 +8,7 @@
 
 use std::io;
 
-/// What may still be needed.
+/// Capabilities that the process keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needed {
     /// Nothing.
@@ -36,7 +36,7 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Nobody is asked elsewhere.
+/// Always false: rights are given up on Linux only.
 #[cfg(not(target_os = "linux"))]
 #[must_use]
 pub fn is_root() -> bool {

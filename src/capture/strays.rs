@@ -16,19 +16,19 @@ const AHEAD: usize = 16;
 /// The records of one file, in its order.
 #[derive(Debug)]
 pub(super) struct Strays {
-    /// The time that was believed last.
+    /// Latest time that was accepted.
     last: Timestamp,
     /// Far from that.
     far: VecDeque<(Record, [Timestamp; 2])>,
     ready: VecDeque<Record>,
     left_out: u64,
     first: Option<Timestamp>,
-    /// A jump that was believed.
+    /// A jump of the clock that was accepted.
     jump: Option<[Timestamp; 2]>,
 }
 
 impl Strays {
-    /// Of a file that begins at this time.
+    /// Creates the filter for a file whose header has this time.
     pub(super) const fn new(at: Timestamp) -> Self {
         Self { last: at, far: VecDeque::new(), ready: VecDeque::new(), left_out: 0, first: None, jump: None }
     }

@@ -246,7 +246,7 @@ fn files(path: &Path, (found, quarantine): (&mut Vec<PathBuf>, &mut Vec<PathBuf>
         let is_named = path.extension().is_some_and(|end| EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known)));
         // A link to a directory may lead back up; one to a file is that file.
         if kind.is_dir() && entry.file_name() == QUARANTINE {
-            // Whatever is below it lies apart.
+            // Quarantined policies are not part of the set.
             let mut apart = Vec::new();
             files(&path, (&mut apart, quarantine), seen)?;
             quarantine.extend(apart);

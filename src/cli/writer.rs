@@ -29,7 +29,7 @@ static HELD: Mutex<Vec<(File, String)>> = Mutex::new(Vec::new());
 /// Whose the files are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Writer {
-    /// Whom root becomes; nothing for all others, who stay who they are.
+    /// User that a root process switches to; `None` if the process is not root's.
     pub(super) user: Option<User>,
 }
 

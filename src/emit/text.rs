@@ -49,7 +49,7 @@ pub fn lines(text: &str) -> String {
     text.split('\n').map(|line| one_line(line, usize::MAX)).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON text with what is not printable written as `\uXXXX`: the same value to any reader, and harmless on a terminal. JSON by itself
+/// JSON text with what is not printable written as `\u` and four hexadecimal digits: the same value to any reader, and harmless on a terminal. JSON by itself
 /// escapes only the control characters of ASCII (RFC 8259, section 7).
 #[must_use]
 pub fn json(text: String) -> String {
