@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::capture::{self, User};
+use crate::emit::directories::{make, unmake};
 use crate::emit::plan::REVIEW_JSON;
 use crate::emit::review;
 
@@ -130,9 +131,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        for directory in self.made.iter().rev() {
-            let _ = fs::remove_dir(directory);
-        }
+        unmake(&self.made);
     }
 }
 
@@ -209,16 +208,6 @@ fn by_number(held: &File) -> PathBuf {
 #[cfg(not(unix))]
 fn by_number(_held: &File) -> PathBuf {
     PathBuf::new()
-}
-
-/// Makes a directory and what is missing above it; `made` are those, outer first.
-fn make(directory: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
-    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
-    for path in missing.into_iter().rev() {
-        fs::create_dir(path)?;
-        made.push(path.to_owned());
-    }
-    Ok(())
 }
 
 /// The user `nobody` of a table of users.

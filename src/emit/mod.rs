@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod candidates;
+pub mod directories;
 mod error;
 pub mod evidence;
 pub mod given;

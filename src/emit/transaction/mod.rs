@@ -26,6 +26,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::emit::EmitError;
+use crate::emit::directories::{make, unmake};
 use crate::emit::plain::is_file;
 
 /// The directory that is there while a run writes. No namespace's name begins with a dot.
@@ -304,23 +305,6 @@ fn is_inside(directory: &Path, path: &str) -> bool {
             inner.push(component);
             matches!(component, Component::Normal(_)) && !inner.is_symlink()
         })
-}
-
-/// Makes a directory and what is missing above it; `made` are those, outer first.
-fn make(directory: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
-    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
-    for path in missing.into_iter().rev() {
-        fs::create_dir(path)?;
-        made.push(path.to_owned());
-    }
-    Ok(())
-}
-
-/// Removes directories that were made, if nothing has come into them.
-fn unmake(made: &[PathBuf]) {
-    for directory in made.iter().rev() {
-        let _ = fs::remove_dir(directory);
-    }
 }
 
 /// Flushes the directories in which something has changed.
