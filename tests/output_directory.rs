@@ -162,7 +162,6 @@ fn learn_writes_over_nothing_that_is_no_file() {
             "prod",
             "prod/kustomization.yaml",
             ".netpol-gen",
-            ".netpol-gen/lock",
             ".netpol-gen/journal.json",
         ];
         for name in names {

@@ -10,8 +10,12 @@ use std::{fs, io};
 pub fn make(directory: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
     for path in missing.into_iter().rev() {
-        fs::create_dir(path)?;
-        made.push(path.to_owned());
+        match fs::create_dir(path) {
+            Ok(()) => made.push(path.to_owned()),
+            // Another run was quicker.
+            Err(_) if path.is_dir() => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ use super::plan::{
     Scope, is_namespace_name,
 };
 use super::review::Summary;
-use super::transaction::{self, Transaction, recover};
+use super::transaction::{self, DirectoryLock, Transaction};
 use super::{EmitError, Templates, render, review, yaml};
 
 /// What a person may ask for.
@@ -78,12 +78,13 @@ pub fn write(
     templates: &Templates,
     options: Options,
 ) -> Result<Written, EmitError> {
-    recover(directory)?;
+    let lock = DirectoryLock::take(directory)?;
     let mut plan = Plan::new(output.policies, scope, &survey(directory)?, templates, output.threads)?;
     plan.set_review(review::markdown(output.summary, templates)?, review::json(output.summary).map_err(EmitError::Json)?);
     plan.set_candidates(output.candidates);
     plan.set_quarantined(output.quarantined, output.reasons, templates, output.threads)?;
-    apply(&plan, directory, options)
+    let stale = stale(&plan, directory)?;
+    bring(&plan.files, &stale, &lock, options)
 }
 
 /// The namespaces that earlier runs left in the directory; none where there is no directory.
@@ -103,21 +104,12 @@ pub fn survey(directory: &Path) -> Result<Existing, EmitError> {
     Ok(existing)
 }
 
-/// Brings the directory to the planned state.
-///
-/// # Errors
-/// A file of someone else is in the way, or reading or writing fails.
-pub fn apply(plan: &Plan, directory: &Path, options: Options) -> Result<Written, EmitError> {
-    let stale = stale(plan, directory)?;
-    bring(&plan.files, &stale, directory, options)
-}
-
 /// Brings the files of a migration into a directory, which may be that of the policies: nothing of theirs is touched.
 ///
 /// # Errors
-/// As [`apply`].
+/// As [`write`].
 pub fn write_migration(files: &BTreeMap<String, Planned>, directory: &Path, options: Options) -> Result<Written, EmitError> {
-    recover(directory)?;
+    let lock = DirectoryLock::take(directory)?;
     let mut stale = BTreeSet::new();
     let mut pending = vec![STAGED.to_owned()];
     while let Some(inner) = pending.pop() {
@@ -131,7 +123,7 @@ pub fn write_migration(files: &BTreeMap<String, Planned>, directory: &Path, opti
             }
         }
     }
-    bring(files, &stale, directory, options)
+    bring(files, &stale, &lock, options)
 }
 
 /// The directory at or above this path in which a run has begun to change files and has not ended; nothing if the files there are
@@ -145,9 +137,10 @@ pub fn half_written(path: &Path) -> Option<PathBuf> {
 fn bring(
     files: &BTreeMap<String, Planned>,
     stale: &BTreeSet<String>,
-    directory: &Path,
+    lock: &DirectoryLock,
     options: Options,
 ) -> Result<Written, EmitError> {
+    let directory = lock.directory();
     let mut changed: Vec<(&str, &Planned)> = Vec::new();
     let mut foreign = Vec::new();
     let mut done = Written::default();
@@ -182,7 +175,7 @@ fn bring(
     if changed.is_empty() && stale.is_empty() {
         return Ok(done);
     }
-    let mut transaction = Transaction::begin(directory)?;
+    let mut transaction = Transaction::begin(lock)?;
     for (path, planned) in changed {
         transaction.write(path, &planned.text)?;
         done.written += 1;

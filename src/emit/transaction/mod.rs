@@ -5,7 +5,7 @@
 //! - If anything fails, every file is as it was before.
 //! - If the process is killed or the power goes, the next [`recover`] brings back every file as it was before, or, where all were
 //!   in place already, only cleans up. Until then the directory may hold new files beside old ones, each of them whole.
-//! - Two runs never write into one directory at a time.
+//! - Two runs never plan for, or write into, one directory at a time: both need its [`DirectoryLock`].
 //! - What lies there in place of the tool's own files (a pipe, a socket, a device, a link) is an error and is never opened.
 //!
 //! How: a directory `.netpol-gen`, there only while a run writes, first takes in all new texts and, under second names, all files that
@@ -15,6 +15,7 @@
 //! [`half_written`] first.
 
 mod journal;
+mod lock;
 #[cfg(test)]
 mod tests;
 
@@ -26,15 +27,13 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::emit::EmitError;
-use crate::emit::directories::{make, unmake};
-use crate::emit::plain::is_file;
+
+pub(in crate::emit) use lock::DirectoryLock;
 
 /// The directory that is there while a run writes. No namespace's name begins with a dot.
 const WORKSPACE: &str = ".netpol-gen";
 /// In it: the steps, from the moment that everything is prepared until everything is done.
 const JOURNAL: &str = "journal.json";
-/// In it: held by the run that writes.
-const LOCK: &str = "lock";
 
 /// So many files are flushed at a time: it is waiting for the disk, which does many at once as quickly as one.
 const FLUSHED: usize = 8;
@@ -51,54 +50,27 @@ struct Step {
 }
 
 /// A run's changes to a directory. Dropped before [`Transaction::commit`], it leaves nothing behind.
-pub(in crate::emit) struct Transaction {
-    directory: PathBuf,
+pub(in crate::emit) struct Transaction<'a> {
+    directory: &'a Path,
     workspace: PathBuf,
     steps: Vec<Step>,
     /// New texts that are not flushed yet, and for which paths they are.
     written: Vec<(File, PathBuf)>,
-    /// Directories made for the workspace, outer first.
-    made: Vec<PathBuf>,
     /// Whether the workspace must stay for [`recover`].
     is_needed: bool,
-    /// Held to the end.
-    lock: File,
 }
 
-impl Transaction {
-    /// Makes room beside the files; the directory too, if it is missing.
-    pub(in crate::emit) fn begin(directory: &Path) -> Result<Self, EmitError> {
+impl<'a> Transaction<'a> {
+    /// Makes room beside the files.
+    pub(in crate::emit) fn begin(lock: &'a DirectoryLock) -> Result<Self, EmitError> {
+        let directory = lock.directory();
         let workspace = directory.join(WORKSPACE);
-        let mut made = Vec::new();
-        make(directory, &mut made).map_err(unwritable(directory))?;
-        match fs::create_dir(&workspace) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(EmitError::Busy { directory: directory.to_owned() });
-            }
-            Err(source) => {
-                unmake(&made);
-                return Err(EmitError::Unwritable { path: directory.to_owned(), source });
-            }
-        }
-        let lock = File::create(workspace.join(LOCK)).map_err(|source| {
-            let _ = fs::remove_dir(&workspace);
-            unmake(&made);
-            EmitError::Unwritable { path: workspace.clone(), source }
+        fs::create_dir(&workspace).map_err(|source| match source.kind() {
+            // Only where directories cannot be locked.
+            io::ErrorKind::AlreadyExists => EmitError::Busy { directory: directory.to_owned() },
+            _ => EmitError::Unwritable { path: directory.to_owned(), source },
         })?;
-        // Where files cannot be locked, at least the directory is seen.
-        if matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)) {
-            return Err(EmitError::Busy { directory: directory.to_owned() });
-        }
-        Ok(Self {
-            directory: directory.to_owned(),
-            workspace,
-            steps: Vec::new(),
-            written: Vec::new(),
-            made,
-            is_needed: false,
-            lock,
-        })
+        Ok(Self { directory, workspace, steps: Vec::new(), written: Vec::new(), is_needed: false })
     }
 
     /// Prepares a new text for `path`, where there is a plain file or nothing.
@@ -168,13 +140,13 @@ impl Transaction {
         self.is_needed = true;
         let done = (0..self.steps.len()).try_for_each(|position| self.apply(position));
         match done {
-            Ok(()) => sync_all(&self.directory, &self.steps),
-            Err(_) => undo(&self.directory, &self.steps)?,
+            Ok(()) => sync_all(self.directory, &self.steps),
+            Err(_) => undo(self.directory, &self.steps)?,
         }
         fs::remove_file(self.workspace.join(JOURNAL)).map_err(unwritable(&self.workspace))?;
         self.is_needed = false;
         for step in self.steps.iter().filter(|step| !step.is_written) {
-            prune(&self.directory, &step.path);
+            prune(self.directory, &step.path);
         }
         done
     }
@@ -188,14 +160,14 @@ impl Transaction {
         sync(&self.workspace);
         fs::rename(prepared, self.workspace.join(JOURNAL))?;
         sync(&self.workspace);
-        sync(&self.directory);
+        sync(self.directory);
         Ok(())
     }
 
     fn apply(&self, position: usize) -> Result<(), EmitError> {
         let step = &self.steps[position];
         let target = self.directory.join(&step.path);
-        let parent = target.parent().unwrap_or(&self.directory);
+        let parent = target.parent().unwrap_or(self.directory);
         let result = if step.is_written {
             fs::create_dir_all(parent).and_then(|()| fs::rename(self.workspace.join(new_name(position)), &target))
         } else {
@@ -205,33 +177,25 @@ impl Transaction {
     }
 }
 
-impl Drop for Transaction {
+impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if !self.is_needed {
             // Where open files cannot be removed.
             self.written.clear();
             let _ = fs::remove_dir_all(&self.workspace);
-            unmake(&self.made);
         }
-        let _ = self.lock.unlock();
     }
 }
 
 /// Undoes what a run began and did not end.
 ///
 /// # Errors
-/// Another run is at work there, or a file cannot be brought back; then nothing is lost, and this may be tried again.
-pub(in crate::emit) fn recover(directory: &Path) -> Result<(), EmitError> {
+/// A file cannot be brought back; then nothing is lost, and this may be tried again.
+fn recover(lock: &DirectoryLock) -> Result<(), EmitError> {
+    let directory = lock.directory();
     let workspace = directory.join(WORKSPACE);
     if !is_directory(&workspace)? {
         return Ok(());
-    }
-    let lock = workspace.join(LOCK);
-    if is_file(&lock)?
-        && let Ok(lock) = File::open(lock)
-        && matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock))
-    {
-        return Err(EmitError::Busy { directory: directory.to_owned() });
     }
     if let Some(steps) = journal::read(directory)? {
         undo(directory, &steps)?;

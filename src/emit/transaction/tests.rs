@@ -23,8 +23,12 @@ fn directory_before() -> tempfile::TempDir {
     temporary
 }
 
-fn prepared(directory: &Path) -> Transaction {
-    let mut transaction = Transaction::begin(directory).expect("begins");
+fn taken(directory: &Path) -> DirectoryLock {
+    DirectoryLock::take(directory).expect("the lock")
+}
+
+fn prepared(lock: &DirectoryLock) -> Transaction<'_> {
+    let mut transaction = Transaction::begin(lock).expect("begins");
     for path in ["a/kustomization.yaml", "a/default-deny/kustomization.yaml", "c/default-deny/kustomization.yaml"] {
         transaction.write(path, NEW).expect("prepares");
     }
@@ -62,16 +66,15 @@ fn with_directories(files: &[(&str, &str)], directories: &[&str]) -> Vec<(String
     all
 }
 
-/// As if the process had been killed: nothing is cleaned up, and the lock is free.
-fn kill(transaction: Transaction) {
-    let transaction = std::mem::ManuallyDrop::new(transaction);
-    transaction.lock.unlock().expect("unlocks");
+/// As if the process had been killed: nothing is cleaned up. The lock is free when the caller drops it.
+fn kill(transaction: Transaction<'_>) {
+    std::mem::forget(transaction);
 }
 
 #[test]
 fn all_is_done() {
     let temporary = directory_before();
-    prepared(temporary.path()).commit().expect("commits");
+    prepared(&taken(temporary.path())).commit().expect("commits");
     assert_eq!(tree(temporary.path()), with_directories(&AFTER, &["a", "a/default-deny", "c", "c/default-deny"]));
 }
 
@@ -79,10 +82,10 @@ fn all_is_done() {
 fn what_is_not_committed_leaves_nothing() {
     let temporary = directory_before();
     let before = tree(temporary.path());
-    drop(prepared(temporary.path()));
+    drop(prepared(&taken(temporary.path())));
     assert_eq!(tree(temporary.path()), before);
     let missing = temporary.path().join("x/y");
-    drop(Transaction::begin(&missing).expect("begins"));
+    drop(Transaction::begin(&taken(&missing)).expect("begins"));
     assert_eq!(tree(temporary.path()), before, "nor the directories made for it");
 }
 
@@ -92,18 +95,20 @@ fn a_run_killed_at_any_step_is_undone() {
     for killed_at in 0..=steps {
         let temporary = directory_before();
         let before = tree(temporary.path());
-        let transaction = prepared(temporary.path());
+        let lock = taken(temporary.path());
+        let transaction = prepared(&lock);
         assert_eq!(transaction.steps.len(), steps);
         transaction.write_journal().expect("writes");
         for position in 0..killed_at {
             transaction.apply(position).expect("applies");
         }
         kill(transaction);
+        drop(lock);
         // Killed once more, in the middle of the undoing: it is begun anew.
         assert_eq!(half_written(&temporary.path().join("a")), temporary.path().canonicalize().ok(), "killed after {killed_at}");
         let half = journal::read(temporary.path()).expect("reads").expect("a journal");
         undo(temporary.path(), &half[..2]).expect("undoes");
-        recover(temporary.path()).expect("recovers");
+        DirectoryLock::take(temporary.path()).expect("recovers");
         assert_eq!(tree(temporary.path()), before, "killed after {killed_at} steps");
         assert_eq!(half_written(temporary.path()), None, "killed after {killed_at} steps");
     }
@@ -113,14 +118,16 @@ fn a_run_killed_at_any_step_is_undone() {
 fn a_run_killed_before_or_after_all_steps_is_only_cleaned_up() {
     let temporary = directory_before();
     let before = tree(temporary.path());
-    kill(prepared(temporary.path()));
-    recover(temporary.path()).expect("recovers");
+    kill(prepared(&taken(temporary.path())));
+    DirectoryLock::take(temporary.path()).expect("recovers");
     assert_eq!(tree(temporary.path()), before, "no journal yet");
 
-    let transaction = prepared(temporary.path());
+    let lock = taken(temporary.path());
+    let transaction = prepared(&lock);
     (0..5).for_each(|position| transaction.apply(position).expect("applies"));
     kill(transaction);
-    recover(temporary.path()).expect("recovers");
+    drop(lock);
+    DirectoryLock::take(temporary.path()).expect("recovers");
     assert_eq!(
         tree(temporary.path()),
         with_directories(&AFTER, &["a", "a/default-deny", "b", "c", "c/default-deny"]),
@@ -132,7 +139,8 @@ fn a_run_killed_before_or_after_all_steps_is_only_cleaned_up() {
 #[test]
 fn a_step_that_fails_takes_the_others_back() {
     let temporary = directory_before();
-    let transaction = prepared(temporary.path());
+    let lock = taken(temporary.path());
+    let transaction = prepared(&lock);
     fs::write(temporary.path().join("c"), "in the way").expect("writes");
     let before = tree(temporary.path());
     let without = |tree: &[(String, String)]| -> Vec<_> {
@@ -149,24 +157,30 @@ fn a_step_that_fails_takes_the_others_back() {
 #[test]
 fn what_has_come_since_is_not_taken_away() {
     let temporary = directory_before();
-    let transaction = prepared(temporary.path());
+    let lock = taken(temporary.path());
+    let transaction = prepared(&lock);
     transaction.write_journal().expect("writes");
     kill(transaction);
+    drop(lock);
     fs::create_dir(temporary.path().join("a/default-deny")).expect("makes");
     let path = temporary.path().join("a/default-deny/kustomization.yaml");
     fs::write(&path, "mine").expect("writes");
-    recover(temporary.path()).expect("recovers");
+    DirectoryLock::take(temporary.path()).expect("recovers");
     assert_eq!(fs::read_to_string(path).expect("reads"), "mine");
 }
 
 #[test]
 fn two_runs_at_a_time_are_refused() {
     let temporary = directory_before();
-    let running = prepared(temporary.path());
-    assert!(matches!(recover(temporary.path()), Err(EmitError::Busy { .. })));
-    assert!(matches!(Transaction::begin(temporary.path()), Err(EmitError::Busy { .. })));
+    let lock = taken(temporary.path());
+    let is_refused = || matches!(DirectoryLock::take(temporary.path()), Err(EmitError::Busy { .. }));
+    assert!(is_refused(), "from before anything is planned");
+    let running = prepared(&lock);
+    assert!(is_refused());
     running.commit().expect("commits");
-    recover(temporary.path()).expect("there is nothing");
+    assert!(is_refused(), "to the end");
+    drop(lock);
+    DirectoryLock::take(temporary.path()).expect("there is nothing");
 }
 
 /// A journal that somebody else wrote into the directory `a` of a tree with someone's files inside and outside of it.
@@ -210,7 +224,7 @@ fn a_journal_is_believed_only_if_it_is_the_tools_own_and_names_its_files() {
     ];
     for (what, text, message) in rows {
         let (temporary, before) = planted(&text);
-        let refused = recover(&temporary.path().join("a")).expect_err(what);
+        let refused = DirectoryLock::take(&temporary.path().join("a")).expect_err(what);
         assert!(matches!(refused, EmitError::BadJournal { .. }), "{what}: {refused}");
         assert!(refused.to_string().contains(message), "{what}: {refused}");
         for path in ["victim.yaml", "a/notes.yaml", "a/prod/mine.yaml"] {
@@ -220,7 +234,7 @@ fn a_journal_is_believed_only_if_it_is_the_tools_own_and_names_its_files() {
     }
     // The same as the rows, but believed: else they would prove nothing.
     let (temporary, _) = planted(&own);
-    recover(&temporary.path().join("a")).expect("an own journal");
+    DirectoryLock::take(&temporary.path().join("a")).expect("an own journal");
 }
 
 #[cfg(unix)]
@@ -237,7 +251,7 @@ fn what_is_no_file_in_the_place_of_the_tools_own_is_an_error_and_no_wait() {
     let link = |path: &Path| symlink("/dev/zero", path).expect("links");
     let kinds: [(&str, Put<'_>); 3] = [("a pipe", &pipe), ("a socket", &socket), ("a link to a device", &link)];
     for (kind, put) in kinds {
-        for place in ["lock", "journal.json", "0.new", "0.old"] {
+        for place in ["journal.json", "0.new", "0.old"] {
             let (temporary, _) = planted(
                 &String::from_utf8(
                     journal::text(&[Step { path: "prod/kustomization.yaml".into(), is_written: true, was_there: false }])
@@ -248,7 +262,7 @@ fn what_is_no_file_in_the_place_of_the_tools_own_is_an_error_and_no_wait() {
             let path = temporary.path().join("a/.netpol-gen").join(place);
             let _ = fs::remove_file(&path);
             put(&path);
-            let refused = recover(&temporary.path().join("a")).expect_err(place);
+            let refused = DirectoryLock::take(&temporary.path().join("a")).expect_err(place);
             assert!(matches!(&refused, EmitError::OddFile { path: named, .. } if *named == path), "{kind} as {place}: {refused}");
         }
     }
@@ -263,7 +277,8 @@ fn files_have_the_permissions_of_any_other() {
     fs::write(temporary.path().join("plain"), "").expect("writes");
     fs::write(temporary.path().join("kept"), "").expect("writes");
     fs::set_permissions(temporary.path().join("kept"), fs::Permissions::from_mode(0o640)).expect("sets");
-    let mut transaction = Transaction::begin(temporary.path()).expect("begins");
+    let lock = taken(temporary.path());
+    let mut transaction = Transaction::begin(&lock).expect("begins");
     transaction.write("new", NEW).expect("prepares");
     transaction.write("kept", NEW).expect("prepares");
     transaction.commit().expect("commits");
