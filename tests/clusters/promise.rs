@@ -150,7 +150,7 @@ impl Check<'_> {
             let has_both_sides = |other: &Conversation| {
                 let is_direct = other.port == one.port && workload(other.pods[1]).is_none_or(|called| called == to);
                 other.protocol == one.protocol
-                    && (is_direct || doors.contains(&other.port))
+                    && (is_direct || doors.contains(&other.front.unwrap_or(other.port)))
                     && !is_one_sided(other.outcome)
                     && workload(other.pods[0]).is_none_or(|caller| caller == from)
             };

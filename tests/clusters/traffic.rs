@@ -31,6 +31,8 @@ pub struct Conversation {
     pub protocol: &'static str,
     /// The responder's own port.
     pub port: u16,
+    /// The port of the Service, or of a node, that was called, where a frame shows that.
+    pub front: Option<u16>,
     pub outcome: Outcome,
     pub frames: Vec<(i64, Vec<u8>)>,
 }
@@ -283,7 +285,7 @@ impl Traffic<'_> {
         outcome: Outcome,
         frames: Vec<(i64, Vec<u8>)>,
     ) {
-        self.all.push(Conversation { pods, protocol, port, outcome, frames });
+        self.all.push(Conversation { pods, protocol, port, front: None, outcome, frames });
     }
 
     /// A call to a Service's address or node port: seen before the translation, after it, or both.
@@ -322,17 +324,18 @@ impl Traffic<'_> {
         let mut numbers = random.clone();
         let before = conversation(random, (source, client_port), front, own.protocol, outcome, at);
         let after = conversation(&mut numbers, (translated, client_port), (back, target), own.protocol, outcome, at + 20_000);
-        let frames = match random.below(3) {
-            0 => before,
-            1 => after,
+        let (frames, front) = match random.below(3) {
+            0 => (before, Some(front.1)),
+            1 => (after, None),
             _ => {
                 let mut both = before;
                 both.extend(after);
                 both.sort_by_key(|(at, _)| *at);
-                both
+                (both, Some(front.1))
             }
         };
-        self.push([client, Some(pod)], own.protocol, target, outcome, frames);
+        let (pods, protocol) = ([client, Some(pod)], own.protocol);
+        self.all.push(Conversation { pods, protocol, port: target, front, outcome, frames });
     }
 
     /// Name resolution over UDP, TCP or both, and what is called then.
