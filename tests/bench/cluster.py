@@ -12,6 +12,8 @@ import subprocess
 
 PODS_OF_NODE = 256
 START = "2026-11-21T08:"
+# Link addresses as numbers: of the first pod, and of the gateway of all.
+POD_STATIONS, GATEWAY = 0x0200_0000_0000, 0xEEEE_EEEE_EEEE
 TOLD_EVERY = 10_000_000_000
 
 
@@ -132,7 +134,7 @@ def write_flows(cluster: Cluster, path: pathlib.Path, talk: list[tuple[int, int,
     program = subprocess.Popen(["zstd", "-q", "-1", "--zstd=wlog=17", "-f", "-o", path], stdin=subprocess.PIPE, text=True)
     assert program.stdin
     line = program.stdin.write
-    header = {"version": 2, "tool": "bench", "host": path.name, "interfaces": ["any"], "filter": "", "at": f"{START}01:00Z"}
+    header = {"version": 3, "tool": "bench", "host": path.name, "interfaces": ["any"], "filter": "", "at": f"{START}01:00Z"}
     line(json.dumps({"header": header}) + "\n")
     told = 0
     for number in range(records):
@@ -148,10 +150,13 @@ def write_flows(cluster: Cluster, path: pathlib.Path, talk: list[tuple[int, int,
         answered = dice.randrange(50_000, 500_000)
         last = answered + dice.randrange(1_000_000, 100_000_000)
         did = '"did":["carried-payload","finished"]'
+        # As the caller's node sees it: between the pod's link address and that of its gateway.
+        station = POD_STATIONS + pods[0]
+        there, back = f'"stations":[[{station},{GATEWAY},1]]', f'"stations":[[{GATEWAY},{station},0]]'
         line(
             f'{{"conversation":{{"protocol":"TCP","first":"{at}","ends":[{{"address":"{caller}","port":{dice.randrange(32768, 61000)},'
-            f'"heard":[0,{last}],"carried":{last},{did}}},{{"address":"{called}","port":{port},"heard":[{answered},{last - 40_000}],'
-            f'"carried":{last - 40_000},{did}}}],"openings":[{{"by":0,"number":{dice.getrandbits(32)},"after":0,"accepted":true}}]}}}}\n'
+            f'"heard":[0,{last}],"carried":{last},{did},{there}}},{{"address":"{called}","port":{port},"heard":[{answered},{last - 40_000}],'
+            f'"carried":{last - 40_000},{did},{back}}}],"openings":[{{"by":0,"number":{dice.getrandbits(32)},"after":0,"answer":{dice.getrandbits(32)}}}]}}}}\n'
         )
     line(json.dumps({"end": {"at": f"{START}59:00Z"}}) + "\n")
     program.stdin.close()

@@ -112,6 +112,8 @@ class Run:
 def learn(chosen: argparse.Namespace, path: Path | list[Path], packets: int, threads: int) -> Run:
     captures = [word for one in (path if isinstance(path, list) else [path]) for word in ("--read", one)]
     command = [chosen.program, "learn", "--threads", threads, *captures, "--inventory", FILES / "cluster.json"]
+    # Packets that are a flow each show one side of a connection only.
+    command += ["--one-way", "accept"] if "flows" in str(path) else []
     return Run(f"netpol-gen learn --threads {threads}", packets, command, FILES / "policies")
 
 
