@@ -265,13 +265,48 @@ fn exposed_workloads_are_open_to_all_or_to_those_seen() {
     assert!(!names.contains(&"allow-internet-to-web.yaml".to_owned()));
 }
 
+fn explained(arguments: &[&str]) -> (Option<i32>, String, String) {
+    result(&Command::new(env!("CARGO_BIN_EXE_netpol-gen")).arg("findings").args(arguments).output().unwrap())
+}
+
 #[test]
-fn every_code_is_listed() {
-    let output = Command::new(env!("CARGO_BIN_EXE_netpol-gen")).arg("findings").output().unwrap();
-    let (code, stdout, _) = result(&output);
+fn every_code_is_explained() {
+    let (code, stdout, _) = explained(&[]);
     assert_eq!(code, Some(0));
-    assert_eq!(stdout.lines().count(), netpol_gen::model::Code::ALL.len());
-    assert!(stdout.lines().any(|line| line.starts_with("metadata-address ") && line.contains("serious")));
+    let (_, json, _) = explained(&["--format", "json"]);
+    let entries: Vec<Value> = serde_json::from_str(&json).unwrap();
+    let all = netpol_gen::model::Code::ALL;
+    assert_eq!(entries.len(), all.len());
+    for (code, entry) in all.iter().zip(&entries) {
+        assert!(stdout.lines().any(|line| line == code.name()), "{code} in the list");
+        assert_eq!(entry["code"], code.name());
+        for part in ["severity", "seen", "why", "hint"] {
+            assert!(entry[part].as_str().is_some_and(|text| !text.is_empty()), "{code}: {part}");
+        }
+        let (exit, full, _) = explained(&[code.name()]);
+        assert_eq!(exit, Some(0));
+        for part in ["What was seen:", "Why it matters:", "What to do:", code.severity().name()] {
+            assert!(full.contains(part), "{code}: {part} in {full}");
+        }
+    }
+    let (_, two, _) = explained(&["icmp", "flood", "--format", "json"]);
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&two).unwrap().len(), 2);
+}
+
+#[test]
+fn a_mistyped_code_gets_a_suggestion() {
+    for (word, expected) in [
+        ("metadata-adress", "did you mean `metadata-address`?"),
+        ("recording-incomplet", "did you mean `recording-incomplete`?"),
+        ("zzz", "`netpol-gen findings` lists all codes"),
+    ] {
+        let (code, stdout, stderr) = explained(&[word]);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{word}");
+        assert!(stderr.contains(&format!("failed to find the code `{word}`\nhint: {expected}")), "{stderr}");
+        let (code, _, stderr) = learn(&[SHOP.as_slice(), &["--deny", word]].concat());
+        assert_eq!(code, Some(2));
+        assert!(stderr.contains(expected), "{stderr}");
+    }
 }
 
 /// The coverage that `learn` tells of these captures.

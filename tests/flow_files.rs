@@ -11,7 +11,7 @@ use netpol_gen::flow::Record;
 use netpol_gen::model::Code;
 
 const HEADER: &str =
-    r#"{"header":{"version":3,"tool":"t","host":"h","interfaces":["any"],"filter":"","at":"2026-01-01T00:00:00Z"}}"#;
+    r#"{"header":{"version":4,"tool":"t","host":"h","interfaces":["any"],"filter":"","at":"2026-01-01T00:00:00Z"}}"#;
 const CHECKPOINT: &str = r#"{"checkpoint":{"at":"2026-01-01T00:00:10Z"}}"#;
 const CONVERSATION: &str = r#"{"conversation":{"protocol":"TCP","first":"2026-01-01T00:00:01Z","ends":[{"address":"10.0.0.1","port":40000,"heard":[0,0]},{"address":"10.0.0.2","port":80}],"openings":[{"by":0,"number":1,"after":0}]}}"#;
 const END: &str = r#"{"end":{"at":"2026-01-01T00:01:00Z"}}"#;
@@ -55,15 +55,20 @@ fn what_a_file_says_is_read_whatever_else_is_in_it() {
         ("whole", plain(&[HEADER, CHECKPOINT, END, ""]), 3, &[]),
         ("no end: it was killed", plain(&[HEADER, CHECKPOINT, ""]), 2, &[Code::TruncatedFile]),
         ("torn inside a line", plain(&[HEADER, CHECKPOINT, &END[..20]]), 2, &[Code::TruncatedFile]),
-        ("a line of noise", plain(&[HEADER, "noise", CHECKPOINT, END, ""]), 3, &[Code::RecordLost]),
+        ("a line of noise", plain(&[HEADER, "noise", CHECKPOINT, END, ""]), 3, &[Code::RecordingIncomplete]),
         ("a record of a later version", plain(&[HEADER, r#"{"prophecy":{}}"#, END, ""]), 2, &[Code::UnsupportedFrame]),
         ("two files, one behind the other", plain(&[HEADER, CHECKPOINT, END, HEADER, CHECKPOINT, ""]), 5, &[Code::TruncatedFile]),
-        ("an end that is none", plain(&[HEADER, &CONVERSATION.replace("\"by\":0", "\"by\":2"), END, ""]), 2, &[Code::RecordLost]),
+        (
+            "an end that is none",
+            plain(&[HEADER, &CONVERSATION.replace("\"by\":0", "\"by\":2"), END, ""]),
+            2,
+            &[Code::RecordingIncomplete],
+        ),
         (
             "a time that no number holds",
             plain(&[HEADER, &CONVERSATION.replace("[0,0]", "[0,99999999999999999999]"), END, ""]),
             2,
-            &[Code::RecordLost],
+            &[Code::RecordingIncomplete],
         ),
         ("an end that is one", plain(&[HEADER, CONVERSATION, END, ""]), 3, &[]),
         ("windows line ends", plain(&[HEADER, CHECKPOINT, END, ""]).join_crlf(), 3, &[]),
@@ -90,10 +95,10 @@ impl Lines for Vec<u8> {
 
 #[test]
 fn what_is_no_flow_file_is_an_error() {
-    let version = |number: u32| HEADER.replace(r#""version":3"#, &format!(r#""version":{number}"#));
+    let version = |number: u32| HEADER.replace(r#""version":4"#, &format!(r#""version":{number}"#));
     let rows = [
-        (format!("{}\n", version(4)), "read x: it is a flow file of version 4, and this program knows version 3"),
-        (format!("{}\n{CHECKPOINT}\n", version(2)), "read x: it is a flow file of version 2, and this program knows version 3"),
+        (format!("{}\n", version(5)), "read x: it is a flow file of version 5, and this program knows version 4"),
+        (format!("{}\n{CHECKPOINT}\n", version(3)), "read x: it is a flow file of version 3, and this program knows version 4"),
         (format!("{CHECKPOINT}\n"), "read x: it is not a capture but looks like JSON"),
         ("{\"kind\":\"List\"}\n".to_owned(), "read x: it is not a capture but looks like JSON"),
         (HEADER[..40].to_owned(), "read x: it ends inside the flow file header"),

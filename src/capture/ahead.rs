@@ -353,7 +353,7 @@ mod tests {
     use crate::flow::FlowTable;
 
     const HEADER: &str =
-        r#"{"header":{"version":3,"tool":"t","host":"h","interfaces":[],"filter":"","at":"2026-11-21T00:00:00Z"}}"#;
+        r#"{"header":{"version":4,"tool":"t","host":"h","interfaces":[],"filter":"","at":"2026-11-21T00:00:00Z"}}"#;
 
     fn finding(length: usize) -> String {
         format!(r#"{{"finding":{{"code":"c","subject":"s","message":"{}","count":1}}}}"#, "x".repeat(length))

@@ -503,7 +503,7 @@ impl CaptureFile {
             flows.current = None;
             self.findings.merge(flows.strays.findings(&subject));
             let message = "has lines that are no records; they were left out";
-            self.findings.add_many(Code::RecordLost, &subject, message, flows.malformed);
+            self.findings.add_many(Code::RecordingIncomplete, &subject, message, flows.malformed);
             let message = "has records of a kind that only a later version of this program reads; they were left out";
             self.findings.add_many(Code::UnsupportedFrame, &subject, message, flows.unknown);
             if !flows.has_ended {

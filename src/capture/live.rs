@@ -283,7 +283,7 @@ impl Live {
     fn bury(&self, name: &str, thread: JoinHandle<()>) {
         if thread.join().is_err() {
             let finding = Record::Finding {
-                code: Code::RecordLost.name().to_owned(),
+                code: Code::RecordingIncomplete.name().to_owned(),
                 subject: name.to_owned(),
                 message: "is not captured any more, by a defect of this program".to_owned(),
                 count: 1,
@@ -304,7 +304,7 @@ impl Live {
         for (source, thread) in threads {
             if thread.join().is_err() {
                 let message = "was not captured to the end, by a defect of this program".to_owned();
-                let code = Code::RecordLost.name().to_owned();
+                let code = Code::RecordingIncomplete.name().to_owned();
                 let finding = Record::Finding { code, subject: source.clone(), message, count: 1 };
                 take(Batch { source, records: vec![finding] });
             }

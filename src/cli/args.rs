@@ -69,8 +69,8 @@ pub(super) enum Command {
     ///
     /// Exit codes: 0 all is ready; 1 something is not; 2 it could not be told.
     Plan(Box<Plan>),
-    /// List the codes of all findings, how bad they are, and what to do
-    Findings,
+    /// Explain findings: what was seen, why it matters and what to do
+    Findings(Findings),
     /// Ask the cluster who is who, and write it to a file for --inventory
     ///
     /// Lists, once and read-only, namespaces, pods, services, nodes, endpointslices, the controllers of pods, ingresses,
@@ -140,6 +140,17 @@ impl Cluster {
     pub(super) fn access(&self) -> Access {
         Access { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), ..Access::default() }
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Findings {
+    /// Only these codes, in full. Without it: all codes
+    #[arg(value_name = "CODE")]
+    pub(super) codes: Vec<String>,
+
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
 }
 
 #[cfg(feature = "live")]

@@ -264,8 +264,21 @@ pub(super) enum Failure {
     #[error("write policies (--output -) and summary (--format json) to standard output both")]
     TwoOutputs,
     /// `--deny` names something that is no code and no severity.
-    #[error("understand --deny {0}: it is neither a finding's code nor note, warning or serious")]
-    NoSuchCode(String),
+    #[error("understand --deny {word}: it is neither a finding's code nor note, warning or serious")]
+    NoSuchCode {
+        /// The word.
+        word: String,
+        /// The code that may be meant.
+        nearest: Option<&'static str>,
+    },
+    /// `findings` was asked about a code that there is not.
+    #[error("find the code `{code}`")]
+    UnknownCode {
+        /// The word.
+        code: String,
+        /// The code that may be meant.
+        nearest: Option<&'static str>,
+    },
 }
 
 impl Failure {
@@ -336,7 +349,10 @@ impl Failure {
                 "policies see what is behind a Service: name the workload there, and its own port (targetPort)"
             }
             Self::NoSuchPort { .. } => "give a number from 1 to 65535, as the pod sees it, or the name of a container port",
-            Self::NoSuchCode(_) => "`netpol-gen findings` lists the codes",
+            Self::NoSuchCode { nearest: Some(nearest), .. } | Self::UnknownCode { nearest: Some(nearest), .. } => {
+                return Some(format!("did you mean `{nearest}`? `netpol-gen findings` lists all codes").into());
+            }
+            Self::NoSuchCode { .. } | Self::UnknownCode { .. } => "`netpol-gen findings` lists all codes",
             Self::Unproved(_) => "this is a defect of netpol-gen, not of your capture: please report it with the lines above",
             #[cfg(not(feature = "cluster"))]
             Self::NoInventory => {

@@ -1,7 +1,6 @@
 //! `netpol-gen learn`: captures and an inventory in, policies out.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use super::args::{Format, Learn};
 use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
+use super::findings::nearest_code;
 #[cfg(feature = "live")]
 use super::live;
 use super::output::write_out;
@@ -166,16 +166,6 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
     }))
 }
 
-/// Lists all codes of findings.
-pub(super) fn print_codes() -> Result<u8, Failure> {
-    let mut text = String::new();
-    for code in Code::ALL {
-        let _ = writeln!(text, "{:<26} {:<8} {}", code.name(), code.severity().name(), code.hint());
-    }
-    write_out(&text)?;
-    Ok(exit::DONE)
-}
-
 fn policy_options(arguments: &Learn) -> PolicyOptions {
     let namespaces: BTreeSet<String> = arguments.namespace.iter().cloned().collect();
     PolicyOptions {
@@ -314,15 +304,14 @@ impl Denied {
     fn parse(words: &[String]) -> Result<Self, Failure> {
         let mut denied = Self { codes: BTreeSet::new(), severity: None };
         for word in words {
-            let severity =
-                [Severity::Note, Severity::Warning, Severity::Serious].into_iter().find(|severity| severity.name() == word);
+            let severity = Severity::ALL.iter().copied().find(|severity| severity.name() == word);
             let code = Code::ALL.iter().find(|code| code.name() == word);
             match (severity, code) {
                 (Some(severity), _) => denied.severity = Some(denied.severity.map_or(severity, |known| known.min(severity))),
                 (None, Some(code)) => {
                     denied.codes.insert(*code);
                 }
-                (None, None) => return Err(Failure::NoSuchCode(word.clone())),
+                (None, None) => return Err(Failure::NoSuchCode { word: word.clone(), nearest: nearest_code(word) }),
             }
         }
         Ok(denied)

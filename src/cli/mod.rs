@@ -19,6 +19,7 @@ mod explain;
 mod failure;
 #[cfg(all(feature = "live", feature = "cluster"))]
 mod feed;
+mod findings;
 #[cfg(feature = "live")]
 mod interfaces;
 #[cfg(any(feature = "live", feature = "cluster"))]
@@ -39,6 +40,7 @@ mod recording;
 mod remedy;
 #[cfg(feature = "live")]
 mod run;
+mod suggest;
 mod verify;
 #[cfg(feature = "live")]
 mod view;
@@ -78,7 +80,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(&explain),
         Command::Diff(diff) => diff::run(&diff),
         Command::Plan(plan) => plan::run(&plan),
-        Command::Findings => learn::print_codes(),
+        Command::Findings(findings) => findings::run(&findings),
         #[cfg(feature = "cluster")]
         Command::Inventory(inventory) => inventory::run(&inventory),
         #[cfg(all(feature = "live", feature = "cluster"))]

@@ -98,7 +98,7 @@ impl FlowFile {
         self.journal.checkpoint().map_err(failed)?;
         let lost = self.journal.lost();
         let mut findings = findings.clone();
-        findings.add_many(Code::RecordLost, "records", "were given up because the disk took nothing", lost);
+        findings.add_many(Code::RecordingIncomplete, "records", "were given up because the disk took nothing", lost);
         self.add(&finding_records(&findings))?;
         self.add(&[Record::End { at }])?;
         let failed = |source| Failure::Unwritable { path: self.path.clone(), source };

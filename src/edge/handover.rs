@@ -37,11 +37,11 @@ impl PassedOn {
         let mut findings = Findings::default();
         for ((subject, message), (count, links)) in self.doubtful {
             if links.is_empty() || !links.into_iter().all(&worked) {
-                findings.add_many(Code::AddressPassedOn, subject, message, count);
+                findings.add_many(Code::AddressReused, subject, message, count);
             }
         }
         let message = format!("in number, beyond the first {}", Self::MOST);
-        findings.add_many(Code::AddressPassedOn, "further connections", message, self.beyond);
+        findings.add_many(Code::AddressReused, "further connections", message, self.beyond);
         findings
     }
 }

@@ -164,7 +164,7 @@ fn what_one_of_two_owners_of_an_address_did_makes_no_rule() {
         observer.observe(flows, &Names::default());
         let seen = observer.conclude();
         assert_eq!(seen.edges.keys().map(ToString::to_string).collect::<Vec<_>>(), edges, "{message}");
-        let found = seen.findings.sorted().into_iter().filter(|finding| finding.code == Code::AddressPassedOn);
+        let found = seen.findings.sorted().into_iter().filter(|finding| finding.code == Code::AddressReused);
         let found: Vec<(String, String)> = found.map(|finding| (finding.subject, finding.message)).collect();
         let expected: Vec<(String, String)> = findings.iter().map(|text| (subject.clone(), (*text).to_owned())).collect();
         assert_eq!(found, expected, "{message}");
@@ -187,9 +187,9 @@ fn a_service_leads_to_the_pods_it_had_at_the_time_of_the_call() {
     };
     let worker = || vec!["n/server -> n/worker TCP 8080".to_owned()];
     assert_eq!(observe(None, vec![call(99.9, 40000)]), (worker(), vec![]));
-    assert_eq!(observe(None, vec![call(100.1, 40000)]), (vec![], vec![Code::AddressPassedOn]));
+    assert_eq!(observe(None, vec![call(100.1, 40000)]), (vec![], vec![Code::AddressReused]));
     assert_eq!(observe(None, vec![call(102.0, 40000)]), (vec![], vec![Code::ServiceWithoutBackends]));
-    let codes = vec![Code::AddressPassedOn, Code::ServiceWithoutBackends];
+    let codes = vec![Code::AddressReused, Code::ServiceWithoutBackends];
     let all = observe(Some(100.25), vec![call(99.9, 40000), call(100.1, 40001), call(100.5, 40002)]);
     assert_eq!(all, (worker(), codes), "two owners in one second");
 }

@@ -19,9 +19,9 @@ use super::{Sighting, line};
 use crate::decode::{Stations, Tunnel, opaque_tunnel};
 use crate::model::{Endpoint, Exchange, Flow, Protocol, Timestamp};
 
-/// The version of the form that is written, and read. Before the third one, nothing tells what came out of a tunnel, and whether an
-/// answer was acknowledged, and so whether it can be believed. None of the older ones was released.
-pub const VERSION: u32 = 3;
+/// The version of the form that is written, and read. No older one was released: the codes of findings had other names in version
+/// 3, and before that nothing said what came out of a tunnel and whether an answer was acknowledged.
+pub const VERSION: u32 = 4;
 
 /// One line of a flow file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -447,7 +447,7 @@ impl FlowTable {
             answered_evicted,
         );
         let lost = self.ended.recorder.as_ref().map_or(0, Recorder::lost);
-        findings.add_many(Code::RecordLost, "conversations", "were given up because nobody took their records", lost);
+        findings.add_many(Code::RecordingIncomplete, "conversations", "were given up because nobody took their records", lost);
         findings.add_many(
             Code::FlowTableFull,
             subject,

@@ -4,6 +4,7 @@
 //! output. What a type admits is what may be said: a rule without peers or ports, or a selector that means "everything" by
 //! accident, cannot be built.
 
+mod code;
 mod direction;
 mod edge;
 mod endpoint;
@@ -18,10 +19,11 @@ mod seeded;
 mod time;
 mod widening;
 
+pub use code::{Code, Severity};
 pub use direction::Direction;
 pub use edge::{Called, Edge, Evidence, NodeAddress, Party};
 pub use endpoint::{Endpoint, Protocol};
-pub use finding::{Code, Finding, Findings, Severity};
+pub use finding::{Finding, Findings};
 pub use flow::{Beginning, DirectionEvidence, Exchange, Flow, NameAnswer, Outcome, Speaker};
 pub use identity::{PodName, WorkloadKind, WorkloadName};
 pub use labels::{Labels, PodSelector, Requirement};

@@ -134,7 +134,7 @@ def write_flows(cluster: Cluster, path: pathlib.Path, talk: list[tuple[int, int,
     program = subprocess.Popen(["zstd", "-q", "-1", "--zstd=wlog=17", "-f", "-o", path], stdin=subprocess.PIPE, text=True)
     assert program.stdin
     line = program.stdin.write
-    header = {"version": 3, "tool": "bench", "host": path.name, "interfaces": ["any"], "filter": "", "at": f"{START}01:00Z"}
+    header = {"version": 4, "tool": "bench", "host": path.name, "interfaces": ["any"], "filter": "", "at": f"{START}01:00Z"}
     line(json.dumps({"header": header}) + "\n")
     told = 0
     for number in range(records):

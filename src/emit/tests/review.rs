@@ -75,11 +75,11 @@ serious: unattributed-address
   hint: no rule was written: add an inventory taken while this address was in use (--inventory is repeatable)
 warning: internet-exposure
   prod/web was reached from 9 outside addresses
-  hint: this is wider than what was seen; --public exact allows the addresses seen and no others
+  hint: if only the addresses seen should be allowed, learn again with --public exact
 warning: refused-connection
   prod/web -> prod/db TCP 3306 was refused (3 times)
-  hint: no rule was written; the attempt was refused during the capture as well
-note: guessed-ranges (1): give them with --pod-cidr and --service-cidr
+  hint: no rule was written; if the call is wanted, make it work, capture again and learn again
+note: guessed-ranges (1): give the ranges with --pod-cidr and --service-cidr
 files: 9 written, 0 unchanged, 0 removed; REVIEW.md says how to apply them
 ";
     assert_eq!(text, expected);

@@ -123,7 +123,7 @@ fn what_finds_no_room_is_counted_and_at_the_end_there_is_room_for_all() {
     attempts.for_each(|packet| table.observe(&packet));
     table.finish();
     let lost: Vec<_> = table.findings().sorted().into_iter().map(|finding| (finding.code, finding.count)).collect();
-    assert_eq!(lost, [(Code::RecordLost, 1)]);
+    assert_eq!(lost, [(Code::RecordingIncomplete, 1)]);
     assert_eq!(recalled(&table.take_records(usize::MAX)).len(), 3 + 5);
 }
 

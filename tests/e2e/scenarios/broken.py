@@ -15,7 +15,7 @@ from watch import Program
 
 DISK = 256  # KiB; more than the flow file needs
 CUT = "truncated-file"
-LOST = "record-lost"
+LOST = "recording-incomplete"
 FULL = "No space left on device"
 
 
