@@ -292,7 +292,7 @@ fn of_capture(
     let decided = edges
         .filter(|(edge, evidence)| decisions.accepts(edge, evidence).or_else(|| decisions.rejects(edge, evidence)).is_some());
     let decided = decided.map(|(edge, _)| edge.clone()).collect();
-    findings.merge(Suspicions::new(&reading.observation, inventory, &set.namespaces, decided).metadata(&reading.observation));
+    findings.merge(Suspicions::new(&reading.observation, inventory, &set.namespaces, decided).undecided(&reading.observation));
     findings.merge(set.findings);
     let mut evidence = Evidence { seconds: discovery.seconds, namespaces: discovery.namespaces, hold_out, ..Evidence::default() };
     evidence.set_findings(&findings);

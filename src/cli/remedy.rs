@@ -58,13 +58,13 @@ pub(super) fn remedy(made: &Explained, nearest: &[Nearest], given: &Policies) ->
     let mut fitting = nearest.iter().filter(fits);
     let meaning = fitting.clone().find(|nearest| nearest.rule.is_some());
     if let Some(Nearest { policy, rule }) = meaning {
-        return Remedy { policy: policy.clone(), is_new: false, rule: rule.clone(), is_withheld: false };
+        return Remedy { policy: policy.clone(), is_new: false, rule: rule.clone(), withheld: None };
     }
     if given.objects.contains_key(&policy) {
-        return Remedy { policy, is_new: false, rule: None, is_withheld: false };
+        return Remedy { policy, is_new: false, rule: None, withheld: None };
     }
     match fitting.next() {
-        Some(nearest) => Remedy { policy: nearest.policy.clone(), is_new: false, rule: None, is_withheld: false },
-        None => Remedy { policy, is_new: true, rule: None, is_withheld: false },
+        Some(nearest) => Remedy { policy: nearest.policy.clone(), is_new: false, rule: None, withheld: None },
+        None => Remedy { policy, is_new: true, rule: None, withheld: None },
     }
 }

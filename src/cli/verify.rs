@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::capture;
 use crate::edge::{DynamicPorts, Public};
-use crate::emit::answer::{Held, RejectedEdge, Remedy, Unjudged, replay_json, replay_text};
+use crate::emit::answer::{Held, RejectedEdge, Remedy, Unjudged, Withheld, replay_json, replay_text};
 use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Evidence, Party, Widening};
@@ -198,11 +198,19 @@ fn remedies(
     for (edge, missing) in &replay.denied {
         for missing in missing {
             if let Some(made) = learned.side(edge, missing.side) {
-                let is_withheld = matches!(edge.responder, Party::Metadata(_)) && !is_accepted(edge);
-                let remedy = Remedy { is_withheld, ..remedy(made, &missing.nearest, policies) };
+                let withheld = withheld(edge, seen).filter(|_| !is_accepted(edge));
+                let remedy = Remedy { withheld, ..remedy(made, &missing.nearest, policies) };
                 remedies.insert((edge.clone(), missing.side), remedy);
             }
         }
     }
     remedies
+}
+
+/// Why somebody has to decide on an edge.
+fn withheld(edge: &Edge, seen: &BTreeMap<Edge, Evidence>) -> Option<Withheld> {
+    if matches!(edge.responder, Party::Metadata(_)) {
+        return Some(Withheld::Metadata);
+    }
+    seen.get(edge).is_some_and(Evidence::is_forwarded).then_some(Withheld::Forwarded)
 }

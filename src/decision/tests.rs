@@ -45,6 +45,7 @@ fn evidence(names: &[&str]) -> Evidence {
         weakest: DirectionEvidence::Syn,
         weak: 0,
         unchecked: 0,
+        forwarded: 0,
         mid_stream: 0,
         one_way: 0,
         called: Called::of(names.iter().map(|name| ((*name).into(), 1)).collect(), BTreeSet::new()),

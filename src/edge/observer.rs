@@ -158,7 +158,7 @@ impl<'a> Observer<'a> {
         let inventory = self.inventory;
         self.senders.prove(&flows, origins, inventory);
         flows.retain(|flow| {
-            let Some(forger) = self.senders.forger(flow, origins, inventory) else { return true };
+            let Some(forger) = self.senders.forger(flow, inventory) else { return true };
             Senders::report(flow, forger, inventory, &mut self.findings);
             *self.flows.entry(OUTCOMES[kind(flow)]).or_default() += 1;
             self.classes.add(FlowClass::Spoofed, 1);
@@ -553,6 +553,7 @@ impl<'a> Observer<'a> {
             direction: flow.direction,
             weakest: flow.direction,
             weak: u64::from(flow.direction.is_weak()),
+            forwarded: u64::from(self.senders.is_forwarded(flow, self.inventory)),
             unchecked: u64::from(self.tunnels.as_ref().is_some_and(|tunnels| tunnels.is_unchecked(flow))),
             mid_stream: u64::from(flow.is_mid_stream()),
             one_way: u64::from(connection.is_one_sided || matches!(flow.outcome, Outcome::OneWay { .. })),

@@ -2,13 +2,15 @@
 //!
 //! A pod can put any source address on what it sends, but its frames bear its own link address, or come in at its own interface. A station
 //! is a pod's if answered conversations prove it: packets with the pod's address left the station, unrouted, and the answers were
-//! delivered to it. Whoever forges an address does not get the answers, so forged packets prove nothing. A station that also got
-//! answers to anybody else's address (a router, a node, an ipvlan's parent, a VPN) is nobody's, and says nothing about who lies.
+//! delivered to it. Whoever forges an address does not get the answers, so forged packets prove nothing. Where a pod's station also gets
+//! answers to others' addresses, the pod forwards for them (a VPN, a proxy that keeps addresses): what it says of others is marked. A
+//! station that sends for a node, or unrouted for several pods (a router, an ipvlan's parent), is nobody's, and says nothing about who
+//! lies.
 //!
 //! Wrong for a pod that sends with an address of its own that the inventory does not know, as long as nobody answers that; and blind where
-//! frames do not say who sent them (raw IP, cooked captures of the first version, mirrored or bridged by one station).
+//! frames do not say who sent them (raw IP, mirrored or bridged by one station).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decode::{Station, Stations};
 use crate::inventory::{Identity, Inventory, PodId};
@@ -19,38 +21,64 @@ use super::place::Place;
 /// What is proved of stations so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Senders {
-    stations: BTreeMap<Station, Proved>,
+    proved: BTreeMap<Station, Proved>,
+    bindings: BTreeMap<Station, Binding>,
+    /// The pods that have a station of their own.
+    bound: BTreeSet<PodId>,
+    has_forwarders: bool,
+    /// As flows number them.
+    origins: Vec<Stations>,
 }
 
 /// Whose answers a station got.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Proved {
-    /// The pod whose packets left it unrouted.
-    own: Option<PodId>,
-    /// Whether packets of several pods did (ipvlan).
-    has_several: bool,
-    /// The pod, if all that is proved is of one.
-    carries: Option<PodId>,
-    /// Whether it carried the traffic of several, or of anybody who is no pod.
-    is_shared: bool,
+    /// The pods whose packets left it unrouted.
+    own: BTreeSet<PodId>,
+    /// Whose answers it got, from which stations; nothing for whoever is no pod.
+    carries: BTreeMap<Option<PodId>, BTreeSet<Station>>,
+    /// Whether it got a node's.
+    is_node: bool,
 }
 
-impl Proved {
-    fn add(&mut self, pod: Option<PodId>, is_first_hop: bool) {
-        let Some(pod) = pod else {
-            self.is_shared = true;
-            return;
-        };
-        self.is_shared |= *self.carries.get_or_insert(pod) != pod;
-        if is_first_hop {
-            self.has_several |= *self.own.get_or_insert(pod) != pod;
+/// The pod that a station belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Binding {
+    /// All that left it is this pod's.
+    Own(PodId),
+    /// It also got answers to others.
+    Forwards(PodId),
+}
+
+impl Binding {
+    const fn pod(self) -> PodId {
+        match self {
+            Self::Own(pod) | Self::Forwards(pod) => pod,
         }
     }
 }
 
+impl Proved {
+    /// The pod, if all that is proved is of one.
+    fn only(&self) -> Option<PodId> {
+        let pod = self.own.first().copied().filter(|_| self.own.len() == 1 && !self.is_node)?;
+        self.carries.keys().all(|carried| *carried == Some(pod)).then_some(pod)
+    }
+
+    /// The pod that forwards here. Pods that have a station of their own elsewhere are among those for whom it does. A gateway between
+    /// pods' own stations is no pod, even if it leaves hop limits as they are.
+    fn forwarder(&self, bound: &BTreeSet<PodId>, is_bound: impl Fn(&Station) -> bool) -> Option<PodId> {
+        let mut own = self.own.difference(bound);
+        let pod = own.next().copied().filter(|_| !self.is_node)?;
+        let mut for_others = self.carries.iter().filter(|(carried, _)| **carried != Some(pod)).flat_map(|(_, from)| from);
+        (own.next().is_none() && for_others.any(|station| !is_bound(station))).then_some(pod)
+    }
+}
+
 impl Senders {
-    /// Takes in what answered conversations prove.
+    /// Takes in what answered conversations prove. These are all origins so far, as flows number them.
     pub(super) fn prove(&mut self, flows: &[Flow], origins: &[Stations], inventory: &Inventory) {
+        self.origins.extend_from_slice(origins.get(self.origins.len()..).unwrap_or_default());
         for flow in flows.iter().filter(|flow| flow.outcome == Outcome::Answered) {
             let at = flow.span.first();
             let [there, back] = flow.origins;
@@ -61,50 +89,85 @@ impl Senders {
                     if !is_answered || stations.sender.is_host() {
                         continue;
                     }
-                    let pod = match inventory.identify(address, at) {
+                    let identity = inventory.identify(address, at);
+                    if may_be_anybodys(identity) {
+                        continue;
+                    }
+                    let pod = match identity {
                         Identity::Pod(pod) | Identity::Secondary(pod) => Some(pod),
-                        // Every station has such addresses of its own, or it is not known whose they were: an address passed from one
-                        // pod to the next.
-                        Identity::Loopback | Identity::Multicast | Identity::LinkLocal | Identity::UnknownInCluster => continue,
                         _ => None,
                     };
-                    self.stations.entry(stations.sender).or_default().add(pod, stations.is_first_hop);
+                    let proved = self.proved.entry(stations.sender).or_default();
+                    proved.is_node |= matches!(identity, Identity::Node(_) | Identity::OwnNode);
+                    proved.carries.entry(pod).or_default().insert(stations.receiver);
+                    proved.own.extend(pod.filter(|_| stations.is_first_hop));
                 }
             }
         }
+        self.bind();
     }
 
-    /// The pod that a station is, if that is proved.
-    fn pod(&self, station: Station) -> Option<PodId> {
-        let proved = self.stations.get(&station)?;
-        proved.own.filter(|_| !proved.is_shared)
+    fn bind(&mut self) {
+        let own = self.proved.iter().filter_map(|(station, proved)| Some((*station, Binding::Own(proved.only()?))));
+        let own: BTreeMap<Station, Binding> = own.collect();
+        self.bound = own.values().map(|binding| binding.pod()).collect();
+        let forwarding = self.proved.iter().filter(|(station, _)| !own.contains_key(station));
+        let forwarding = forwarding.filter_map(|(station, proved)| {
+            let pod = proved.forwarder(&self.bound, |station| own.contains_key(station))?;
+            Some((*station, Binding::Forwards(pod)))
+        });
+        let forwarding: BTreeMap<Station, Binding> = forwarding.collect();
+        self.has_forwarders = !forwarding.is_empty();
+        self.bindings = own;
+        self.bindings.extend(forwarding);
     }
 
     /// The pod that pretended to be an end of a flow, if one did.
-    pub(super) fn forger(&self, flow: &Flow, origins: &[Stations], inventory: &Inventory) -> Option<PodId> {
-        if self.stations.is_empty() {
+    pub(super) fn forger(&self, flow: &Flow, inventory: &Inventory) -> Option<PodId> {
+        if self.bindings.is_empty() {
             return None;
         }
         let at = flow.span.first();
         let ends = [(flow.origins[0], flow.originator.address), (flow.origins[1], flow.responder.address)];
         let owners = ends.map(|(_, address)| inventory.identify(address, at));
         for (here, (seen, _)) in ends.iter().enumerate() {
-            let is_own =
-                |pod: PodId, owner: Identity| matches!(owner, Identity::Pod(own) | Identity::Secondary(own) if own == pod);
-            let may_be_anybodys = matches!(
-                owners[here],
-                Identity::Loopback | Identity::Multicast | Identity::LinkLocal | Identity::UnknownInCluster
-            );
-            let sent: Vec<Option<PodId>> = of(*seen, origins)
-                .map(|stations| self.pod(stations.sender).filter(|pod| !may_be_anybodys && !is_own(*pod, owners[here])))
-                .collect();
+            let owner = owners[here];
+            let sent = of(*seen, &self.origins).map(|stations| {
+                let liar = match *self.bindings.get(&stations.sender)? {
+                    Binding::Own(pod) => pod,
+                    // Nobody forwards for a pod that has a station of its own, and what leaves here unrouted was made here.
+                    Binding::Forwards(pod) => {
+                        let has_own = matches!(owner, Identity::Pod(other) if self.bound.contains(&other));
+                        Some(pod).filter(|_| has_own && stations.is_first_hop)?
+                    }
+                };
+                (!may_be_anybodys(owner) && !is_of(owner, liar)).then_some(liar)
+            });
+            let sent: Vec<Option<PodId>> = sent.collect();
             let Some(forger) = sent.iter().flatten().next().copied() else { continue };
             // Where the end itself was heard too, it was there; but nobody answers for the one that it talks to.
-            if sent.iter().all(Option::is_some) || is_own(forger, owners[1 - here]) {
+            if sent.iter().all(Option::is_some) || is_of(owners[1 - here], forger) {
                 return Some(forger);
             }
         }
         None
+    }
+
+    /// Whether an end of a flow was seen only where a pod forwards for it, or may claim to.
+    pub(super) fn is_forwarded(&self, flow: &Flow, inventory: &Inventory) -> bool {
+        if !self.has_forwarders {
+            return false;
+        }
+        let at = flow.span.first();
+        let ends = [(flow.origins[0], flow.originator.address), (flow.origins[1], flow.responder.address)];
+        ends.into_iter().any(|(seen, address)| {
+            let bindings = || of(seen, &self.origins).filter_map(|stations| self.bindings.get(&stations.sender));
+            if !bindings().any(|binding| matches!(binding, Binding::Forwards(_))) {
+                return false;
+            }
+            let owner = inventory.identify(address, at);
+            !may_be_anybodys(owner) && !bindings().any(|binding| is_of(owner, binding.pod()))
+        })
     }
 
     /// Says what a pod pretended.
@@ -120,14 +183,23 @@ impl Senders {
     /// Names pods at whose interfaces others get their answers.
     pub(super) fn forwarders(&self, inventory: &Inventory) -> Findings {
         let mut findings = Findings::default();
-        let forwarding = self.stations.values().filter(|proved| proved.is_shared && !proved.has_several);
-        for pod in forwarding.filter_map(|proved| proved.own) {
-            let message =
-                "forwards for others (a VPN, a proxy that keeps addresses, virtual machines): what they do counts as theirs";
-            findings.add(Code::ForwardingPod, inventory.pod(pod).name.to_string(), message);
+        for binding in self.bindings.values() {
+            if let Binding::Forwards(pod) = binding {
+                let message = "forwards for others (a VPN, a proxy that keeps addresses, virtual machines), or claims to";
+                findings.add_once(Code::ForwardingPod, inventory.pod(*pod).name.to_string(), message);
+            }
         }
         findings
     }
+}
+
+/// Whether every station has such addresses of its own, or it is not known whose they were: an address passed from one pod to the next.
+const fn may_be_anybodys(identity: Identity) -> bool {
+    matches!(identity, Identity::Loopback | Identity::Multicast | Identity::LinkLocal | Identity::UnknownInCluster)
+}
+
+fn is_of(identity: Identity, pod: PodId) -> bool {
+    matches!(identity, Identity::Pod(own) | Identity::Secondary(own) if own == pod)
 }
 
 fn of(numbers: [u16; 2], origins: &[Stations]) -> impl Iterator<Item = &Stations> {

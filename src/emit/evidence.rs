@@ -69,6 +69,9 @@ fn details(edge: &Edge, evidence: &Evidence) -> String {
     if evidence.unchecked > 0 {
         parts.push(marked(evidence.unchecked, "out of tunnels that nothing is known of (weak)"));
     }
+    if evidence.forwarded > 0 {
+        parts.push(marked(evidence.forwarded, "through a pod that forwards for others"));
+    }
     parts.join("; ")
 }
 

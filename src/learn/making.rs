@@ -25,7 +25,7 @@ pub(super) struct Made {
     pub(super) findings: Findings,
 }
 
-/// Makes the policies, without what is rejected; those that lead to the cloud's credentials and were not accepted lie apart, with
+/// Makes the policies, without what is rejected; those on which somebody has to decide and has not lie apart, with
 /// `has_quarantine` those of all that looks odd. The observation is afterwards what it was.
 pub(super) fn make(
     observation: &mut Observation,

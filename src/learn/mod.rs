@@ -62,7 +62,7 @@ pub enum LearnError {
     Policy(#[from] PolicyError),
 }
 
-/// Makes policies of what was observed and proves them. Policies that lead to the cloud's credentials and were not accepted lie apart, with
+/// Makes policies of what was observed and proves them. Policies on which somebody has to decide and has not lie apart, with
 /// `has_quarantine` those of all that looks odd. The observation is afterwards what it was.
 ///
 /// # Errors

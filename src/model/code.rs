@@ -75,10 +75,10 @@ codes! {
         "A pod sent packets with a source address that is not its own."
         "Only a program that forges packets does that. No rule was written for what it sent."
         "find out what runs in this pod, and take NET_RAW from it (securityContext.capabilities.drop)";
-    ForwardingPod "forwarding-pod" Warning
+    ForwardingPod "forwarding-pod" Serious
         "A pod received, at its own interface, the answers to packets that carry other source addresses."
-        "The pod forwards traffic for others, such as a VPN gateway. It could also pretend to be them."
-        "if it is meant to forward, review the connections of the addresses behind it; if not, find out what runs in it";
+        "The pod forwards traffic for others, such as a VPN gateway, or pretends to. Connections that were seen only through it have no rule until a decision accepts them; their rules are in NAMESPACE/_quarantine/."
+        "if the pod is meant to forward, accept the connections of those behind it in netpol-gen.yaml and learn again; if not, find out what runs in it";
     UnknownTunnelEnd "unknown-tunnel-end" Serious
         "Tunnels ended at addresses that are no node in the inventory."
         "They may be deleted nodes or a traffic mirror. What is inside was ignored, so connections may be missing."

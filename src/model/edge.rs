@@ -84,6 +84,8 @@ pub struct Evidence {
     pub weak: u64,
     /// How many of them may have come out of tunnels that nothing is known of: any pod may have sent them.
     pub unchecked: u64,
+    /// How many of them passed a pod that forwards for others, which alone says whose they are.
+    pub forwarded: u64,
     /// How many of them were under way before they were first seen.
     pub mid_stream: u64,
     /// How many of them were one-way UDP, or connections of which one side only was seen.
@@ -126,6 +128,12 @@ impl Evidence {
         self.called.as_ref().and_then(|called| called.answered.get(name)).copied().unwrap_or_default()
     }
 
+    /// Whether nothing but what pods forwarded for others shows the edge.
+    #[must_use]
+    pub const fn is_forwarded(&self) -> bool {
+        self.forwarded > 0 && self.forwarded >= self.connections
+    }
+
     /// Takes over by what one connection called the responder.
     pub fn call(&mut self, name: Option<&Arc<str>>, service: Option<&Arc<str>>) {
         if name.is_none() && service.is_none() {
@@ -153,6 +161,7 @@ impl Evidence {
         self.weakest = self.weakest.min(other.weakest);
         self.weak = self.weak.saturating_add(other.weak);
         self.unchecked = self.unchecked.saturating_add(other.unchecked);
+        self.forwarded = self.forwarded.saturating_add(other.forwarded);
         self.mid_stream = self.mid_stream.saturating_add(other.mid_stream);
         self.one_way = self.one_way.saturating_add(other.one_way);
         match (&mut self.called, other.called) {

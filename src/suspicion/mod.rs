@@ -2,7 +2,7 @@
 //!
 //! In: an [`Observation`], the [`Inventory`], the namespaces that policies are made for, and the edges that somebody has accepted. Out:
 //! for each edge the [`Reason`]s to doubt it, as findings and, where it is asked for, a [`Quarantine`] of the edges that have one; those
-//! to the cloud's credentials are in it in any case.
+//! to the cloud's credentials, and those that only a pod that forwards for others shows, are in it in any case.
 //! Guaranteed: what the rest of the tool relies on is never doubted (name resolution by the cluster's own resolver); the order in
 //! which traffic was read makes no difference; an edge that was accepted has no reason.
 //!
@@ -38,6 +38,9 @@ const DNS_PORTS: [u16; 2] = [53, 853];
 pub enum Reason {
     /// It leads to the metadata service. Wrong for the few workloads that get their credentials there by design.
     Metadata,
+    /// All of its connections passed a pod that forwards for others, and nothing else says that they are not its own. Wrong for
+    /// VPNs, proxies that keep addresses, virtual machines and routers to other networks that are there by design.
+    Forwarded,
     /// It was first used when its originator had begun to try ports and addresses; in vain, mostly.
     Scan {
         /// At how many it tried in vain.
@@ -64,11 +67,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether the edge gets no rule before somebody has decided on it, whatever the run was asked for.
+    #[must_use]
+    pub const fn needs_decision(self) -> bool {
+        matches!(self, Self::Metadata | Self::Forwarded)
+    }
+
     /// The finding that says so.
     #[must_use]
     pub const fn code(self) -> Code {
         match self {
             Self::Metadata => Code::MetadataAddress,
+            Self::Forwarded => Code::ForwardingPod,
             Self::Scan { .. } => Code::FoundByScan,
             Self::OneOff { .. } => Code::OneOffConnection,
             Self::NeverAsked => Code::NeverAskedByName,
@@ -83,6 +93,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Metadata => formatter.write_str("leads to the service that hands out the cloud's credentials"),
+            Self::Forwarded => formatter.write_str("was seen only through a pod that forwards for others"),
             Self::Scan { targets } => {
                 write!(
                     formatter,
@@ -142,10 +153,15 @@ impl<'a> Suspicions<'a> {
     /// Why this edge is doubted; empty for most.
     #[must_use]
     pub fn reasons(&self, edge: &Edge, evidence: &Evidence) -> BTreeSet<Reason> {
-        if !self.is_subject(edge) || self.is_resolution(edge) || self.accepted.contains(edge) {
+        if !self.is_subject(edge) || self.accepted.contains(edge) {
             return BTreeSet::new();
         }
+        let forwarded = evidence.is_forwarded().then_some(Reason::Forwarded);
+        if self.is_resolution(edge) {
+            return forwarded.into_iter().collect();
+        }
         let reasons = [
+            forwarded,
             matches!(edge.responder, Party::Metadata(_)).then_some(Reason::Metadata),
             self.scans.reason(edge, evidence),
             self.habits.reason(edge, evidence).filter(|_| !self.is_exposed(edge)),
@@ -165,6 +181,7 @@ impl<'a> Suspicions<'a> {
             for reason in self.reasons(edge, evidence) {
                 match reason {
                     Reason::Metadata => tell_metadata(&mut findings, edge, evidence, self.inventory),
+                    Reason::Forwarded => tell_forwarded(&mut findings, edge, evidence),
                     _ => findings.add(reason.code(), edge.to_string(), reason.to_string()),
                 }
             }
@@ -172,19 +189,20 @@ impl<'a> Suspicions<'a> {
         findings
     }
 
-    /// The findings about metadata services alone.
+    /// The findings alone about edges on which somebody has to decide.
     #[must_use]
-    pub fn metadata(&self, observation: &Observation) -> Findings {
+    pub fn undecided(&self, observation: &Observation) -> Findings {
         let mut findings = Findings::default();
-        for (edge, evidence) in observation.edges.iter().filter(|(edge, evidence)| self.is_withheld(edge, evidence)) {
-            tell_metadata(&mut findings, edge, evidence, self.inventory);
+        for (edge, evidence) in &observation.edges {
+            let reasons = self.reasons(edge, evidence);
+            if reasons.contains(&Reason::Metadata) {
+                tell_metadata(&mut findings, edge, evidence, self.inventory);
+            }
+            if reasons.contains(&Reason::Forwarded) {
+                tell_forwarded(&mut findings, edge, evidence);
+            }
         }
         findings
-    }
-
-    /// Whether nobody decided on this edge and it leads to the cloud's credentials, so that its policy is kept apart in any case.
-    fn is_withheld(&self, edge: &Edge, evidence: &Evidence) -> bool {
-        self.reasons(edge, evidence).contains(&Reason::Metadata)
     }
 
     fn is_subject(&self, edge: &Edge) -> bool {
@@ -262,11 +280,27 @@ impl<'a> Suspicions<'a> {
 /// Says who called the metadata service, with the entry of a decisions file that settles it.
 fn tell_metadata(findings: &mut Findings, edge: &Edge, evidence: &Evidence, inventory: &Inventory) {
     let (Party::Workload(workload), Party::Metadata(address)) = (&edge.originator, &edge.responder) else { return };
-    let port = format!("{} {}", edge.protocol, edge.port);
-    let entry = format!("{{from: {workload}, to: '{address}', port: {port}, reason: WHY}}");
+    let (port, entry) = (format!("{} {}", edge.protocol, edge.port), entry(edge));
     let cloud = inventory.cloud_of(*address).map_or_else(String::new, |cloud| format!(" of {cloud}"));
     let message = format!("called {address}{cloud} on {port}; decide by accept or reject: - {entry}");
     findings.add_many(Code::MetadataAddress, workload.to_string(), message, evidence.connections);
+}
+
+/// Says what a pod brought that forwards for others, with the entry of a decisions file that settles it.
+fn tell_forwarded(findings: &mut Findings, edge: &Edge, evidence: &Evidence) {
+    let message = format!("{}; decide by accept or reject: - {}", Reason::Forwarded, entry(edge));
+    findings.add_many(Code::ForwardingPod, edge.to_string(), message, evidence.connections);
+}
+
+/// The entry of a decisions file that means an edge.
+fn entry(edge: &Edge) -> String {
+    let party = |party: &Party| match party {
+        Party::Workload(_) | Party::ApiServer => party.to_string(),
+        Party::Node(node) => format!("node {}", node.name),
+        Party::Metadata(address) | Party::NodeLocalDns(address) | Party::Outside(address) => format!("'{address}'"),
+    };
+    let (from, to) = (party(&edge.originator), party(&edge.responder));
+    format!("{{from: {from}, to: {to}, port: {} {}, reason: WHY}}", edge.protocol, edge.port)
 }
 
 /// Whether a workload is a run that comes to its end: what it does once it does as often as it is meant to.

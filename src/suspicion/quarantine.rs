@@ -21,12 +21,12 @@ pub struct Quarantine {
 }
 
 impl Suspicions<'_> {
-    /// Takes what is doubted out of the observation: all of it if that `is_requested`, else what leads to the cloud's credentials.
+    /// Takes what is doubted out of the observation: all of it if that `is_requested`, else that on which somebody has to decide.
     pub fn quarantine(&self, observation: &mut Observation, is_requested: bool) -> Quarantine {
         let mut reasons = Reasons::new();
         let mut is_doubted = |edge: &Edge, evidence: &Evidence| {
             let own = self.reasons(edge, evidence);
-            let is_doubted = if is_requested { !own.is_empty() } else { own.contains(&Reason::Metadata) };
+            let is_doubted = if is_requested { !own.is_empty() } else { own.iter().any(|reason| reason.needs_decision()) };
             if is_doubted {
                 reasons.insert(edge.clone(), own);
             }

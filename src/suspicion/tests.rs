@@ -89,6 +89,7 @@ fn seen(connections: u64, first: i64, last: i64) -> Evidence {
         weakest: DirectionEvidence::Syn,
         weak: 0,
         unchecked: 0,
+        forwarded: 0,
         mid_stream: 0,
         one_way: 0,
         called: None,

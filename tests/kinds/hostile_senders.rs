@@ -112,7 +112,20 @@ fn what_a_pod_sends_with_anothers_address_does_not_count() {
     for (_, packet) in handshake(WEB, DB, 3306, 50_000) {
         frame(&mut refused, (WEB_MAC, GATEWAY), &packet, 64);
     }
-    let rows: [Row; 9] = [
+    // A connection that web pretends for others at its own interface, with answers that it sends itself with the gateway's link address: it
+    // looks as if web forwarded for them. Then another one.
+    let cancelled = |client: &str, hops: u8| {
+        let mut world = real(at_work(), PODS[2], API, 9090, 45_000);
+        for (is_back, packet) in handshake(client, "192.0.2.9", 443, 50_000) {
+            let stations = if is_back { (GATEWAY, WEB_MAC) } else { (WEB_MAC, GATEWAY) };
+            frame(&mut world, stations, &packet, hops);
+        }
+        forged(world, WEB_MAC, (DB, OUTSIDE), 443)
+    };
+    let rows: [Row; 12] = [
+        ("after a connection that another pod seems to have had there", cancelled(DB, 64), true, OUTSIDE),
+        ("the same, as if it had passed a router", cancelled(DB, 63), true, OUTSIDE),
+        ("after a connection that outside seems to have had there", cancelled("203.0.113.9", 64), true, OUTSIDE),
         ("both sides, of another pod and outside", forged(at_work(), WEB_MAC, (API, OUTSIDE), 443), true, OUTSIDE),
         ("both sides, of outside and another pod", forged(at_work(), WEB_MAC, (OUTSIDE, DB), 3306), true, "3306"),
         ("an answer to its own opening", answered, true, "3306"),
@@ -146,6 +159,11 @@ fn what_a_pod_sends_with_anothers_address_does_not_count() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A VPN: answers to its clients are delivered to the pod.
+fn vpn() -> World {
+    real(real(shop(), PODS[0], API, 8080, 42_000), ("10.8.0.2", WEB_MAC), DB, 5432, 42_001)
+}
+
 #[test]
 fn a_station_of_several_is_nobodys() {
     // ipvlan: all pods have the address of their parent.
@@ -166,8 +184,6 @@ fn a_station_of_several_is_nobodys() {
         let stations = if is_back { (0xaa, WEB_MAC) } else { (WEB_MAC, GATEWAY) };
         frame(&mut vrrp, stations, &packet, if is_back { 57 } else { 64 });
     }
-    // A VPN: answers to its clients are delivered to the pod.
-    let vpn = || real(real(shop(), PODS[0], API, 8080, 42_000), ("10.8.0.2", WEB_MAC), DB, 5432, 42_001);
     // A pod that calls itself through its Service, and is called back by the gateway.
     let mut hairpin = at_work();
     for (_, packet) in handshake(WEB, WEB, 80, 44_000) {
@@ -204,7 +220,60 @@ fn a_station_of_several_is_nobodys() {
             wrong.push(format!("{name}: {:?}", learned.findings("forwarding-pod")));
         }
     }
-    let behind = vpn().learn(&[]).rules();
-    assert!(behind.iter().any(|rule| rule.contains("<- 10.8.0.2/32 TCP 5432")), "{behind:#?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_a_pod_forwards_waits_for_a_decision() {
+    const BEHIND: &str = "[app=db] <- 10.8.0.2/32 TCP 5432";
+    let entry = "{from: 10.8.0.2, to: shop/db, port: TCP 5432, reason: the VPN of the operators}";
+    let mut both = vpn();
+    // The same client, seen where it comes in by itself.
+    for (is_back, packet) in handshake("10.8.0.2", DB, 5432, 42_002) {
+        frame(&mut both, if is_back { (DB_MAC, GATEWAY) } else { (GATEWAY, DB_MAC) }, &packet, if is_back { 64 } else { 63 });
+    }
+    // TPROXY: the pod calls with the address of the pod that called it.
+    let proxied = real(real(at_work(), PODS[0], DB, 3306, 42_005), (API, WEB_MAC), "198.51.100.7", 8443, 42_006);
+    /// What it shows, the world, what is decided, a part of a rule, and whether it is written, apart, or not at all.
+    type Row<'a> = (&'a str, World, Option<String>, &'a str, &'a str);
+    let rows: [Row; 4] = [
+        ("nobody decided", vpn(), None, BEHIND, "apart"),
+        ("accepted", vpn(), Some(format!("version: 1\naccept:\n- {entry}\n")), BEHIND, "written"),
+        ("rejected", vpn(), Some(format!("version: 1\nreject:\n- {entry}\n")), BEHIND, "not at all"),
+        ("seen elsewhere too", both, None, BEHIND, "written"),
+    ];
+    let mut wrong = Vec::new();
+    for (name, world, decided, part, expected) in rows {
+        let folder = tempfile::tempdir().unwrap();
+        let decisions = folder.path().join("decided.yaml");
+        std::fs::write(&decisions, decided.as_deref().unwrap_or_default()).unwrap();
+        let arguments = if decided.is_some() { vec!["--decisions", decisions.to_str().unwrap()] } else { Vec::new() };
+        let learned = world.learn(&arguments);
+        let rules = learned.rules();
+        let is_in = |is_apart: bool| rules.iter().any(|rule| rule.contains(part) && rule.contains("/quarantined-") == is_apart);
+        let found = match (is_in(false), is_in(true)) {
+            (true, _) => "written",
+            (false, true) => "apart",
+            (false, false) => "not at all",
+        };
+        let has_own = rules.iter().any(|rule| rule.contains("[app=api] <- [app=web] TCP 8080") && !rule.contains("quarantined"));
+        if found != expected || !has_own || learned.code != Some(0) {
+            wrong.push(format!("{name}: {found}: {rules:#?} {}", learned.messages));
+        }
+        let asks = learned.findings("forwarding-pod").iter().any(|finding| finding.contains("10.8.0.2 -> shop/db TCP 5432"));
+        if asks != (expected == "apart") {
+            wrong.push(format!("{name}: {:?}", learned.findings("forwarding-pod")));
+        }
+        let (capture, inventory) = world.write(folder.path());
+        let (code, said, _) = learned.verify(&capture, &inventory, &arguments);
+        if (code == Some(1)) != (expected == "apart") || said.contains("through a pod that forwards") != (expected == "apart") {
+            wrong.push(format!("{name}: verify: {code:?} {said}"));
+        }
+    }
+    // A pod whose station is known is not among those for whom somebody forwards unrouted: that is a lie.
+    let learned = proxied.learn(&[]);
+    if !learned.codes().contains("spoofed-source") || learned.rules().iter().any(|rule| rule.contains("8443")) {
+        wrong.push(format!("another pod's address: {:#?} {}", learned.rules(), learned.messages));
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -35,6 +35,7 @@ fn observe(connections: &[(Edge, i64)], span: Span) -> Observation {
             weakest: DirectionEvidence::Syn,
             weak: 0,
             unchecked: 0,
+            forwarded: 0,
             mid_stream: 0,
             one_way: 0,
             called: None,

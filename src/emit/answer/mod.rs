@@ -27,6 +27,15 @@ const WIDTH: usize = 2000;
 /// How a connection is called that only an `ipBlock` on pods' addresses decides.
 const UNDEFINED: &str = " (up to the network plug-in)";
 
+/// Why somebody has to decide on an edge before there is a rule for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Withheld {
+    /// It leads to the cloud's credentials.
+    Metadata,
+    /// Only a pod that forwards for others shows it.
+    Forwarded,
+}
+
 /// Where a rule that is missing belongs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Remedy {
@@ -36,15 +45,19 @@ pub struct Remedy {
     pub is_new: bool,
     /// The rule that means the peer already, and lacks the port.
     pub rule: Option<RuleName>,
-    /// Whether nobody decided on it and it leads to the cloud's credentials, so that `learn` keeps its policy apart.
-    pub is_withheld: bool,
+    /// Why `learn` keeps its policy apart until somebody has decided on it, if it does.
+    pub withheld: Option<Withheld>,
 }
 
 /// `change prod/allow-ingress-to-db`, `a new policy prod/allow-ingress-to-db`.
 impl std::fmt::Display for Remedy {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.is_withheld {
-            let apart = "withheld, for it leads to the cloud's credentials: accept or reject it in netpol-gen.yaml";
+        if let Some(withheld) = self.withheld {
+            let why = match withheld {
+                Withheld::Metadata => "it leads to the cloud's credentials",
+                Withheld::Forwarded => "it was seen only through a pod that forwards for others",
+            };
+            let apart = format!("withheld, for {why}: accept or reject it in netpol-gen.yaml");
             return write!(formatter, "{apart}; once it is accepted, learn writes {}", self.policy);
         }
         match &self.rule {
@@ -58,7 +71,7 @@ impl std::fmt::Display for Remedy {
 impl Remedy {
     fn json(&self) -> Value {
         let rule = self.rule.as_ref().map(|rule| rule.index);
-        json!({ "policy": self.policy.to_string(), "is_new": self.is_new, "rule": rule, "is_withheld": self.is_withheld })
+        json!({ "policy": self.policy.to_string(), "is_new": self.is_new, "rule": rule, "is_withheld": self.withheld.is_some() })
     }
 }
 

@@ -51,7 +51,7 @@ pub fn replay_text(held: Held<'_>) -> String {
     let by_decision = if shut > 0 { format!(", {shut} rejected by decision") } else { String::new() };
     let allowed = replay.edges.saturating_sub(denied).saturating_sub(shut);
     let mut withheld: BTreeSet<&Edge> = BTreeSet::new();
-    withheld.extend(held.remedies.iter().filter(|(_, remedy)| remedy.is_withheld).map(|((edge, _), _)| edge));
+    withheld.extend(held.remedies.iter().filter(|(_, remedy)| remedy.withheld.is_some()).map(|((edge, _), _)| edge));
     let apart = if withheld.is_empty() { String::new() } else { format!(" ({} of them withheld)", withheld.len()) };
     let mut text = format!("{edges}: {allowed} allowed, {denied} denied{apart}{by_decision}\n");
     for (is_allowed, title) in [(true, "rejected by decision, and allowed"), (false, "rejected by decision")] {

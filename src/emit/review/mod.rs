@@ -237,9 +237,10 @@ impl Proof {
 /// What is kept apart.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Quarantine {
-    /// Whether all that looks odd is kept apart (`--quarantine`), and not only what leads to the cloud's credentials.
+    /// Whether all that looks odd is kept apart (`--quarantine`), and not only what somebody has to decide on.
     pub is_requested: bool,
-    /// How many of the edges lead to the cloud's credentials: they are withheld until a decision accepts or rejects them.
+    /// How many of the edges are withheld until a decision accepts or rejects them: they lead to the cloud's credentials, or only a pod that
+    /// forwards for others shows them.
     pub withheld: u64,
     /// The edges, in order.
     pub edges: Vec<Quarantined>,
@@ -259,7 +260,7 @@ impl Quarantine {
                 .collect(),
             is_denied: is_denied(edge),
         });
-        let withheld = reasons.values().filter(|reasons| reasons.contains(&Reason::Metadata)).count();
+        let withheld = reasons.values().filter(|reasons| reasons.iter().copied().any(Reason::needs_decision)).count();
         let withheld = u64::try_from(withheld).unwrap_or(u64::MAX);
         let mut quarantine = Self { is_requested: true, withheld, edges: edges.collect(), policies: BTreeMap::new() };
         for explained in policies {

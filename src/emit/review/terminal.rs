@@ -189,8 +189,8 @@ fn quarantined(quarantine: &Quarantine, has_files: bool, paint: Paint) -> Vec<St
         lines.extend(more(edges.len()));
     }
     if quarantine.withheld > 0 {
-        let edges = counted(quarantine.withheld, "edge leads", "edges lead");
-        lines.push(format!("  withheld: {edges} to the cloud's credentials, and a decision must accept or reject that"));
+        let edges = counted(quarantine.withheld, "edge", "edges");
+        lines.push(format!("  withheld: {edges}, whatever the options: a decision must accept or reject each"));
     }
     lines.push(if has_files {
         "  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; accept what is meant in netpol-gen.yaml"

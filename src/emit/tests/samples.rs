@@ -41,6 +41,7 @@ pub fn evidence(connections: u64) -> Evidence {
         weakest: DirectionEvidence::Syn,
         weak: 0,
         unchecked: 0,
+        forwarded: 0,
         mid_stream: 0,
         one_way: 0,
         called: None,

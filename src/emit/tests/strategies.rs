@@ -233,6 +233,7 @@ fn grounds() -> impl Strategy<Value = BTreeMap<Edge, Evidence>> {
             weakest: DirectionEvidence::FirstPacket,
             weak: 0,
             unchecked: 0,
+            forwarded: 0,
             mid_stream: connections / 2,
             one_way: connections / 3,
             called: Called::of(
