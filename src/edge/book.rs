@@ -1,7 +1,7 @@
 //! Names that pods asked for, by pod instead of by address.
 //!
 //! In: DNS answers to questions that were seen, the inventory. Out: names, from whoever may give this pod names (see [`resolver`]). A pod
-//! that has an accomplice answer it names nothing.
+//! that has an accomplice answer it, or answers itself with the resolver's address, names nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,6 +12,7 @@ use crate::inventory::{Identity, Inventory, PodId, ServiceType, WorkloadId};
 use crate::model::{Code, Findings, SeededMap, SeededSet, Timestamp};
 
 use super::resolver::{Answerer, answerer};
+use super::spoofed_answers::SpoofedAnswers;
 
 /// Resolvers on the pod may keep an answer longer than it says; this much longer (nanoseconds) is believed without doubt.
 const GRACE: i64 = 60 * 1_000_000_000;
@@ -37,11 +38,12 @@ struct Answer {
 }
 
 impl NameBook {
-    pub(super) fn new(names: &Names, inventory: &Inventory) -> Self {
+    /// All answers but those that nobody sent.
+    pub(super) fn new(names: &Names, inventory: &Inventory, spoofed: &SpoofedAnswers) -> Self {
         let mut answers: SeededMap<(PodId, IpAddr), BTreeSet<Answer>> = SeededMap::default();
         let mut outside = SeededSet::default();
         let mut strangers: BTreeMap<WorkloadId, BTreeSet<Option<IpAddr>>> = BTreeMap::new();
-        for answer in names.iter() {
+        for answer in names.iter().filter(|answer| !spoofed.has(answer)) {
             if let Identity::Pod(asker) = inventory.identify(answer.asker, answer.at) {
                 match answerer(asker, answer.exchange.as_ref(), answer.at, inventory) {
                     Answerer::Resolver => {}

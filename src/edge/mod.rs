@@ -27,6 +27,7 @@ mod repeated;
 mod resolver;
 mod roles;
 mod senders;
+mod spoofed_answers;
 mod tenants;
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,7 @@ use super::portless;
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
 use super::senders::Senders;
+use super::spoofed_answers::SpoofedAnswers;
 use super::tenants::Tenants;
 use super::tunnel_exchange;
 use super::tunnels::ClusterTunnels;
@@ -45,6 +46,7 @@ pub struct Observer<'a> {
     inventory: &'a Inventory,
     tunnels: Option<Arc<ClusterTunnels>>,
     senders: Senders,
+    spoofed_answers: SpoofedAnswers,
     /// Of each workload, the number of its namespace among the arrivals.
     namespaces: Vec<u32>,
     /// Of each Service, its name.
@@ -109,6 +111,7 @@ impl<'a> Observer<'a> {
             inventory,
             tunnels: None,
             senders: Senders::default(),
+            spoofed_answers: SpoofedAnswers::default(),
             views: Views::default(),
             book: NameBook::default(),
             edges: Ledger::new(edges),
@@ -153,24 +156,27 @@ impl<'a> Observer<'a> {
     }
 
     /// Takes in finished flows with the stations between which their packets went ([`FlowTable::origins`](crate::flow::FlowTable::origins)):
-    /// what pods sent with others' addresses does not count.
+    /// what pods sent with others' addresses does not count, and names nothing.
     pub fn observe_sent(&mut self, mut flows: Vec<Flow>, origins: &[Stations], names: &Names) {
         let inventory = self.inventory;
         self.senders.prove(&flows, origins, inventory);
+        let mut spoofed = Vec::new();
         flows.retain(|flow| {
             let Some(forger) = self.senders.forger(flow, inventory) else { return true };
             Senders::report(flow, forger, inventory, &mut self.findings);
             *self.flows.entry(OUTCOMES[kind(flow)]).or_default() += 1;
             self.classes.add(FlowClass::Spoofed, 1);
+            spoofed.push((flow.protocol, [flow.originator, flow.responder], flow.span));
             false
         });
+        self.spoofed_answers.add(spoofed, names);
         self.observe(flows, names);
     }
 
     /// Takes in finished flows; the order does not matter. The views of one connection may come in one call, or in two that
     /// follow one another.
     pub fn observe(&mut self, mut flows: Vec<Flow>, names: &Names) {
-        self.book = NameBook::new(names, self.inventory);
+        self.book = NameBook::new(names, self.inventory, &self.spoofed_answers);
         self.book.note(self.inventory, &mut self.findings);
         self.answered.add(&self.book, self.inventory);
         for (pod, address) in self.book.asked() {

@@ -1,6 +1,6 @@
 //! Addresses that a pod puts on what it sends, told by who sent the frame.
 
-use crate::support::frames::{ACK, PSH, SYN, ether_type, ip, tcp_at, udp};
+use crate::support::frames::{ACK, DNS_ANSWER, DNS_QUERY, PSH, SYN, dns, dns_address, ether_type, ip, tcp_at, udp};
 use crate::world::World;
 
 const WEB: &str = "10.244.1.10";
@@ -274,6 +274,48 @@ fn what_a_pod_forwards_waits_for_a_decision() {
     let learned = proxied.learn(&[]);
     if !learned.codes().contains("spoofed-source") || learned.rules().iter().any(|rule| rule.contains("8443")) {
         wrong.push(format!("another pod's address: {:#?} {}", learned.rules(), learned.messages));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_pretended_answer_names_nothing() {
+    const RESOLVER: &str = "10.244.2.53";
+    const NAME: &str = "updates.example.com";
+    /// What it shows, whose name it is, which station sends the question and which the answer, and whether that names the address.
+    type Row<'a> = (&'a str, (&'a str, u8), u8, u8, bool);
+    let rows: [Row; 5] = [
+        ("asked, and answered by the resolver", PODS[0], WEB_MAC, GATEWAY, true),
+        ("asked, and answered by the pod itself", PODS[0], WEB_MAC, WEB_MAC, false),
+        ("another pod, asked and answered by itself", PODS[1], API_MAC, GATEWAY, true),
+        ("another pod's question and its answer", PODS[1], WEB_MAC, WEB_MAC, false),
+        ("an answer to another pod's question", PODS[1], API_MAC, WEB_MAC, false),
+    ];
+    let mut wrong = Vec::new();
+    for (what, (asker, own), asks, answers, is_named) in rows {
+        let mut world = at_work()
+            .namespace("kube-system")
+            .pod("kube-system", "coredns", RESOLVER, "n2", "k8s-app=kube-dns")
+            .object("apiVersion: v1\nkind: Service\nmetadata: {name: kube-dns, namespace: kube-system, labels: {k8s-app: kube-dns}}\nspec: {clusterIP: 10.96.0.10, clusterIPs: [10.96.0.10], selector: {k8s-app: kube-dns}, ports: [{name: dns, port: 53, protocol: UDP}]}");
+        // What its own station proves of it.
+        world = real(world, (asker, own), "198.51.100.8", 443, 46_000);
+        let receiver = |sender| if sender == GATEWAY { own } else { GATEWAY };
+        let question = ip(asker, RESOLVER, udp(40_000, 53, &dns(DNS_QUERY, NAME, &[])));
+        let (kind, content) = dns_address(OUTSIDE);
+        let answer = ip(RESOLVER, asker, udp(53, 40_000, &dns(DNS_ANSWER, NAME, &[(NAME, kind, 300, content)])));
+        frame(&mut world, (asks, receiver(asks)), &question, 64);
+        frame(&mut world, (answers, receiver(answers)), &answer, if answers == GATEWAY { 63 } else { 64 });
+        let learned = real(world, (asker, own), OUTSIDE, 443, 47_000).learn(&[]);
+        let rules = learned.rules();
+        if !rules.iter().any(|rule| rule.contains(OUTSIDE)) {
+            wrong.push(format!("{what}: no edge: {}", learned.messages));
+        }
+        if rules.iter().any(|rule| rule.contains("updates-example-com")) != is_named {
+            wrong.push(format!("{what}: {rules:#?}"));
+        }
+        if learned.codes().contains("spoofed-source") == is_named {
+            wrong.push(format!("{what}: {:?}", learned.findings("spoofed-source")));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
