@@ -80,6 +80,7 @@ fn evidence() -> Evidence {
         weakest: DirectionEvidence::Syn,
         weak: 0,
         unchecked: 0,
+        forwarded: 0,
         mid_stream: 0,
         one_way: 0,
         called: None,
