@@ -73,7 +73,16 @@ mod tests {
         };
         let ends = [end(1, port), end(2, 80)];
         let (first, last) = (Timestamp(0), None);
-        Record::Conversation(Conversation { protocol, first, last, ends, openings, ordered: 0, tunnels: Vec::new() })
+        Record::Conversation(Conversation {
+            protocol,
+            first,
+            last,
+            ends,
+            openings,
+            ordered: 0,
+            tunnels: Vec::new(),
+            refused_by: Vec::new(),
+        })
     }
 
     #[test]

@@ -92,14 +92,14 @@ pub(super) fn read(
     let taken = take_in(inputs, decoding, FlowTable::new(limits.flows), limits.threads, |table, _| {
         if table.finished_count() >= BATCH {
             let flows = table.take_finished();
-            observer.observe_sent(flows, table.origins(), table.names());
+            observer.observe_sent(flows, table.senders(), table.names());
         }
         Ok(Timestamp::MAX)
     })?;
     let TakenIn { mut table, frames, mut findings, errors } = taken;
     findings.merge(passed_over);
     findings.merge(tunnels.findings());
-    observer.observe_sent(table.take_finished(), table.origins(), table.names());
+    observer.observe_sent(table.take_finished(), table.senders(), table.names());
     observer.sight(table.sightings());
     observer.flood(table.floods());
     let mut observation = observer.conclude();

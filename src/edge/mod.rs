@@ -23,6 +23,7 @@ mod place;
 mod portless;
 mod ports;
 mod proxies;
+mod refusals;
 mod repeated;
 mod resolver;
 mod roles;

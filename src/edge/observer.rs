@@ -9,8 +9,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::decode::Stations;
-use crate::flow::{Floods, Names, Sighting, Sightings};
+use crate::flow::{Floods, Names, Senders as Sent, Sighting, Sightings};
 use crate::inventory::{Inventory, NodeId, Pod, WorkloadId};
 use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, Outcome, Protocol, Span, Timestamp};
 
@@ -29,6 +28,7 @@ use super::masked::Masked;
 use super::one_sided::OneSided;
 use super::place::Place;
 use super::portless;
+use super::refusals;
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
 use super::senders::Senders;
@@ -155,11 +155,14 @@ impl<'a> Observer<'a> {
         self
     }
 
-    /// Takes in finished flows with the stations between which their packets went ([`FlowTable::origins`](crate::flow::FlowTable::origins)):
+    /// Takes in finished flows with the stations between which their packets went ([`FlowTable::senders`](crate::flow::FlowTable::senders)):
     /// what pods sent with others' addresses does not count, and names nothing.
-    pub fn observe_sent(&mut self, mut flows: Vec<Flow>, origins: &[Stations], names: &Names) {
+    pub fn observe_sent(&mut self, mut flows: Vec<Flow>, sent: Sent<'_>, names: &Names) {
         let inventory = self.inventory;
-        self.senders.prove(&flows, origins, inventory);
+        self.senders.prove(&flows, sent.origins, inventory);
+        for flow in &mut flows {
+            refusals::judge(flow, sent, &self.senders, inventory, &mut self.findings);
+        }
         let mut spoofed = Vec::new();
         flows.retain(|flow| {
             let Some(forger) = self.senders.forger(flow, inventory) else { return true };

@@ -122,6 +122,11 @@ impl Senders {
         self.bindings.extend(forwarding);
     }
 
+    /// The pod that a station belongs to, if that is proved.
+    pub(super) fn pod(&self, station: Station) -> Option<PodId> {
+        self.bindings.get(&station).map(|binding| binding.pod())
+    }
+
     /// The pod that pretended to be an end of a flow, if one did.
     pub(super) fn forger(&self, flow: &Flow, inventory: &Inventory) -> Option<PodId> {
         if self.bindings.is_empty() {
@@ -198,7 +203,7 @@ const fn may_be_anybodys(identity: Identity) -> bool {
     matches!(identity, Identity::Loopback | Identity::Multicast | Identity::LinkLocal | Identity::UnknownInCluster)
 }
 
-fn is_of(identity: Identity, pod: PodId) -> bool {
+pub(super) fn is_of(identity: Identity, pod: PodId) -> bool {
     matches!(identity, Identity::Pod(own) | Identity::Secondary(own) if own == pod)
 }
 

@@ -6,7 +6,7 @@
 use crate::model::{Protocol, Span, Timestamp};
 
 use super::conversation::{Conversation, Deeds, Opening, Standing, is_over, is_repetition, least, standing, tenth, watched};
-use super::fact::{CARRIED, Fact, RESET, SENT_DATAGRAM, Stamp, WAS_UNDELIVERABLE};
+use super::fact::{CARRIED, Fact, RESET, SENT_DATAGRAM, Stamp};
 use super::key::End;
 use super::order::Order;
 use super::origins::{EndOrigins, note};
@@ -78,7 +78,7 @@ impl Brief {
             brief.parts.iter_mut().for_each(|part| part.third = Timestamp::MIN.0);
         }
         // Otherwise it would be no packet's time.
-        if fact == Fact::Undeliverable {
+        if let Fact::Undeliverable(_) = fact {
             return None;
         }
         brief.take(protocol, stamp, end, fact).map(|_| {
@@ -112,10 +112,7 @@ impl Brief {
             return None;
         }
         let is_news = self.take(protocol, stamp, end, fact)?;
-        // An error about a packet of that end was sent by somebody else.
-        if fact != Fact::Undeliverable {
-            note(&mut self.origins[end as usize], stamp.origin);
-        }
+        note(&mut self.origins[end as usize], stamp.origin);
         Some(is_news)
     }
 
@@ -195,14 +192,8 @@ impl Brief {
                 number_of_sender = Some(number);
                 RESET
             }
-            Fact::Undeliverable => {
-                if at < self.first() || at > self.last() {
-                    return None;
-                }
-                let is_news = self.bits[here] & WAS_UNDELIVERABLE == 0;
-                self.bits[here] |= WAS_UNDELIVERABLE;
-                return Some(is_news);
-            }
+            // It matters who said so.
+            Fact::Undeliverable(_) => return None,
             Fact::Did(bits, number) => {
                 number_of_sender = (bits & CARRIED != 0).then_some(number);
                 bits
@@ -368,7 +359,7 @@ impl Brief {
             _ => (Order::NONE, self.acknowledged()),
         };
         let (span, origins) = (Span::between(self.first(), self.last()), self.origins);
-        Conversation { span, deeds, openings, order, acknowledged, origins }
+        Conversation { span, deeds, openings, order, acknowledged, origins, refusers: [0; 2] }
     }
 
     /// The brief form, if it can hold the conversation.
@@ -416,7 +407,7 @@ mod tests {
     fn any_fact(protocol: Protocol) -> BoxedStrategy<Fact> {
         let number = 0u32..3;
         if protocol == Protocol::Udp {
-            prop_oneof![4 => Just(Fact::DATAGRAM), 1 => Just(Fact::ASKS), 1 => Just(Fact::RESPONDS), 1 => Just(Fact::Undeliverable)]
+            prop_oneof![4 => Just(Fact::DATAGRAM), 1 => Just(Fact::ASKS), 1 => Just(Fact::RESPONDS), 1 => Just(Fact::Undeliverable(1))]
                 .boxed()
         } else {
             prop_oneof![
@@ -427,7 +418,7 @@ mod tests {
                 Just(Fact::RESETS),
                 (0u32..2, 0u32..3).prop_map(|(length, number)| Fact::carries(length, number)),
                 (0u32..3).prop_map(Fact::finishes),
-                Just(Fact::Undeliverable),
+                Just(Fact::Undeliverable(1)),
             ]
             .boxed()
         }

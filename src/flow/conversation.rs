@@ -46,6 +46,11 @@ impl Deeds {
         self.first <= self.last
     }
 
+    /// Whether somebody said so of a packet that was seen.
+    fn was_undeliverable(&self) -> bool {
+        self.did(WAS_UNDELIVERABLE) && self.is_heard()
+    }
+
     fn merge(&mut self, other: Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
@@ -96,6 +101,8 @@ pub(super) struct Conversation {
     pub(super) acknowledged: [Option<u32>; 2],
     /// Of each end.
     pub(super) origins: [EndOrigins; 2],
+    /// The first two that said that packets could not be delivered.
+    pub(super) refusers: EndOrigins,
 }
 
 impl Conversation {
@@ -110,6 +117,7 @@ impl Conversation {
             order: Order::NONE,
             acknowledged: [None; 2],
             origins: [[0; 2]; 2],
+            refusers: [0; 2],
         }
     }
 
@@ -141,12 +149,13 @@ impl Conversation {
                 acknowledges = Some(number);
                 RESET
             }
-            Fact::Undeliverable => {
+            Fact::Undeliverable(refuser) => {
                 // The quoting error is not a packet of this end: it must not count as its first or last.
                 let deeds = &mut self.deeds[end as usize];
-                let is_news = !deeds.did(WAS_UNDELIVERABLE);
+                let (was_known, before) = (deeds.did(WAS_UNDELIVERABLE), self.refusers);
                 deeds.bits |= WAS_UNDELIVERABLE;
-                return is_news;
+                note(&mut self.refusers, refuser);
+                return !was_known || self.refusers != before;
             }
             Fact::Did(bits, number) => {
                 acknowledges = (bits & CARRIED != 0).then_some(number);
@@ -221,6 +230,9 @@ impl Conversation {
                 note(mine, origin);
             }
         }
+        for refuser in other.refusers {
+            note(&mut self.refusers, refuser);
+        }
         for opening in other.openings {
             self.opening(opening.by, opening.number, opening.first, opening.answer, opening.is_rejected);
         }
@@ -261,6 +273,7 @@ impl Conversation {
             openings: self.openings.iter().map(opening).collect(),
             ordered: self.order.decided,
             tunnels: Vec::new(),
+            refused_by: Vec::new(),
         }
     }
 
@@ -339,7 +352,26 @@ impl Conversation {
     }
 
     /// Adds the flows that the facts add up to.
-    pub(super) fn flows(mut self, key: &FlowKey, beginnings: &Beginnings, flows: &mut Vec<Flow>) {
+    pub(super) fn flows(self, key: &FlowKey, beginnings: &Beginnings, flows: &mut Vec<Flow>) {
+        if self.refusers == [0; 2] {
+            return self.all_flows(key, beginnings, flows);
+        }
+        let (mut unrefused, from) = (self.clone(), flows.len());
+        unrefused.forget_errors();
+        self.all_flows(key, beginnings, flows);
+        let mut others = Vec::new();
+        unrefused.all_flows(key, beginnings, &mut others);
+        for (flow, other) in flows[from..].iter_mut().zip(others) {
+            flow.unrefused = other.outcome;
+        }
+    }
+
+    /// As if nobody had said that packets could not be delivered.
+    pub(super) fn forget_errors(&mut self) {
+        self.deeds.iter_mut().for_each(|deeds| deeds.bits &= !WAS_UNDELIVERABLE);
+    }
+
+    fn all_flows(mut self, key: &FlowKey, beginnings: &Beginnings, flows: &mut Vec<Flow>) {
         if key.protocol() == Protocol::Udp {
             flows.extend(self.datagrams(key, beginnings));
             return;
@@ -381,6 +413,8 @@ impl Conversation {
             opening: None,
             answer: None,
             origins: [originator, originator.opposite()].map(|end| self.origins[end as usize]),
+            refusers: self.refusers,
+            unrefused: outcome,
         }
     }
 
@@ -408,7 +442,7 @@ impl Conversation {
         let carried = |deeds: &Deeds| counts && deeds.did(CARRIED) && deeds.last_carried >= opening.first;
         match (carried(originator), carried(responder)) {
             (true, true) => Outcome::Answered,
-            _ if opening.is_rejected || responder.did(RESET) || originator.did(WAS_UNDELIVERABLE) => Outcome::Refused,
+            _ if opening.is_rejected || responder.did(RESET) || originator.was_undeliverable() => Outcome::Refused,
             (true, false) => Outcome::OneSided(Speaker::Originator),
             (false, true) => Outcome::OneSided(Speaker::Responder),
             (false, false) => Outcome::Unanswered,
@@ -419,7 +453,7 @@ impl Conversation {
     /// a segment of no connection a kernel answers with a reset.
     fn mid_stream(&self, key: &FlowKey) -> Option<Flow> {
         let [low, high] = &self.deeds;
-        let was_refused = self.deeds.iter().any(|deeds| deeds.did(RESET | WAS_UNDELIVERABLE));
+        let was_refused = self.deeds.iter().any(|deeds| deeds.did(RESET) || deeds.was_undeliverable());
         let (low_port, high_port) = (key.endpoint(End::Low).port, key.endpoint(End::High).port);
         let originator = if low_port < high_port { End::High } else { End::Low };
         let outcome = match (low.did(CARRIED), high.did(CARRIED)) {
@@ -457,7 +491,7 @@ impl Conversation {
         } else if !caller.did(SENT_DATAGRAM) {
             // An answer that nobody asked for, as far as was seen.
             Outcome::OneSided(Speaker::Responder)
-        } else if caller.did(WAS_UNDELIVERABLE) {
+        } else if caller.was_undeliverable() {
             Outcome::Refused
         } else if direction == DirectionEvidence::DnsHeader {
             // A question without an answer is no one-way protocol.

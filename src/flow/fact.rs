@@ -15,8 +15,8 @@ pub(super) enum Fact {
     /// A TCP reset by an end that knows the connection, with the number that it acknowledges. The kernel's reset to a segment that it
     /// does not expect has no such number (RFC 9293, section 3.10.7.1).
     Breaks(u32),
-    /// An ICMP error says that a packet of the "sender" could not be delivered.
-    Undeliverable,
+    /// An ICMP error says that a packet of the "sender" could not be delivered; with the number of who sent the error.
+    Undeliverable(u16),
     /// Anything else that the sender did, as its [deeds](super::conversation::Deeds) have it, with the acknowledgment number of a TCP segment or the
     /// verification tag of an SCTP packet.
     Did(u8, u32),

@@ -115,6 +115,19 @@ pub struct Conversation {
     /// are the cluster's own; what the tunnels' ends exchanged is told by another record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tunnels: Vec<Tunnel>,
+    /// Who said by an ICMP error that packets could not be delivered, up to two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_by: Vec<RefusedBy>,
+}
+
+/// The sender of an ICMP error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBy {
+    /// Its address.
+    pub address: IpAddr,
+    /// Between which stations the error went, as in [`End::stations`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stations: Option<Stations>,
 }
 
 /// One end of a conversation, and what it was seen to do.

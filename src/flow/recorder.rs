@@ -7,7 +7,8 @@ use super::conversation::Conversation;
 use super::floods::Floods;
 use super::key::FlowKey;
 use super::questions::{Answer, Question, Questions, Transaction};
-use super::record::{self, After, Answers, End, FloodRecord, Name, Record, SightingRecord};
+use super::record::{self, After, Answers, End, FloodRecord, Name, Record, RefusedBy, SightingRecord};
+use super::refusers::{Refuser, Senders};
 use super::sightings::{Sighting, Sightings};
 use crate::decode::Stations;
 use crate::model::{Endpoint, NameAnswer, Protocol, Span, Timestamp};
@@ -23,6 +24,8 @@ pub(super) struct Recorder {
     contexts: Contexts,
     /// By their numbers, which begin with 1.
     stations: Vec<Stations>,
+    /// Likewise.
+    refusers: Vec<Refuser>,
 }
 
 impl Recorder {
@@ -31,7 +34,15 @@ impl Recorder {
 
     /// One that has nothing to tell yet, with room for so many conversations.
     pub(super) const fn with_room(room: usize, contexts: Contexts) -> Self {
-        Self { conversations: Vec::new(), others: Vec::new(), room, lost: 0, contexts, stations: Vec::new() }
+        Self {
+            conversations: Vec::new(),
+            others: Vec::new(),
+            room,
+            lost: 0,
+            contexts,
+            stations: Vec::new(),
+            refusers: Vec::new(),
+        }
     }
 
     pub(super) fn tell(&mut self, key: &FlowKey, conversation: &Conversation) {
@@ -46,12 +57,16 @@ impl Recorder {
             let known = numbers.into_iter().filter_map(|number| self.stations.get(usize::from(number).checked_sub(1)?));
             end.stations.extend(known);
         }
+        let refusers = conversation.refusers.into_iter();
+        let refusers = refusers.filter_map(|number| self.refusers.get(usize::from(number).checked_sub(1)?));
+        told.refused_by.extend(refusers.map(|&Refuser { address, stations }| RefusedBy { address, stations }));
         self.conversations.push(Record::Conversation(told));
     }
 
-    /// Takes over the stations that the table knows by now.
-    pub(super) fn know(&mut self, stations: &[Stations]) {
-        self.stations.extend_from_slice(stations.get(self.stations.len()..).unwrap_or_default());
+    /// Takes over the stations, and who refused, that the table knows by now.
+    pub(super) fn know(&mut self, Senders { origins, refusers }: Senders<'_>) {
+        self.stations.extend_from_slice(origins.get(self.stations.len()..).unwrap_or_default());
+        self.refusers.extend_from_slice(refusers.get(self.refusers.len()..).unwrap_or_default());
     }
 
     pub(super) fn began(&mut self, at: Timestamp) {
@@ -202,7 +217,16 @@ mod tests {
             let (first, last) = (Timestamp(first), None);
             let ends = [end.clone(), end];
             let (openings, tunnels) = (Vec::new(), Vec::new());
-            Record::Conversation(record::Conversation { protocol, first, last, ends, openings, ordered: 0, tunnels })
+            Record::Conversation(record::Conversation {
+                protocol,
+                first,
+                last,
+                ends,
+                openings,
+                ordered: 0,
+                tunnels,
+                refused_by: Vec::new(),
+            })
         };
         let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
         let told = [(5, 1, udp), (3, 2, tcp), (4, 3, tcp), (3, 1, tcp), (1, 1, tcp), (5, 1, tcp), (2, 1, udp)].map(conversation);

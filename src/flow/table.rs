@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::decode::{IcmpError, Packet, Stations, Transport};
+use crate::decode::{IcmpError, Packet, Transport};
 use crate::model::memory::expect_large;
 use crate::model::{Code, Endpoint, Findings, Flow, Protocol, Span, Timestamp};
 
@@ -19,6 +19,7 @@ use super::patience::{STREAM_SILENCE, patience, silence};
 use super::questions::Questions;
 use super::record::Record;
 use super::recorder::Recorder;
+use super::refusers::{Refuser, Refusers, Senders};
 use super::sightings::{Sighting, Sightings};
 use super::slots::{Candidate, Seen, Slots, Taken, Took};
 use super::step::{Batch, Step, What, is_for_many, is_port_zero, parts, tcp_fact};
@@ -49,6 +50,7 @@ pub struct FlowTable {
     seeds: Seeds,
     contexts: Contexts,
     origins: Origins,
+    refusers: Refusers,
     narrow: Slots<Narrow>,
     wide: Slots<Wide>,
     capacity: usize,
@@ -115,6 +117,7 @@ impl FlowTable {
             seeds,
             contexts,
             origins: Origins::default(),
+            refusers: Refusers::default(),
             narrow: Slots::new(seeds, is_recording),
             wide: Slots::new(seeds, is_recording),
             capacity: capacity.max(16),
@@ -150,7 +153,7 @@ impl FlowTable {
 
     fn tell_origins(&mut self) {
         if let Some(recorder) = &mut self.ended.recorder {
-            recorder.know(self.origins.all());
+            recorder.know(Senders { origins: self.origins.all(), refusers: self.refusers.all() });
         }
     }
 
@@ -331,7 +334,7 @@ impl FlowTable {
                     self.learn_names(packet, Protocol::Udp, (*source_port, *destination_port), dns.as_deref(), context);
                 }
             }
-            Transport::IcmpError(error) => self.refuse(packet.at, error, context),
+            Transport::IcmpError(error) => self.refuse((stamp, packet.source), error, context),
             Transport::EchoRequest => self.sight(Sighting::Echo, packet, context),
             Transport::OpaqueTunnel(name) => self.sight(Sighting::OpaqueTunnel(name), packet, context),
             Transport::Other(_) if is_for_many(packet.destination) => self.sight(Sighting::Multicast(0), packet, context),
@@ -366,9 +369,9 @@ impl FlowTable {
         &self.sightings
     }
 
-    /// Between which stations frames went; a flow has their positions plus one.
-    pub fn origins(&self) -> &[Stations] {
-        self.origins.all()
+    /// Where packets came from.
+    pub fn senders(&self) -> Senders<'_> {
+        Senders { origins: self.origins.all(), refusers: self.refusers.all() }
     }
 
     /// Attempts that were too many to be kept apart.
@@ -481,14 +484,21 @@ impl FlowTable {
         key.within(if sender == End::Low { context } else { self.contexts.reversed(context) })
     }
 
-    /// An ICMP error refuses the conversation it quotes. One that quotes nothing known opens none: only what really sent counts.
-    fn refuse(&mut self, at: Timestamp, error: &IcmpError, context: u16) {
+    /// An ICMP error refuses the conversation it quotes. One that quotes nothing known opens none: only what really sent counts. Nobody
+    /// sends one about a packet of its own.
+    fn refuse(&mut self, (stamp, address): (Stamp, IpAddr), error: &IcmpError, context: u16) {
+        if address == error.source {
+            return;
+        }
+        let stations = self.origins.stations(stamp.origin);
+        let Some(refuser) = self.refusers.number(Refuser { address, stations }) else { return };
+        self.tell_origins();
         let sender = Endpoint { address: error.source, port: error.source_port };
         let receiver = Endpoint { address: error.destination, port: error.destination_port };
         let (key, end) = FlowKey::of(sender, receiver, error.protocol);
         // It travels towards whoever sent what it quotes.
         let key = self.within(key, end.opposite(), context);
-        self.add(&key, at.into(), end, Fact::Undeliverable);
+        self.add(&key, stamp, end, Fact::Undeliverable(refuser));
     }
 
     fn add(&mut self, key: &FlowKey, stamp: Stamp, end: End, fact: Fact) {

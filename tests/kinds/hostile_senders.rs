@@ -1,7 +1,9 @@
 //! Addresses that a pod puts on what it sends, told by who sent the frame.
 
-use crate::support::frames::{ACK, DNS_ANSWER, DNS_QUERY, PSH, SYN, dns, dns_address, ether_type, ip, tcp_at, udp};
-use crate::world::World;
+use std::process::Command;
+
+use crate::support::frames::{ACK, DNS_ANSWER, DNS_QUERY, PSH, SYN, dns, dns_address, ether_type, icmp, ip, tcp_at, udp};
+use crate::world::{World, learn_files};
 
 const WEB: &str = "10.244.1.10";
 const API: &str = "10.244.1.20";
@@ -315,6 +317,54 @@ fn a_pretended_answer_names_nothing() {
         }
         if learned.codes().contains("spoofed-source") == is_named {
             wrong.push(format!("{what}: {:?}", learned.findings("spoofed-source")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn an_error_counts_that_the_destination_or_a_hop_sent() {
+    const PORTS: (u16, u16) = (41_000, 514);
+    /// What it shows, whose address the error has, which station sends it, whether it counts, whether somebody lies.
+    type Row<'a> = (&'a str, &'a str, u8, bool, bool);
+    let rows: [Row; 8] = [
+        ("nobody", "", 0, false, false),
+        ("the destination", API, GATEWAY, true, false),
+        ("a node on the way", NODE, GATEWAY, true, false),
+        ("a router on the way", "198.51.100.1", GATEWAY, true, false),
+        ("another pod", WEB, WEB_MAC, false, false),
+        ("another pod, with the destination's address", API, WEB_MAC, false, true),
+        ("another pod, with a node's address", NODE, WEB_MAC, false, true),
+        ("the sender itself", DB, DB_MAC, false, false),
+    ];
+    let mut wrong = Vec::new();
+    for (what, by, station, counts, lies) in rows {
+        // A database that sends its log by UDP.
+        let mut world = real(at_work(), PODS[2], API, 9090, 45_000);
+        for _ in 0..6 {
+            frame(&mut world, (DB_MAC, GATEWAY), &ip(DB, API, udp(PORTS.0, PORTS.1, b"log")), 64);
+            world = world.wait(1);
+        }
+        if !by.is_empty() {
+            let quoted = ip(DB, API, udp(PORTS.0, PORTS.1, b"log"));
+            let error = ip(by, DB, icmp(3, 3, &quoted));
+            let receiver = if station == GATEWAY { DB_MAC } else { GATEWAY };
+            frame(&mut world, (station, receiver), &error, if station == GATEWAY { 63 } else { 64 });
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (capture, inventory) = world.write(folder.path());
+        let flows = folder.path().join("web.flows");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+        let recorded = program.args(["capture", "--read"]).arg(&capture).arg("--output").arg(&flows).output().unwrap();
+        assert!(recorded.status.success(), "{}", String::from_utf8_lossy(&recorded.stderr));
+        for (form, learned) in [("packets", world.learn(&[])), ("flow file", learn_files(folder, &flows, &[inventory], &[]))] {
+            let is_allowed = learned.rules().iter().any(|rule| rule.contains("[app=api] <- [app=db] UDP 514"));
+            if is_allowed == counts || learned.codes().contains("refused-connection") != counts {
+                wrong.push(format!("{what}, {form}: {:#?} {}", learned.rules(), learned.messages));
+            }
+            if learned.codes().contains("spoofed-source") != lies {
+                wrong.push(format!("{what}, {form}: {:?}", learned.findings("spoofed-source")));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

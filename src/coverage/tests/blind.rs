@@ -57,6 +57,8 @@ fn observe(objects: &[Value], calls: &[(&str, &str, u16)]) -> (Observation, Inve
         opening: None,
         answer: None,
         origins: [[0; 2]; 2],
+        refusers: [0; 2],
+        unrefused: Outcome::Answered,
     };
     let mut observer = Observer::new(&inventory, 1000);
     // Of no concern, but the capture began with it.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use crate::decode::{Stations, Tunnel, TunnelKind};
-use crate::flow::record::{After, Conversation, DEEDS, Deeds, End, Opening};
+use crate::flow::record::{After, Conversation, DEEDS, Deeds, End, Opening, RefusedBy};
 use crate::model::{Protocol, Timestamp};
 
 fn after() -> impl Strategy<Value = After> + Clone {
@@ -49,9 +49,12 @@ pub(super) fn conversation(time: impl Strategy<Value = Timestamp>) -> impl Strat
     let kind = proptest::sample::select(vec![TunnelKind::Vxlan, TunnelKind::Geneve, TunnelKind::Gre, TunnelKind::IpInIp]);
     let tunnel = (kind, address.clone(), address).prop_map(|(kind, source, destination)| Tunnel { kind, source, destination });
     let tunnels = prop_oneof![4 => Just(Vec::new()), 1 => proptest::collection::vec(tunnel, 1..3)];
-    let order = (order, tunnels);
+    let refused_by = (any::<[u8; 4]>().prop_map(IpAddr::from), stations())
+        .prop_map(|(address, stations)| RefusedBy { address, stations: stations.first().copied() });
+    let refused_by = prop_oneof![4 => Just(Vec::new()), 1 => proptest::collection::vec(refused_by, 1..3)];
+    let order = (order, tunnels, refused_by);
     (proptest::sample::select(&Protocol::ALL), time, proptest::option::of(after()), [end(), end()], openings, order).prop_map(
-        |(protocol, first, last, ends, openings, (ordered, tunnels))| Conversation {
+        |(protocol, first, last, ends, openings, (ordered, tunnels, refused_by))| Conversation {
             protocol,
             first,
             last,
@@ -59,6 +62,7 @@ pub(super) fn conversation(time: impl Strategy<Value = Timestamp>) -> impl Strat
             openings,
             ordered,
             tunnels,
+            refused_by,
         },
     )
 }

@@ -37,7 +37,7 @@ pub(in crate::flow) fn conversation(line: &[u8]) -> Option<Conversation> {
     rest.take(b"}}")?;
     let ends = [one, other];
     let tunnels = Vec::new();
-    rest.0.is_empty().then_some(Conversation { protocol, first, last, ends, openings, ordered, tunnels })
+    rest.0.is_empty().then_some(Conversation { protocol, first, last, ends, openings, ordered, tunnels, refused_by: Vec::new() })
 }
 
 /// What is still to be read of a line.
@@ -278,7 +278,7 @@ mod tests {
             let ends = [end.clone(), end];
             let (protocol, first) = (Protocol::Tcp, Timestamp(0));
             let (openings, tunnels) = (Vec::new(), Vec::new());
-            let told = Conversation { protocol, first, last: None, ends, openings, ordered: 0, tunnels };
+            let told = Conversation { protocol, first, last: None, ends, openings, ordered: 0, tunnels, refused_by: Vec::new() };
             let line = serde_json::to_vec(&Record::Conversation(told.clone())).expect("a line");
             assert_eq!(conversation(&line), Some(told), "{bits:b}");
         }

@@ -179,7 +179,9 @@ impl Lines {
 
 /// Whether there is nothing in it but what nearly all have.
 fn is_usual(conversation: &Conversation) -> bool {
-    conversation.tunnels.is_empty() && conversation.ends.iter().all(|end| end.stations.len() <= 2)
+    conversation.tunnels.is_empty()
+        && conversation.refused_by.is_empty()
+        && conversation.ends.iter().all(|end| end.stations.len() <= 2)
 }
 
 /// Room that is written to by place.

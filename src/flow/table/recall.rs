@@ -4,7 +4,8 @@ use crate::flow::conversation::Conversation;
 use crate::flow::key::End;
 use crate::flow::origins::note;
 use crate::flow::questions::{Answer, Transaction};
-use crate::flow::record::{self, Record};
+use crate::flow::record::{self, Record, RefusedBy};
+use crate::flow::refusers::Refuser;
 use crate::model::{Endpoint, NameAnswer, Span};
 
 use super::FlowTable;
@@ -33,6 +34,14 @@ impl FlowTable {
                     for stations in &end.stations {
                         note(&mut conversation.origins[here], self.origins.number(stations.of_input(input)));
                     }
+                }
+                for RefusedBy { address, stations } in &facts.refused_by {
+                    let stations = stations.map(|stations| stations.of_input(input));
+                    let refuser = Refuser { address: address.to_canonical(), stations };
+                    note(&mut conversation.refusers, self.refusers.number(refuser).unwrap_or_default());
+                }
+                if !facts.refused_by.is_empty() && conversation.refusers == [0; 2] {
+                    conversation.forget_errors();
                 }
                 self.tell_origins();
                 self.put(&key.within(context), conversation);
