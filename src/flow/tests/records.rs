@@ -29,9 +29,7 @@ fn recalled(records: &[Record]) -> Vec<Flow> {
         table.recall(record);
     }
     table.finish();
-    let mut flows = table.take_finished();
-    flows.sort();
-    flows
+    sorted(table.take_finished())
 }
 
 #[test]
