@@ -111,7 +111,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    const PLACES: usize = 128;
+    const PLACES: usize = 4096;
 
     pub(super) fn ask(
         &mut self,

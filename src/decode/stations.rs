@@ -19,10 +19,9 @@ impl Station {
     const INTERFACE: u64 = 1 << 58;
     const HOST: u64 = 1 << 57;
 
-    fn address(address: [u8; 6]) -> Self {
-        let mut bytes = [0; 8];
-        bytes[2..].copy_from_slice(&address);
-        Self(Self::ADDRESS | u64::from_be_bytes(bytes))
+    /// The station with this link address of 48 bits.
+    const fn address(address: u64) -> Self {
+        Self(Self::ADDRESS | address)
     }
 
     /// Whether it is the host that captured: it sends for everybody on it.
@@ -70,16 +69,18 @@ impl Stations {
     pub fn of(frame: &Frame<'_>, input: u32) -> Option<Self> {
         match frame.link {
             LinkType::Ethernet => {
+                const GROUP: u64 = 1 << 40;
                 let header = frame.data.first_chunk::<23>()?;
                 let [r0, r1, r2, r3, r4, r5, s0, s1, s2, s3, s4, s5, ..] = *header;
+                let receiver = u64::from_be_bytes([r0, r1, r2, r3, r4, r5, s0, s1]) >> 16;
+                let sender = u64::from_be_bytes([r4, r5, s0, s1, s2, s3, s4, s5]) & ((1 << 48) - 1);
                 let hops = match u16_at(header, 12) {
                     0x0800 => header[22],
                     0x86dd => header[21],
                     _ => 0,
                 };
-                let (sender, receiver) = ([s0, s1, s2, s3, s4, s5], [r0, r1, r2, r3, r4, r5]);
                 // A group sends nothing; some tools write zeros.
-                (s0 & 1 == 0 && sender != [0; 6]).then(|| Self {
+                (sender & GROUP == 0 && sender != 0).then(|| Self {
                     sender: Station::address(sender),
                     receiver: Station::address(receiver),
                     is_first_hop: is_initial(hops),
@@ -116,6 +117,14 @@ impl Stations {
     /// The same in one of several captures.
     pub(crate) const fn of_input(self, input: u32) -> Self {
         Self { sender: self.sender.of_input(input), receiver: self.receiver.of_input(input), ..self }
+    }
+
+    /// A small number by which most stations of a link differ.
+    #[inline]
+    pub(crate) const fn digest(&self) -> u8 {
+        let mixed = self.sender.0 ^ self.receiver.0.rotate_left(3) ^ (self.is_first_hop as u64) << 7;
+        let [low, next, ..] = mixed.to_le_bytes();
+        low ^ next
     }
 
     /// Whether these are the stations of an answer, as far as the link goes.

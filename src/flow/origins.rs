@@ -23,34 +23,41 @@ pub(super) const fn note(origins: &mut EndOrigins, origin: u16) {
     }
 }
 
-/// Numbers for stations, in the order in which they came.
-#[derive(Clone, Debug, Default)]
+/// Places for origins that were asked for last: one for each [digest](Stations::digest).
+const PLACES: usize = 1 << u8::BITS;
+
+#[derive(Clone, Debug)]
 pub(super) struct Origins {
     numbers: SeededMap<Stations, u16>,
     all: Vec<Stations>,
-    /// The last ones that were asked for.
-    recent: [(Stations, u16); 2],
+    /// Those that were asked for last, direct-mapped. What no station has stands for nothing.
+    recent: Box<[(Stations, u16)]>,
     /// Whether there were too many.
     is_full: bool,
+}
+
+impl Default for Origins {
+    fn default() -> Self {
+        Self {
+            numbers: SeededMap::default(),
+            all: Vec::new(),
+            recent: vec![(Stations::default(), 0); PLACES].into(),
+            is_full: false,
+        }
+    }
 }
 
 impl Origins {
     /// The number of these stations; 0 if there were too many different ones.
     #[inline]
     pub(super) fn number(&mut self, stations: Stations) -> u16 {
-        let [last, before] = self.recent;
-        if last.0 == stations {
-            return last.1;
-        }
-        if before.0 == stations {
-            self.recent = [before, last];
-            return before.1;
-        }
-        self.look_up(stations)
+        let place = usize::from(stations.digest());
+        let (known, number) = self.recent[place];
+        if known == stations { number } else { self.look_up(stations, place) }
     }
 
     #[inline(never)]
-    fn look_up(&mut self, stations: Stations) -> u16 {
+    fn look_up(&mut self, stations: Stations, place: usize) -> u16 {
         let number = if let Some(number) = self.numbers.get(&stations) {
             *number
         } else if let Ok(number) = u16::try_from(self.all.len() + 1) {
@@ -61,7 +68,7 @@ impl Origins {
             self.is_full = true;
             0
         };
-        self.recent = [(stations, number), self.recent[0]];
+        self.recent[place] = (stations, number);
         number
     }
 

@@ -222,7 +222,9 @@ fn connections(packets: u64, is_small: bool, capture: &mut Capture<impl Write>) 
             frame.clear();
             let from = random.below(64 * 1024);
             write_frame(&mut frame, connection, &packet, &filler[from..], is_small);
-            connection.sequence[packet.by] = connection.sequence[packet.by].wrapping_add(packet.payload as u32);
+            // SYN and FIN count as one byte each (RFC 9293, section 3.4).
+            let counted = packet.payload as u32 + u32::from(packet.flags & (SYN | FIN) != 0);
+            connection.sequence[packet.by] = connection.sequence[packet.by].wrapping_add(counted);
             at += random.below(2 * PAUSE as usize) as u64;
             capture.write(at, &frame)?;
             written += 1;
@@ -288,9 +290,7 @@ fn write_frame(frame: &mut Vec<u8>, connection: &Connection, packet: &Packet, fi
         // A timestamp option, as nearly all have.
         length = if is_small { 20 } else { 32 };
         segment[4..8].copy_from_slice(&connection.sequence[packet.by].to_be_bytes());
-        let is_syn = packet.flags & SYN != 0;
-        let acknowledged = connection.sequence[1 - packet.by].wrapping_add(u32::from(is_syn));
-        let acknowledged = if packet.flags & ACK != 0 { acknowledged } else { 0 };
+        let acknowledged = if packet.flags & ACK != 0 { connection.sequence[1 - packet.by] } else { 0 };
         if packet.flags & RST != 0 {
             segment[4..8].fill(0);
         }
