@@ -25,6 +25,7 @@ pub use frame::{Frame, LinkType};
 pub use guard::{Decapsulation, OtherOverlay, Tunnel, TunnelGuard, TunnelKind};
 pub use packet::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
 pub use quick::{Between, Segment, Usual};
+pub(crate) use stations::LinkHeader;
 pub use stations::{Station, Stations};
 pub use tally::Tally;
 pub use tunnel::{GENEVE_PORT, opaque_tunnel};

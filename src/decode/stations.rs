@@ -68,24 +68,7 @@ impl Stations {
     #[must_use]
     pub fn of(frame: &Frame<'_>, input: u32) -> Option<Self> {
         match frame.link {
-            LinkType::Ethernet => {
-                const GROUP: u64 = 1 << 40;
-                let header = frame.data.first_chunk::<23>()?;
-                let [r0, r1, r2, r3, r4, r5, s0, s1, s2, s3, s4, s5, ..] = *header;
-                let receiver = u64::from_be_bytes([r0, r1, r2, r3, r4, r5, s0, s1]) >> 16;
-                let sender = u64::from_be_bytes([r4, r5, s0, s1, s2, s3, s4, s5]) & ((1 << 48) - 1);
-                let hops = match u16_at(header, 12) {
-                    0x0800 => header[22],
-                    0x86dd => header[21],
-                    _ => 0,
-                };
-                // A group sends nothing; some tools write zeros.
-                (sender & GROUP == 0 && sender != 0).then(|| Self {
-                    sender: Station::address(sender),
-                    receiver: Station::address(receiver),
-                    is_first_hop: is_initial(hops),
-                })
-            }
+            LinkType::Ethernet => LinkHeader::of(frame)?.stations(),
             LinkType::LinuxCooked2 => Self::cooked(frame, input),
             _ => None,
         }
@@ -119,18 +102,56 @@ impl Stations {
         Self { sender: self.sender.of_input(input), receiver: self.receiver.of_input(input), ..self }
     }
 
-    /// A small number by which most stations of a link differ.
-    #[inline]
-    pub(crate) const fn digest(&self) -> u8 {
-        let mixed = self.sender.0 ^ self.receiver.0.rotate_left(3) ^ (self.is_first_hop as u64) << 7;
-        let [low, next, ..] = mixed.to_le_bytes();
-        low ^ next
-    }
-
     /// Whether these are the stations of an answer, as far as the link goes.
     #[must_use]
     pub fn answers(&self, other: &Self) -> bool {
         self.sender == other.receiver && self.receiver == other.sender && self.sender != self.receiver
+    }
+}
+
+/// What an Ethernet frame says about its stations, as it lies in the frame: both addresses, the protocol and the hop limit.
+///
+/// It costs little to read and to compare, so that the stations of nearly all frames can be looked up by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinkHeader([u64; 2]);
+
+impl LinkHeader {
+    /// Bits of the second number that hold the hop limit; those below hold the sender and the protocol.
+    const HOPS: u32 = 48;
+
+    /// The header of an Ethernet frame that is long enough for an IP header's hop limit; nothing of other links.
+    #[inline]
+    pub(crate) fn of(frame: &Frame<'_>) -> Option<Self> {
+        if frame.link != LinkType::Ethernet {
+            return None;
+        }
+        let header = frame.data.first_chunk::<23>()?;
+        let [r0, r1, r2, r3, r4, r5, s0, s1, s2, s3, s4, s5, p0, p1, ..] = *header;
+        let (is_ipv4, is_ipv6) = ([p0, p1] == [0x08, 0x00], [p0, p1] == [0x86, 0xdd]);
+        let hops = if is_ipv4 { header[22] } else { header[21] & 0u8.wrapping_sub(u8::from(is_ipv6)) };
+        let rest = u64::from_le_bytes([s2, s3, s4, s5, p0, p1, 0, 0]) | u64::from(hops) << Self::HOPS;
+        Some(Self([u64::from_le_bytes([r0, r1, r2, r3, r4, r5, s0, s1]), rest]))
+    }
+
+    /// A small number by which most headers of a link differ.
+    #[inline]
+    pub(crate) const fn digest(self) -> u8 {
+        let mixed = (self.0[0] ^ self.0[1].rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed.to_be_bytes()[0]
+    }
+
+    /// Which stations it names.
+    fn stations(self) -> Option<Stations> {
+        const GROUP: u64 = 1 << 40;
+        let [r0, r1, r2, r3, r4, r5, s0, s1] = self.0[0].to_le_bytes();
+        let [s2, s3, s4, s5, _, _, hops, _] = self.0[1].to_le_bytes();
+        let [receiver, sender] = [[0, 0, r0, r1, r2, r3, r4, r5], [0, 0, s0, s1, s2, s3, s4, s5]].map(u64::from_be_bytes);
+        // A group sends nothing; some tools write zeros.
+        (sender & GROUP == 0 && sender != 0).then(|| Stations {
+            sender: Station::address(sender),
+            receiver: Station::address(receiver),
+            is_first_hop: is_initial(hops),
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! Threads that fill batches number them on their own; the table gives them its own numbers in the order in which it takes frames, so
 //! that threads change nothing. Number 0 stands for stations that are not known.
 
-use crate::decode::Stations;
+use crate::decode::{Frame, LinkHeader, Stations};
 use crate::model::SeededMap;
 
 /// Of each end of a conversation, the first two origins of its packets.
@@ -23,15 +23,15 @@ pub(super) const fn note(origins: &mut EndOrigins, origin: u16) {
     }
 }
 
-/// Places for origins that were asked for last: one for each [digest](Stations::digest).
+/// Places for headers that were asked for last: one for each [digest](LinkHeader::digest).
 const PLACES: usize = 1 << u8::BITS;
 
 #[derive(Clone, Debug)]
 pub(super) struct Origins {
     numbers: SeededMap<Stations, u16>,
     all: Vec<Stations>,
-    /// Those that were asked for last, direct-mapped. What no station has stands for nothing.
-    recent: Box<[(Stations, u16)]>,
+    /// The numbers of headers that were asked for last, direct-mapped. The header of zeros names no station.
+    recent: Box<[(LinkHeader, u16)]>,
     /// Whether there were too many.
     is_full: bool,
 }
@@ -41,24 +41,35 @@ impl Default for Origins {
         Self {
             numbers: SeededMap::default(),
             all: Vec::new(),
-            recent: vec![(Stations::default(), 0); PLACES].into(),
+            recent: vec![(LinkHeader::default(), 0); PLACES].into(),
             is_full: false,
         }
     }
 }
 
 impl Origins {
-    /// The number of these stations; 0 if there were too many different ones.
+    /// The number of the stations of a frame of this input; 0 if its link does not name them.
     #[inline]
-    pub(super) fn number(&mut self, stations: Stations) -> u16 {
-        let place = usize::from(stations.digest());
+    pub(super) fn of(&mut self, frame: &Frame<'_>, input: u32) -> u16 {
+        let Some(header) = LinkHeader::of(frame) else { return self.by_stations(frame, input) };
+        let place = usize::from(header.digest());
         let (known, number) = self.recent[place];
-        if known == stations { number } else { self.look_up(stations, place) }
+        if known == header {
+            return number;
+        }
+        let number = self.by_stations(frame, input);
+        self.recent[place] = (header, number);
+        number
     }
 
     #[inline(never)]
-    fn look_up(&mut self, stations: Stations, place: usize) -> u16 {
-        let number = if let Some(number) = self.numbers.get(&stations) {
+    fn by_stations(&mut self, frame: &Frame<'_>, input: u32) -> u16 {
+        Stations::of(frame, input).map_or(0, |stations| self.number(stations))
+    }
+
+    /// The number of these stations; 0 if there were too many different ones.
+    pub(super) fn number(&mut self, stations: Stations) -> u16 {
+        if let Some(number) = self.numbers.get(&stations) {
             *number
         } else if let Ok(number) = u16::try_from(self.all.len() + 1) {
             self.all.push(stations);
@@ -67,9 +78,7 @@ impl Origins {
         } else {
             self.is_full = true;
             0
-        };
-        self.recent[place] = (stations, number);
-        number
+        }
     }
 
     /// The stations with that number.
@@ -91,7 +100,10 @@ impl Origins {
     /// Forgets all of them.
     pub(super) fn clear(&mut self) {
         if !self.all.is_empty() {
-            *self = Self::default();
+            self.numbers.clear();
+            self.all.clear();
+            self.recent.fill((LinkHeader::default(), 0));
+            self.is_full = false;
         }
     }
 }

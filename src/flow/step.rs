@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::{Between, Chunk, Decoder, Frame, Packet, Segment, Stations, TcpFlags, Transport, Tunnel, Usual};
+use crate::decode::{Between, Chunk, Decoder, Frame, Packet, Segment, TcpFlags, Transport, Tunnel, Usual};
 use crate::model::{Endpoint, Protocol, Timestamp};
 
 use super::contexts::Contexts;
@@ -182,8 +182,7 @@ impl Batch {
     /// Says between which stations the frame went that is added next.
     #[inline]
     fn set_stations(&mut self, frame: &Frame<'_>) {
-        let number = Stations::of(frame, self.input).map_or(0, |stations| self.origins.number(stations));
-        self.origin = Self::origin(self.input, number);
+        self.origin = Self::origin(self.input, self.origins.of(frame, self.input));
     }
 
     /// Adds a frame, by the shortest way there is for it.
