@@ -10,7 +10,7 @@ SEED ?= 1
 FILES ?= 0
 VENV := target/venv
 
-.PHONY: help demo test lint captures independent field e2e clusters fuzz soak deny sbom reproducible conformance bench bench-cluster bench-live instructions stages setup clean
+.PHONY: help demo man test lint captures independent field e2e clusters fuzz soak deny sbom reproducible conformance bench bench-cluster bench-live instructions stages setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: setup ## learn policies from a recorded capture and show them
 	target/release/netpol-gen learn --read captures/shop.pcap --inventory captures/shop.yaml --output target/demo/policies
 	@echo; echo "target/demo/policies:"; (cd target/demo/policies && find . -type f | sort | sed 's/^/  /'); echo
 	@cat target/demo/policies/prod/allow-ingress-to-db.yaml
+
+man: setup ## write the man pages to target/man/man1 (man -M target/man netpol-gen)
+	$(CARGO) run --locked --quiet -- man target/man/man1
 
 test: setup ## run all tests (needs neither root nor a cluster)
 	$(CARGO) test --locked

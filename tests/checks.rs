@@ -232,7 +232,7 @@ fn whom_a_question_is_about() {
         ("a name of a port", ("203.0.113.9", "kube-system/coredns", "metrics"), 0, "kube-system/coredns TCP 9153: allowed"),
         ("nobody", ("prod/none", "prod/db", "1"), 2, "find --from prod/none in the inventory"),
         ("a workload of another namespace", ("none/api", "prod/db", "1"), 2, "is dev/Deployment/api or prod/Deployment/api or"),
-        ("a name without a namespace", ("web", "prod/db", "1"), 2, "hint: is prod/Deployment/web meant?"),
+        ("a name without a namespace", ("web", "prod/db", "1"), 2, "hint: did you mean prod/Deployment/web?"),
         ("a name outside without captures", ("prod/web", "example.com", "1"), 2, "names outside are known with --read"),
         ("a Service's address", ("prod/web", "10.96.0.10", "53"), 2, "an address of the Service kube-system/kube-dns"),
         ("no port", ("prod/web", "prod/db", "0"), 2, "find the port 0"),
@@ -410,7 +410,7 @@ fn what_cannot_be_done_says_what_why_and_what_to_do() {
         ("other kinds", &[&none], &["none.yaml: there is 1 Kustomization"]),
         ("no YAML", &[&broken], &["broken.yaml: line 2, column "]),
         ("a field that there is not", &[&field], &["field.yaml: line 5, column 3: spec.podselector: there is no such field"]),
-        ("no namespace", &[&homeless], &["the policy one says no namespace", "--namespace"]),
+        ("no namespace", &[&homeless], &["the policy one says no namespace", "--default-namespace"]),
         ("two of one name", &[&good_file, &twice], &["which policy prod/one counts", "good.json, line 1", "twice.yaml, line 1"]),
         ("a capture", &["captures/shop.pcap"], &["captures/shop.pcap"]),
     ];
@@ -434,7 +434,7 @@ fn what_cannot_be_done_says_what_why_and_what_to_do() {
             }
         }
     }
-    let (code, _, stderr) = verify(&homeless, &["--namespace", "prod"]);
+    let (code, _, stderr) = verify(&homeless, &["--default-namespace", "prod"]);
     assert_eq!(code, Some(1), "with a namespace: {stderr}");
     let (code, stdout, stderr) =
         run(&[&["verify", "--policies", &good_file, "--read", "captures/lab.pcap"], INVENTORY.as_slice()].concat());

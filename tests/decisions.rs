@@ -403,7 +403,7 @@ reject:
     };
     let (first, second) = (learn(one), learn(other));
     assert_eq!(first, second);
-    assert!(first.0.starts_with("decisions: those of netpol-gen.yaml in this directory are obeyed"), "{}", first.0);
+    assert!(first.0.starts_with("decisions: applying netpol-gen.yaml; "), "{}", first.0);
 }
 
 #[test]

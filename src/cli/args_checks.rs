@@ -1,20 +1,18 @@
 //! What may be typed for `verify`, `explain` and `diff`; nothing of what it means.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use ipnet::IpNet;
 
 #[cfg(feature = "cluster")]
 use super::args::Cluster;
-use super::args::{Beyond, Format, OneWay, Tunnelling};
+use super::args::{Beyond, EXPERT, Format, Limits, OneWay, Ranges, Tunnelling};
+use super::policies::CLUSTER;
 
-/// Who is who.
+/// The objects of the cluster.
 #[derive(Debug, Args)]
 pub(super) struct Known {
-    /// Kubernetes objects as `kubectl get -o yaml` (or json) prints them, or what `netpol-gen inventory` wrote: file or directory.
-    /// Repeatable, for several times. Without it: ask the cluster
+    /// Kubernetes objects: file or directory, as learn --inventory takes them. Repeatable. Default: ask the cluster
     #[arg(long, short, value_name = "PATH", required = cfg!(not(feature = "cluster")))]
     pub(super) inventory: Vec<PathBuf>,
 
@@ -22,24 +20,18 @@ pub(super) struct Known {
     #[command(flatten)]
     pub(super) cluster: Cluster,
 
-    /// A pod range of the cluster, if the nodes do not tell. Repeatable
-    #[arg(long, value_name = "CIDR")]
-    pub(super) pod_cidr: Vec<IpNet>,
-
-    /// A Service range of the cluster, if the inventory does not tell. Repeatable
-    #[arg(long, value_name = "CIDR")]
-    pub(super) service_cidr: Vec<IpNet>,
+    #[command(flatten)]
+    pub(super) ranges: Ranges,
 }
 
 /// What reviewers decided.
 #[derive(Debug, Args)]
 pub(super) struct Deciding {
-    /// A file of decisions (accept, reject, widen, rename, ignore). Without it: netpol-gen.yaml of the current directory, if there is
-    /// one
+    /// Decisions file (accept, reject, widen, rename, ignore). Default: netpol-gen.yaml beside the policies or in this directory
     #[arg(long, value_name = "FILE")]
     pub(super) decisions: Option<PathBuf>,
 
-    /// Leave decisions out
+    /// Ignore decisions
     #[arg(long, conflicts_with = "decisions")]
     pub(super) no_decisions: bool,
 }
@@ -47,41 +39,48 @@ pub(super) struct Deciding {
 /// The policies to be checked.
 #[derive(Debug, Args)]
 pub(super) struct GivenPolicies {
-    /// NetworkPolicies: a file, a directory, - for standard input, or the word cluster for those of the inventory. Other kinds are
-    /// passed over. Repeatable
-    #[arg(long, short, value_name = "PATH|cluster", required = true)]
+    /// NetworkPolicies: file, directory, - for standard input, or the word cluster for those of the inventory. Repeatable
+    ///
+    /// Objects of other kinds are skipped.
+    #[arg(long, short = 'f', value_name = "PATH|cluster", required = true)]
     pub(super) policies: Vec<String>,
 
-    /// The namespace of policies that say none. Without it they are an error
-    #[arg(long, short, value_name = "NAME")]
-    pub(super) namespace: Option<String>,
-
-    /// Leave out the NetworkPolicies of the inventory. Without it all count that have another name than the given ones
+    /// Evaluate only the given policies, without those of the inventory
     #[arg(long)]
     pub(super) without_cluster: bool,
+
+    #[command(flatten)]
+    pub(super) home: DefaultNamespace,
+}
+
+impl GivenPolicies {
+    /// Whether the policies of the inventory count, too, and were not named.
+    pub(super) fn joins_cluster(&self) -> bool {
+        !self.without_cluster && self.policies.iter().all(|word| word != CLUSTER)
+    }
+}
+
+/// Where policies belong that do not say it.
+#[derive(Debug, Args)]
+pub(super) struct DefaultNamespace {
+    /// Namespace of policies without metadata.namespace. Without it they are an error
+    #[arg(long, value_name = "NAME")]
+    pub(super) default_namespace: Option<String>,
 }
 
 /// How captures are read.
 #[derive(Debug, Args)]
+#[command(next_help_heading = EXPERT)]
 pub(super) struct Replaying {
     #[command(flatten)]
     pub(super) tunnelling: Tunnelling,
 
-    /// Whether connections of which the capture has one direction only count as answered
+    /// Whether connections count of which only one direction was captured
     #[arg(long, value_enum, default_value_t = OneWay::Withhold)]
     pub(super) one_way: OneWay,
 
-    /// Conversations under way that are kept at a time
-    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
-    pub(super) flows: usize,
-
-    /// Edges (who talks to whom on which port) that are kept; beyond, those with outside addresses are left out, and counted
-    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
-    pub(super) edges: usize,
-
-    /// Threads that read the captures. Without it: one for each processor, four at most. The result is the same
-    #[arg(long, value_name = "COUNT")]
-    pub(super) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(super) limits: Limits,
 }
 
 #[derive(Debug, Args)]
@@ -89,15 +88,22 @@ pub(super) struct Verify {
     #[command(flatten)]
     pub(super) given: GivenPolicies,
 
-    /// A capture: file, directory, pattern, or - for standard input; pcap, pcapng or a flow file, plain, gzip or zstd. Repeatable
+    /// Capture to check: file, directory, pattern, or - for standard input. Repeatable
+    ///
+    /// Reads pcap, pcapng and flow files, plain or compressed with gzip or zstd.
     #[arg(long, short, value_name = "PATH", required = true)]
     pub(super) read: Vec<String>,
 
-    #[command(flatten)]
-    pub(super) known: Known,
+    /// Only this namespace. Repeatable. Default: those with policies; with --deny-excess all but the system namespaces
+    #[arg(long, short, value_name = "NAME", value_delimiter = ',')]
+    pub(super) namespace: Vec<String>,
 
-    #[command(flatten)]
-    pub(super) replaying: Replaying,
+    /// Exit with code 1 also if something is allowed that nobody used
+    ///
+    /// Allowed on one side counts, too. It is no excess if the inventory together with --public, --dns, --port-ranges or a decision
+    /// justifies it. Annotations in the policies justify nothing.
+    #[arg(long)]
+    pub(super) deny_excess: bool,
 
     #[command(flatten)]
     pub(super) deciding: Deciding,
@@ -105,24 +111,21 @@ pub(super) struct Verify {
     #[command(flatten)]
     pub(super) beyond: Beyond,
 
-    /// End with exit code 1 also if something is allowed that nobody used, on both sides or on one, unless the inventory together with
-    /// --public, --dns, --port-ranges or a decision says that it may be. What the policies say of themselves counts for nothing
-    #[arg(long)]
-    pub(super) deny_excess: bool,
-
-    /// Judge this namespace only. Repeatable. Without it: those with policies, and with --deny-excess all but the system's, because a
-    /// namespace without policies allows everything
-    #[arg(long, value_name = "NAMESPACE")]
-    pub(super) judge: Vec<String>,
-
-    /// End with exit code 1 if more answered connections than this, of workloads in the namespaces judged, go to or come from an
-    /// address of which it is not known whose it was
+    /// Exit with code 1 if more connections than this involve an address that no object of the inventory explains
+    ///
+    /// Only answered connections of workloads in the checked namespaces count.
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(super) max_unattributed: u64,
 
-    /// How to tell the result
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// Output format
+    #[arg(long, short = 'o', value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+
+    #[command(flatten)]
+    pub(super) known: Known,
+
+    #[command(flatten)]
+    pub(super) replaying: Replaying,
 }
 
 #[derive(Debug, Args)]
@@ -130,61 +133,60 @@ pub(super) struct Explain {
     #[command(flatten)]
     pub(super) given: GivenPolicies,
 
-    #[command(flatten)]
-    pub(super) known: Known,
-
-    /// Who opens: an address, namespace/pod, namespace/workload, or namespace/kind/name
-    #[arg(long, value_name = "WHO")]
+    /// Source: an address, namespace/pod, namespace/workload, or namespace/kind/name
+    #[arg(long, value_name = "SOURCE")]
     pub(super) from: String,
 
-    /// Who is called: the same, or with --read a name outside that a pod asked for
-    #[arg(long, value_name = "WHO")]
+    /// Destination: the same, or with --read an outside DNS name
+    #[arg(long, value_name = "DESTINATION")]
     pub(super) to: String,
 
-    /// The port as the one who is called sees it (targetPort): a number, or a container port's name
+    /// Port of the destination pod (targetPort): a number, or the name of a container port
     #[arg(long, value_name = "PORT")]
     pub(super) port: String,
 
-    /// The transport protocol
+    /// Transport protocol
     #[arg(long, value_enum, ignore_case = true, default_value_t = TransportProtocol::Tcp)]
     pub(super) protocol: TransportProtocol,
 
-    /// A capture in which names were asked for, as verify takes it. Repeatable
+    /// Capture in which pods looked up DNS names, as verify takes it. Repeatable
     #[arg(long, short, value_name = "PATH")]
     pub(super) read: Vec<String>,
 
+    /// Output format
+    #[arg(long, short = 'o', value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+
+    #[command(flatten)]
+    pub(super) known: Known,
+
     #[command(flatten)]
     pub(super) replaying: Replaying,
-
-    /// How to tell the result
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Diff {
-    /// NetworkPolicies: a file, a directory, - for standard input, or the word cluster for those of the inventory
+    /// NetworkPolicies: file, directory, - for standard input, or the word cluster for those of the inventory
     #[arg(value_name = "OLD")]
     pub(super) old: String,
 
-    /// What takes their place: the same
+    /// NetworkPolicies to compare with
     #[arg(value_name = "NEW")]
     pub(super) new: String,
 
-    #[command(flatten)]
-    pub(super) known: Known,
-
-    /// The namespace of policies that say none. Without it they are an error
-    #[arg(long, short, value_name = "NAME")]
-    pub(super) namespace: Option<String>,
-
-    /// Count the NetworkPolicies of the inventory in both sets, but for those of a name that is in one of them
+    /// Add the NetworkPolicies of the inventory to both sets, except those whose name is in one of the sets
     #[arg(long)]
     pub(super) with_cluster: bool,
 
-    /// How to tell the result
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[command(flatten)]
+    pub(super) home: DefaultNamespace,
+
+    /// Output format
+    #[arg(long, short = 'o', value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+
+    #[command(flatten)]
+    pub(super) known: Known,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,9 +10,10 @@ use crate::model::{Findings, Flow, Outcome, Timestamp};
 
 use super::addresses::Addresses;
 use super::args::{Capture, Tapping};
+use super::console::{say, warn};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::recording::{FlowFile, header, say};
+use super::recording::{FlowFile, header};
 use super::view::{View, length};
 use super::writer::Writer;
 use super::{convert, exit};
@@ -64,7 +65,7 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
 pub(super) fn open(tapping: &Tapping, capacity: usize, vxlan_ports: &[u16]) -> Result<Opened, Failure> {
     let decoding = super::reading::apart(vxlan_ports);
     let options = LiveOptions {
-        interfaces: tapping.interface.clone(),
+        interfaces: tapping.interfaces(),
         filter: tapping.filter.clone().unwrap_or_default(),
         decoding,
         capacity,
@@ -78,11 +79,11 @@ pub(super) fn give_up(opened: &mut Opened, writer: Writer, directories: &[&Path]
     let kept = opened.give_up(writer.user, directories).map_err(Failure::Rights)?;
     match writer.user {
         Some(user) if kept.is_other_user => say(&format!("rights given up; files are written as user {}", user.uid)),
-        Some(_) => say("warning: root cannot become another user here; going on as root without capabilities"),
+        Some(_) => warn("warning: root cannot become another user here; going on as root without capabilities"),
         None => {}
     }
     for lacking in kept.lacking {
-        say(&format!("warning: {lacking}; going on without it"));
+        warn(&format!("warning: {lacking}; going on without it"));
     }
     Ok(())
 }

@@ -8,10 +8,11 @@ use crate::flow::record::{Frames, Record};
 use crate::model::Timestamp;
 
 use super::args::Capture;
+use super::console::say;
 use super::exit;
 use super::failure::Failure;
 use super::reading::{self, TakenIn};
-use super::recording::{FlowFile, header, say, tell_errors};
+use super::recording::{FlowFile, header, tell_errors};
 
 /// Capture time between two tellings of conversations that go on: so whoever reads several such files at once hears of each
 /// conversation from all of them at about the same time.

@@ -7,8 +7,8 @@ use crate::decision::{DecisionError, Decisions, Rejected, file};
 use crate::emit::{plain, review};
 
 use super::args_checks::Deciding;
+use super::console::say;
 use super::failure::Failure;
-use super::recording::say;
 
 /// The file that is taken unasked, where there is one.
 pub(super) const USUAL: &str = "netpol-gen.yaml";
@@ -22,19 +22,19 @@ pub(super) struct Decided {
 }
 
 impl Decided {
-    /// Reads the file that was named, or the usual one of the current directory, and says so.
+    /// Reads the file that was named; or else the usual one beside the policies or, if there is none, in the current directory. Says
+    /// which one.
     ///
     /// # Errors
     /// A file that cannot be read, or not understood in every word.
-    pub(super) fn read(arguments: &Deciding) -> Result<Self, Failure> {
+    pub(super) fn read(arguments: &Deciding, policies: &[PathBuf]) -> Result<Self, Failure> {
         let path = match &arguments.decisions {
             Some(path) => path.clone(),
-            // A link that leads nowhere is there, too, and not to be passed over.
-            None if !arguments.no_decisions && Path::new(USUAL).symlink_metadata().is_ok() => {
-                say(&format!("decisions: those of {USUAL} in this directory are obeyed; --no-decisions leaves them out"));
-                USUAL.into()
-            }
-            None => return Ok(Self::default()),
+            None if arguments.no_decisions => return Ok(Self::default()),
+            None => match find(policies) {
+                Some(path) => path,
+                None => return Ok(Self::default()),
+            },
         };
         let text = read(&path).map_err(|source| Failure::DecisionsUnreadable { path: path.clone(), source })?;
         // The date is that of the day on which it is asked: a decision that ran out must not come back with an old capture.
@@ -54,6 +54,22 @@ impl Decided {
     pub(super) fn failure(&self, source: DecisionError) -> Failure {
         Failure::Decisions { file: self.file.as_deref().unwrap_or(Path::new(USUAL)).display().to_string(), source }
     }
+}
+
+/// The usual file beside the policies, else in the current directory.
+fn find(policies: &[PathBuf]) -> Option<PathBuf> {
+    let beside = policies.iter().filter_map(|path| path.parent()).map(|directory| directory.join(USUAL));
+    // A link that leads nowhere is there, too, and not to be passed over.
+    let mut there: Vec<PathBuf> = beside.chain([USUAL.into()]).filter(|path| path.symlink_metadata().is_ok()).collect();
+    let is_same = |one: &PathBuf, other: &PathBuf| one == other || one.canonicalize().ok() == other.canonicalize().ok();
+    there.dedup_by(|later, earlier| is_same(later, earlier));
+    let path = there.first()?.clone();
+    let unused = match &there[1..] {
+        [] => String::new(),
+        others => format!("; not used: {}", others.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")),
+    };
+    say(&format!("decisions: applying {}{unused}; --no-decisions ignores them", path.display()));
+    Some(path)
 }
 
 fn read(path: &Path) -> io::Result<String> {

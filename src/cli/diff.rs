@@ -16,8 +16,10 @@ pub(super) fn run(arguments: &Diff) -> Result<u8, Failure> {
     if arguments.old == "-" && arguments.new == "-" {
         return Err(Failure::TwoInputs);
     }
+    Policies::find(&[&arguments.old, &arguments.new])?;
     let inventory = known::inventory(&arguments.known)?;
-    let load = |word: &String| Policies::load(std::slice::from_ref(word), arguments.namespace.as_deref(), &inventory);
+    let load =
+        |word: &String| Policies::load(std::slice::from_ref(word), arguments.home.default_namespace.as_deref(), &inventory);
     let (mut old, mut new) = (load(&arguments.old)?, load(&arguments.new)?);
     if arguments.with_cluster {
         let cluster = Policies::load(&[CLUSTER.to_owned()], None, &inventory)?;

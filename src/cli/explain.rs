@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
+use crate::capture;
 use crate::edge::Public;
 use crate::emit::answer::{Explanation, Proposal, explain_json, explain_text};
 use crate::emit::manifest;
@@ -24,15 +25,17 @@ use super::whom::{Whom, Whoms};
 
 /// Reads, asks, tells.
 pub(super) fn run(arguments: &Explain) -> Result<u8, Failure> {
+    Policies::find(&arguments.given.policies)?;
+    let inputs = capture::expand(&arguments.read)?;
     let inventory = known::inventory(&arguments.known)?;
-    let mut policies = Policies::load(&arguments.given.policies, arguments.given.namespace.as_deref(), &inventory)?;
-    if !arguments.given.without_cluster {
+    let mut policies = Policies::load(&arguments.given.policies, arguments.given.home.default_namespace.as_deref(), &inventory)?;
+    if arguments.given.joins_cluster() {
         policies.join(&inventory);
     }
     let names = if arguments.read.is_empty() {
         BTreeMap::new()
     } else {
-        names(&read(&arguments.read, &arguments.replaying, &inventory)?.observation.edges)
+        names(&read(inputs, &arguments.replaying, &inventory)?.observation.edges)
     };
     let world = World::from_inventory(&inventory);
     let whoms = Whoms { inventory: &inventory, world: &world, names, has_captures: !arguments.read.is_empty() };
@@ -44,7 +47,7 @@ pub(super) fn run(arguments: &Explain) -> Result<u8, Failure> {
     let asked = Asked { from: &from, to: &to, protocol, port, inventory: &inventory, world: &world, policies: &policies };
     let mut explanation = asked.explanation(&cases)?;
     if explanation.answer() != Answer::Allowed
-        && let Some(with) = policies.with_quarantine(arguments.given.namespace.as_deref())?
+        && let Some(with) = policies.with_quarantine(arguments.given.home.default_namespace.as_deref())?
     {
         explanation.quarantine = asked.in_quarantine(&with)?;
     }

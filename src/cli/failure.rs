@@ -1,6 +1,7 @@
 //! Why a command could not be done, and what to do about it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -12,12 +13,14 @@ use crate::capture::CaptureError;
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterError;
 use crate::decision::DecisionError;
-use crate::emit::text::{lines, one_line};
+use crate::emit::text::{lines, listed, one_line};
 use crate::emit::{EmitError, YamlProblem};
-use crate::inventory::InventoryError;
+use crate::inventory::{Inventory, InventoryError};
 use crate::migration::MigrationError;
 use crate::verify::{PolicyError, PolicyName};
 
+use super::console::painted;
+use super::suggest::nearest;
 #[cfg(feature = "live")]
 use super::writer::as_named;
 
@@ -258,8 +261,22 @@ pub(super) enum Failure {
     #[error("prove the policies: {}", .0.join("; "))]
     Unproved(Vec<String>),
     /// A namespace asked for is not there.
-    #[error("find pods of the namespace `{0}` in the inventory")]
-    NoSuchNamespace(String),
+    #[error("find pods of the namespace `{name}` in the inventory")]
+    NoSuchNamespace {
+        /// The namespace.
+        name: String,
+        /// The namespaces that have pods.
+        known: BTreeSet<String>,
+    },
+    /// A live capture would be of a machine that is not in the cluster.
+    #[cfg(feature = "live")]
+    #[error("capture the cluster's traffic here: {host} is not one of its nodes ({nodes})")]
+    NotANode {
+        /// The name of this machine.
+        host: String,
+        /// The nodes.
+        nodes: String,
+    },
     /// Policies and summary would both go to standard output.
     #[error("write policies (--output -) and summary (--format json) to standard output both")]
     TwoOutputs,
@@ -281,7 +298,24 @@ pub(super) enum Failure {
     },
 }
 
+/// What to do about a namespace that has no pods.
+fn known_namespaces(name: &str, known: &BTreeSet<String>) -> String {
+    if known.contains(name) {
+        return "all its pods use the host network, and no policy applies to those".to_owned();
+    }
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(nearest) => format!("did you mean `{nearest}`? The inventory has pods in {}", listed(known.iter().cloned(), 10)),
+        None => format!("the inventory has pods in {}", listed(known.iter().cloned(), 10)),
+    }
+}
+
 impl Failure {
+    /// A namespace that was named and has no pods.
+    pub(super) fn no_such_namespace(name: &str, inventory: &Inventory) -> Self {
+        let known = inventory.workloads().iter().map(|workload| workload.name.namespace.clone()).collect();
+        Self::NoSuchNamespace { name: name.to_owned(), known }
+    }
+
     fn hint(&self) -> Option<Cow<'_, str>> {
         let hint = match self {
             Self::Capture(error) => error.hint(),
@@ -303,8 +337,11 @@ impl Failure {
             Self::Occupied(_) => "what it holds may not be had again: name another file, or move this one away",
             Self::Emit(error) => error.hint(),
             Self::Empty { hint, .. } => hint,
-            Self::NoSuchNamespace(_) => {
-                "names are written as in the cluster; a namespace whose pods all use the host network cannot be a subject"
+            Self::NoSuchNamespace { name, known } => return Some(known_namespaces(name, known).into()),
+            #[cfg(feature = "live")]
+            Self::NotANode { .. } => {
+                "run this on a node (in a pod: with hostNetwork: true), or learn from a capture with --read; \
+                 --interface any captures here all the same"
             }
             Self::TwoOutputs => "give --output a directory, or leave --format out",
             Self::DecisionsUnreadable { .. } => "name a file with --decisions, or leave decisions out with --no-decisions",
@@ -317,7 +354,7 @@ impl Failure {
                 "wait until it has ended; if it was killed, run it again: learn first brings all files back as they were before"
             }
             Self::PolicyMalformed { problem, .. } if problem.what.ends_with("says no namespace") => {
-                "write metadata.namespace, or say with --namespace where it is to be applied"
+                "write metadata.namespace, or name one with --default-namespace"
             }
             Self::PolicyMalformed { .. } => {
                 "`kubectl apply --dry-run=server -f FILE` should refuse it too; files that are templates must be rendered first"
@@ -333,7 +370,7 @@ impl Failure {
             Self::Migration(MigrationError::Policy(_)) => return None,
             Self::TwoInputs => "name a file or directory for one of them",
             Self::Nobody { candidates, .. } if !candidates.is_empty() => {
-                return Some(format!("is {} meant?", candidates.join(" or ")).into());
+                return Some(format!("did you mean {}?", candidates.join(" or ")).into());
             }
             Self::Nobody { has_captures, .. } => {
                 if *has_captures {
@@ -403,13 +440,13 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
 
 /// Tells an error on standard error: what failed, why, and, unless it is empty, what to do.
 pub(super) fn print(error: &dyn Error, hint: &str) {
-    let mut text = format!("error: failed to {}", with_causes(error));
     // No name in it begins a line of its own.
-    text = one_line(&text, usize::MAX);
-    if !hint.is_empty() {
-        text = format!("{text}\nhint: {hint}");
-    }
+    let text = one_line(&format!("failed to {}", with_causes(error)), usize::MAX);
     #[cfg(feature = "live")]
-    let text = as_named(&text);
-    let _ = writeln!(io::stderr(), "{}", lines(&text));
+    let (text, hint) = (as_named(&text), as_named(hint));
+    let mut told = format!("{}: {}\n", painted("error", 31), lines(&text));
+    if !hint.is_empty() {
+        told = format!("{told}{}: {}\n", painted("hint", 36), lines(&hint));
+    }
+    let _ = write!(io::stderr(), "{told}");
 }

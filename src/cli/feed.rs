@@ -4,6 +4,7 @@
 //! reads tokens again when they are replaced, as the user who started `learn`; it opens no interface, and as root keeps nothing but
 //! access to other users' files. In: the end of the run, as the end of its connection to `learn`. Out: [`Message`]s, one a line.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
@@ -35,6 +36,8 @@ pub(super) enum Message {
         host: String,
         /// Its port.
         port: u16,
+        /// The names and addresses of the nodes.
+        nodes: BTreeSet<String>,
     },
     /// The cluster cannot be asked. Nothing follows.
     Failed {
@@ -67,8 +70,9 @@ impl Output {
     }
 
     fn begin(&mut self, (host, port): (String, u16)) {
-        self.say(&Message::Begun { host, port });
-        for record in self.waiting.take().into_iter().flatten() {
+        let waiting = self.waiting.take().unwrap_or_default();
+        self.say(&Message::Begun { host, port, nodes: waiting.iter().flat_map(names).collect() });
+        for record in waiting {
             self.say(&Message::Record(Box::new(record)));
         }
     }
@@ -79,6 +83,16 @@ impl Output {
         line.push(b'\n');
         self.is_over |= self.stream.write_all(&line).is_err();
     }
+}
+
+/// The name and the addresses of a node; nothing of other objects.
+fn names(record: &Record) -> Vec<String> {
+    let Record::Added { object, .. } = record else { return Vec::new() };
+    if object["kind"] != "Node" {
+        return Vec::new();
+    }
+    let addresses = object["status"]["addresses"].as_array().into_iter().flatten().map(|entry| &entry["address"]);
+    std::iter::once(&object["metadata"]["name"]).chain(addresses).filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
 /// Asks, and says what it hears, until the other side ends the connection, which is standard output.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::cluster::{self, LeftOut, LeftOutReason, Listing, ROLE};
 
 use super::args::Inventory;
+use super::console::{say, warn};
 use super::exit;
 use super::failure::Failure;
 use super::output::write_out;
-use super::recording::say;
 use super::watch;
 
 /// Asks, writes, tells.
@@ -76,13 +76,12 @@ fn write(listing: &Listing, path: &Path) -> io::Result<()> {
 }
 
 fn tell(listing: &Listing, output: &Path) {
-    let mut lines = warnings(&listing.left_out);
+    for line in warnings(&listing.left_out) {
+        warn(&line);
+    }
     let to = destination(output);
     let (objects, pods) = (listing.objects.len(), listing.count("Pod"));
-    lines.push(format!("{objects} objects, {pods} of them pods, from {} to {to}", listing.server));
-    for line in &lines {
-        say(line);
-    }
+    say(&format!("{objects} objects, {pods} of them pods, from {} to {to}", listing.server));
 }
 
 /// How messages call a place to write to.

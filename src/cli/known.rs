@@ -9,7 +9,8 @@ use super::failure::Failure;
 
 /// The inventory that was named, or that of the cluster.
 pub(super) fn inventory(arguments: &Known) -> Result<Arc<Inventory>, Failure> {
-    let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
+    let options =
+        InventoryOptions { pod_ranges: arguments.ranges.pod_cidr.clone(), service_ranges: arguments.ranges.service_cidr.clone() };
     match arguments.inventory.as_slice() {
         #[cfg(feature = "cluster")]
         [] => Ok(Arc::new(present(&arguments.cluster, &options)?)),
@@ -26,7 +27,7 @@ pub(super) fn present(cluster: &super::args::Cluster, options: &InventoryOptions
     let mut builder = inventory::InventoryBuilder::new();
     builder.apply_values(listing.objects);
     for line in super::inventory::warnings(&listing.left_out) {
-        super::recording::say(&line);
+        super::console::warn(&line);
     }
     Ok(builder.build(options))
 }

@@ -1,7 +1,6 @@
 //! `netpol-gen learn`: captures and an inventory in, policies out.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::policy::{self, PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 
 use super::args::{Format, Learn};
+use super::console;
 use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
@@ -25,8 +25,6 @@ use super::findings::nearest_code;
 use super::live;
 use super::output::write_out;
 use super::reading::{self, Limits, Reading};
-#[cfg(feature = "live")]
-use super::recording::say;
 use super::recording::tell_errors;
 #[cfg(feature = "live")]
 use super::writer::as_named;
@@ -35,7 +33,7 @@ use super::writer::as_named;
 pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let denied = Denied::parse(&arguments.deny)?;
     // Before anything is captured: what is wrong with them must not come up after an hour.
-    let mut decided = Decided::read(&arguments.deciding)?;
+    let mut decided = Decided::read(&arguments.deciding, std::slice::from_ref(&arguments.output))?;
     let is_stream = arguments.output == Path::new("-");
     if is_stream && arguments.format == Format::Json {
         return Err(Failure::TwoOutputs);
@@ -44,14 +42,15 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         Some(directory) => Templates::load(directory)?,
         None => Templates::embedded()?,
     };
-    let options = InventoryOptions { pod_ranges: arguments.pod_cidr.clone(), service_ranges: arguments.service_cidr.clone() };
+    let options =
+        InventoryOptions { pod_ranges: arguments.ranges.pod_cidr.clone(), service_ranges: arguments.ranges.service_cidr.clone() };
     let Some(sources) = sources(arguments, &options)? else { return Ok(exit::DONE) };
     let Sources { captures, inventories, inventory, is_whole, output: directory } = sources;
     let inputs = capture::expand(&captures)?;
     let limits = Limits {
-        threads: reading::threads(arguments.threads),
-        flows: arguments.flows,
-        edges: arguments.edges,
+        threads: reading::threads(arguments.limits.threads),
+        flows: arguments.limits.flows,
+        edges: arguments.limits.edges,
         one_way: arguments.one_way,
     };
     let mut reading = reading::read(inputs, &arguments.tunnelling, limits, &inventory)?;
@@ -64,7 +63,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
             LearnError::Policy(error) => error.into(),
         })?;
     if let Some(missing) = arguments.namespace.iter().find(|namespace| !set.namespaces.contains(*namespace)) {
-        return Err(Failure::NoSuchNamespace(missing.clone()));
+        return Err(Failure::no_such_namespace(missing, &inventory));
     }
 
     let mut findings = reading.findings.clone();
@@ -139,7 +138,7 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
     if arguments.read.is_empty() {
         let live::Recorded { captures, inventories, given, is_whole, output } = live::record(arguments, options)?;
         if inventories.is_empty() {
-            say(&format!("captured only; learn with --read {} --inventory FILE", captures.join(" --read ")));
+            console::say(&format!("captured only; learn with --read {} --inventory FILE", captures.join(" --read ")));
             return Ok(None);
         }
         let inventory = match given {
@@ -149,6 +148,8 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
         return Ok(Some(Sources { captures, inventories, inventory: Arc::new(inventory), is_whole, output }));
     }
     let captures = arguments.read.clone();
+    // A mistyped path must not wait for the cluster.
+    capture::expand(&captures)?;
     let inventory = match arguments.inventory.as_slice() {
         #[cfg(feature = "cluster")]
         [] => super::known::present(&arguments.cluster, options)?,
@@ -271,8 +272,8 @@ fn name_directories(summary: &mut Summary) {
 fn typed(arguments: &Learn) -> Vec<String> {
     let mut typed = arguments.beyond.typed();
     let mut add = |name: &str, value: String| typed.extend([format!("--{name}"), value]);
-    arguments.pod_cidr.iter().for_each(|range| add("pod-cidr", range.to_string()));
-    arguments.service_cidr.iter().for_each(|range| add("service-cidr", range.to_string()));
+    arguments.ranges.pod_cidr.iter().for_each(|range| add("pod-cidr", range.to_string()));
+    arguments.ranges.service_cidr.iter().for_each(|range| add("service-cidr", range.to_string()));
     arguments.tunnelling.vxlan_port.iter().for_each(|port| add("vxlan-port", port.to_string()));
     arguments.tunnelling.tunnel_endpoint.iter().for_each(|range| add("tunnel-endpoint", range.to_string()));
     if arguments.tunnelling.no_decapsulation {
@@ -284,10 +285,7 @@ fn typed(arguments: &Learn) -> Vec<String> {
 fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {
     match format {
         Format::Text => {
-            // https://no-color.org: any value but the empty one.
-            let has_no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            let colours = io::stderr().is_terminal() && !has_no_colour;
-            let _ = write!(io::stderr(), "{}", review::terminal(summary, colours));
+            console::summary(summary);
             Ok(())
         }
         Format::Json => write_out(&review::json(summary)?),

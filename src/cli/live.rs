@@ -4,21 +4,24 @@
 //! one way from traffic to policies, whether it was captured here, elsewhere or before.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::capture;
 use crate::edge::Observer;
+use crate::emit::text::listed;
 use crate::flow::{FlowTable, Record};
-use crate::inventory::{self, Inventory, InventoryOptions};
+use crate::inventory::{self, Inventory, InventoryOptions, Node};
 use crate::model::{Endpoint, Findings};
 
 use super::addresses::Addresses;
 use super::args::Learn;
 use super::capture::{announce, follow, give_up, host, now, open};
+use super::console::say;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::recording::{FlowFile, header, say};
+use super::recording::{FlowFile, header};
 use super::run::Run;
 use super::view::{View, length};
 use super::witness::{Feed, Witness};
@@ -60,8 +63,12 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
         None => None,
     };
     let feed = if arguments.asks_cluster() { Some(Feed::start(arguments)?) } else { None };
+    if !arguments.live.offline && !arguments.live.tapping.names_interfaces() {
+        let of_feed = feed.as_ref().map(|feed| feed.nodes().clone()).unwrap_or_default();
+        require_node(if let Some(given) = &given { nodes(given) } else { of_feed })?;
+    }
     // Only now: all that can be wrong without an interface would have come up.
-    let mut opened = open(&arguments.live.tapping, arguments.flows, &arguments.tunnelling.vxlan_port)?;
+    let mut opened = open(&arguments.live.tapping, arguments.limits.flows, &arguments.tunnelling.vxlan_port)?;
     if let Some(feed) = &feed {
         opened.leave_out(&feed.peers())?;
     }
@@ -100,6 +107,25 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
     let inventories = if arguments.inventory.is_empty() { run.all_inventories()? } else { arguments.inventory.clone() };
     let output = output.map_or_else(|| arguments.output.clone(), |output| output.path.clone());
     Ok(Recorded { captures, inventories, given, is_whole, output })
+}
+
+/// The nodes' names and addresses.
+fn nodes(inventory: &Inventory) -> BTreeSet<String> {
+    let addresses = |node: &Node| node.addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    inventory.nodes().iter().flat_map(|node| std::iter::once(node.name.clone()).chain(addresses(node))).collect()
+}
+
+/// Holds that this machine is one of the nodes, by its name or an address. Where nothing is known of nodes or of this machine's
+/// addresses it may be one.
+fn require_node(nodes: BTreeSet<String>) -> Result<(), Failure> {
+    let host = host();
+    let Ok(interfaces) = capture::interfaces() else { return Ok(()) };
+    let mut own = interfaces.iter().flat_map(|interface| &interface.addresses).map(ToString::to_string);
+    if nodes.is_empty() || nodes.contains(&host) || own.any(|address| nodes.contains(&address)) {
+        return Ok(());
+    }
+    let names = nodes.into_iter().filter(|name| name.parse::<IpAddr>().is_err());
+    Err(Failure::NotANode { host, nodes: listed(names, 5) })
 }
 
 /// Who is who, as far as that is known while the capture goes on: for the view only.

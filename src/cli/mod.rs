@@ -7,13 +7,17 @@
 mod addresses;
 mod args;
 mod args_checks;
+#[cfg(feature = "live")]
+mod args_live;
 mod args_plan;
 #[cfg(feature = "live")]
 mod capture;
+mod console;
 mod convert;
 mod decisions;
 mod diff;
 mod duration;
+mod examples;
 pub mod exit;
 mod explain;
 mod failure;
@@ -31,7 +35,9 @@ mod known;
 mod learn;
 #[cfg(feature = "live")]
 mod live;
+mod manual;
 mod output;
+mod parse;
 mod plan;
 mod policies;
 mod progress;
@@ -55,21 +61,24 @@ mod writer;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Arguments, Command};
+use args::Command;
 
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse::parse(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are asked for; anything else is a command that could not be understood.
             let code = if error.use_stderr() { exit::FAILED } else { exit::DONE };
             let _ = error.print();
+            let set = parse::variables_set();
+            if error.use_stderr() && !set.is_empty() {
+                console::warn(&format!("note: these environment variables set options, too: {}", set.join(", ")));
+            }
             return ExitCode::from(code);
         }
     };
+    console::set(arguments.telling);
     let result = match arguments.command {
         Command::Learn(learn) => learn::run(&learn),
         #[cfg(feature = "live")]
@@ -81,6 +90,8 @@ pub fn main() -> ExitCode {
         Command::Diff(diff) => diff::run(&diff),
         Command::Plan(plan) => plan::run(&plan),
         Command::Findings(findings) => findings::run(&findings),
+        Command::Completions(completions) => manual::complete(&completions),
+        Command::Man(man) => manual::write_pages(&man),
         #[cfg(feature = "cluster")]
         Command::Inventory(inventory) => inventory::run(&inventory),
         #[cfg(all(feature = "live", feature = "cluster"))]

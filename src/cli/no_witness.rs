@@ -1,5 +1,6 @@
 //! In place of a cluster watched beside a capture, where the adapter for clusters was left out: there is none.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +16,10 @@ pub(super) enum Feed {}
 impl Feed {
     pub(super) fn start(_: &Learn) -> Result<Self, Failure> {
         Err(Failure::NoInventory)
+    }
+
+    pub(super) fn nodes(&self) -> &BTreeSet<String> {
+        match *self {}
     }
 
     pub(super) fn peers(&self) -> Vec<SocketAddr> {

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use crate::capture;
 use crate::coverage::{Discovery, blind_spots};
 use crate::decision::Decisions;
 use crate::emit::given::resources;
@@ -23,6 +24,7 @@ use crate::verify::{self, PolicyName, World};
 
 use super::args::Format;
 use super::args_plan::Plan;
+use super::console::say;
 use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
@@ -31,19 +33,19 @@ use super::learn::nothing_seen;
 use super::output::write_out;
 use super::policies::Policies;
 use super::reading::Reading;
-use super::recording::say;
 use super::verify::{read, seen, tell_reading};
 
 /// Reads, plans, tells.
 pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     let terms = terms(arguments)?;
-    let decided = Decided::read(&arguments.deciding)?;
+    let decided = Decided::read(&arguments.deciding, std::slice::from_ref(&arguments.policies))?;
     let templates = match &arguments.templates {
         Some(directory) => Templates::load(directory)?,
         None => Templates::embedded()?,
     };
-    let inventory = known::inventory(&arguments.known)?;
     let directory = directory(&arguments.policies)?;
+    let inputs = capture::expand(&arguments.read)?;
+    let inventory = known::inventory(&arguments.known)?;
     let policies = Policies::load(std::slice::from_ref(&directory), None, &inventory)?;
     let given: BTreeMap<PolicyName, Given> = policies
         .objects
@@ -60,7 +62,7 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     let mut reading = if arguments.read.is_empty() {
         None
     } else {
-        let reading = read(&arguments.read, &arguments.replaying, &inventory)?;
+        let reading = read(inputs, &arguments.replaying, &inventory)?;
         tell_reading(&reading, &inventory, &decided);
         if seen(&reading).is_empty() {
             return Err(nothing_seen(&reading));
@@ -98,6 +100,11 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     places.evidence = source;
 
     let namespaces: BTreeSet<String> = arguments.namespace.iter().cloned().collect();
+    let subjects = policy::subjects(&inventory, &PolicyOptions { includes_system: true, ..PolicyOptions::default() });
+    let is_there = |name: &&String| subjects.contains(*name) || given.keys().any(|policy| policy.namespace == **name);
+    if let Some(missing) = namespaces.iter().find(|name| !is_there(name)) {
+        return Err(Failure::no_such_namespace(missing, &inventory));
+    }
     let migration = Migration::new(
         &Wanted {
             policies: &given,

@@ -17,8 +17,8 @@ use crate::emit::text::{counted, listed};
 use crate::inventory::Inventory;
 use crate::verify::{PolicyName, RuleName};
 
+use super::console::say;
 use super::failure::Failure;
-use super::recording::say;
 
 /// The word that stands for the policies of the inventory.
 pub(super) const CLUSTER: &str = "cluster";
@@ -61,7 +61,23 @@ impl fmt::Display for Place {
     }
 }
 
+/// Whether a word that was typed for policies is a path.
+pub(super) fn is_path(word: &str) -> bool {
+    word != CLUSTER && word != "-"
+}
+
 impl Policies {
+    /// Looks whether all paths that were named are there, before anything else is asked for.
+    ///
+    /// # Errors
+    /// A path that is not there.
+    pub(super) fn find(given: &[impl AsRef<str>]) -> Result<(), Failure> {
+        for word in given.iter().map(AsRef::as_ref).filter(|word| is_path(word)) {
+            fs::metadata(word).map_err(|source| Failure::PoliciesUnreadable { path: word.into(), source })?;
+        }
+        Ok(())
+    }
+
     /// Reads all that was named, and says on standard error what was read.
     ///
     /// # Errors

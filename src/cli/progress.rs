@@ -1,8 +1,8 @@
 //! A bar while captures are read; only on a terminal.
 
-use std::io::IsTerminal;
-
 use indicatif::{ProgressBar, ProgressStyle};
+
+use super::console::can_redraw;
 
 /// How far reading has come, in bytes of the files as they are stored.
 pub(super) struct Progress(ProgressBar);
@@ -10,7 +10,7 @@ pub(super) struct Progress(ProgressBar);
 impl Progress {
     /// A bar towards `total` bytes, or a count without an end where that is not known (standard input).
     pub(super) fn new(total: Option<u64>) -> Self {
-        if !std::io::stderr().is_terminal() {
+        if !can_redraw() {
             return Self(ProgressBar::hidden());
         }
         let (bar, template) = match total {

@@ -1,15 +1,15 @@
 //! Records in, a flow file out, while a capture goes on.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::capture::CaptureError;
-use crate::emit::text::one_line;
 use crate::flow::Lines;
 use crate::flow::record::{Header, Record, VERSION};
 use crate::model::{Code, Findings, Timestamp};
 
+use super::console::warn;
 use super::failure::Failure;
 use super::journal::Journal;
 
@@ -80,7 +80,7 @@ impl FlowFile {
             }
             Err(error) => {
                 if !self.is_stuck {
-                    say(&format!("warning: cannot write {}: {error}; going on, and trying again", self.path.display()));
+                    warn(&format!("warning: cannot write {}: {error}; going on, and trying again", self.path.display()));
                 }
                 self.is_stuck = true;
                 self.next = Instant::now() + RETRY_EVERY;
@@ -131,11 +131,4 @@ pub(super) fn tell_errors(errors: &[CaptureError]) {
     for error in errors {
         super::failure::print(error, error.hint());
     }
-}
-
-/// One line for people, whatever names are in it.
-pub(super) fn say(line: &str) {
-    #[cfg(feature = "live")]
-    let line = &super::writer::as_named(line);
-    let _ = writeln!(io::stderr(), "{}", one_line(line, usize::MAX));
 }

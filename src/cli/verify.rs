@@ -1,7 +1,7 @@
 //! `netpol-gen verify`: policies and later traffic in; what would be denied, and what nobody used, out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::capture;
@@ -15,26 +15,34 @@ use crate::verify::{self, Direction, Replay, Unmatched, World};
 
 use super::args::Format;
 use super::args_checks::{Replaying, Verify};
+use super::console::{self, warn};
 use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
 use super::known;
 use super::learn::nothing_seen;
 use super::output::write_out;
-use super::policies::Policies;
+use super::policies::{Policies, is_path};
 use super::reading::{self, Limits, Reading};
-use super::recording::{say, tell_errors};
+use super::recording::tell_errors;
 use super::remedy::{Learned, remedy};
 
 /// Reads, holds against one another, tells.
 pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
-    let decided = Decided::read(&arguments.deciding)?;
+    let paths: Vec<PathBuf> = arguments.given.policies.iter().filter(|word| is_path(word)).map(PathBuf::from).collect();
+    let decided = Decided::read(&arguments.deciding, &paths)?;
+    // Mistyped paths must not wait for the cluster.
+    Policies::find(&arguments.given.policies)?;
+    let inputs = capture::expand(&arguments.read)?;
     let inventory = known::inventory(&arguments.known)?;
-    let mut policies = Policies::load(&arguments.given.policies, arguments.given.namespace.as_deref(), &inventory)?;
-    if !arguments.given.without_cluster {
+    let mut policies = Policies::load(&arguments.given.policies, arguments.given.home.default_namespace.as_deref(), &inventory)?;
+    if arguments.given.joins_cluster() {
         policies.join(&inventory);
     }
-    let mut reading = read(&arguments.read, &arguments.replaying, &inventory)?;
+    if policies.objects.is_empty() {
+        return Err(Failure::NoPolicies { given: "the inventory".to_owned(), others: String::new() });
+    }
+    let mut reading = read(inputs, &arguments.replaying, &inventory)?;
     let seen = seen(&reading);
     if seen.is_empty() {
         tell_reading(&reading, &inventory, &decided);
@@ -53,7 +61,9 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
     let remedies = remedies(&replay, &seen, &policies, &inventory, (&decided, arguments.beyond.options().public));
     if !left_out.is_empty() {
         let names = left_out.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        say(&format!("not judged, for no policy is there (--deny-excess or --judge does): {names}"));
+        warn(&format!(
+            "not checked, because these namespaces have no policies (--deny-excess or --namespace checks them): {names}"
+        ));
     }
     let unattributed = Unjudged::new(&reading.observation.unattributed, &judged, arguments.max_unattributed, left_out);
     let held = Held { replay: &replay, seen: &seen, remedies: &remedies, rejected: &rejected, unjudged: &unattributed };
@@ -79,13 +89,13 @@ fn judged(
 ) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
     let with_policies: BTreeSet<String> = policies.objects.keys().map(|name| name.namespace.clone()).collect();
     let subjects = policy::subjects(inventory, &PolicyOptions::default());
-    if !arguments.judge.is_empty() {
+    if !arguments.namespace.is_empty() {
         let all = policy::subjects(inventory, &PolicyOptions { includes_system: true, ..PolicyOptions::default() });
         let is_there = |name: &&String| all.contains(*name) || with_policies.contains(*name);
-        if let Some(missing) = arguments.judge.iter().find(|name| !is_there(name)) {
-            return Err(Failure::NoSuchNamespace(missing.clone()));
+        if let Some(missing) = arguments.namespace.iter().find(|name| !is_there(name)) {
+            return Err(Failure::no_such_namespace(missing, inventory));
         }
-        return Ok((arguments.judge.iter().cloned().collect(), BTreeSet::new()));
+        return Ok((arguments.namespace.iter().cloned().collect(), BTreeSet::new()));
     }
     if arguments.deny_excess {
         return Ok((with_policies.union(&subjects).cloned().collect(), BTreeSet::new()));
@@ -102,12 +112,11 @@ fn tell_unmatched(unmatched: &Unmatched) -> String {
 }
 
 /// Reads captures as `learn` does.
-pub(super) fn read(captures: &[String], replaying: &Replaying, inventory: &Arc<Inventory>) -> Result<Reading, Failure> {
-    let inputs = capture::expand(captures)?;
+pub(super) fn read(inputs: capture::Expanded, replaying: &Replaying, inventory: &Arc<Inventory>) -> Result<Reading, Failure> {
     let limits = Limits {
-        threads: reading::threads(replaying.threads),
-        flows: replaying.flows,
-        edges: replaying.edges,
+        threads: reading::threads(replaying.limits.threads),
+        flows: replaying.limits.flows,
+        edges: replaying.limits.edges,
         one_way: replaying.one_way,
     };
     let reading = reading::read(inputs, &replaying.tunnelling, limits, inventory)?;
@@ -175,9 +184,7 @@ pub(super) fn tell_reading(reading: &Reading, inventory: &Inventory, decided: &D
     summary.set_findings(&findings);
     // Which of the cluster's policies count has been said.
     summary.findings.retain(|finding| finding.code != Code::ExistingPolicy.name());
-    let has_no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let colours = io::stderr().is_terminal() && !has_no_colour;
-    let _ = write!(io::stderr(), "{}", review::terminal(&summary, colours));
+    console::summary(&summary);
 }
 
 /// Where the missing rules belong.

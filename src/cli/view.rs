@@ -1,7 +1,6 @@
 //! How a capture is going, for whoever watches it: a few lines that change on a terminal, a line now and then in a log.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::capture::Counts;
 use crate::emit::text::{counted, one_line};
 
-use super::recording::say;
+use super::console::{can_redraw, say};
 
 /// The longest line of what is shown by name.
 const WIDTH: usize = 200;
@@ -41,7 +40,7 @@ impl View {
     /// A view of a capture that begins now.
     pub(super) fn new(length: Option<Duration>) -> Self {
         let begin = Instant::now();
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = can_redraw().then(|| {
             let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
             ProgressBar::new_spinner().with_style(style)
         });

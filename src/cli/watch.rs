@@ -3,7 +3,7 @@
 //! Guaranteed: the file is new, and readable up to the last checkpoint whatever happens; a disk that is full for a time costs
 //! nothing. Ctrl-C, SIGTERM and the end of the time end it in the same way.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ use crate::emit::text::{json, one_line};
 use crate::inventory::Record;
 use crate::model::Timestamp;
 
+use super::console::{can_redraw, say, warn};
 use super::exit;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::inventory::{destination, warnings};
 use super::journal::Journal;
-use super::recording::say;
 
 /// What is lost at most if the machine goes down.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
@@ -163,10 +163,10 @@ fn conclude(report: &WatchReport, output: &mut Output, path: &Path) -> Result<u8
     {
         lines.push(format!("warning: {} records found no room on the disk", journal.lost()));
     }
-    lines.push(format!("{} records, {} pods, to {}", output.records, output.pods, destination(path)));
     for line in &lines {
-        say(line);
+        warn(line);
     }
+    say(&format!("{} records, {} pods, to {}", output.records, output.pods, destination(path)));
     if let Target::Stream(failed) = &mut output.target
         && let Some(error) = failed.take()
     {
@@ -190,7 +190,7 @@ struct Status {
 impl Status {
     fn new(watch: &Watch, path: &Path) -> Self {
         let (server, to) = (watch.server().to_owned(), destination(path));
-        Self { server, to, is_terminal: io::stderr().is_terminal(), said: String::new() }
+        Self { server, to, is_terminal: can_redraw(), said: String::new() }
     }
 
     fn begin(&self, output: &Output) {
@@ -211,7 +211,7 @@ impl Status {
         if self.is_terminal {
             let _ = write!(io::stderr(), "\r\x1b[K{text}");
         } else if is_due && text != self.said {
-            let _ = writeln!(io::stderr(), "{text}");
+            say(&text);
         } else {
             return;
         }

@@ -12,6 +12,7 @@ use crate::model::{NodeAddress, Party, Timestamp, WorkloadName};
 use crate::verify::{Place, World};
 
 use super::failure::Failure;
+use super::suggest::nearest;
 
 /// One side of the question.
 #[derive(Clone, Debug)]
@@ -84,7 +85,12 @@ impl Whoms<'_> {
             }
             ([], []) => {
                 let alike = self.inventory.workloads().iter().filter(|known| known.name.name == name);
-                Err(self.unknown(argument, text, alike.map(|known| full(&known.name)).collect()))
+                let mut candidates: BTreeSet<String> = alike.map(|known| full(&known.name)).collect();
+                if candidates.is_empty() {
+                    let names: Vec<String> = self.inventory.workloads().iter().map(|known| full(&known.name)).collect();
+                    candidates.extend(nearest(text, names.iter().map(String::as_str)).map(str::to_owned));
+                }
+                Err(self.unknown(argument, text, candidates))
             }
             _ => {
                 let mut candidates: Vec<String> = workloads.iter().map(|workload| full(&workload.name)).collect();

@@ -19,10 +19,10 @@ use crate::model::Timestamp;
 
 use super::args::Learn;
 use super::capture::now;
+use super::console::warn;
 use super::failure::Failure;
 use super::feed::Message;
 use super::journal::Journal;
-use super::recording::say;
 
 /// So many records are not kept in memory, even if they come at once.
 const MOST_WAITING: u64 = 10_000;
@@ -41,6 +41,7 @@ pub(super) struct Feed {
     messages: BufReader<UnixStream>,
     host: String,
     port: u16,
+    nodes: BTreeSet<String>,
 }
 
 impl Feed {
@@ -60,10 +61,15 @@ impl Feed {
         drop(command);
         let mut messages = BufReader::new(stream.try_clone().map_err(Failure::Feed)?);
         match read(&mut messages).map_err(Failure::Feed)? {
-            Some(Message::Begun { host, port }) => Ok(Self { child, stream, messages, host, port }),
+            Some(Message::Begun { host, port, nodes }) => Ok(Self { child, stream, messages, host, port, nodes }),
             Some(Message::Failed { message, hint }) => Err(Failure::NotFed { message, hint }),
             _ => Err(Failure::Feed(io::Error::other("it ended before it said anything"))),
         }
+    }
+
+    /// The names and addresses of the nodes.
+    pub(super) const fn nodes(&self) -> &BTreeSet<String> {
+        &self.nodes
     }
 
     /// The addresses of the API server: what a capture on this machine leaves out.
@@ -192,7 +198,7 @@ impl Witness {
             return true;
         }
         let why = kept.trouble.take().unwrap_or_default();
-        say(&format!("error: failed to write {}: {why} ({lost} records lost)", self.path.display()));
+        warn(&format!("error: failed to write {}: {why} ({lost} records lost)", self.path.display()));
         false
     }
 }

@@ -47,7 +47,7 @@ fn credentials_that_are_replaced_are_had_again_while_it_captures() {
     let mut command = place.command();
     command.env_remove("SUDO_UID").stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said).unwrap());
     // On all interfaces of the machine, of which nothing is wanted.
-    command.args(["learn", "--kubeconfig", "config", "--filter", "udp port 9", "--every", "1s"]);
+    command.args(["learn", "--kubeconfig", "config", "--interface", "any", "--filter", "udp port 9", "--every", "1s"]);
     let mut child = command.spawn().unwrap();
     let told = || fs::read_to_string(&said).unwrap();
     let mut is_over = false;

@@ -156,7 +156,7 @@ fn rows() -> Vec<Row> {
         (
             "the same, and only the other namespace is wanted",
             |folder| fs::remove_dir_all(folder.join("ops")).unwrap(),
-            &["--deny-excess", "--judge", "prod"],
+            &["--deny-excess", "--namespace", "prod"],
             0,
             "2 edges: 2 allowed, 0 denied\n",
         ),
@@ -165,9 +165,15 @@ fn rows() -> Vec<Row> {
             |folder| fs::remove_dir_all(folder.join("ops")).unwrap(),
             &[],
             0,
-            "not judged, for no policy is there (--deny-excess or --judge does): ops\n",
+            "not checked, because these namespaces have no policies (--deny-excess or --namespace checks them): ops\n",
         ),
-        ("a namespace that is misspelt", |_| {}, &["--judge", "prdo"], 2, "find pods of the namespace `prdo` in the inventory"),
+        (
+            "a namespace that is misspelt",
+            |_| {},
+            &["--namespace", "prdo"],
+            2,
+            "find pods of the namespace `prdo` in the inventory\nhint: did you mean `prod`?",
+        ),
     ]
 }
 

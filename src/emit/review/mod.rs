@@ -26,7 +26,7 @@ use super::words;
 pub use decisions::{Decided, DecisionLine, IgnoredLine, RejectedLine};
 pub use markdown::markdown;
 pub use read::{Learned, read};
-pub use terminal::terminal;
+pub use terminal::{Detail, Style, terminal};
 
 /// The version of the form.
 const VERSION: u32 = 1;
@@ -383,6 +383,13 @@ struct Group<'a> {
     findings: Vec<&'a FindingLine>,
     /// How often there was a finding of a further subject, which was not kept.
     rest: u64,
+}
+
+impl Group<'_> {
+    /// Why findings of this code matter.
+    fn why(&self) -> Option<&'static str> {
+        Code::ALL.iter().find(|code| code.name() == self.code).map(|code| code.why())
+    }
 }
 
 /// The summary as JSON, indented, with a line feed at its end.

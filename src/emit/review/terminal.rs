@@ -20,28 +20,69 @@ const NAMESPACES: usize = 12;
 /// The longest line of a finding.
 const WIDTH: usize = 200;
 
-/// The summary for a person, with a line feed at its end; `colours` as ANSI codes.
+/// How the summary is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Whether there are colors, as ANSI codes.
+    pub colours: bool,
+    /// How much is written.
+    pub detail: Detail,
+}
+
+/// How much of the summary is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Serious findings and a failed proof only.
+    Quiet,
+    /// What fits a screen.
+    #[default]
+    Normal,
+    /// All subjects of all findings, and why each finding matters.
+    Verbose,
+}
+
+/// The summary for a person, with a line feed at its end; nothing if nothing is to be said.
 #[must_use]
-pub fn terminal(summary: &Summary, colours: bool) -> String {
-    let paint = Paint { colours };
+pub fn terminal(summary: &Summary, style: Style) -> String {
+    let lines = match style.detail {
+        Detail::Quiet => quiet(summary, style),
+        Detail::Normal | Detail::Verbose => full(summary, style),
+    };
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// What must not be missed.
+fn quiet(summary: &Summary, style: Style) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(proof) = summary.proof.as_ref().filter(|proof| !proof.holds()) {
+        lines.extend(proved(proof, summary.edges, style));
+    }
+    let groups = summary.grouped();
+    for group in groups.iter().filter(|group| group.severity == Severity::Serious.name()) {
+        lines.extend(group_lines(group, style));
+    }
+    lines
+}
+
+fn full(summary: &Summary, style: Style) -> Vec<String> {
     let mut lines = vec![captures(summary), flows(summary)];
     lines.extend(classes(summary));
     lines.extend(namespaces(&summary.namespaces));
     if let Some(proof) = &summary.proof {
-        lines.extend(proved(proof, summary.edges, paint));
+        lines.extend(proved(proof, summary.edges, style));
     }
     if let Some(decided) = &summary.decisions {
         lines.extend(decisions(decided));
     }
     if let Some(quarantine) = &summary.quarantine {
-        lines.extend(quarantined(quarantine, summary.files.is_some(), paint));
+        lines.extend(quarantined(quarantine, summary.files.is_some(), style));
     }
     if let Some(coverage) = &summary.coverage {
         lines.push(format!("coverage: {}; {}", watched(coverage), outlook(&coverage.discovery.all.estimate)));
         lines.extend(coverage.hold_out.iter().map(|hold_out| format!("hold-out: {}", held_out(hold_out))));
     }
     for group in summary.grouped() {
-        lines.extend(group_lines(&group, paint));
+        lines.extend(group_lines(&group, style));
     }
     if let Some(files) = summary.files {
         lines.push(format!(
@@ -49,17 +90,10 @@ pub fn terminal(summary: &Summary, colours: bool) -> String {
             files.written, files.unchanged, files.removed
         ));
     }
-    let mut text = lines.join("\n");
-    text.push('\n');
-    text
+    lines
 }
 
-#[derive(Clone, Copy)]
-struct Paint {
-    colours: bool,
-}
-
-impl Paint {
+impl Style {
     /// A severity in its colour; notes have none.
     fn severity(self, severity: &str, text: &str) -> String {
         match severity {
@@ -135,7 +169,7 @@ fn namespaces(namespaces: &BTreeMap<String, Namespace>) -> Vec<String> {
     lines
 }
 
-fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
+fn proved(proof: &Proof, edges: u64, style: Style) -> Vec<String> {
     let widened = if proof.widened.is_empty() {
         String::new()
     } else {
@@ -161,7 +195,7 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
     let mut lines = Vec::new();
     for (what, sentences) in [("denied though observed", &proof.denied), ("allowed though not observed", &proof.excess)] {
         if !sentences.is_empty() {
-            lines.push(paint.severity("serious", &format!("proof failed: {} {what}", sentences.len())));
+            lines.push(style.severity("serious", &format!("proof failed: {} {what}", sentences.len())));
             lines.extend(sentences.iter().take(SUBJECTS).map(|sentence| format!("  {}", one_line(sentence, WIDTH))));
             lines.extend(more(sentences.len()));
         }
@@ -170,7 +204,7 @@ fn proved(proof: &Proof, edges: u64, paint: Paint) -> Vec<String> {
 }
 
 /// What will be denied on purpose although it was seen.
-fn quarantined(quarantine: &Quarantine, has_files: bool, paint: Paint) -> Vec<String> {
+fn quarantined(quarantine: &Quarantine, has_files: bool, style: Style) -> Vec<String> {
     let (denied, allowed): (Vec<&Quarantined>, Vec<&Quarantined>) = quarantine.edges.iter().partition(|edge| edge.is_denied);
     if denied.is_empty() && allowed.is_empty() {
         return vec!["quarantine: nothing that was seen looks odd".to_owned()];
@@ -181,7 +215,7 @@ fn quarantined(quarantine: &Quarantine, has_files: bool, paint: Paint) -> Vec<St
             continue;
         }
         let count = u64::try_from(edges.len()).unwrap_or(u64::MAX);
-        lines.push(paint.severity("warning", &format!("quarantine: {} {fate}", counted(count, "edge is", "edges are"))));
+        lines.push(style.severity("warning", &format!("quarantine: {} {fate}", counted(count, "edge is", "edges are"))));
         lines.extend(edges.iter().take(SUBJECTS).map(|edge| {
             let codes = listed(edge.reasons.iter().map(|reason| reason.code.clone()), SUBJECTS);
             format!("  {}", one_line(&format!("{} ({codes})", edge.edge), WIDTH))
@@ -220,19 +254,26 @@ fn more(count: usize) -> Option<String> {
     (count > SUBJECTS).then(|| format!("  and {} more", count - SUBJECTS))
 }
 
-fn group_lines(group: &Group, paint: Paint) -> Vec<String> {
-    if group.severity == Severity::Note.name() {
+fn group_lines(group: &Group, style: Style) -> Vec<String> {
+    let is_verbose = style.detail == Detail::Verbose;
+    if group.severity == Severity::Note.name() && !is_verbose {
         let beyond = if group.rest > 0 { " and more" } else { "" };
         return vec![format!("note: {} ({}{beyond}): {}", group.code, group.findings.len(), group.hint)];
     }
-    let mut lines = vec![paint.severity(group.severity, &format!("{}: {}", group.severity, group.code))];
-    for finding in group.findings.iter().take(SUBJECTS) {
+    let mut lines = vec![style.severity(group.severity, &format!("{}: {}", group.severity, group.code))];
+    let most = if is_verbose { usize::MAX } else { SUBJECTS };
+    for finding in group.findings.iter().take(most) {
         let times = if finding.count > 1 { format!(" ({} times)", finding.count) } else { String::new() };
         lines.push(format!("  {}{times}", one_line(&format!("{} {}", finding.subject, finding.message), WIDTH)));
     }
-    lines.extend(more(group.findings.len()));
+    if !is_verbose {
+        lines.extend(more(group.findings.len()));
+    }
     if group.rest > 0 {
         lines.push(format!("  and {} of further subjects, which were not kept", counted(group.rest, "finding", "findings")));
+    }
+    if is_verbose {
+        lines.extend(group.why().map(|why| format!("  why: {why}")));
     }
     lines.push(format!("  hint: {}", group.hint));
     lines

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use super::samples;
 use crate::coverage::{Course, Coverage, Discovery, Estimate, HoldOut};
-use crate::emit::review::{Captures, Decided, DecisionLine, Frames, Proof, Quarantine, RejectedLine, json, markdown, terminal};
+use crate::emit::review::{
+    Captures, Decided, DecisionLine, Frames, Proof, Quarantine, RejectedLine, Style, json, markdown, terminal,
+};
 use crate::emit::sink::Written;
 use crate::emit::{Summary, Templates};
 use crate::model::{Code, Edge, Findings, Party, Protocol, Span, Timestamp};
@@ -59,7 +61,7 @@ fn summary() -> Summary {
 
 #[test]
 fn a_run_that_went_well_fits_a_screen() {
-    let text = terminal(&summary(), false);
+    let text = terminal(&summary(), Style::default());
     let expected = "\
 read: captures/shop.pcap, 2026-09-21T14:13:20.000Z to 2026-09-21T14:18:20.000Z (5 min); 512 frames, 510 decoded, \
 left out: 2 unsupported-frame
@@ -93,7 +95,7 @@ fn many_subjects_are_cut_and_hostile_ones_are_harmless() {
     }
     let mut summary = summary();
     summary.set_findings(&findings);
-    let text = terminal(&summary, false);
+    let text = terminal(&summary, Style::default());
     assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
     assert!(text.contains("\n  and 4 more\n"), "{text}");
     assert_eq!(text.matches("hint:").count(), 1);
@@ -132,7 +134,7 @@ fn decisions_are_told_with_what_became_of_them() {
         rejected: rejected.collect(),
         ignored: Vec::new(),
     });
-    let text = terminal(&summary, false);
+    let text = terminal(&summary, Style::default());
     let expected = "proof: 6 of 13 observed edges are allowed, 7 denied by decision, and nothing else\n\
          decisions: a/`netpol`-gen.yaml: 1 obeyed (1 reject), 1 means nothing that was seen, 2 are over, 1 is about other namespaces\n  \
          denied: prod/web -> 192.0.2.0 TCP 80 (0 connections): no\\u{1b}[2J\n";
@@ -155,7 +157,7 @@ fn what_is_left_out_is_said_as_it_is() {
         }
         let mut summary = summary();
         summary.set_findings(&findings);
-        (terminal(&summary, false), markdown(&summary, &Templates::embedded().expect("parses")).expect("renders"))
+        (terminal(&summary, Style::default()), markdown(&summary, &Templates::embedded().expect("parses")).expect("renders"))
     };
     let (screen, review) = said(1000);
     assert!(screen.contains("\n  and 995 more\n  hint") && screen.contains("multicast (1000):"), "{screen}");
@@ -173,7 +175,7 @@ fn one_edge_and_no_time_are_said_well() {
     summary.edges = 1;
     summary.captures.seconds = 0;
     summary.proof = Some(Proof { allowed: 1, ..Proof::default() });
-    let text = terminal(&summary, false);
+    let text = terminal(&summary, Style::default());
     assert!(text.contains("proof: 1 of 1 observed edge is allowed") && text.contains("(less than 1 s)"), "{text}");
     let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
     assert!(text.contains("allow 1 of 1 observed edge, and") && text.contains("lasted (less than 1 s)"), "{text}");
@@ -181,15 +183,18 @@ fn one_edge_and_no_time_are_said_well() {
 
 #[test]
 fn colours_only_when_asked_for() {
-    assert!(terminal(&summary(), true).contains("\u{1b}[1;31mserious: unattributed-address\u{1b}[0m\n"));
-    assert!(!terminal(&summary(), false).contains('\u{1b}'));
+    assert!(
+        terminal(&summary(), Style { colours: true, ..Style::default() })
+            .contains("\u{1b}[1;31mserious: unattributed-address\u{1b}[0m\n")
+    );
+    assert!(!terminal(&summary(), Style::default()).contains('\u{1b}'));
 }
 
 #[test]
 fn a_failed_proof_is_said_first_of_all() {
     let mut summary = summary();
     summary.proof = Some(Proof { allowed: 12, denied: vec!["prod/api -> prod/db TCP 3306".into()], ..Proof::default() });
-    let text = terminal(&summary, false);
+    let text = terminal(&summary, Style::default());
     assert!(text.contains("proof failed: 1 denied though observed\n  prod/api -> prod/db TCP 3306\n"), "{text}");
     let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
     assert!(
@@ -217,7 +222,9 @@ fn a_partial_run_says_so() {
 fn a_run_without_anything_still_has_a_review() {
     let text = markdown(&Summary::default(), &Templates::embedded().expect("parses")).expect("renders");
     assert!(text.contains("There is nothing to apply.") && !text.contains("kubectl"), "{text}");
-    assert!(terminal(&Summary::default(), false).starts_with("read: 0 captures; 0 frames, 0 decoded\nflows: 0, 0 edges\n"));
+    assert!(
+        terminal(&Summary::default(), Style::default()).starts_with("read: 0 captures; 0 frames, 0 decoded\nflows: 0, 0 edges\n")
+    );
 }
 
 #[test]
@@ -268,7 +275,7 @@ fn what_is_in_quarantine_is_told_with_why_and_how_to_accept_it() {
     let mut summary = summary();
     summary.quarantine = Some(Quarantine::new(&reasons, |edge| *edge == odd, &[apart]));
     summary.proof = Some(Proof { allowed: 11, quarantined: 2, ..Proof::default() });
-    let text = terminal(&summary, false);
+    let text = terminal(&summary, Style::default());
     let expected = "\
 proof: 11 of 13 observed edges are allowed, 2 are in quarantine, and nothing else
 quarantine: 1 edge is denied for now
@@ -290,7 +297,7 @@ quarantine: 1 edge is allowed all the same, by what is widened
 
     summary.quarantine = Some(Quarantine::default());
     summary.proof = Some(Proof { allowed: 13, ..Proof::default() });
-    assert!(terminal(&summary, false).contains("and nothing else\nquarantine: nothing that was seen looks odd\n"));
+    assert!(terminal(&summary, Style::default()).contains("and nothing else\nquarantine: nothing that was seen looks odd\n"));
     let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
     assert!(text.contains("\n## Quarantine\n\nNothing that was seen looks odd.\n\n## Was it watched"), "{text}");
 }
