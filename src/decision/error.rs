@@ -115,7 +115,7 @@ impl DecisionError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Malformed { .. } | Self::Version(_) | Self::Field { .. } => {
-                "the README says what the file may hold; --no-decisions leaves it out"
+                "docs/decisions.md says what the file may hold; --no-decisions leaves it out"
             }
             Self::Twice { .. } => "keep one of them",
             Self::Contradiction { .. } => "no decision comes before another: make one of them narrower, or take it out",
