@@ -86,9 +86,9 @@ pub(super) fn read(
     let decoding = DecodeOptions { decapsulation, ..decoding };
     let passed_over = expanded.findings();
     let Expanded { inputs, .. } = expanded;
-    let sources = inputs.iter().map(|input| input.path().display().to_string()).collect();
+    let sources: Vec<String> = inputs.iter().map(|input| input.path().display().to_string()).collect();
     let observer = Observer::new(inventory, limits.edges).accepting_one_way(limits.one_way == OneWay::Accept);
-    let mut observer = observer.marking(Arc::clone(&tunnels));
+    let mut observer = observer.marking(Arc::clone(&tunnels)).of_inputs(sources.clone());
     let taken = take_in(inputs, decoding, FlowTable::new(limits.flows), limits.threads, |table, _| {
         if table.finished_count() >= BATCH {
             let flows = table.take_finished();

@@ -4,7 +4,7 @@ use crate::inventory::{Identity, Inventory};
 use crate::model::memory::expect_large;
 use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Speaker};
 
-const _: () = assert!(size_of::<Identified>() <= 104, "there are as many as flows, all at once");
+const _: () = assert!(size_of::<Identified>() <= 112, "there are as many as flows, all at once");
 
 /// A flow with the identities of its ends when it began.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ mod exposure;
 mod failures;
 mod handover;
 mod identified;
+mod inputs;
 mod ledger;
 mod link;
 mod masked;

@@ -10,7 +10,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::flow::{Floods, Names, Senders as Sent, Sighting, Sightings};
-use crate::inventory::{Inventory, NodeId, Pod, WorkloadId};
+use crate::inventory::{Identity, Inventory, NodeId, Pod, WorkloadId};
 use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, Outcome, Protocol, Span, Timestamp};
 
 use super::answered::Answered;
@@ -22,6 +22,7 @@ use super::contradictions::Guesses;
 use super::failures::{Attempt, FailedAttempts, Failure, Failures, Vain};
 use super::handover::PassedOn;
 use super::identified::Identified;
+use super::inputs::Inputs;
 use super::ledger::{Group, Kept, Ledger};
 use super::link::{Link, Side};
 use super::masked::Masked;
@@ -86,6 +87,7 @@ pub struct Observer<'a> {
     arrivals: Arrivals,
     left_out: u64,
     one_sided: OneSided,
+    inputs: Inputs,
     findings: Findings,
 }
 
@@ -138,6 +140,7 @@ impl<'a> Observer<'a> {
             arrivals,
             left_out: 0,
             one_sided: OneSided::default(),
+            inputs: Inputs::default(),
             findings: Findings::default(),
         }
     }
@@ -153,6 +156,12 @@ impl<'a> Observer<'a> {
     pub fn accepting_one_way(mut self, is_wanted: bool) -> Self {
         self.one_sided.accepts(is_wanted);
         self
+    }
+
+    /// The same, which knows what the inputs are called.
+    #[must_use]
+    pub fn of_inputs(self, inputs: Vec<String>) -> Self {
+        Self { inputs: Inputs::new(inputs), ..self }
     }
 
     /// Takes in finished flows with the stations between which their packets went ([`FlowTable::senders`](crate::flow::FlowTable::senders)):
@@ -206,6 +215,13 @@ impl<'a> Observer<'a> {
 
     fn connections(&mut self, joined: Joined) {
         let book = std::mem::take(&mut self.book);
+        let known = joined.connections.iter().map(|connection| &connection.known).chain(&joined.alone);
+        for Identified { flow, originator, responder } in known {
+            self.one_sided.count(flow);
+            if [originator, responder].into_iter().any(|end| matches!(end, Identity::Pod(_))) {
+                self.inputs.see(flow.input, || self.senders.shows_sender(flow));
+            }
+        }
         let alone = joined.alone.into_iter().map(Connection::alone);
         for mut connection in joined.connections.into_iter().chain(alone) {
             self.one_sided.judge(&mut connection);

@@ -122,6 +122,12 @@ impl Senders {
         self.bindings.extend(forwarding);
     }
 
+    /// Whether it is known of any packet of a flow that a pod's own station sent it.
+    pub(super) fn shows_sender(&self, flow: &Flow) -> bool {
+        let mut stations = flow.origins.into_iter().flat_map(|seen| of(seen, &self.origins));
+        stations.any(|stations| self.bindings.contains_key(&stations.sender))
+    }
+
     /// The pod that a station belongs to, if that is proved.
     pub(super) fn pod(&self, station: Station) -> Option<PodId> {
         self.bindings.get(&station).map(|binding| binding.pod())

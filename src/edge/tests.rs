@@ -52,6 +52,7 @@ fn flow(protocol: Protocol, originator: (&str, u16), responder: (&str, u16), dir
         opening: None,
         answer: None,
         origins: [[0; 2]; 2],
+        input: 0,
         refusers: [0; 2],
         unrefused: Outcome::Answered,
     }

@@ -73,6 +73,7 @@ mod tests {
             opening: None,
             answer: None,
             origins: [[0; 2]; 2],
+            input: 0,
             refusers: [0; 2],
             unrefused: Outcome::OneWay { moments: 1 },
         }

@@ -5,7 +5,9 @@
 
 use crate::model::{Protocol, Span, Timestamp};
 
-use super::conversation::{Conversation, Deeds, Opening, Standing, is_over, is_repetition, least, standing, tenth, watched};
+use super::conversation::{
+    Conversation, Deeds, Opening, Standing, first_input, is_over, is_repetition, least, standing, tenth, watched,
+};
 use super::fact::{CARRIED, Fact, RESET, SENT_DATAGRAM, Stamp};
 use super::key::End;
 use super::order::Order;
@@ -32,6 +34,8 @@ pub(super) struct Brief {
     answer: u32,
     /// Of each end.
     origins: [EndOrigins; 2],
+    /// As a flow has it.
+    input: u16,
     bits: [u8; 2],
     /// What is known of the opening; of UDP, of the [order](Order) of the first packets.
     opening: u8,
@@ -63,6 +67,7 @@ impl Brief {
         number: 0,
         answer: 0,
         origins: [[0; 2]; 2],
+        input: 0,
         bits: [0; 2],
         opening: 0,
         state: 0,
@@ -83,6 +88,7 @@ impl Brief {
         }
         brief.take(protocol, stamp, end, fact).map(|_| {
             note(&mut brief.origins[end as usize], stamp.origin);
+            brief.input = first_input(0, stamp);
             brief
         })
     }
@@ -113,6 +119,7 @@ impl Brief {
         }
         let is_news = self.take(protocol, stamp, end, fact)?;
         note(&mut self.origins[end as usize], stamp.origin);
+        self.input = first_input(self.input, stamp);
         Some(is_news)
     }
 
@@ -359,12 +366,12 @@ impl Brief {
             _ => (Order::NONE, self.acknowledged()),
         };
         let (span, origins) = (Span::between(self.first(), self.last()), self.origins);
-        Conversation { span, deeds, openings, order, acknowledged, origins, refusers: [0; 2] }
+        Conversation { span, deeds, openings, order, acknowledged, origins, refusers: [0; 2], input: self.input }
     }
 
     /// The brief form, if it can hold the conversation.
     pub(super) fn of(protocol: Protocol, conversation: &Conversation) -> Option<Self> {
-        let mut brief = Self { origins: conversation.origins, ..Self::NONE };
+        let mut brief = Self { origins: conversation.origins, input: conversation.input, ..Self::NONE };
         for (here, deeds) in conversation.deeds.iter().enumerate() {
             let Deeds { first, last, last_carried, tenths, bits } = *deeds;
             let third = if protocol == Protocol::Udp { tenths.cast_signed() } else { last_carried.0 };

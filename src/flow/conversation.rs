@@ -79,6 +79,13 @@ pub(super) const fn watched([low, high]: [u8; 2], has_opened: [bool; 2]) -> [boo
     }
 }
 
+/// The number of the input in which something was seen first, after another packet.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "there are fewer inputs")]
+pub(super) const fn first_input(known: u16, stamp: Stamp) -> u16 {
+    if known == 0 { (stamp.input as u16).saturating_add(1) } else { known }
+}
+
 /// What may come of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
@@ -103,6 +110,8 @@ pub(super) struct Conversation {
     pub(super) origins: [EndOrigins; 2],
     /// The first two that said that packets could not be delivered.
     pub(super) refusers: EndOrigins,
+    /// As a flow has it.
+    pub(super) input: u16,
 }
 
 impl Conversation {
@@ -118,6 +127,7 @@ impl Conversation {
             acknowledged: [None; 2],
             origins: [[0; 2]; 2],
             refusers: [0; 2],
+            input: 0,
         }
     }
 
@@ -167,6 +177,7 @@ impl Conversation {
             self.order.take(stamp, end, low.first.min(high.first), self.deeds[end as usize].first);
         }
         note(&mut self.origins[end as usize], stamp.origin);
+        self.input = first_input(self.input, stamp);
         let last_carried = if bits & CARRIED != 0 { at } else { Timestamp::MIN };
         let tenths = tenth(at);
         let deeds = &mut self.deeds[end as usize];
@@ -230,6 +241,7 @@ impl Conversation {
                 note(mine, origin);
             }
         }
+        self.input = if self.input == 0 { other.input } else { self.input };
         for refuser in other.refusers {
             note(&mut self.refusers, refuser);
         }
@@ -413,6 +425,7 @@ impl Conversation {
             opening: None,
             answer: None,
             origins: [originator, originator.opposite()].map(|end| self.origins[end as usize]),
+            input: self.input,
             refusers: self.refusers,
             unrefused: outcome,
         }

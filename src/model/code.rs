@@ -79,6 +79,10 @@ codes! {
         "A pod received, at its own interface, the answers to packets that carry other source addresses."
         "The pod forwards traffic for others, such as a VPN gateway, or pretends to. Connections that were seen only through it have no rule until a decision accepts them; their rules are in NAMESPACE/_quarantine/."
         "if the pod is meant to forward, accept the connections of those behind it in netpol-gen.yaml and learn again; if not, find out what runs in it";
+    SenderNotShown "sender-not-shown" Note
+        "A capture does not show which pod sent a packet, because no station in it is one pod's own: a bridge, an uplink, a mirror port, raw IP."
+        "Packets that a pod forges cannot be told from those of the pod whose address they carry. They count like any other."
+        "if pods may send raw packets (NET_RAW), capture at their own interfaces (their veth on the node, or `any`)";
     UnknownTunnelEnd "unknown-tunnel-end" Serious
         "Tunnels ended at addresses that are no node in the inventory."
         "They may be deleted nodes or a traffic mirror. What is inside was ignored, so connections may be missing."

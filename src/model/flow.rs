@@ -131,6 +131,8 @@ pub struct Flow {
     /// Between which stations packets of the originator, and of the responder, were seen to go: numbers of the table's
     /// [origins](crate::flow::FlowTable::origins), 0 for none.
     pub origins: [[u16; 2]; 2],
+    /// In which of the inputs it was seen first, from 1; 0 if that is not known.
+    pub input: u16,
     /// The first two that said by an ICMP error that packets could not be delivered: numbers of the table's
     /// [refusers](crate::flow::Senders::refusers), 0 for none.
     pub refusers: [u16; 2],

@@ -327,3 +327,29 @@ fn a_few_forged_packets_are_no_capture_of_one_direction() {
     segments(&mut world, (CLIENT, 40_000), (SERVER, 8080), &[OPENS, ACCEPTS]);
     assert_calls("half open", &world, &["--one-way", "accept"], &[], &[HALF_OPEN]);
 }
+
+#[test]
+fn an_input_with_one_direction_says_nothing_about_another() {
+    // One connection after another, each seen from both sides, and packets of one that is forged.
+    let mut whole = cluster();
+    for _ in 0..40 {
+        whole = whole.tcp(CLIENT, SERVER, 8080);
+    }
+    segments(&mut whole, (CLIENT, 50_000), (ANOTHER, 5000), &[OPENS, ASKS]);
+    let mut half = cluster();
+    for port in 0..6 {
+        segments(&mut half, (CLIENT, 42_000 + port), (OUTSIDE, 443), &UP);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let second = folder.path().join("half.pcap");
+    std::fs::write(&second, half.capture()).unwrap();
+    let second = second.to_str().unwrap();
+    let learned = whole.learn(&["--read", second]);
+    let said = learned.findings("one-way-capture");
+    assert_eq!(said.len(), 1, "{}", learned.messages);
+    assert!(said[0].starts_with(&format!("{second}: ")), "{said:?}");
+    assert_eq!(calls(&learned), BTreeSet::from(["client -> server TCP 8080".to_owned()]));
+    let learned = whole.learn(&["--read", second, "--one-way", "accept"]);
+    let wanted = ["client -> 203.0.113.66/32 TCP 443", "client -> server TCP 8080"].map(str::to_owned);
+    assert_eq!(calls(&learned), BTreeSet::from(wanted), "the forged one is not among them: {}", learned.messages);
+}

@@ -369,3 +369,31 @@ fn an_error_counts_that_the_destination_or_a_hop_sent() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn a_capture_that_does_not_show_who_sent_what_says_so_once() {
+    let run = |first: &World, second: &World| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("second.pcap");
+        std::fs::write(&path, second.capture()).unwrap();
+        first.learn(&["--read", path.to_str().unwrap()]).findings("sender-not-shown")
+    };
+    let shown = at_work();
+    // All frames go between the same two stations, as a mirror port of a routed network has them.
+    let blind = |first: u16| {
+        let mut world = shop();
+        for (own, (client, server)) in (first..).zip([(WEB, API), (API, DB), (DB, OUTSIDE)]) {
+            for (is_back, packet) in handshake(client, server, 8081, own) {
+                frame(&mut world, if is_back { (0x21, 0x20) } else { (0x20, 0x21) }, &packet, 63);
+            }
+        }
+        world
+    };
+    assert!(shown.learn(&[]).findings("sender-not-shown").is_empty());
+    let said = blind(43_000).learn(&[]).findings("sender-not-shown");
+    assert!(said.len() == 1 && said[0].contains("capture.pcap: "), "{said:?}");
+    let said = run(&shown, &blind(43_000));
+    assert!(said.len() == 1 && said[0].contains("second.pcap: "), "{said:?}");
+    let said = run(&blind(43_000), &blind(44_000));
+    assert!(said.len() == 1 && said[0].contains("all 2 captures: "), "{said:?}");
+}

@@ -57,6 +57,7 @@ fn observe(objects: &[Value], calls: &[(&str, &str, u16)]) -> (Observation, Inve
         opening: None,
         answer: None,
         origins: [[0; 2]; 2],
+        input: 0,
         refusers: [0; 2],
         unrefused: Outcome::Answered,
     };

@@ -34,7 +34,8 @@ impl Observer<'_> {
         self.findings.merge(std::mem::take(&mut self.failures).findings(|link| known.contains(link)));
         self.findings.merge(std::mem::take(&mut self.passed_on).findings(|link| known.contains(link)));
         self.findings.merge(std::mem::take(&mut self.masked).findings());
-        self.findings.merge(std::mem::take(&mut self.one_sided).findings());
+        self.findings.merge(self.inputs.findings());
+        self.findings.merge(std::mem::take(&mut self.one_sided).findings(&self.inputs));
         let unattributed = std::mem::take(&mut self.unattributed).conclude(inventory, |link| known.contains(link));
         self.answered.note(&mut self.edges);
         let contradicted = std::mem::take(&mut self.guesses).contradicted(&self.edges, inventory);

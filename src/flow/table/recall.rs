@@ -1,6 +1,7 @@
 //! What records of a flow file tell, taken in as packets are.
 
-use crate::flow::conversation::Conversation;
+use crate::flow::conversation::{Conversation, first_input};
+use crate::flow::fact::Stamp;
 use crate::flow::key::End;
 use crate::flow::origins::note;
 use crate::flow::questions::{Answer, Transaction};
@@ -35,6 +36,7 @@ impl FlowTable {
                         note(&mut conversation.origins[here], self.origins.number(stations.of_input(input)));
                     }
                 }
+                conversation.input = first_input(0, Stamp { input, ..facts.first.into() });
                 for RefusedBy { address, stations } in &facts.refused_by {
                     let stations = stations.map(|stations| stations.of_input(input));
                     let refuser = Refuser { address: address.to_canonical(), stations };
