@@ -270,7 +270,36 @@ impl Pcapng {
             return None;
         }
         let wire_length = order.u32(fixed, 16).max(captured);
-        Some(Record { at, link: interface.link, wire_length, distance: 20, captured: captured as usize })
+        let captured = captured as usize;
+        let options = body.get(20 + captured.next_multiple_of(4)..).filter(|options| options.len() >= 8);
+        let link = match options {
+            Some(options) if interface.link == LinkType::Ethernet => self.link_at(identifier, options),
+            _ => interface.link,
+        };
+        Some(Record { at, link, wire_length, distance: 20, captured })
+    }
+
+    /// Of an Ethernet frame with options: the link with the interface and the direction, where the flags tell it (section 4.3.1).
+    fn link_at(&self, identifier: usize, mut options: &[u8]) -> LinkType {
+        const FLAGS: u16 = 2;
+        while let Some((head, rest)) = options.split_first_chunk::<4>() {
+            let (code, length) = (self.order.u16(head, 0), usize::from(self.order.u16(head, 2)));
+            let Some(value) = rest.get(..length) else { break };
+            match (code, <&[u8; 4]>::try_from(value)) {
+                (0, _) => break,
+                (FLAGS, Ok(flags)) => {
+                    let Ok(interface) = u16::try_from(identifier) else { break };
+                    return match self.order.u32(flags, 0) & 3 {
+                        1 => LinkType::EthernetAt { interface, is_inbound: true },
+                        2 => LinkType::EthernetAt { interface, is_inbound: false },
+                        _ => LinkType::Ethernet,
+                    };
+                }
+                _ => {}
+            }
+            options = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        LinkType::Ethernet
     }
 }
 

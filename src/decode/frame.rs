@@ -7,6 +7,13 @@ use crate::model::Timestamp;
 pub enum LinkType {
     /// 1: Ethernet.
     Ethernet,
+    /// The same, of which the capture file says beside the frame at which of its interfaces it was seen.
+    EthernetAt {
+        /// The number of the interface in the file.
+        interface: u16,
+        /// Whether it came in there; else it went out.
+        is_inbound: bool,
+    },
     /// 0 and 108: null/loopback; the address family in four bytes, of either byte order.
     Loopback,
     /// 101, 12, 14, 228, 229: IPv4 or IPv6 without anything before it.
@@ -20,6 +27,13 @@ pub enum LinkType {
 }
 
 impl LinkType {
+    /// Whether frames begin with an Ethernet header.
+    #[inline]
+    #[must_use]
+    pub const fn is_ethernet(self) -> bool {
+        matches!(self, Self::Ethernet | Self::EthernetAt { .. })
+    }
+
     /// The link type of a `LINKTYPE_` number, with the `DLT_` numbers of raw IP that some systems write instead.
     #[must_use]
     pub const fn from_number(number: u16) -> Self {

@@ -26,7 +26,7 @@ const ARPHRD_NETLINK: u16 = 824;
 #[inline]
 pub(super) fn open(link: LinkType, frame: Bytes<'_>) -> Result<(IpVersion, Bytes<'_>), Skipped> {
     match link {
-        LinkType::Ethernet => ethernet(frame),
+        LinkType::Ethernet | LinkType::EthernetAt { .. } => ethernet(frame),
         LinkType::Loopback => loopback(frame),
         LinkType::RawIp => Ok((IpVersion::Either, frame)),
         LinkType::LinuxCooked => {

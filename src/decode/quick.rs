@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::bytes::{u16_at, u32_at};
 use super::ip::number;
-use super::{Frame, LinkType, Packet, TcpFlags, Transport, dns, tunnel};
+use super::{Frame, Packet, TcpFlags, Transport, dns, tunnel};
 use crate::model::Timestamp;
 
 /// What a usual frame holds.
@@ -113,12 +113,12 @@ const TO_TRANSPORT_OF_V6: usize = 54;
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "what it returns is used at once and never put together in memory")]
 pub(super) fn read(frame: &Frame<'_>, special: &Ports) -> Option<Between<Ipv4Addr>> {
-    if frame.link == LinkType::Ethernet { v4(frame.data, special) } else { None }
+    if frame.link.is_ethernet() { v4(frame.data, special) } else { None }
 }
 
 /// What is in a usual frame of IPv6.
 pub(super) fn read_v6(frame: &Frame<'_>, special: &Ports) -> Option<Between<Ipv6Addr>> {
-    if frame.link == LinkType::Ethernet { v6(frame.data, special) } else { None }
+    if frame.link.is_ethernet() { v6(frame.data, special) } else { None }
 }
 
 /// A usual frame that is in VXLAN itself (RFC 7348, section 5), without the group policy extension: the outer datagram, and what is
@@ -127,7 +127,7 @@ pub(super) fn read_in_vxlan(frame: &Frame<'_>, special: &Ports, vxlan: &Ports) -
     let header: &[u8; TO_UDP_PAYLOAD + 8] = frame.data.first_chunk()?;
     let (total_length, udp_length) = (usize::from(u16_at(header, 16)), usize::from(u16_at(header, TO_TRANSPORT + 4)));
     let ports = (u16_at(header, TO_TRANSPORT), u16_at(header, TO_TRANSPORT + 2));
-    let is_vxlan = frame.link == LinkType::Ethernet
+    let is_vxlan = frame.link.is_ethernet()
         && is_plain_ipv4(header)
         && header[23] == number::UDP
         && (16..=total_length.checked_sub(20)?).contains(&udp_length)

@@ -18,6 +18,10 @@ impl Station {
     /// Programs read numbers of JSON up to 2^53 at least; these are compared, and not reckoned with.
     const INTERFACE: u64 = 1 << 58;
     const HOST: u64 = 1 << 57;
+    /// The side of an interface on which the host is that captured.
+    const INNER: u64 = 1 << 56;
+    /// Somebody, of whom no more is said.
+    const ANYBODY: Self = Self(0);
 
     /// The station with this link address of 48 bits.
     const fn address(address: u64) -> Self {
@@ -28,6 +32,12 @@ impl Station {
     #[must_use]
     pub const fn is_host(self) -> bool {
         self.0 & Self::HOST != 0
+    }
+
+    /// Whether it is a side of an interface, on which there may be one station or many. Nobody can pretend to be at another one.
+    #[must_use]
+    pub const fn is_interface(self) -> bool {
+        self.0 & Self::INTERFACE != 0
     }
 
     /// The number by which a flow file names it.
@@ -69,17 +79,53 @@ impl Stations {
     pub fn of(frame: &Frame<'_>, input: u32) -> Option<Self> {
         match frame.link {
             LinkType::Ethernet => LinkHeader::of(frame)?.stations(),
+            LinkType::EthernetAt { interface, is_inbound } => Some(Self::at(frame, (interface, is_inbound), input)),
+            LinkType::LinuxCooked => Self::cooked_1(frame, input),
             LinkType::LinuxCooked2 => Self::cooked(frame, input),
             _ => None,
         }
     }
 
+    /// The two sides of an interface. Link addresses say no more then: whoever sends the frame chooses them.
+    fn at(frame: &Frame<'_>, (interface, is_inbound): (u16, bool), input: u32) -> Self {
+        let outer = Station(Station::INTERFACE | u64::from(interface)).of_input(input);
+        let inner = Station(outer.0 | Station::INNER);
+        let (sender, receiver) = if is_inbound { (outer, inner) } else { (inner, outer) };
+        let is_first_hop = LinkHeader::of(frame).is_some_and(|header| is_initial(header.hops()));
+        Self { sender, receiver, is_first_hop }
+    }
+
+    /// tcpdump.org, `LINKTYPE_LINUX_SLL`: the packet type and the sender's link address. To whom the host sends is not said.
+    fn cooked_1(frame: &Frame<'_>, input: u32) -> Option<Self> {
+        const ADDRESS_LENGTH: u16 = 6;
+        let header = frame.data.first_chunk::<25>()?;
+        let hops = match u16_at(header, 14) {
+            0x0800 => header[24],
+            0x86dd => header[23],
+            _ => 0,
+        };
+        let is_first_hop = is_initial(hops);
+        let host = Station(Station::HOST).of_input(input);
+        let address = [header[6], header[7], header[8], header[9], header[10], header[11]];
+        match u16_at(header, 0) {
+            Self::OTHER_HOST => None,
+            Self::OUTGOING => Some(Self { sender: host, receiver: Station::ANYBODY, is_first_hop }),
+            _ if u16_at(header, 4) != ADDRESS_LENGTH || address == [0; 6] => None,
+            _ => {
+                let [a, b, c, d, e, f] = address;
+                let sender = Station::address(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+                Some(Self { sender, receiver: host, is_first_hop })
+            }
+        }
+    }
+
+    /// Sent by the host itself (tcpdump.org, `LINKTYPE_LINUX_SLL`).
+    const OUTGOING: u16 = 4;
+    /// Between others.
+    const OTHER_HOST: u16 = 3;
+
     /// tcpdump.org, `LINKTYPE_LINUX_SLL2`: the protocol, the interface and the packet type.
     fn cooked(frame: &Frame<'_>, input: u32) -> Option<Self> {
-        /// Sent by the host itself.
-        const OUTGOING: u8 = 4;
-        /// Between others.
-        const OTHER_HOST: u8 = 3;
         let header = frame.data.first_chunk::<29>()?;
         let interface = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
         let hops = match u16_at(header, 0) {
@@ -89,9 +135,9 @@ impl Stations {
         };
         let interface = Station(Station::INTERFACE | u64::from(interface)).of_input(input);
         let host = Station(Station::HOST).of_input(input);
-        let (sender, receiver) = match header[10] {
-            OTHER_HOST => return None,
-            OUTGOING => (host, interface),
+        let (sender, receiver) = match u16::from(header[10]) {
+            Self::OTHER_HOST => return None,
+            Self::OUTGOING => (host, interface),
             _ => (interface, host),
         };
         Some(Self { sender, receiver, is_first_hop: is_initial(hops) })
@@ -105,7 +151,8 @@ impl Stations {
     /// Whether these are the stations of an answer, as far as the link goes.
     #[must_use]
     pub fn answers(&self, other: &Self) -> bool {
-        self.sender == other.receiver && self.receiver == other.sender && self.sender != self.receiver
+        let is_for = |sender: Station, receiver: Station| sender == receiver || receiver == Station::ANYBODY;
+        is_for(self.sender, other.receiver) && is_for(other.sender, self.receiver) && self.sender != other.sender
     }
 }
 
@@ -122,7 +169,7 @@ impl LinkHeader {
     /// The header of an Ethernet frame that is long enough for an IP header's hop limit; nothing of other links.
     #[inline]
     pub(crate) fn of(frame: &Frame<'_>) -> Option<Self> {
-        if frame.link != LinkType::Ethernet {
+        if !frame.link.is_ethernet() {
             return None;
         }
         let header = frame.data.first_chunk::<23>()?;
@@ -131,6 +178,12 @@ impl LinkHeader {
         let hops = if is_ipv4 { header[22] } else { header[21] & 0u8.wrapping_sub(u8::from(is_ipv6)) };
         let rest = u64::from_le_bytes([s2, s3, s4, s5, p0, p1, 0, 0]) | u64::from(hops) << Self::HOPS;
         Some(Self([u64::from_le_bytes([r0, r1, r2, r3, r4, r5, s0, s1]), rest]))
+    }
+
+    /// The hop limit; 0 if there is none.
+    const fn hops(self) -> u8 {
+        let [.., hops, _] = self.0[1].to_le_bytes();
+        hops
     }
 
     /// A small number by which most headers of a link differ.
@@ -199,6 +252,37 @@ mod tests {
         assert_eq!((there.is_first_hop, back.is_first_hop), (true, false));
         assert_eq!(stations(LinkType::Ethernet, &[2, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 1], 0), None, "a group sends nothing");
         assert_eq!(stations(LinkType::RawIp, &[0x45], 0), None);
+    }
+
+    #[test]
+    fn a_capture_file_tells_the_interface_and_the_direction() {
+        let of = |interface, is_inbound, input| {
+            let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45];
+            frame.resize(22, 0);
+            frame.push(64);
+            stations(LinkType::EthernetAt { interface, is_inbound }, &frame, input).expect("stations")
+        };
+        let (inbound, outbound) = (of(7, true, 0), of(7, false, 0));
+        assert!(inbound.answers(&outbound) && outbound.answers(&inbound) && inbound.is_first_hop);
+        assert!(inbound.sender.is_interface() && inbound.sender != outbound.sender && !inbound.sender.is_host());
+        assert!(!of(8, true, 0).answers(&outbound), "another interface");
+        assert!(!of(7, true, 1).answers(&outbound), "another capture");
+    }
+
+    #[test]
+    fn a_cooked_capture_of_the_first_version_knows_the_sender() {
+        let cooked = |packet_type: u8, last: u8| {
+            let mut head = vec![0, packet_type, 0, 1, 0, 6, 2, 0, 0, 0, 0, last, 0, 0, 8, 0];
+            head.resize(24, 0);
+            head.push(64);
+            head
+        };
+        let of = |packet_type, last| stations(LinkType::LinuxCooked, &cooked(packet_type, last), 0);
+        let (from, to) = (of(0, 1).expect("stations"), of(4, 9).expect("stations"));
+        assert!(from.answers(&to) && to.answers(&from) && to.sender.is_host() && from.is_first_hop);
+        assert_ne!(from.sender, of(0, 2).expect("stations").sender);
+        assert!(!from.answers(&of(0, 2).expect("stations")), "both came in");
+        assert_eq!(of(3, 1), None, "between others");
     }
 
     #[test]

@@ -23,8 +23,11 @@ impl Inputs {
         name.map_or("the capture", String::as_str)
     }
 
-    /// Takes in a conversation of a pod.
+    /// Takes in a conversation of a pod. Where no input is known, nothing is to be said of one.
     pub(super) fn see(&mut self, input: u16, shows_sender: impl FnOnce() -> bool) {
+        if input == 0 {
+            return;
+        }
         let shows_senders = self.shows_senders.entry(input).or_default();
         *shows_senders = *shows_senders || shows_sender();
     }

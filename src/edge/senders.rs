@@ -8,7 +8,8 @@
 //! lies.
 //!
 //! Wrong for a pod that sends with an address of its own that the inventory does not know, as long as nobody answers that; and blind where
-//! frames do not say who sent them (raw IP, mirrored or bridged by one station).
+//! frames do not say who sent them (raw IP, mirrored or bridged by one station). Where a capture says at which interface a frame was seen, and
+//! whether it came in or went out, the two sides of the interface are its stations, whatever link addresses the frame bears.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,12 +157,20 @@ impl Senders {
             });
             let sent: Vec<Option<PodId>> = sent.collect();
             let Some(forger) = sent.iter().flatten().next().copied() else { continue };
+            // It also came in at an interface of which nothing is proved: that may be its own, and the other one a bridge behind it.
+            if of(*seen, &self.origins).any(|stations| self.is_unknown_interface(stations.sender)) {
+                continue;
+            }
             // Where the end itself was heard too, it was there; but nobody answers for the one that it talks to.
             if sent.iter().all(Option::is_some) || is_of(owners[1 - here], forger) {
                 return Some(forger);
             }
         }
         None
+    }
+
+    fn is_unknown_interface(&self, station: Station) -> bool {
+        station.is_interface() && !self.proved.contains_key(&station)
     }
 
     /// Whether an end of a flow was seen only where a pod forwards for it, or may claim to.

@@ -3,7 +3,7 @@
 //! Threads that fill batches number them on their own; the table gives them its own numbers in the order in which it takes frames, so
 //! that threads change nothing. Number 0 stands for stations that are not known.
 
-use crate::decode::{Frame, LinkHeader, Stations};
+use crate::decode::{Frame, LinkHeader, LinkType, Stations};
 use crate::model::SeededMap;
 
 /// Of each end of a conversation, the first two origins of its packets.
@@ -51,7 +51,9 @@ impl Origins {
     /// The number of the stations of a frame of this input; 0 if its link does not name them.
     #[inline]
     pub(super) fn of(&mut self, frame: &Frame<'_>, input: u32) -> u16 {
-        let Some(header) = LinkHeader::of(frame) else { return self.by_stations(frame, input) };
+        // Where a file says more than the header does, that is not among what is remembered.
+        let header = if frame.link == LinkType::Ethernet { LinkHeader::of(frame) } else { None };
+        let Some(header) = header else { return self.by_stations(frame, input) };
         let place = usize::from(header.digest());
         let (known, number) = self.recent[place];
         if known == header {

@@ -5,10 +5,10 @@ use std::process::Command;
 use crate::support::frames::{ACK, DNS_ANSWER, DNS_QUERY, PSH, SYN, dns, dns_address, ether_type, icmp, ip, tcp_at, udp};
 use crate::world::{World, learn_files};
 
-const WEB: &str = "10.244.1.10";
-const API: &str = "10.244.1.20";
-const DB: &str = "10.244.2.10";
-const OUTSIDE: &str = "203.0.113.66";
+pub const WEB: &str = "10.244.1.10";
+pub const API: &str = "10.244.1.20";
+pub const DB: &str = "10.244.2.10";
+pub const OUTSIDE: &str = "203.0.113.66";
 const NODE: &str = "192.168.1.11";
 
 /// Link addresses, by their last byte: pods, and the gateways of their links.
@@ -19,7 +19,7 @@ const GATEWAY: u8 = 0xee;
 /// The gateway of every pod's link (Calico's ee:ee:ee:ee:ee:ee).
 const PODS: [(&str, u8); 3] = [(WEB, WEB_MAC), (API, API_MAC), (DB, DB_MAC)];
 
-fn shop() -> World {
+pub fn shop() -> World {
     World::default()
         .node("n1", NODE, &["10.244.1.0/24"])
         .node("n2", "192.168.1.12", &["10.244.2.0/24"])
@@ -42,7 +42,7 @@ fn frame(world: &mut World, (from, to): (u8, u8), packet: &[u8], hops: u8) {
 }
 
 /// The packets of a handshake with data: whether the server sent it, and the packet.
-fn handshake(client: &str, server: &str, port: u16, own: u16) -> [(bool, Vec<u8>); 6] {
+pub fn handshake(client: &str, server: &str, port: u16, own: u16) -> [(bool, Vec<u8>); 6] {
     let to = |flags, sequence, acknowledgment, payload: &[u8]| {
         (false, ip(client, server, tcp_at(own, port, flags, sequence, acknowledgment, payload)))
     };

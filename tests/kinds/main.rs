@@ -13,6 +13,7 @@ mod direction;
 mod excess;
 mod exposure;
 mod hostile_answers;
+mod hostile_interfaces;
 mod hostile_inventories;
 mod hostile_names;
 mod hostile_senders;

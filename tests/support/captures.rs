@@ -145,6 +145,13 @@ impl Pcapng {
         self.block(6, &body)
     }
 
+    /// The same with options.
+    #[must_use]
+    pub fn enhanced_with(self, interface: u32, ticks: u64, frame: &Captured, options: &[u8]) -> Self {
+        let body = [&self.order.u32(interface)[..], &self.packet(ticks, frame), options].concat();
+        self.block(6, &body)
+    }
+
     /// An obsolete packet block.
     #[must_use]
     pub fn obsolete(self, interface: u16, drops: u16, ticks: u64, frame: &Captured) -> Self {
