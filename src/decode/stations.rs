@@ -112,8 +112,8 @@ impl Stations {
             Self::OUTGOING => Some(Self { sender: host, receiver: Station::ANYBODY, is_first_hop }),
             _ if u16_at(header, 4) != ADDRESS_LENGTH || address == [0; 6] => None,
             _ => {
-                let [a, b, c, d, e, f] = address;
-                let sender = Station::address(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+                let [s0, s1, s2, s3, s4, s5] = address;
+                let sender = Station::address(u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]));
                 Some(Self { sender, receiver: host, is_first_hop })
             }
         }
