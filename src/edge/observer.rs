@@ -2,6 +2,7 @@
 
 mod conclude;
 mod one_way;
+mod sent;
 mod service_call;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::flow::{Floods, Names, Senders as Sent, Sighting, Sightings};
+use crate::flow::{Floods, Names, Sighting, Sightings};
 use crate::inventory::{Identity, Inventory, NodeId, Pod, WorkloadId};
 use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, Outcome, Protocol, Span, Timestamp};
 
@@ -29,7 +30,6 @@ use super::masked::Masked;
 use super::one_sided::OneSided;
 use super::place::Place;
 use super::portless;
-use super::refusals;
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
 use super::roles;
 use super::senders::Senders;
@@ -162,27 +162,6 @@ impl<'a> Observer<'a> {
     #[must_use]
     pub fn of_inputs(self, inputs: Vec<String>) -> Self {
         Self { inputs: Inputs::new(inputs), ..self }
-    }
-
-    /// Takes in finished flows with the stations between which their packets went ([`FlowTable::senders`](crate::flow::FlowTable::senders)):
-    /// what pods sent with others' addresses does not count, and names nothing.
-    pub fn observe_sent(&mut self, mut flows: Vec<Flow>, sent: Sent<'_>, names: &Names) {
-        let inventory = self.inventory;
-        self.senders.prove(&flows, sent.origins, inventory);
-        for flow in &mut flows {
-            refusals::judge(flow, sent, &self.senders, inventory, &mut self.findings);
-        }
-        let mut spoofed = Vec::new();
-        flows.retain(|flow| {
-            let Some(forger) = self.senders.forger(flow, inventory) else { return true };
-            Senders::report(flow, forger, inventory, &mut self.findings);
-            *self.flows.entry(OUTCOMES[kind(flow)]).or_default() += 1;
-            self.classes.add(FlowClass::Spoofed, 1);
-            spoofed.push((flow.protocol, [flow.originator, flow.responder], flow.span));
-            false
-        });
-        self.spoofed_answers.add(spoofed, names);
-        self.observe(flows, names);
     }
 
     /// Takes in finished flows; the order does not matter. The views of one connection may come in one call, or in two that

@@ -1,0 +1,32 @@
+//! Flows with where their packets came from: what pods forged is left out.
+
+use crate::edge::classes::FlowClass;
+use crate::edge::refusals;
+use crate::edge::senders::Senders;
+use crate::flow::{Names, Senders as Sent};
+use crate::model::Flow;
+
+use super::{OUTCOMES, Observer, kind};
+
+impl Observer<'_> {
+    /// Takes in finished flows with the stations between which their packets went ([`FlowTable::senders`](crate::flow::FlowTable::senders)):
+    /// what pods sent with others' addresses does not count, and names nothing.
+    pub fn observe_sent(&mut self, mut flows: Vec<Flow>, sent: Sent<'_>, names: &Names) {
+        let inventory = self.inventory;
+        self.senders.prove(&flows, sent.origins, inventory);
+        for flow in &mut flows {
+            refusals::judge(flow, sent, &self.senders, inventory, &mut self.findings);
+        }
+        let mut spoofed = Vec::new();
+        flows.retain(|flow| {
+            let Some(forger) = self.senders.forger(flow, inventory) else { return true };
+            Senders::report(flow, forger, inventory, &mut self.findings);
+            *self.flows.entry(OUTCOMES[kind(flow)]).or_default() += 1;
+            self.classes.add(FlowClass::Spoofed, 1);
+            spoofed.push((flow.protocol, [flow.originator, flow.responder], flow.span));
+            false
+        });
+        self.spoofed_answers.add(spoofed, names);
+        self.observe(flows, names);
+    }
+}
