@@ -61,7 +61,7 @@ fn read(inputs: &[PathBuf], threads: Option<usize>, mut meanwhile: impl FnMut(u6
     let mut flows = table.take_finished();
     // A packet by itself does not say between which stations it went.
     for flow in &mut flows {
-        flow.origins = [[0; 2]; 2];
+        (flow.origins, flow.refusers, flow.input) = ([[0; 2]; 2], [0; 2], 0);
     }
     flows.sort();
     let findings = merged.take_findings().sorted().into_iter();
