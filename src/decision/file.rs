@@ -101,6 +101,18 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::E
 /// What the YAML reader says beside what is wrong: to programmers.
 const FOR_PROGRAMMERS: [&str; 2] = [", set DuplicateKeyPolicy", "; use from_str_multiple"];
 
+/// The longest key that is quoted. What is longer, or no word, may be a secret in a file that was named by mistake.
+const LONGEST_KEY: usize = 40;
+
+fn without_odd_key(what: &str) -> String {
+    let Some((key, rest)) = what.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected")) else {
+        return what.to_owned();
+    };
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
+    let is_word = key.len() <= LONGEST_KEY && key.bytes().all(is_inner);
+    if is_word { what.to_owned() } else { format!("unknown field, expected{rest}") }
+}
+
 /// Reads a file of decisions.
 ///
 /// # Errors
@@ -113,7 +125,7 @@ pub fn read(text: &str) -> Result<Vec<Decision>, DecisionError> {
         // The reader says the place at the end as well.
         let what = what.strip_suffix(&format!(" at line {line}, column {column}")).unwrap_or(&what);
         let end = FOR_PROGRAMMERS.iter().filter_map(|words| what.find(words)).min();
-        let what = what[..end.unwrap_or(what.len())].to_owned();
+        let what = without_odd_key(&what[..end.unwrap_or(what.len())]);
         DecisionError::Malformed { line, column, what }
     })?;
     if file.version != VERSION {

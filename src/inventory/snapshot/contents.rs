@@ -1,12 +1,17 @@
 //! What a file holds, for messages: what was expected, and what was found instead.
+//!
+//! No message quotes a value of such a file: whoever names the wrong one may have named a token, a key or a kubeconfig. Keys that look
+//! like words are named.
 
-use super::tree::{Tree, shorten};
+use super::tree::Tree;
 
 /// What every message says was expected.
 pub(super) const EXPECTED: &str = "expected Kubernetes objects (kind and apiVersion)";
 
 /// The most keys of a mapping that a message names.
 const KEYS: usize = 6;
+/// The longest key that a message names. Longer ones are nobody's choice, and may be a secret.
+const LONGEST_KEY: usize = 40;
 
 /// What was come upon in one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,18 +51,31 @@ pub(super) fn describe(tree: &Tree) -> String {
     match tree {
         Tree::Mapping(members) => described_keys(members.keys().map(String::as_str), members.len()),
         Tree::Sequence(_) => "a list".into(),
-        Tree::Text(text) => format!("the text `{}`", shorten(text)),
-        Tree::Plain(text) => format!("the value `{}`", shorten(text)),
+        Tree::Text(text) => described_text(text).unwrap_or("a text without keys").into(),
+        Tree::Plain(text) if text.parse::<f64>().is_ok() => "a number".into(),
+        Tree::Plain(text) => described_text(text).unwrap_or("a text without keys").into(),
+    }
+}
+
+/// What a text is by its first words; nothing if they say nothing.
+fn described_text(text: &str) -> Option<&'static str> {
+    let is_heading = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'(' | b')'));
+    let mut words = text.split_whitespace();
+    match words.next()? {
+        "-----BEGIN" => Some("a key or certificate in PEM format"),
+        "NAME" | "NAMESPACE" if words.next().is_some_and(is_heading) => Some("a table, as kubectl prints it without `-o yaml`"),
+        _ => None,
     }
 }
 
 /// A mapping by its keys.
-pub(super) fn described_keys<'k>(keys: impl IntoIterator<Item = &'k str>, count: usize) -> String {
-    let named: Vec<String> = keys.into_iter().take(KEYS).map(shorten).collect();
+fn described_keys<'k>(keys: impl IntoIterator<Item = &'k str>, count: usize) -> String {
+    let named: Vec<&str> = keys.into_iter().filter(|key| is_word(key)).take(KEYS).collect();
     let others = if count > named.len() { ", …" } else { "" };
     match named.as_slice() {
+        [] if count > 0 => "an object whose keys are no words".into(),
         [] => "an object without keys".into(),
-        [key] => format!("an object with the key {key}"),
+        [key] if others.is_empty() => format!("an object with the key {key}"),
         _ => format!("an object with the keys {}{others}", named.join(", ")),
     }
 }
@@ -85,12 +103,26 @@ pub(super) fn sniff(beginning: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// The beginning of a text, as messages show it.
-pub(super) fn first_line(beginning: &[u8]) -> String {
+/// Whether a key may be named.
+fn is_word(key: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/');
+    (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(is_inner)
+}
+
+/// What a text is that is not read as a whole: by its first line.
+pub(super) fn described_beginning(beginning: &[u8]) -> String {
     let text = String::from_utf8_lossy(&beginning[..beginning.len().min(4096)]);
-    match text.lines().map(str::trim).find(|line| !line.is_empty()) {
-        Some(line) => format!("text that begins with `{}`", shorten(line)),
-        None => "an empty file".into(),
+    let Some(line) = text.lines().map(str::trim).find(|line| !line.is_empty()) else { return "an empty file".into() };
+    if let Some(kind) = described_text(line) {
+        return kind.into();
+    }
+    // `mode: fast`, `- mode: fast`, `{"mode": "fast"`. A colon within a word (`user:password`) is none behind a key.
+    let line = line.trim_start_matches(['-', ' ', '{', '[']);
+    let key = line.split_once(':').filter(|(_, rest)| rest.is_empty() || rest.starts_with([' ', '\t']) || line.starts_with('"'));
+    let key = key.map(|(key, _)| key.trim().trim_matches(['"', '\'']));
+    match key.filter(|key| is_word(key)) {
+        Some(key) => format!("text that begins with the key {key}"),
+        None => "a text without keys".into(),
     }
 }
 

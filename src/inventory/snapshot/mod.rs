@@ -229,11 +229,11 @@ fn read_from(
         Ok(()) if contents.recognized == 0 => return Err(foreign(contents.found().unwrap_or_else(|| "none".into()))),
         Ok(()) => {}
         Err(InventoryError::Malformed { .. }) if !origin.is_named && !contents::is_like_objects(&beginning) => {
-            return Err(foreign(contents::first_line(&beginning)));
+            return Err(foreign(contents::described_beginning(&beginning)));
         }
         Err(InventoryError::Malformed { name, line, column, mut message }) => {
             if !contents::is_like_objects(&beginning) {
-                message = format!("{message}; {EXPECTED}, found {}", contents::first_line(&beginning));
+                message = format!("{message}; {EXPECTED}, found {}", contents::described_beginning(&beginning));
             }
             findings.merge(found);
             return Err(InventoryError::Malformed { name, line: left_out.line(line), column, message });
@@ -287,7 +287,7 @@ fn hold(
         return Err(foreign(found));
     }
     if !origin.is_named && !is_json(beginning) && !contents::is_like_objects(beginning) {
-        return Err(foreign(&contents::first_line(beginning)));
+        return Err(foreign(&contents::described_beginning(beginning)));
     }
     let bytes = bounded::read_text(reader, MAX_TEXT).map_err(|source| unreadable(path, source))?;
     let bytes = bytes.ok_or_else(|| InventoryError::LongText { path: path.clone() })?;

@@ -171,10 +171,16 @@ fn what_is_no_kubernetes_object_is_named() {
         ("nothing", &b""[..], "an empty file"),
         ("a comment", b"# nothing\n", "none"),
         ("null", b"null\n", "none"),
-        ("a sentence", b"no inventory", "the value `no inventory`"),
-        ("a string", b"\"mode\"", "the text `mode`"),
+        ("a sentence", b"no inventory", "a text without keys"),
+        ("a string", b"\"mode\"", "a text without keys"),
+        ("a key", b"-----BEGIN EC PRIVATE KEY-----\nabc\n-----END EC PRIVATE KEY-----\n", "a key or certificate in PEM format"),
+        (
+            "a long key of a mapping",
+            b"{\"eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAiLCJ0eXAiOiJKV1QifQ\": 1}",
+            "an object whose keys are no words",
+        ),
         ("a JSON object", br#"{"mode": "fast", "version": 3, "data": {}}"#, "an object with the keys mode, version"),
-        ("a JSON array", b"[1, 2]", "2 values, the first of them the value `1`"),
+        ("a JSON array", b"[1, 2]", "2 values, the first of them a number"),
         ("objects without a kind", br#"[{"metadata": {"name": "a"}, "spec": {}}]"#, "an object with the keys metadata, spec"),
         ("YAML", b"mode: fast\n", "an object with the key mode"),
         ("a capture file", b"\xd4\xc3\xb2\xa1\x02\x00", "a capture, which belongs to --read"),
@@ -208,7 +214,7 @@ fn one_bad_object_is_a_finding_and_the_rest_goes_on() {
             "metadata that is a string",
             "kind: Pod\nmetadata: x",
             "object at line 1 of test.yaml",
-            ".metadata: a mapping was expected, not `x`",
+            ".metadata: a mapping was expected, not a text",
         ),
         (
             "a port that is none",
@@ -244,7 +250,7 @@ fn one_bad_object_is_a_finding_and_the_rest_goes_on() {
             "a policy that is none",
             "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a, namespace: n}\nspec: {ingress: 5}",
             "NetworkPolicy n/a",
-            "cannot be read: .spec.ingress: a list was expected, not `5`",
+            "cannot be read: .spec.ingress: a list was expected, not a number",
         ),
     ];
     for (message, text, subject, part) in rows {

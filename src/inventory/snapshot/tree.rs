@@ -77,11 +77,13 @@ impl Tree {
         T::deserialize(self)
     }
 
+    /// What it is instead of what was expected, without its value: an object of another kind may hold a secret there.
     fn unlike(&self, expected: &str) -> Mismatch {
         let found = match self {
-            Self::Text(text) | Self::Plain(text) => format!("`{}`", shorten(text)),
-            Self::Sequence(_) => "a list".into(),
-            Self::Mapping(_) => "a mapping".into(),
+            Self::Plain(text) if text.parse::<f64>().is_ok() => "a number",
+            Self::Text(_) | Self::Plain(_) => "a text",
+            Self::Sequence(_) => "a list",
+            Self::Mapping(_) => "a mapping",
         };
         Mismatch(format!("{expected} was expected, not {found}"))
     }
