@@ -39,6 +39,12 @@ impl From<kube::Error> for Cause {
 }
 
 impl Cause {
+    /// An answer that is not what was asked for. Where its syntax is right, the parser's own words quote a value of it.
+    pub(super) fn of_answer(error: &serde_json::Error) -> Self {
+        let place = || format!("JSON of another shape at line {} column {}", error.line(), error.column());
+        Self(if error.is_data() { place() } else { error.to_string() })
+    }
+
     /// A token that no request can carry.
     pub(super) fn unsendable_token() -> Self {
         Self(UNSENDABLE.to_owned())

@@ -123,7 +123,7 @@ pub enum ClusterError {
         resource: &'static Resource,
         /// What is wrong, and where.
         #[source]
-        source: serde_json::Error,
+        source: Cause,
     },
     /// The answer is JSON, but no list of this kind that comes to an end.
     #[error("read the list of {}: the answer is another one", resource.name())]

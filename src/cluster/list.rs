@@ -9,7 +9,7 @@ use kube::core::params::{ListParams, WatchParams};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ClusterError, PAGE, Resource};
+use super::{Cause, ClusterError, PAGE, Resource};
 use crate::inventory::snapshot::narrow;
 
 /// What the API is waited for before it is asked again, each time it says that it is busy.
@@ -55,6 +55,7 @@ fn token<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Str
 /// What the API says of a request it does not grant, or what stands in its place.
 #[derive(Deserialize)]
 struct Status {
+    kind: String,
     message: String,
 }
 
@@ -105,7 +106,8 @@ impl Connection {
             }
         };
         if status == 200 {
-            let page: Page = serde_json::from_slice(&answer).map_err(|source| ClusterError::Malformed { resource, source })?;
+            let page: Page = serde_json::from_slice(&answer)
+                .map_err(|error| ClusterError::Malformed { resource, source: Cause::of_answer(&error) })?;
             // Whatever else answers at that address, this is what the API calls it.
             return if page.kind == format!("{}List", resource.kind) {
                 Ok(page)
@@ -187,12 +189,13 @@ pub(super) fn name(mut object: Value, resource: &Resource) -> Value {
     narrow(&object)
 }
 
-/// The API's own words, or the beginning of someone else's (a proxy's page).
+/// The API's own words. Someone else's, such as a proxy's page, may quote the request with its token, and are not repeated.
 fn message(answer: &[u8]) -> String {
     const LENGTH: usize = 300;
-    let text = match serde_json::from_slice::<Status>(answer) {
-        Ok(status) => status.message,
-        Err(_) => String::from_utf8_lossy(answer).split_whitespace().collect::<Vec<_>>().join(" "),
-    };
-    if text.is_empty() { "it does not say why".to_owned() } else { text.chars().take(LENGTH).collect() }
+    match serde_json::from_slice::<Status>(answer) {
+        Ok(Status { kind, message }) if kind == "Status" && !message.is_empty() => message.chars().take(LENGTH).collect(),
+        Ok(Status { kind, .. }) if kind == "Status" => "it does not say why".to_owned(),
+        _ if answer.is_empty() => "it does not say why".to_owned(),
+        _ => format!("{} bytes that are no Status of the Kubernetes API, perhaps of a proxy", answer.len()),
+    }
 }

@@ -270,9 +270,23 @@ const ROWS: &[Row] = &[
     Row {
         case: "a proxy's page",
         path: PODS,
-        answer: || Answer::new(502, "<html>\r\n<b>Bad\u{1b}[2J Gateway</b></html>"),
+        answer: || Answer::new(502, "<html>\r\n<b>Bad Gateway</b></html>"),
         code: 2,
-        told: &["failed to list pods: the API answers 502: <html> <b>Bad\\u{1b}[2J Gateway</b></html>\n"],
+        told: &["the API answers 502: 33 bytes that are no Status of the Kubernetes API, perhaps of a proxy\n"],
+    },
+    Row {
+        case: "an odd Status",
+        path: PODS,
+        answer: || Answer::refusal(502, "InternalError", "Bad\u{1b}[2J Gateway"),
+        code: 2,
+        told: &["failed to list pods: the API answers 502: Bad\\u{1b}[2J Gateway\n"],
+    },
+    Row {
+        case: "JSON of another shape",
+        path: PODS,
+        answer: || Answer::new(200, "{\"kind\": {\"token\": \"abc\"}}"),
+        code: 2,
+        told: &["failed to read the list of pods: JSON of another shape at line 1 column 9\nhint: "],
     },
     Row {
         case: "an answer without a word",
@@ -332,6 +346,30 @@ fn what_goes_wrong_is_told_and_leaves_the_old_file() {
         }
         assert_eq!(place.taken() == "old", *code != 0, "{case}");
         assert_eq!(place.names(), ["cluster.json", "config"], "{case}: nothing is left lying about");
+    }
+}
+
+#[test]
+fn what_is_answered_in_the_place_of_the_api_is_not_repeated() {
+    // A page that quotes the request, or anything else with the token in it.
+    let rows: [fn() -> Answer; 8] = [
+        || Answer::new(200, "<html>Authorization: Bearer abc-token</html>"),
+        || Answer::new(200, "\"abc-token\""),
+        || Answer::new(200, "{\"kind\": \"PodList\", \"metadata\": \"abc-token\"}"),
+        || Answer::new(200, "{\"kind\": [\"abc-token\"]}"),
+        || Answer::new(401, "<html>abc-token</html>"),
+        || Answer::new(403, "{\"kind\": \"Error\", \"message\": \"abc-token\"}"),
+        || Answer::new(500, "{\"message\": \"abc-token\"}"),
+        || Answer::new(502, "Authorization: Bearer abc-token"),
+    ];
+    for (position, answer) in rows.into_iter().enumerate() {
+        let server = shop(500, move |request| (request.path == PODS).then(answer));
+        let place = Place::new(&server.kubeconfig("http", "{token: abc-token}"));
+        let output = place.take();
+        assert_eq!(output.status.code(), Some(2), "row {position}");
+        let told = stderr(&output);
+        assert!(told.starts_with("error: failed to ") && !told.contains("abc-token"), "row {position}: {told}");
+        assert!(server.requests().iter().any(|request| request.path == PODS), "row {position}: the API was asked");
     }
 }
 

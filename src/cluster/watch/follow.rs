@@ -177,10 +177,11 @@ impl Follower {
                 ("ERROR", _) => {
                     // The revision is too old: https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses
                     self.is_stale |= object["code"] == 410;
-                    let message = object["message"].as_str().unwrap_or("it does not say why");
+                    let message = object["message"].as_str().filter(|_| object["kind"] == "Status");
+                    let message = message.unwrap_or("it does not say why");
                     return Ended::Broken(format!("the API ended the watch: {message}"));
                 }
-                _ => return Ended::Garbled(format!("an event of type `{}` is none of the API's", short(&kind))),
+                _ => return Ended::Garbled("an event is of a type that is none of the API's".to_owned()),
             }
             if let Value::String(revision) = revision {
                 self.revision = revision;
@@ -297,8 +298,4 @@ fn without_revision(mut object: Value) -> Value {
         metadata.remove("resourceVersion");
     }
     object
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(40).collect()
 }

@@ -9,6 +9,8 @@ use kube::client::Body;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cluster::Cause;
+
 /// The longest line. An object is not larger than what etcd takes (1.5 MiB), written as JSON at most a few times that.
 const LONGEST: usize = 16 << 20;
 
@@ -56,7 +58,7 @@ impl Lines {
                 if line.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return serde_json::from_slice(&line).map_err(|error| Ended::Garbled(error.to_string()));
+                return serde_json::from_slice(&line).map_err(|error| Ended::Garbled(Cause::of_answer(&error).to_string()));
             }
             self.searched = self.buffer.len();
             if self.searched > LONGEST {
