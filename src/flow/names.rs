@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use crate::model::{Code, Exchange, Findings, NameAnswer, SeededMap, SeededSet, Timestamp};
 
-/// DNS answers as their askers received them, bounded in bytes.
+/// DNS answers as their askers received them, bounded in bytes: in all tunnels together, where they are kept apart by tunnel.
 ///
 /// Each asker has bytes of its own that no other can take, and more from what all share while there is some left. So one that asks
 /// for very many names loses names itself, and nobody else does.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    askers: SeededMap<IpAddr, Asker>,
+    /// By the number of the tunnels around them, and their address.
+    askers: SeededMap<(u16, IpAddr), Asker>,
     /// Bytes that askers use beyond their own.
     shared: usize,
     /// How many answers were dropped, by asker.
@@ -53,13 +54,19 @@ impl Names {
 
     /// Remembers an answer, and tells whether it is one more to be kept.
     pub fn add(&mut self, answer: NameAnswer) -> bool {
+        self.add_inside(answer, 0)
+    }
+
+    /// The same for an asker in the tunnels of that number.
+    pub(super) fn add_inside(&mut self, answer: NameAnswer, context: u16) -> bool {
         let NameAnswer { asker: address_of_asker, address, at, name, time_to_live, exchange } = answer;
-        let is_full = self.askers.len() >= Self::ASKERS && !self.askers.contains_key(&address_of_asker);
+        let key = (context, address_of_asker);
+        let is_full = self.askers.len() >= Self::ASKERS && !self.askers.contains_key(&key);
         if is_full {
             self.drop_one(address_of_asker);
             return false;
         }
-        let asker = self.askers.entry(address_of_asker).or_default();
+        let asker = self.askers.entry(key).or_default();
         let known_name = asker.names.get(name.as_str()).map(Arc::clone);
         let (is_new_name, name) = known_name.map_or_else(|| (true, Arc::from(name)), |known| (false, known));
         let answer = Answer { at, name, time_to_live, exchange };
@@ -117,7 +124,7 @@ impl Names {
             .flat_map(|(asker, Asker { answers, .. })| answers.iter().map(|(address, answers)| ((*asker, *address), answers)))
             .collect();
         all.sort_unstable_by_key(|(pair, _)| *pair);
-        all.into_iter().flat_map(|((asker, address), answers)| {
+        all.into_iter().flat_map(|(((_, asker), address), answers)| {
             answers.iter().map(move |answer| NameAnswer {
                 asker,
                 address,
@@ -167,6 +174,24 @@ mod tests {
         assert!(names.askers.values().all(|asker| asker.bytes <= Names::PER_ASKER));
         let finding = names.findings().sorted();
         assert_eq!(finding.first().map(|finding| (finding.subject.as_str(), finding.count > 100_000)), Some(("0.0.0.1", true)));
+    }
+
+    #[test]
+    fn all_tunnels_together_are_bounded() {
+        let mut names = Names::default();
+        for context in 1..=1_000 {
+            for asker in 0..100 {
+                for number in 0..3 {
+                    names.add_inside(answer(asker, number, format!("{number:0>200}.example")), context);
+                }
+            }
+        }
+        assert_eq!(names.askers.len(), Names::ASKERS);
+        let bytes: usize = names.askers.values().map(|asker| asker.bytes).sum();
+        assert!(bytes <= Names::ASKERS * Names::OWN + Names::SHARED, "{bytes}");
+        assert!(!names.findings().sorted().is_empty());
+        let known = answer(7, 9, "x.example".into());
+        assert_eq!((names.add_inside(known.clone(), 1), names.add_inside(known, 2)), (true, true), "each tunnel's by itself");
     }
 
     #[test]

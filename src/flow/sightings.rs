@@ -28,21 +28,31 @@ pub struct Sightings {
 }
 
 impl Sightings {
-    const CAPACITY: usize = 100_000;
+    /// Different ones that are kept.
+    pub(super) const CAPACITY: usize = 100_000;
 
     /// Remembers one, and tells whether it is the first of its kind.
     pub fn add(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) -> bool {
-        let key = (sighting, source, destination);
-        if let Some(seen) = self.seen.get_mut(&key) {
-            *seen = seen.merge(span);
+        if self.merge(sighting, source, destination, span) {
             false
         } else if self.seen.len() < Self::CAPACITY {
-            self.seen.insert(key, span);
+            self.seen.insert((sighting, source, destination), span);
             true
         } else {
             self.left_out += 1;
             false
         }
+    }
+
+    /// Adds to one that is known, and tells whether it is.
+    pub(super) fn merge(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) -> bool {
+        let seen = self.seen.get_mut(&(sighting, source, destination));
+        seen.map(|seen| *seen = seen.merge(span)).is_some()
+    }
+
+    /// Counts one for which there was no room elsewhere.
+    pub(super) const fn leave_out(&mut self) {
+        self.left_out += 1;
     }
 
     /// All of them in order.
@@ -53,5 +63,25 @@ impl Sightings {
     /// Packets left out because there were too many different ones.
     pub const fn left_out(&self) -> u64 {
         self.left_out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn they_are_bounded_and_what_is_left_out_is_counted() {
+        let mut sightings = Sightings::default();
+        let mut add = |number: u32, at: i64| {
+            let (source, destination) = (IpAddr::from(number.to_be_bytes()), IpAddr::from([10, 0, 0, 1]));
+            sightings.add(Sighting::Echo, source, destination, Span::at(Timestamp(at)))
+        };
+        let new = (0..150_000).filter(|number| add(*number, 1)).count();
+        assert_eq!(new, Sightings::CAPACITY);
+        assert!(!add(0, 9), "known");
+        assert_eq!((sightings.iter().count(), sightings.left_out()), (Sightings::CAPACITY, 50_000));
+        assert!(sightings.iter().any(|(.., span)| span.last() == Timestamp(9)), "one that is known goes on");
     }
 }

@@ -58,10 +58,14 @@ pub struct FlowTable {
     swept: Timestamp,
     ended: Ended,
     names: Names,
+    /// The same inside of tunnels that are kept apart, of all of them together.
+    names_inside: Names,
     questions: Questions,
     sightings: Sightings,
-    /// The same inside of tunnels that are kept apart.
-    inside: BTreeMap<u16, (Names, Sightings)>,
+    /// The same inside of tunnels that are kept apart, by their number.
+    sightings_inside: BTreeMap<u16, Sightings>,
+    /// How many these are.
+    sighted_inside: usize,
     floods: Floods,
     tally: TableTally,
     was_full: bool,
@@ -125,9 +129,11 @@ impl FlowTable {
             swept: Timestamp::MIN,
             ended: Ended { flows: Vec::new(), beginnings: Beginnings::default(), recorder },
             names: Names::default(),
+            names_inside: Names::default(),
             questions: Questions::default(),
             sightings: Sightings::default(),
-            inside: BTreeMap::new(),
+            sightings_inside: BTreeMap::new(),
+            sighted_inside: 0,
             floods: Floods::default(),
             tally: TableTally::default(),
             was_full: false,
@@ -416,7 +422,7 @@ impl FlowTable {
         let ended = &mut self.ended;
         if let Some(recorder) = &mut ended.recorder {
             recorder.conclude(&self.sightings, &self.floods);
-            for (context, (_, sightings)) in &self.inside {
+            for (context, sightings) in &self.sightings_inside {
                 recorder.conclude_inside(sightings, *context);
             }
             recorder.left(&self.questions);
@@ -432,6 +438,9 @@ impl FlowTable {
     pub fn findings(&self) -> Findings {
         let mut findings = Findings::default();
         findings.merge(self.names.findings());
+        findings.merge(self.names_inside.findings());
+        let message = "was full: what was left out (echo requests, multicast, other protocols) is in no finding";
+        findings.add_many(Code::FlowTableFull, "table of traffic without ports", message, self.sightings.left_out());
         // A flow file tells of the others itself.
         for (asker, count) in self.questions.unasked(self.ended.recorder.is_none()) {
             let message = "got DNS answers to no question that was seen: they name nothing";
@@ -547,11 +556,19 @@ impl FlowTable {
     }
 
     fn see(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span, context: u16) {
-        let sightings = match context {
-            0 => &mut self.sightings,
-            _ => &mut self.inside.entry(context).or_default().1,
+        let is_new = if context == 0 {
+            self.sightings.add(sighting, source, destination, span)
+        } else if self.sighted_inside < Sightings::CAPACITY {
+            self.sightings_inside.entry(context).or_default().add(sighting, source, destination, span)
+        } else {
+            // Whatever tunnels there are: one sender can make up as many as it likes.
+            let known = self.sightings_inside.get_mut(&context);
+            if !known.is_some_and(|known| known.merge(sighting, source, destination, span)) {
+                self.sightings.leave_out();
+            }
+            false
         };
-        let is_new = sightings.add(sighting, source, destination, span);
+        self.sighted_inside += usize::from(is_new && context != 0);
         if let Some(recorder) = &mut self.ended.recorder
             && is_new
         {

@@ -50,18 +50,15 @@ impl FlowTable {
     }
 
     pub(super) fn name(&mut self, answer: NameAnswer, context: u16) {
-        let names = match context {
-            0 => &mut self.names,
-            _ => &mut self.inside.entry(context).or_default().0,
-        };
+        let names = if context == 0 { &mut self.names } else { &mut self.names_inside };
         match &mut self.ended.recorder {
             Some(recorder) => {
-                if names.add(answer.clone()) {
+                if names.add_inside(answer.clone(), context) {
                     recorder.name(answer, context);
                 }
             }
             None => {
-                names.add(answer);
+                names.add_inside(answer, context);
             }
         }
     }
