@@ -311,3 +311,46 @@ fn every_command_shows_hostile_names_harmlessly() {
     }
     assert!(found.is_empty(), "{} harms:\n{}", found.len(), found.join("\n"));
 }
+
+/// Rows of a command and an option; what is hostile stands in the place of the option's value, of a command, of an option.
+#[test]
+fn arguments_that_are_not_understood_are_shown_harmlessly() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut found = Vec::new();
+    let option = format!("--{HOSTILE}");
+    let assigned = format!("--format={HOSTILE}");
+    let rows: &[&[&str]] = &[
+        &[HOSTILE],
+        &[&option],
+        &["learn", HOSTILE],
+        &["learn", &option],
+        &["learn", &assigned],
+        &["learn", "--dns", HOSTILE],
+        &["learn", "--flows", HOSTILE],
+        &["learn", "--pod-cidr", HOSTILE],
+        &["learn", "--public", HOSTILE],
+        &["learn", "--one-way", HOSTILE],
+        &["learn", "--deny", HOSTILE, "--read", "x"],
+        &["verify", "--format", HOSTILE],
+        &["verify", "--service-cidr", HOSTILE],
+        &["explain", "--port", HOSTILE],
+        &["diff", HOSTILE],
+        &["diff", "a", "b", HOSTILE],
+        &["plan", "--enforcer", HOSTILE],
+        &["findings", HOSTILE],
+        &["capture", HOSTILE],
+    ];
+    for row in rows {
+        let output = run(folder.path(), row);
+        assert_eq!(output.status.code(), Some(2), "{row:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!output.stderr.is_empty(), "{row:?}");
+        found.extend(harms(&row.join(" ").replace(HOSTILE, "HOSTILE"), &output));
+    }
+    for variable in ["NETPOL_GEN_FORMAT", "NETPOL_GEN_FLOWS"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+        let output = command.env(variable, HOSTILE).args(["learn", "--read", "x"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variable}: {}", String::from_utf8_lossy(&output.stderr));
+        found.extend(harms(variable, &output));
+    }
+    assert!(found.is_empty(), "{} harms:\n{}", found.len(), found.join("\n"));
+}

@@ -59,9 +59,26 @@ mod witness;
 #[cfg(feature = "live")]
 mod writer;
 
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use crate::emit::text;
+
 use args::Command;
+
+/// Says why a command could not be understood. That quotes what was typed, or what a script put there; so the arguments are made
+/// harmless first, and misunderstood again.
+fn misunderstood(error: &clap::Error) -> io::Result<()> {
+    let is_harmless = |text: &OsStr| text.to_str().is_some_and(|text| text.chars().all(text::is_printable));
+    let are_variables_harmless = parse::variables_set().iter().filter_map(std::env::var_os).all(|value| is_harmless(&value));
+    let shown = std::env::args_os().map(|argument| text::one_line(&argument.to_string_lossy(), usize::MAX).into());
+    match parse::parse(&shown.collect::<Vec<OsString>>()) {
+        Err(shown) if shown.use_stderr() && are_variables_harmless => shown.print(),
+        // What cannot be understood because of what was made harmless, or may quote the environment.
+        _ => writeln!(io::stderr(), "{}", text::one_line(&error.to_string(), usize::MAX)),
+    }
+}
 
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
@@ -69,13 +86,13 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are asked for; anything else is a command that could not be understood.
-            let code = if error.use_stderr() { exit::FAILED } else { exit::DONE };
-            let _ = error.print();
+            let is_failure = error.use_stderr();
+            let _ = if is_failure { misunderstood(&error) } else { error.print() };
             let set = parse::variables_set();
-            if error.use_stderr() && !set.is_empty() {
+            if is_failure && !set.is_empty() {
                 console::warn(&format!("note: these environment variables set options, too: {}", set.join(", ")));
             }
-            return ExitCode::from(code);
+            return ExitCode::from(if is_failure { exit::FAILED } else { exit::DONE });
         }
     };
     console::set(arguments.telling);
