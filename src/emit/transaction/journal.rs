@@ -5,7 +5,7 @@
 //! through no link, and what would be removed or replaced there is a plain file that the tool wrote.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use super::super::manifest::TOOL;
 use super::super::owner::Kind;
-use super::super::plain::is_file;
+use super::super::plain::{self, is_file};
 use super::{JOURNAL, Step, WORKSPACE, is_inside, new_name, old_name};
 use crate::emit::EmitError;
 
 /// The form of the journal. Another one is of another version, which alone knows the way back.
 const VERSION: u32 = 1;
+/// The longest journal and the longest file that are read. A journal of 100,000 files is a tenth of that.
+const LONGEST: u64 = 256 << 20;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,8 +44,12 @@ pub(super) fn read(directory: &Path) -> Result<Option<Vec<Step>>, EmitError> {
     if !is_file(&path)? {
         return Ok(None);
     }
-    let bytes = fs::read(&path).map_err(|source| EmitError::Unreadable { path: path.clone(), source })?;
-    let journal: Option<Journal> = serde_json::from_slice(&bytes).ok();
+    let read = File::open(&path).and_then(|file| plain::read(file, LONGEST));
+    let journal: Option<Journal> = match read {
+        Ok(text) => serde_json::from_str(&text).ok(),
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::FileTooLarge) => None,
+        Err(source) => return Err(EmitError::Unreadable { path, source }),
+    };
     let steps = journal.filter(|journal| journal.tool == TOOL && journal.version == VERSION).map(|journal| journal.steps);
     let Some(steps) = steps else { return Err(EmitError::BadJournal { path, why: "it is no journal of this tool" }) };
     let mut paths = BTreeSet::new();
@@ -74,9 +80,9 @@ fn objection(directory: &Path, position: usize, step: &Step) -> Result<Option<&'
     if !step.is_written || is_new_left || !is_there || (step.was_there && !is_old_kept) {
         return Ok(None);
     }
-    let is_own = match fs::read_to_string(&target) {
+    let is_own = match File::open(&target).and_then(|file| plain::read(file, LONGEST)) {
         Ok(text) => kind.is_own(&step.path, &text),
-        Err(error) if error.kind() == ErrorKind::InvalidData => false,
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::FileTooLarge) => false,
         Err(source) => return Err(EmitError::Unreadable { path: target, source }),
     };
     Ok((!is_own).then_some("it names a file that this tool did not write"))

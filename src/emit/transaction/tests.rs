@@ -232,6 +232,11 @@ fn a_journal_is_believed_only_if_it_is_the_tools_own_and_names_its_files() {
         }
         assert_eq!(tree(&temporary.path().join("a/prod")), before, "{what}");
     }
+    let (temporary, _) = planted(&own);
+    let journal = File::options().write(true).open(temporary.path().join("a/.netpol-gen/journal.json")).expect("opens");
+    journal.set_len(1 << 40).expect("grows");
+    let refused = DirectoryLock::take(&temporary.path().join("a")).expect_err("a journal without end");
+    assert!(matches!(refused, EmitError::BadJournal { .. }), "a journal without end: {refused}");
     // The same as the rows, but believed: else they would prove nothing.
     let (temporary, _) = planted(&own);
     DirectoryLock::take(&temporary.path().join("a")).expect("an own journal");
