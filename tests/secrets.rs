@@ -31,7 +31,8 @@ fn hold_back(what: &str, directory: &Path, arguments: &[&str]) -> String {
     for name in ["KUBECONFIG", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "KUBERNETES_SERVICE_HOST"] {
         command.env_remove(name);
     }
-    let result = command.current_dir(directory).env("HOME", directory).args(arguments).output().unwrap();
+    let command = command.current_dir(directory).env("HOME", directory).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
+    let result = command.args(arguments).output().unwrap();
     let told = [result.stdout, result.stderr].concat();
     let told = String::from_utf8_lossy(&told).into_owned();
     assert!(!told.contains(SECRET), "{what}: {told}");
@@ -139,18 +140,119 @@ fn no_result_holds_what_objects_hold_besides() {
         let told = hold_back(what, folder.path(), &[&arguments[..], &["--output", output.to_str().unwrap()]].concat());
         assert_eq!(output.join("REVIEW.json").exists(), code == 0, "{what}: {told}");
     }
-    let mut pending = vec![folder.path().to_owned()];
+    let files = clean_files("objects", folder.path());
+    assert!(files > 10, "{files} files were written");
+}
+
+/// Fails the test if the secret is in a file of the directory or its name; returns how many files there are.
+fn clean_files(what: &str, directory: &Path) -> usize {
+    let mut pending = vec![directory.to_owned()];
     let mut files = 0;
     while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
+        for entry in fs::read_dir(directory).into_iter().flatten() {
             let path = entry.unwrap().path();
+            assert!(!path.to_string_lossy().contains(SECRET), "{what}: {}", path.display());
             if path.is_dir() {
                 pending.push(path);
             } else {
                 files += 1;
-                assert!(!String::from_utf8_lossy(&fs::read(&path).unwrap()).contains(SECRET), "{}", path.display());
+                let text = fs::read(&path).unwrap();
+                assert!(!String::from_utf8_lossy(&text).contains(SECRET), "{what}: {}", path.display());
             }
         }
     }
-    assert!(files > 10, "{files} files were written");
+    files
+}
+
+/// Files with a secret that somebody may name by mistake. The secret is a value: keys are named in messages.
+fn mistaken() -> Vec<(&'static str, String)> {
+    let kubeconfigs = kubeconfigs().into_iter();
+    let others = [
+        ("a token with a line's end", format!("{SECRET}\n")),
+        ("two tokens", format!("{SECRET}\n{SECRET}\n")),
+        ("a JSON web token", format!("eyJhbGciOiJSUzI1NiJ9.{SECRET}.c2ln\n")),
+        ("a private key", format!("-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n")),
+        ("user and password", format!("me:{SECRET}\n")),
+        ("a token's setting", format!("token: {SECRET}\n")),
+        ("settings of an environment", format!("PASSWORD={SECRET}\nUSER=me\n")),
+        ("a netrc", format!("machine a login me password {SECRET}\n")),
+        ("a URL", format!("https://me:{SECRET}@example.com/\n")),
+        ("a header", format!("Authorization: Bearer {SECRET}\n")),
+        ("a JSON string", format!("\"{SECRET}\"")),
+        ("a JSON array", format!("[\"{SECRET}\", 1]")),
+        ("a list", format!("- {SECRET}\n- [{SECRET}]\n")),
+        ("a credential", json!({"kind": "ExecCredential", "status": {"token": SECRET}}).to_string()),
+        ("a credential without a kind", json!({"status": {"token": SECRET}}).to_string()),
+        ("a long key", format!("{{\"eyJhbGciOiJSUzI1NiJ9.{SECRET}.c2lnbmF0dXJlLW9mLWEtdG9rZW4\": 1}}")),
+        ("a sentence for a key", format!("the password is {SECRET}: good\n")),
+        ("a Secret", format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a, namespace: b}}\nstringData: {{a: {SECRET}}}\n")),
+        ("a Secret of another shape", format!("apiVersion: v1\nkind: Secret\nmetadata: {SECRET}\n")),
+        ("a broken Secret", format!("kind: Secret\nmetadata: {{name: a}}\nstringData: {{a: [{SECRET}}}\n")),
+        ("an alias", format!("kind: Pod\ntoken: *{SECRET}\n")),
+        ("an anchor", format!("&{SECRET} x\n")),
+        ("a tag", format!("!{SECRET} x\n")),
+        ("a directive", format!("%{SECRET} x\nkind: Pod\n")),
+        ("a template", format!("{{{{ {SECRET} }}}}\n")),
+        ("broken JSON", format!("{{\"kind\": \"Pod\", \"token\": {SECRET}}}")),
+        ("a record of a flow file", format!("{{\"version\": 3, \"token\": \"{SECRET}\"}}\n{SECRET}\n")),
+        ("decisions of another shape", format!("version: {SECRET}\naccept: {SECRET}\n")),
+        ("decisions that are a text", format!("version: 1\naccept: {SECRET}\n")),
+        ("UTF-16", format!("\u{feff}{SECRET}")),
+    ];
+    kubeconfigs.chain(others).collect()
+}
+
+#[test]
+fn no_message_quotes_a_file_that_was_named_by_mistake() {
+    let captures = concat!(env!("CARGO_MANIFEST_DIR"), "/captures");
+    let (capture, inventory) = (format!("{captures}/shop.pcap"), format!("{captures}/shop.yaml"));
+    let traffic = ["--read", &capture, "--inventory", &inventory];
+    let rows: &[(&str, &[&str])] = &[
+        ("learn", &["--read", "file"]),
+        ("learn", &["--read", "directory"]),
+        ("learn", &["--inventory", "file"]),
+        ("learn", &["--inventory", "directory"]),
+        ("learn", &["--decisions", "file"]),
+        ("learn", &["--templates", "directory"]),
+        ("verify", &["--policies", "file"]),
+        ("verify", &["--policies", "directory"]),
+        ("verify", &["--policies", "policies", "--decisions", "file"]),
+        ("plan", &["--policies", "file"]),
+        ("explain", &["--policies", "directory", "--from", "10.244.1.10", "--to", "192.0.2.80", "--port", "443"]),
+        ("diff", &["file", "policies"]),
+        ("diff", &["policies", "directory"]),
+        ("inventory", &["--kubeconfig", "file"]),
+    ];
+    for (what, text) in mistaken() {
+        let folder = tempfile::tempdir().unwrap();
+        for directory in ["directory", "policies"] {
+            fs::create_dir(folder.path().join(directory)).unwrap();
+        }
+        fs::write(
+            folder.path().join("policies/a.yaml"),
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a, namespace: b}\nspec: {podSelector: {}}\n",
+        )
+        .unwrap();
+        for file in ["file", "directory/a", "directory/a.yaml", "directory/a.json", "directory/policy.yaml.j2"] {
+            fs::write(folder.path().join(file), &text).unwrap();
+        }
+        for (command, arguments) in rows {
+            let what = format!("{what}: {command} {}", arguments.join(" "));
+            let mut line = vec![*command];
+            if matches!(*command, "learn" | "verify" | "plan" | "explain") {
+                line.extend(traffic);
+            }
+            line.extend(*arguments);
+            if *command == "diff" {
+                line.extend(["--inventory", &inventory]);
+            }
+            if *command == "learn" || *command == "inventory" {
+                line.extend(["--output", "out"]);
+            }
+            hold_back(&what, folder.path(), &line);
+            clean_files(&what, &folder.path().join("out"));
+            let _ = fs::remove_dir_all(folder.path().join("out"));
+            let _ = fs::remove_file(folder.path().join("out"));
+        }
+    }
 }
