@@ -30,6 +30,13 @@ impl Chain {
         self.earlier.is_empty().then_some(&self.newest)
     }
 
+    /// About how much memory it takes, in openings.
+    pub(super) fn weight(&self) -> usize {
+        /// What a conversation takes without its openings.
+        const REST: usize = 4;
+        self.iter().map(|conversation| REST + conversation.openings.len()).sum()
+    }
+
     /// All of them, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Conversation> {
         self.earlier.iter().chain([&self.newest])

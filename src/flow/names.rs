@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn all_tunnels_together_are_bounded() {
         let mut names = Names::default();
-        for context in 1..=1_000 {
+        for context in 1..=200 {
             for asker in 0..100 {
                 for number in 0..3 {
                     names.add_inside(answer(asker, number, format!("{number:0>200}.example")), context);

@@ -49,6 +49,8 @@ pub(super) struct Slots<K> {
     kept: Vec<Slot<K>>,
     /// Those that the brief form cannot hold, by position.
     whole: BTreeMap<u32, Chain>,
+    /// What these weigh together.
+    weight: usize,
     /// The last packet that the flow file tells of, by position, where one is written.
     told: Option<Vec<Timestamp>>,
     /// So many, from the first one on, are still to be looked at before all have been told.
@@ -87,7 +89,7 @@ impl Taken {
 impl<K: Packed> Slots<K> {
     pub(super) fn new(seeds: Seeds, is_recording: bool) -> Self {
         let told = is_recording.then(Vec::new);
-        Self { seeds, index: Vec::new(), kept: Vec::new(), whole: BTreeMap::new(), told, untold: 0 }
+        Self { seeds, index: Vec::new(), kept: Vec::new(), whole: BTreeMap::new(), weight: 0, told, untold: 0 }
     }
 
     #[inline]
@@ -355,15 +357,31 @@ impl<K: Packed> Slots<K> {
     }
 
     fn taken(&mut self, position: usize, slot: Slot<K>) -> (FlowKey, Taken) {
-        let whole = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
-        let chain = whole.unwrap_or_else(|| Chain::new(slot.brief.whole(slot.key.protocol())));
+        let chain = self.take_whole(position, &slot.brief);
+        let chain = chain.unwrap_or_else(|| Chain::new(slot.brief.whole(slot.key.protocol())));
         (slot.key.key(), Taken { chain, is_touched: slot.brief.state & IS_TOUCHED != 0 })
     }
 
     fn chain(&mut self, position: usize) -> Chain {
-        let slot = &self.kept[position];
-        let whole = if slot.brief.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
-        whole.unwrap_or_else(|| Chain::new(slot.brief.whole(slot.key.protocol())))
+        let Slot { key, brief } = self.kept[position];
+        self.take_whole(position, &brief).unwrap_or_else(|| Chain::new(brief.whole(key.protocol())))
+    }
+
+    fn take_whole(&mut self, position: usize, brief: &Brief) -> Option<Chain> {
+        let chain = if brief.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
+        self.weight -= chain.as_ref().map_or(0, Chain::weight);
+        chain
+    }
+
+    /// What the conversations weigh that the brief form cannot hold.
+    #[inline]
+    pub(super) const fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Each of these with its weight.
+    pub(super) fn weights(&self) -> impl Iterator<Item = (usize, Seen<'_>)> {
+        self.whole.iter().map(|(position, chain)| (chain.weight(), self.seen(*position as usize)))
     }
 
     fn keep(&mut self, position: usize, chain: Chain) {
@@ -372,6 +390,7 @@ impl<K: Packed> Slots<K> {
             slot.brief = brief.with(slot.brief.state & !(IS_WHOLE | WANTS_ACKNOWLEDGMENTS) | wanted(&brief));
         } else {
             slot.brief.state |= IS_WHOLE;
+            self.weight += chain.weight();
             self.whole.insert(number(position), chain);
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::decode::{IcmpError, Packet, Transport};
 use crate::model::memory::expect_large;
-use crate::model::{Code, Endpoint, Findings, Flow, Protocol, Span, Timestamp};
+use crate::model::{Code, Endpoint, Findings, Flow, Protocol, Timestamp};
 
 use super::beginning::Beginnings;
 use super::contexts::Contexts;
@@ -26,6 +26,7 @@ use super::step::{Batch, Step, What, is_for_many, is_port_zero, parts, tcp_fact}
 use super::{REORDERING, SECOND};
 
 mod names;
+mod portless;
 mod recall;
 mod room;
 
@@ -298,6 +299,7 @@ impl FlowTable {
             Took::Opened => self.opened += 1,
             Took::Nothing => self.add_rarely(&key.key(), stamp, end, fact),
         }
+        self.bear();
     }
 
     #[inline]
@@ -308,6 +310,7 @@ impl FlowTable {
             Took::Opened => self.opened += 1,
             Took::Nothing => self.add_rarely(&key.key(), stamp, end, fact),
         }
+        self.bear();
     }
 
     /// What starts a new conversation after a long silence, or finds no room, or has no brief form.
@@ -315,6 +318,14 @@ impl FlowTable {
         let mut conversation = Conversation::new(stamp.at);
         conversation.add(stamp, end, fact);
         self.put(key, conversation);
+    }
+
+    /// Sees to it that conversations of very many openings do not take more memory than all others together.
+    #[inline]
+    fn bear(&mut self) {
+        if self.narrow.weight() + self.wide.weight() > self.capacity.saturating_mul(room::WEIGHT) {
+            self.lighten();
+        }
     }
 
     /// Takes in a packet that is more than a fact of a conversation, at the time to which the table has come. The context is that of its
@@ -548,31 +559,6 @@ impl FlowTable {
         };
         for conversation in given_up {
             self.ended.end(key, conversation);
-        }
-    }
-
-    fn sight(&mut self, sighting: Sighting, packet: &Packet, context: u16) {
-        self.see(sighting, packet.source, packet.destination, Span::at(packet.at), context);
-    }
-
-    fn see(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span, context: u16) {
-        let is_new = if context == 0 {
-            self.sightings.add(sighting, source, destination, span)
-        } else if self.sighted_inside < Sightings::CAPACITY {
-            self.sightings_inside.entry(context).or_default().add(sighting, source, destination, span)
-        } else {
-            // Whatever tunnels there are: one sender can make up as many as it likes.
-            let known = self.sightings_inside.get_mut(&context);
-            if !known.is_some_and(|known| known.merge(sighting, source, destination, span)) {
-                self.sightings.leave_out();
-            }
-            false
-        };
-        self.sighted_inside += usize::from(is_new && context != 0);
-        if let Some(recorder) = &mut self.ended.recorder
-            && is_new
-        {
-            recorder.sight(sighting, source, destination, span, context);
         }
     }
 

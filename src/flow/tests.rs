@@ -492,3 +492,29 @@ fn what_is_over_makes_room_and_nothing_is_lost() {
     assert_eq!(flows.iter().filter(|flow| flow.outcome == Outcome::Answered).count(), 1001);
     assert_eq!(table.findings().sorted(), [], "room was made of what was over; the one under way is whole");
 }
+
+#[test]
+fn openings_without_end_cost_those_who_make_them() {
+    let mut table = FlowTable::new(1000);
+    for packet in handshake(0, 7) {
+        table.observe(&packet);
+    }
+    // Few enough pairs of ports, but each is opened anew again and again.
+    for number in 0..64 {
+        for port in 0..300 {
+            for mut packet in handshake(SECOND, 1000 + number * 1000) {
+                if let Transport::Tcp { source_port, destination_port, .. } = &mut packet.transport {
+                    *if *source_port == 80 { destination_port } else { source_port } = 2000 + port;
+                }
+                table.observe(&packet);
+            }
+        }
+    }
+    let early = table.take_finished();
+    assert!(early.len() > 64 * 200, "{} flows are closed while it goes on", early.len());
+    assert!(early.iter().all(|flow| flow.originator.port != UP.0), "who opened one connection is not concerned");
+    table.finish();
+    assert_eq!(table.take_finished().iter().filter(|flow| flow.originator.port == UP.0).count(), 1);
+    let found = table.findings().sorted();
+    assert!(found.iter().any(|finding| finding.code == Code::FlowTableFull), "{found:?}");
+}

@@ -47,6 +47,7 @@ impl FlowTable {
                 }
                 self.tell_origins();
                 self.put(&key.within(context), conversation);
+                self.bear();
             }
             Record::Name(record::Name { asker, name, address, at, time_to_live, answers, tunnels }) => {
                 let name = name.clone();

@@ -7,7 +7,50 @@ use crate::model::Timestamp;
 
 use super::FlowTable;
 
+/// What the conversations that have no brief form may weigh, for each that there is room for. Mostly they are few.
+pub(super) const WEIGHT: usize = 6;
+
 impl FlowTable {
+    /// Closes the heaviest conversations until they weigh an eighth less than they may: those of many openings on one pair of ports,
+    /// which cost as much as many conversations and of which one sender can make any number.
+    #[cold]
+    pub(super) fn lighten(&mut self) {
+        let now = self.now;
+        let most = self.capacity.saturating_mul(WEIGHT);
+        let mut excess = (self.narrow.weight() + self.wide.weight()).saturating_sub(most - most / 8);
+        let order = |is_wide| move |(weight, seen): (usize, Seen<'_>)| (weight, is_wide, seen.position, worth(seen, now));
+        let heavy = self.narrow.weights().map(order(false)).chain(self.wide.weights().map(order(true)));
+        let mut heavy: Vec<(usize, bool, usize, Worth)> = heavy.collect();
+        let key = |is_wide: bool, position| if is_wide { self.wide.key(position) } else { self.narrow.key(position) };
+        heavy.sort_unstable_by(|&(weight, is_wide, position, _), &(other_weight, is_other_wide, other, _)| {
+            let by_key = || key(is_wide, position).cmp(&key(is_other_wide, other));
+            other_weight.cmp(&weight).then_with(by_key)
+        });
+        let count = heavy.iter().position(|(weight, ..)| {
+            let is_enough = excess == 0;
+            excess = excess.saturating_sub(*weight);
+            is_enough
+        });
+        heavy.truncate(count.unwrap_or(heavy.len()));
+        // From the last place on, so that none comes into the place of another that is still to go.
+        heavy.sort_unstable_by_key(|&(_, is_wide, position, _)| std::cmp::Reverse((is_wide, position)));
+        for (_, is_wide, position, worth) in heavy {
+            let (key, taken) = if is_wide { self.wide.remove(position) } else { self.narrow.remove(position) };
+            self.count_early(worth, now);
+            self.ended.close(&key, taken);
+        }
+    }
+
+    /// Counts a conversation that is closed early.
+    fn count_early(&mut self, worth: Worth, now: Timestamp) {
+        match worth {
+            Worth::Answered => self.tally.answered_evicted += 1,
+            Worth::OneSided => self.tally.unanswered_evicted += 1,
+            Worth::Attempt | Worth::Over => return,
+        }
+        self.ended.beginnings.close_early(now);
+    }
+
     #[cold]
     pub(super) fn make_room_now(&mut self) {
         self.sweep();
@@ -41,17 +84,7 @@ impl FlowTable {
             self.wide.expect_removal(&positions(true));
             for &(worth, _, is_wide, position) in candidates {
                 let (key, taken) = if is_wide { self.wide.remove(position) } else { self.narrow.remove(position) };
-                match worth {
-                    Worth::Answered => {
-                        self.tally.answered_evicted += 1;
-                        self.ended.beginnings.close_early(now);
-                    }
-                    Worth::OneSided => {
-                        self.tally.unanswered_evicted += 1;
-                        self.ended.beginnings.close_early(now);
-                    }
-                    Worth::Attempt | Worth::Over => {}
-                }
+                self.count_early(worth, now);
                 if taken.is_attempt() { attempts.push((key, taken)) } else { self.ended.close(&key, taken) }
             }
         }
