@@ -457,6 +457,11 @@ impl<'a> Sorter<'a> {
                 self.findings.add_once(Code::BroadSelector, workload.to_string(), message);
                 Some(selector.clone())
             }
+            Some(Selection::TooCostly) => {
+                let message = "has labels that too many workloads of its namespace have too: no selector was sought";
+                self.findings.add_once(Code::WorkloadNotSelectable, workload.to_string(), message);
+                None
+            }
             Some(Selection::Impossible) | None => {
                 self.findings.add_once(Code::WorkloadNotSelectable, workload.to_string(), "has no label by which to select it");
                 None

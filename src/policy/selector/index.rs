@@ -27,8 +27,8 @@ impl<'a> Index<'a> {
         Self { sets, by_label }
     }
 
-    /// The sets that have all of these labels, and maybe more, in the order they came.
-    pub(super) fn having(&self, labels: &Labels) -> impl Iterator<Item = Other<'a>> + use<'_, 'a> {
+    /// The sets that have all of these labels, and maybe more, in the order they came; `visit` is called for each that is looked at.
+    pub(super) fn having<F: Fn()>(&self, labels: &Labels, visit: F) -> impl Iterator<Item = Other<'a>> + use<'_, 'a, F> {
         let rarest = labels.iter().map(|(key, value)| self.positions(key, value)).min_by_key(|positions| positions.len());
         let labels = labels.clone();
         let candidates: Box<dyn Iterator<Item = &Other<'a>> + '_> = match rarest {
@@ -36,7 +36,7 @@ impl<'a> Index<'a> {
             None => Box::new(self.sets.iter()),
         };
         let has_all = move |other: &Labels| labels.iter().all(|(key, value)| other.get(key) == Some(value));
-        candidates.copied().filter(move |(_, other)| has_all(other))
+        candidates.copied().inspect(move |_| visit()).filter(move |(_, other)| has_all(other))
     }
 
     fn positions(&self, key: &str, value: &str) -> &[usize] {

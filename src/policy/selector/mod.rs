@@ -10,6 +10,7 @@ mod index;
 mod tests;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -27,6 +28,8 @@ pub(super) enum Selection {
     Broad(PodSelector, Rc<BTreeSet<WorkloadName>>),
     /// Nothing but "every pod" would match its pods.
     Impossible,
+    /// Not sought: too many workloads of the namespace are too much alike.
+    TooCostly,
 }
 
 impl Selection {
@@ -34,7 +37,7 @@ impl Selection {
     pub(super) const fn selector(&self) -> Option<&PodSelector> {
         match self {
             Self::Exact(selector) | Self::Broad(selector, _) => Some(selector),
-            Self::Impossible => None,
+            Self::Impossible | Self::TooCostly => None,
         }
     }
 
@@ -42,7 +45,7 @@ impl Selection {
     pub(super) fn others<'a>(&'a self, workload: &'a WorkloadName) -> impl Iterator<Item = &'a WorkloadName> {
         let matched = match self {
             Self::Broad(_, matched) => Some(&**matched),
-            Self::Exact(_) | Self::Impossible => None,
+            Self::Exact(_) | Self::Impossible | Self::TooCostly => None,
         };
         matched.into_iter().flatten().filter(move |other| *other != workload)
     }
@@ -50,6 +53,11 @@ impl Selection {
 
 /// Finds the selectors of all workloads that have pods on the pod network or could have.
 pub(super) fn select_all(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
+    select_within(inventory, Budget::STEPS)
+}
+
+/// The same, with so many steps for each namespace.
+fn select_within(inventory: &Inventory, steps: u64) -> BTreeMap<WorkloadName, Selection> {
     let mut by_namespace: BTreeMap<&str, Vec<Draft<'_>>> = BTreeMap::new();
     for (workload, id) in inventory.workloads().iter().zip(0..) {
         by_namespace.entry(&workload.name.namespace).or_default().push(Draft::of(workload, WorkloadId(id), inventory));
@@ -58,13 +66,16 @@ pub(super) fn select_all(inventory: &Inventory) -> BTreeMap<WorkloadName, Select
     for mut drafts in by_namespace.into_values() {
         blank(&mut drafts);
         let index = Index::new(drafts.iter().flat_map(|draft| draft.own.iter().map(|labels| (draft.name, &**labels))));
+        let budget = Budget(Cell::new(steps));
         let endings = drafts.iter().map(|draft| (draft.name, &draft.stable.ending_keys)).collect();
         let mut alike: BTreeMap<Traits<'_>, BTreeSet<&WorkloadName>> = BTreeMap::new();
         for draft in &drafts {
             alike.entry(draft.traits()).or_default().insert(draft.name);
         }
         for (traits, twins) in alike {
-            let others = Others { having: &|labels| Box::new(index.having(labels)), endings: &endings };
+            let having =
+                |labels: &Labels| -> Box<dyn Iterator<Item = Other<'_>>> { Box::new(index.having(labels, || budget.spend(1))) };
+            let others = Others { having: &having, endings: &endings, budget: &budget };
             let selection = select(&traits, &twins, &others);
             selections.extend(twins.into_iter().map(|name| (name.clone(), selection.clone())));
         }
@@ -111,7 +122,7 @@ pub(super) fn ignored_by_cilium(selector: &PodSelector) -> Option<&str> {
 pub fn selectors(inventory: &Inventory) -> BTreeMap<WorkloadName, PodSelector> {
     let exact = |(workload, selection)| match selection {
         Selection::Exact(selector) => Some((workload, selector)),
-        Selection::Broad(..) | Selection::Impossible => None,
+        Selection::Broad(..) | Selection::Impossible | Selection::TooCostly => None,
     };
     select_all(inventory).into_iter().filter_map(exact).collect()
 }
@@ -197,16 +208,44 @@ fn pod_labels<'a>(workload: &'a Workload, inventory: &'a Inventory) -> BTreeSet<
 /// Finds the label sets of the namespace that have all of these labels.
 type Having<'i, 'a> = dyn Fn(&Labels) -> Box<dyn Iterator<Item = Other<'a>> + 'i> + 'i;
 
+/// What may be spent on the selectors of one namespace. Whoever may create pods can create very many that are alike, and to tell each
+/// apart from all others costs the square of their number. What is spent is counted, not timed, so that every run ends at the same
+/// workload.
+struct Budget(Cell<u64>);
+
+impl Budget {
+    /// Label sets that are looked at. A namespace of a thousand workloads without a label of their own takes some ten million.
+    const STEPS: u64 = 100_000_000;
+    /// What a name or value that is kept costs, in steps: it takes a hundred bytes or so.
+    const KEPT: u64 = 32;
+
+    fn spend(&self, steps: u64) {
+        self.0.set(self.0.get().saturating_sub(steps));
+    }
+
+    fn keep(&self, count: usize) {
+        self.spend(Self::KEPT.saturating_mul(u64::try_from(count).unwrap_or(u64::MAX)));
+    }
+
+    const fn is_spent(&self) -> bool {
+        self.0.get() == 0
+    }
+}
+
 /// The other workloads of the namespace.
 struct Others<'i, 'a> {
     having: &'i Having<'i, 'a>,
     /// Of each, the keys of labels that do not last.
     endings: &'i BTreeMap<&'a WorkloadName, &'a BTreeSet<String>>,
+    budget: &'i Budget,
 }
 
 /// How workloads of these traits are selected: `twins`, one or more.
 fn select<'a>(traits: &Traits<'_>, twins: &BTreeSet<&WorkloadName>, others: &Others<'_, 'a>) -> Selection {
     let Traits { own, selector, stable, run } = traits;
+    if others.budget.is_spent() {
+        return Selection::TooCostly;
+    }
     let StableLabels { lasting, identifying, .. } = stable;
     let mut chosen: Labels = match selector {
         Some(selector) => selector.iter().filter(|(key, value)| lasting.get(*key) == Some(value)).map(owned).collect(),
@@ -243,9 +282,13 @@ fn select<'a>(traits: &Traits<'_>, twins: &BTreeSet<&WorkloadName>, others: &Oth
         left.retain(|(_, labels)| requirement.is_met_by(labels));
         requirements.insert(requirement);
     }
-    while let Some(requirement) = exclusion(own, &left, others.endings).or_else(|| mark_exclusion(own, &left)) {
+    while let Some(requirement) = exclusion(own, &left, others).or_else(|| mark_exclusion(own, &left)) {
         left.retain(|(_, labels)| requirement.is_met_by(labels));
         requirements.insert(requirement);
+    }
+    others.budget.keep(left.len());
+    if others.budget.is_spent() {
+        return Selection::TooCostly;
     }
     let mut matched: BTreeSet<WorkloadName> = left.into_iter().map(|(name, _)| name.clone()).collect();
     // What one twin's pods meet, so do the others'.
@@ -299,21 +342,22 @@ fn fewest_additions(rest: &[(String, String)], matched: impl Fn(&[(String, Strin
 
 /// A requirement that all own pods meet and most of the others left do not: a label that only the others have, or a value of
 /// it that only they have. Nothing if there is none.
-fn exclusion<'a>(
-    own: &BTreeSet<&Labels>,
-    left: &[Other<'a>],
-    endings: &BTreeMap<&'a WorkloadName, &'a BTreeSet<String>>,
-) -> Option<Requirement> {
+fn exclusion(own: &BTreeSet<&Labels>, left: &[Other<'_>], others: &Others<'_, '_>) -> Option<Requirement> {
     let mut best: Option<(usize, Requirement)> = None;
-    let ends = |name: &WorkloadName, key: &str| endings.get(name).is_some_and(|keys| keys.contains(key));
+    let ends = |name: &WorkloadName, key: &str| others.endings.get(name).is_some_and(|keys| keys.contains(key));
     let is_lasting = |name: &WorkloadName, key: &str| !ends(name, key) || key == RUN && is_run(name);
     let keys: BTreeSet<&String> =
         left.iter().flat_map(|(name, labels)| labels.keys().filter(|key| is_lasting(name, key))).collect();
     for key in keys {
+        others.budget.spend(u64::try_from(left.len()).unwrap_or(u64::MAX));
+        if others.budget.is_spent() {
+            return None;
+        }
         let lasting = left.iter().filter(|(name, _)| is_lasting(name, key));
         let values: BTreeSet<&String> = lasting.filter_map(|(_, labels)| labels.get(key)).collect();
         let is_own = |value: &&String| own.iter().any(|labels| labels.get(key) == Some(value));
         let foreign: BTreeSet<String> = values.into_iter().filter(|value| !is_own(value)).cloned().collect();
+        others.budget.keep(foreign.len());
         let requirement = if own.iter().any(|labels| labels.contains_key(key)) {
             Requirement::NotIn { key: key.clone(), values: foreign }
         } else {

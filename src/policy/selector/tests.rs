@@ -14,6 +14,10 @@ fn pod(name: &str, owner: (&str, &str), labels: &Value) -> Value {
 
 /// The selectors of these pods' workloads, as `kubectl get -l` takes them; `?` before one that is not exact.
 fn selectors(pods: &[Value]) -> BTreeMap<String, String> {
+    selectors_within(pods, Budget::STEPS)
+}
+
+fn selectors_within(pods: &[Value], steps: u64) -> BTreeMap<String, String> {
     let mut builder = InventoryBuilder::new();
     for pod in pods {
         builder.apply_value(pod.clone());
@@ -22,8 +26,9 @@ fn selectors(pods: &[Value]) -> BTreeMap<String, String> {
         Selection::Exact(selector) => selector.to_string(),
         Selection::Broad(selector, _) => format!("?{selector}"),
         Selection::Impossible => "impossible".into(),
+        Selection::TooCostly => "too costly".into(),
     };
-    let all = select_all(&builder.build(&InventoryOptions::default()));
+    let all = select_within(&builder.build(&InventoryOptions::default()), steps);
     all.into_iter().map(|(name, selection)| (format!("{}/{}", name.kind.0, name.name), text(selection))).collect()
 }
 
@@ -35,6 +40,25 @@ fn controllers_with_the_same_labels_are_told_apart_by_what_they_add() {
     ]);
     assert_eq!(found["Deployment/web"], "app=web,pod-template-hash");
     assert_eq!(found["StatefulSet/web"], "app=web,statefulset.kubernetes.io/pod-name");
+}
+
+#[test]
+fn very_many_that_are_alike_cost_their_own_namespace_no_more_than_it_may() {
+    let alike = |number: usize| {
+        let labels = json!({"uid": format!("u{number}"), "tier": "back"});
+        pod(&format!("w{number}-x"), ("StatefulSet", &format!("w{number}")), &labels)
+    };
+    let mut pods: Vec<Value> = (0..400).map(alike).collect();
+    // One that keeps its label, so that those of the others are no less labels.
+    pods.push(pod("web-x", ("StatefulSet", "web"), &json!({"uid": "web", "tier": "back"})));
+    let mut other = pod("db-0", ("StatefulSet", "db"), &json!({"app": "db"}));
+    other["metadata"]["namespace"] = "other".into();
+    pods.push(other);
+    let found = selectors_within(&pods, 1_000_000);
+    let costly = found.values().filter(|found| found.as_str() == "too costly").count();
+    let broad = found.values().filter(|found| found.starts_with('?')).count();
+    assert!(costly > 200 && broad > 50 && costly + broad >= 400, "{costly} too costly, {broad} broad");
+    assert_eq!(found["StatefulSet/db"], "app=db");
 }
 
 #[test]
@@ -84,7 +108,8 @@ fn select_naively(inventory: &Inventory) -> BTreeMap<WorkloadName, Selection> {
     let workloads = inventory.workloads().iter().zip(0..);
     let drafts: Vec<Draft<'_>> = workloads.map(|(workload, id)| Draft::of(workload, WorkloadId(id), inventory)).collect();
     let endings = drafts.iter().map(|draft| (draft.name, &draft.stable.ending_keys)).collect();
-    let others = Others { having: &having, endings: &endings };
+    let budget = Budget(Cell::new(u64::MAX));
+    let others = Others { having: &having, endings: &endings, budget: &budget };
     let selection = |draft: &Draft<'_>| select(&draft.traits(), &BTreeSet::from([draft.name]), &others);
     drafts.iter().map(|draft| (draft.name.clone(), selection(draft))).collect()
 }
