@@ -358,11 +358,11 @@ impl Parts {
             let message = format!("is claimed by {}{further} at once", names.collect::<Vec<_>>().join(" and "));
             self.findings.add(Code::AddressClaimedTwice, address.to_string(), message);
         }
+        let ends = timeline.ends();
         for (position, pod) in self.inventory.pods.iter_mut().enumerate() {
             // A pod that has lost its last address to another is gone, whether or not a snapshot saw its end.
-            let ends = pod.addresses.iter().filter_map(|address| timeline.end(*address, PodId(index(position))));
-            if let Some(end) = ends.max() {
-                pod.until = end;
+            if let Some(end) = ends.get(&PodId(index(position))) {
+                pod.until = *end;
             }
         }
         self.inventory.timeline = timeline;

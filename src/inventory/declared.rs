@@ -38,6 +38,9 @@ impl fmt::Display for Ground {
     }
 }
 
+/// Grounds of one kind that are kept for a port: thousands of Services may lead to thousands of pods. The first say enough.
+const GROUNDS: usize = 16;
+
 /// The ports of workloads, with why each is thought to have a listener.
 pub type Listeners = BTreeMap<WorkloadId, BTreeMap<(Protocol, u16), BTreeSet<Ground>>>;
 
@@ -126,7 +129,11 @@ impl Inventory {
     pub fn listeners(&self) -> Listeners {
         let mut listeners = Listeners::new();
         let mut add = |workload: WorkloadId, protocol: Protocol, port: u16, ground: Ground| {
-            listeners.entry(workload).or_default().entry((protocol, port)).or_default().insert(ground);
+            let grounds: &mut BTreeSet<Ground> = listeners.entry(workload).or_default().entry((protocol, port)).or_default();
+            let is_alike = |known: &&Ground| std::mem::discriminant(*known) == std::mem::discriminant(&ground);
+            if grounds.iter().filter(is_alike).count() < GROUNDS {
+                grounds.insert(ground);
+            }
         };
         for pod in &self.pods {
             for port in &pod.ports {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::object::{PortName, Subset};
 use super::{
@@ -22,7 +23,7 @@ pub(super) struct ServiceIndex {
     /// Ports that nodes forward to pods.
     host_ports: SeededMap<(NodeId, Protocol, u16), Vec<(PodId, u16)>>,
     /// Of each Service, the pods that its selector matches, at any time.
-    members: Vec<Vec<PodId>>,
+    members: Vec<Arc<[PodId]>>,
     /// Of each Service, its endpoints.
     endpoints: Vec<Vec<Subset>>,
     declared_endpoints: SeededSet<(IpAddr, Protocol, u16)>,
@@ -59,6 +60,8 @@ impl ServiceIndex {
             this.enter_addresses(ServiceId(index(position)), &drafts[position].service);
         }
         let by_label = by_label(pods);
+        // Services that select the same share what they select.
+        let mut known: BTreeMap<(String, Labels), Arc<[PodId]>> = BTreeMap::new();
         let mut services = Vec::with_capacity(drafts.len());
         for draft in drafts {
             for subset in &draft.subsets {
@@ -71,8 +74,12 @@ impl ServiceIndex {
                 this.outside.entry(*address).or_insert(service);
             }
             let members = match &draft.service.selector {
-                Some(selector) => matching(&draft.service.namespace, selector, pods, &by_label),
-                None => Vec::new(),
+                Some(selector) => {
+                    let key = (draft.service.namespace.clone(), selector.clone());
+                    let found = |key: &(String, Labels)| matching(&key.0, &key.1, pods, &by_label).into();
+                    Arc::clone(known.entry(key).or_insert_with_key(found))
+                }
+                None => Arc::default(),
             };
             this.members.push(members);
             this.endpoints.push(draft.subsets);
@@ -181,7 +188,7 @@ impl ServiceIndex {
     }
 
     pub(super) fn members(&self, service: ServiceId) -> &[PodId] {
-        self.members.get(service.0 as usize).map_or(&[], Vec::as_slice)
+        self.members.get(service.0 as usize).map_or(&[], |members| members)
     }
 
     /// Endpoints of a Service's port, with the pods that the snapshots say they are.

@@ -178,9 +178,15 @@ impl Timeline {
         self.changes.partition_point(|change| *change <= at)
     }
 
-    /// When the tenure of `pod` at `address` ended, also by another's start.
-    pub(super) fn end(&self, address: IpAddr, pod: PodId) -> Option<Timestamp> {
-        self.owners(address)?.tenures().iter().find(|tenure| tenure.pod == pod).map(|tenure| tenure.until)
+    /// When each pod lost its last address, also by another's start.
+    pub(super) fn ends(&self) -> SeededMap<PodId, Timestamp> {
+        let mut ends = SeededMap::default();
+        // The latest of each: the order of the map decides nothing.
+        self.addresses.values().flat_map(Owners::tenures).for_each(|tenure| {
+            let end = ends.entry(tenure.pod).or_insert(tenure.until);
+            *end = tenure.until.max(*end);
+        });
+        ends
     }
 }
 
@@ -265,6 +271,7 @@ fn mark_simultaneous(tenures: &mut [Tenure]) {
 /// When contested tenures of different workloads overlap, and whose. Each is compared with the one before it that lasts longest:
 /// with a shorter one it overlaps only when that one does, or is of the same workload.
 fn contested(tenures: &[Tenure]) -> Vec<([PodId; 2], Span)> {
+    let uncontested: Vec<Timestamp> = tenures.iter().filter(|tenure| !tenure.is_contested).map(|tenure| tenure.from).collect();
     let mut overlaps: Vec<([PodId; 2], Span)> = Vec::new();
     let mut longest: Option<&Tenure> = None;
     for next in tenures.iter().filter(|tenure| tenure.is_contested) {
@@ -273,8 +280,8 @@ fn contested(tenures: &[Tenure]) -> Vec<([PodId; 2], Span)> {
             && next.from <= longest.until
         {
             // Who took the address from both of them is in no doubt.
-            let successor = tenures.iter().find(|tenure| !tenure.is_contested && tenure.from > next.from);
-            let successor = successor.map_or(Timestamp::MAX, |successor| successor.from.plus(-1));
+            let successor = uncontested.get(uncontested.partition_point(|from| *from <= next.from));
+            let successor = successor.map_or(Timestamp::MAX, |from| from.plus(-1));
             let until = next.until.min(longest.until).plus(SLACK_AFTER).min(successor);
             overlaps.push(([longest.pod, next.pod], Span::between(next.since.min(next.from).plus(-SLACK_BEFORE), until)));
         }
@@ -287,13 +294,28 @@ fn contested(tenures: &[Tenure]) -> Vec<([PodId; 2], Span)> {
 
 /// When the address went from one workload to another: from when the later one may have it to when the earlier one cannot have it
 /// any more.
+///
+/// So many that begin at once have had no address one after the other: it is nobody's then. That also keeps an inventory in which all
+/// pods have one address from costing the square of their number.
 fn handed_over(tenures: &[Tenure]) -> Vec<Handover> {
+    /// Earlier owners that are looked at for each later one.
+    const MOST: usize = 64;
     let mut handovers = Vec::new();
-    for (position, next) in tenures.iter().enumerate().skip(1) {
+    let mut is_all_contested = true;
+    for (position, next) in tenures.iter().enumerate() {
+        let is_contest_only = is_all_contested && next.is_contested;
+        is_all_contested &= next.is_contested;
+        if is_contest_only {
+            continue;
+        }
         // Who is sure to have the address has it alone: what was before is over by then.
         let mut taken = next.by.min(next.gone);
-        for earlier in tenures[..position].iter().rev() {
+        for (count, earlier) in tenures[..position].iter().rev().enumerate() {
             if taken <= next.from {
+                break;
+            }
+            if count == MOST {
+                handovers.push(Handover { span: Span::between(next.from, taken.plus(-1)), pods: [earlier.pod, next.pod] });
                 break;
             }
             let last = taken.min(earlier.gone);

@@ -11,6 +11,9 @@ use super::builder::{Key, Shared};
 use super::object::{Body, Object};
 use crate::model::{Span, Timestamp};
 
+/// Running pods at one address, of each of which is noted who had it before. There is one, but for errors.
+const RUNNING: usize = 16;
+
 /// What a snapshot says of a pod's addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
@@ -95,10 +98,15 @@ impl Together {
                 if running.len() > 1 {
                     own.contested.insert(address);
                 }
+                // An address that so many have is nobody's, whoever had it before.
+                if running.len() > RUNNING {
+                    continue;
+                }
                 let spans = ended.iter().filter_map(|(_, state)| Some(Span::between(state.started?, state.ended?)));
                 own.had_before.entry(address).or_default().extend(spans);
             }
-            let is_later = |state: &State| running.iter().any(|(_, running)| running.started < state.started);
+            let first = running.iter().map(|(_, running)| running.started).min();
+            let is_later = |state: &State| first.is_some_and(|first| first < state.started);
             for (key, _) in ended.iter().filter(|(_, state)| state.ended.is_none() && is_later(state)) {
                 shared.entry((*key).clone()).or_default().lost.insert(address);
             }
