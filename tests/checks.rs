@@ -92,7 +92,7 @@ fn a_later_connection_that_would_be_denied_is_told_with_the_policy_to_change() {
             "  1 connection, 2026-11-21T04:02:47.454Z to 2026-11-21T04:02:47.466Z",
             "  ingress of prod/db: isolated by prod/allow-ingress-to-db, prod/default-deny-all, and no rule matches (pod prod/db-0)",
             "    change prod/allow-ingress-to-db",
-            "allowed and not used, on purpose: 1 connection",
+            "allowed but unused, on purpose: 1 connection",
         ],
         "staging is isolated by nothing, so only the responder's side denies"
     );
@@ -231,7 +231,12 @@ fn whom_a_question_is_about() {
         ("an address outside", ("198.51.100.99", "prod/web", "80"), 0, "198.51.100.99 -> prod/web TCP 80: allowed"),
         ("a name of a port", ("203.0.113.9", "kube-system/coredns", "metrics"), 0, "kube-system/coredns TCP 9153: allowed"),
         ("nobody", ("prod/none", "prod/db", "1"), 2, "find --from prod/none in the inventory"),
-        ("a workload of another namespace", ("none/api", "prod/db", "1"), 2, "is dev/Deployment/api or prod/Deployment/api or"),
+        (
+            "a workload of another namespace",
+            ("none/api", "prod/db", "1"),
+            2,
+            "did you mean dev/Deployment/api or prod/Deployment/api or",
+        ),
         ("a name without a namespace", ("web", "prod/db", "1"), 2, "hint: did you mean prod/Deployment/web?"),
         ("a name outside without captures", ("prod/web", "example.com", "1"), 2, "names outside are known with --read"),
         ("a Service's address", ("prod/web", "10.96.0.10", "53"), 2, "an address of the Service kube-system/kube-dns"),
@@ -356,7 +361,7 @@ fn what_nobody_used_is_listed_and_can_be_denied() {
     let wide = write(folder.path(), "wide.yaml", &policy("prod", "wide", &wide).to_string());
     let (code, stdout, stderr) = verify(&policies, &["--policies", &wide]);
     assert_eq!(code, Some(0), "{stdout}{stderr}");
-    assert!(!stdout.contains("allowed and not used: "), "the originator's side does not allow 3307: {stdout}");
+    assert!(!stdout.contains("allowed but unused: "), "the originator's side does not allow 3307: {stdout}");
     let out = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": 3307}]}]});
     let out = write(folder.path(), "out.yaml", &policy("prod", "out", &out).to_string());
     let (code, stdout, _) = verify(&policies, &["--policies", &wide, "--policies", &out, "--deny-excess"]);

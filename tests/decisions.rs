@@ -91,8 +91,8 @@ fn a_rejected_edge_is_denied_and_said_to_be() {
     let place = Place::new();
     let stderr = place.learned(REJECT, &[]);
     for part in [
-        "proof: 5 of 6 observed edges are allowed, 1 denied by decision, and nothing else; 1 widening on purpose\n",
-        "decisions.yaml: 1 obeyed (1 reject)\n",
+        "proof: 5 of 6 observed edges are allowed, 1 denied by decision, and nothing else; 1 rule is broader than observed, on purpose\n",
+        "decisions.yaml: 1 applied (1 reject)\n",
         "  denied: prod/db -> 192.168.5.10 TCP 80 (2 connections): backups are pulled, <not> pushed\n",
         // The two connections to the backup server began in the last fifth of the time.
         "alone deny none of 2 connections that began later\n",
@@ -148,7 +148,12 @@ fn policies_of_an_earlier_run_that_still_allow_it_are_a_finding() {
 fn a_range_takes_the_place_of_the_addresses_seen_and_is_counted() {
     let place = Place::new();
     let stderr = place.learned(WIDEN, &[]);
-    assert!(stderr.contains("proof: 6 of 6 observed edges are allowed, and nothing else; 2 widenings on purpose\n"), "{stderr}");
+    assert!(
+        stderr.contains(
+            "proof: 6 of 6 observed edges are allowed, and nothing else; 2 rules are broader than observed, on purpose\n"
+        ),
+        "{stderr}"
+    );
     assert_eq!(place.policy("allow-db-to-192-168-5-10"), None);
     let policy = place.policy("allow-db-to-192-168-5-0-28").unwrap();
     let note =
@@ -178,7 +183,7 @@ fn ports_of_a_range_are_those_seen() {
 - {from: 198.51.100.0/24, to: prod/web, port: TCP 443, bound: 256, reason: the offices with TLS}
 ";
     let stderr = place.learned(callers, &[]);
-    assert!(stderr.contains("1 obeyed (1 widen), 1 means nothing that was seen\n"), "{stderr}");
+    assert!(stderr.contains("1 applied (1 widen), 1 matches nothing that was seen\n"), "{stderr}");
     let policy = place.policy("allow-198-51-100-0-24-to-web").unwrap();
     assert!(policy.contains("adds 254 addresses that were not seen (the offices)\n"), "{policy}");
     assert!(!policy.contains("TLS") && !policy.contains("443"), "a port that was not seen is not allowed: {policy}");
@@ -222,7 +227,7 @@ fn a_rejected_caller_is_cut_out_of_what_is_open_to_everyone() {
                   - 203.0.113.0/24\n        - 224.0.0.0/3\n    ports:\n";
     assert!(policy.contains(except), "{policy}");
     assert!(policy.contains("# Note: By decision: reject 203.0.113.0/24 -> prod/web TCP 80 (scanners)\n"), "{policy}");
-    assert!(stderr.contains("2 obeyed (2 reject), 1 means nothing that was seen\n"), "{stderr}");
+    assert!(stderr.contains("2 applied (2 reject), 1 matches nothing that was seen\n"), "{stderr}");
     assert!(stderr.contains("every address on the internet but those rejected is allowed to\n"), "{stderr}");
     place.learned(decisions, &[]);
     assert_eq!(place.policy("allow-internet-to-web"), None, "who is rejected is no evidence of a public");
@@ -236,7 +241,7 @@ fn names_are_as_decided() {
 - {namespace: prod, from: allow-ingress-to-db, to: db-callers, reason: shorter}
 ";
     let stderr = place.learned(rename, &[]);
-    assert!(stderr.contains("2 obeyed (2 rename)\n"), "{stderr}");
+    assert!(stderr.contains("2 applied (2 rename)\n"), "{stderr}");
     assert_eq!((place.policy("allow-db-to-192-168-5-10"), place.policy("allow-ingress-to-db")), (None, None));
     let policy = place.policy("allow-db-to-backup").unwrap();
     assert!(policy.contains("\n  name: allow-db-to-backup\n"), "{policy}");
@@ -265,14 +270,14 @@ fn ignored_findings_are_counted_and_do_not_deny() {
     };
     let deny = ["--deny", "internet-exposure"];
     let stderr = place.learned(&until("9999-12-31"), &deny);
-    assert!(stderr.contains("1 obeyed (1 ignore)\n  1 finding ignored; REVIEW.md lists them\n"), "{stderr}");
+    assert!(stderr.contains("1 applied (1 ignore)\n  1 finding ignored; REVIEW.md lists them\n"), "{stderr}");
     assert!(!stderr.contains("warning: internet-exposure"), "{stderr}");
     assert!(place.review().contains("- warning `internet-exposure`: prod/web is exposed on TCP 80"), "{}", place.review());
 
     let (code, _, stderr) = place.learn(BACKUP, &until("2020-01-31"), &deny);
     assert_eq!(code, Some(1), "{stderr}");
     for part in [
-        "none obeyed, 1 is over\n",
+        "none applied, 1 has expired\n",
         "warning: internet-exposure\n",
         "warning: decision-expired\n  ignore internet-exposure of prod/web counted until 2020-01-31 and counts no more\n",
     ] {
@@ -305,7 +310,7 @@ fn decisions_of_other_namespaces_are_not_missed() {
 ";
     let (code, _, stderr) = place.learn("shop-namespaces", decisions, &["--namespace", "prod"]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stderr.contains("1 obeyed (1 reject), 1 is about other namespaces\n"), "{stderr}");
+    assert!(stderr.contains("1 applied (1 reject), 1 is about other namespaces\n"), "{stderr}");
     assert!(!stderr.contains("decision-unmatched"), "{stderr}");
 }
 
@@ -418,7 +423,7 @@ fn the_file_of_the_directory_is_taken_unless_it_is_declined() {
     };
     let (code, _, stderr) = learn(&[]);
     assert_eq!(code, Some(2), "a broken file is never passed over: {stderr}");
-    assert!(stderr.contains("failed to obey the decisions of netpol-gen.yaml: line 1"), "{stderr}");
+    assert!(stderr.contains("failed to apply the decisions of netpol-gen.yaml: line 1"), "{stderr}");
     let (code, _, stderr) = learn(&["--decisions", "none.yaml"]);
     assert_eq!(code, Some(2), "{stderr}");
     assert!(stderr.contains("failed to read the decisions of none.yaml"), "{stderr}");

@@ -288,7 +288,7 @@ fn a_pipeline_learns_by_the_exit_code() {
     assert!(stdout.contains("staging/api -> prod/db TCP 3306 would be denied (egress)"), "{stdout}");
     assert!(stdout.contains("staging/api -> prod/db TCP 3306 would be denied (ingress)"), "{stdout}");
     assert!(
-        stdout.contains("| dev | 2 |") && stdout.contains("1 of 3 namespaces with policies may go"),
+        stdout.contains("| dev | 2 |") && stdout.contains("1 of 3 namespaces with policies are ready"),
         "dev is no part of it: {stdout}"
     );
     let (code, ..) = run(folder.path(), &[&arguments, ACCEPTED.as_slice(), &["--namespace", "dev"]].concat());
@@ -313,7 +313,7 @@ fn policies_that_are_not_those_learned_have_no_evidence_but_later_traffic() {
     fs::write(&path, text.replace("3306", "3307")).unwrap();
     let (code, stdout, _) = plan(folder.path(), "shop-namespaces", &ACCEPTED);
     assert_eq!(code, Some(1));
-    assert!(stdout.contains("these are not as they were learned: allow-ingress-to-db"), "{stdout}");
+    assert!(stdout.contains("these changed since they were learned: allow-ingress-to-db"), "{stdout}");
     // Held against the traffic, the changed rule shows.
     let read = capture("shop-namespaces.pcap");
     let (code, stdout, _) = plan(folder.path(), "shop-namespaces", &[&ACCEPTED, ["--read", &read].as_slice()].concat());
@@ -326,7 +326,7 @@ fn policies_that_are_not_those_learned_have_no_evidence_but_later_traffic() {
     fs::remove_file(folder.path().join("policies/REVIEW.json")).unwrap();
     let (code, stdout, _) = plan(folder.path(), "shop-namespaces", &ACCEPTED);
     assert_eq!(code, Some(1));
-    assert!(stdout.contains("nobody knows what the policies of prod rest on"), "{stdout}");
+    assert!(stdout.contains("there is no evidence for the policies of prod"), "{stdout}");
     let (code, stdout, stderr) = plan(folder.path(), "shop-namespaces", &[&ACCEPTED, ["--read", &read].as_slice()].concat());
     assert_eq!(code, Some(0), "the traffic is the evidence: {stdout}{stderr}");
 }
@@ -340,7 +340,7 @@ fn what_was_set_apart_is_no_policy_and_stands_against_its_namespace() {
     fs::copy(folder.path().join("policies/dev/allow-egress-from-api.yaml"), apart.join("allow-api-to-odd.yaml")).unwrap();
     let (code, stdout, stderr) = plan(folder.path(), "shop-namespaces", &ACCEPTED);
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stdout.contains("`quarantined`") && stdout.contains("set apart: allow-api-to-odd.yaml"), "{stdout}");
+    assert!(stdout.contains("`quarantined`") && stdout.contains("in quarantine: allow-api-to-odd.yaml"), "{stdout}");
     assert!(stderr.contains("policies: 12 in "), "it is not one of them: {stderr}");
 }
 
@@ -581,7 +581,7 @@ fn a_plan_made_between_two_steps_still_knows_the_way_back() {
             &capture("shop-namespaces.yaml"),
         ],
     );
-    assert!(text.contains("\nSteps that the cluster had already when this plan was made are not among them: "), "{text}");
+    assert!(text.contains("\nSteps that the cluster already had when this plan was made are not included. "), "{text}");
     let before = cluster.clone();
     for line in texts(&steps[2]["apply"]) {
         carry_out(line, folder.path(), &mut cluster);

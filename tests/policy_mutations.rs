@@ -235,7 +235,7 @@ fn the_command_believes_no_annotation() {
         (
             "allow-egress-from-web",
             &[("/metadata/annotations", class("dns")), ("/spec/egress/0/ports/0/port", json!(5001))],
-            "allowed by one side and not used, and the other side denies it: 1 connection\n  prod/web -> prod/api TCP 5001, by ",
+            "allowed by one side but unused, and denied by the other side: 1 connection\n  prod/web -> prod/api TCP 5001, by ",
         ),
         ("default-deny/default-deny-all", &[("/spec/policyTypes", json!(["Ingress"]))], "egress of prod/db"),
     ];

@@ -251,7 +251,7 @@ fn with_quarantine_the_policies_are_as_if_it_had_never_been_there() {
     ];
     assert_eq!(names, expected);
     let web = &apart[expected[4]];
-    let above = "  # prod/web -> prod/db TCP 3306\n  #   1 connection, 2026-09-21T14:14:07.000Z to 2026-09-21T14:14:07.005Z; direction by SYN\n  \
+    let above = "  # prod/web -> prod/db TCP 3306\n  #   1 connection, 2026-09-21T14:14:07.000Z to 2026-09-21T14:14:07.005Z; client identified by TCP SYN\n  \
                  #   found-by-scan: was first used while its originator looked around: it tried 15 ports and addresses in vain\n  \
                  #   one-off-connection: was used once, beside 40 other connections\n  - to:\n";
     assert!(web.contains(above), "{web}");
@@ -403,7 +403,7 @@ fn a_stream_has_no_quarantine_and_says_so() {
         "proof: 4 of 10 observed edges are allowed, 6 are in quarantine, and nothing else",
         "quarantine: 6 edges are denied for now",
         "  prod/web -> prod/db TCP 3306 (found-by-scan, one-off-connection)",
-        "hint: the rules are in no file; with --output DIRECTORY they are",
+        "hint: the rules are in no file; with --output DIRECTORY they are written",
     ] {
         assert!(stderr.contains(line), "{line}\n{stderr}");
     }
@@ -433,7 +433,7 @@ fn what_a_wider_policy_allows_all_the_same_is_told() {
         place.run(&["learn", "--read", "exposed.pcap", "--output", "policies", "--quarantine", "--public", "any"]);
     assert!(
         stderr.contains(
-            "quarantine: 1 edge is allowed all the same, by what is widened\n  198.51.100.99 -> prod/web TCP 80 (found-by-scan)"
+            "quarantine: 1 edge is allowed, by a rule that is broader than observed on purpose\n  198.51.100.99 -> prod/web TCP 80 (found-by-scan)"
         ),
         "{stderr}"
     );

@@ -100,7 +100,7 @@ pub(super) enum Failure {
         source: io::Error,
     },
     /// Decisions that cannot be obeyed.
-    #[error("obey the decisions of {file}: {source}")]
+    #[error("apply the decisions of {file}: {source}")]
     Decisions {
         /// The file.
         file: String,
@@ -228,7 +228,7 @@ pub(super) enum Failure {
     },
     /// Nobody knows who is who.
     #[cfg(not(feature = "cluster"))]
-    #[error("tell who is who: there is no inventory")]
+    #[error("attribute addresses to pods: no inventory given")]
     NoInventory,
     /// What cannot be had again would be written over.
     #[error("make a new file {}: it is there already", .0.display())]

@@ -242,7 +242,7 @@ fn evidence(
             Ok((Some(of_capture(reading, policies, inventory, decisions)?), source))
         }
         (None, None) => {
-            Ok((None, format!("{} is missing or cannot be read: nobody knows what the policies rest on", path.display())))
+            Ok((None, format!("{} is missing or cannot be read, so there is no evidence for the policies", path.display())))
         }
     }
 }
@@ -347,7 +347,7 @@ fn write(arguments: &Plan, migration: &Migration, places: &Places, templates: &T
     }
     let namespaces = u64::try_from(migration.namespaces.len()).unwrap_or(u64::MAX);
     let ready = migration.namespaces.iter().filter(|namespace| migration.may_go(namespace)).count();
-    say(&format!("plan: {ready} of {} may go", counted(namespaces, "namespace", "namespaces")));
+    say(&format!("plan: {ready} of {} ready", counted(namespaces, "namespace", "namespaces")));
     match arguments.format {
         Format::Json => write_out(&rendered::json(migration, places)?),
         Format::Text if arguments.output.is_none() => write_out(&rendered::markdown(migration, places, templates)?),

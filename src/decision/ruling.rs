@@ -438,7 +438,7 @@ impl Decisions {
             let is_in = |scope: &BTreeSet<String>| what.namespaces().iter().any(|namespace| scope.contains(*namespace));
             entry.is_elsewhere = scope.is_some_and(|scope| !is_in(scope));
             if entry.state() == State::Unmatched {
-                findings.add(Code::DecisionUnmatched, what.to_string(), "means nothing that this run saw");
+                findings.add(Code::DecisionUnmatched, what.to_string(), "matches nothing that this run saw");
             }
         }
         self.tell_expired(findings);

@@ -26,7 +26,7 @@ const WIDTH: usize = 240;
 /// The file of a namespace; all of these candidates are of it.
 #[must_use]
 pub fn text(namespace: &str, candidates: &[&Candidate]) -> String {
-    let mut text = format!("{YAML_MARKER}; the next run replaces it.\n");
+    let mut text = format!("{YAML_MARKER}; overwritten by the next run.\n");
     text.push_str(
         "# Candidates: calls that objects of the cluster speak of and nobody was seen to make. All lines are comments, and no\n\
          # kustomization names this file. To take one, copy it to a file of your own, take the comment signs away and put the labels\n\

@@ -26,7 +26,7 @@ pub fn lines(explained: &Explained, rule: &Rule, reasons: &Reasons) -> Vec<Strin
         let edges = u64::try_from(rest.len()).unwrap_or(u64::MAX);
         let connections = rest.iter().fold(0_u64, |sum, evidence| sum.saturating_add(evidence.connections));
         let direction = rest.iter().map(|evidence| evidence.direction).min();
-        let direction = direction.map(|direction| format!(", direction by {direction} or better")).unwrap_or_default();
+        let direction = direction.map(|direction| format!(", client identified by {direction} or better")).unwrap_or_default();
         lines.push(format!("and {}, {}{direction}", counted(edges, "more edge", "more edges"), connections_of(connections)));
     }
     lines
@@ -45,7 +45,7 @@ fn details(edge: &Edge, evidence: &Evidence) -> String {
     } else {
         format!(" ({} of {} by {} or better)", evidence.weak, evidence.connections, evidence.weakest)
     };
-    parts.push(format!("direction by {}{weak}", evidence.direction));
+    parts.push(format!("client identified by {}{weak}", evidence.direction));
     // The most asked for first.
     let mut names: Vec<(&str, u64)> = evidence.names().map(|(name, count)| (&**name, count)).collect();
     names.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
@@ -90,8 +90,8 @@ mod tests {
             change(&mut evidence);
             details(edge, &evidence)
         };
-        let seen = "12 connections, 2026-09-21T14:13:20.123Z to 2026-09-21T14:18:20.123Z; direction by";
-        assert_eq!(details(edge, plain), format!("{seen} SYN; asked for db.prod.svc.cluster.local; through Service prod/db"));
+        let seen = "12 connections, 2026-09-21T14:13:20.123Z to 2026-09-21T14:18:20.123Z; client identified by";
+        assert_eq!(details(edge, plain), format!("{seen} TCP SYN; asked for db.prod.svc.cluster.local; through Service prod/db"));
         let weak = change(&|evidence| {
             evidence.direction = DirectionEvidence::EphemeralRange;
             evidence.mid_stream = 12;
@@ -101,21 +101,21 @@ mod tests {
             evidence.weakest = DirectionEvidence::LowerPort;
             evidence.weak = 2;
         });
-        assert_eq!(mixed, format!("{seen} SYN (2 of 12 by lower port number or better)"));
+        assert_eq!(mixed, format!("{seen} TCP SYN (2 of 12 by lower port number or better)"));
         let some = change(&|evidence| {
             evidence.mid_stream = 1;
             evidence.one_way = 2;
         });
-        assert_eq!(some, format!("{seen} SYN; 1 mid-stream (under way before first seen); 2 one-way TCP (never answered)"));
+        assert_eq!(some, format!("{seen} TCP SYN; 1 mid-stream (under way before first seen); 2 one-way TCP (never answered)"));
         let named = change(&|evidence| {
             let names = [("a", 1), ("b", 9), ("c", 1), ("d", 1)].map(|(name, count)| (name.into(), count));
             evidence.called = Called::of(names.into(), ["x/y", "x/z"].map(Into::into).into());
         });
-        assert_eq!(named, format!("{seen} SYN; asked for b, a, c and 1 more; through Services x/y, x/z"));
+        assert_eq!(named, format!("{seen} TCP SYN; asked for b, a, c and 1 more; through Services x/y, x/z"));
         let once = change(&|evidence| {
             evidence.connections = 1;
             evidence.span = Span::at(evidence.span.first());
         });
-        assert_eq!(once, "1 connection, at 2026-09-21T14:13:20.123Z; direction by SYN");
+        assert_eq!(once, "1 connection, at 2026-09-21T14:13:20.123Z; client identified by TCP SYN");
     }
 }

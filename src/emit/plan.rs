@@ -141,21 +141,20 @@ impl Plan {
         let mut top: BTreeSet<String> =
             existing.allow.iter().filter(|namespace| !plan.scope.covers(namespace)).cloned().collect();
         for (namespace, files) in &allow {
-            let about = format!("What is allowed in {namespace}. Its default deny is in {DEFAULT_DENY}/, to be applied last.");
+            let about = format!("Allow rules of {namespace}. Its default deny is in {DEFAULT_DENY}/; apply it last.");
             plan.kustomize(&directory(namespace, false), &about, files, templates)?;
             top.insert((*namespace).to_owned());
         }
         let beyond = existing.default_deny.iter().filter(|namespace| !plan.scope.covers(namespace));
         let mut bottom: BTreeSet<String> = beyond.map(|namespace| format!("../{}", directory(namespace, true))).collect();
         for (namespace, files) in &default_deny {
-            let about = format!("The default deny of {namespace}: apply it after what is allowed.");
+            let about = format!("The default deny of {namespace}; apply it after the allow rules.");
             plan.kustomize(&directory(namespace, true), &about, files, templates)?;
             bottom.insert(format!("../{}", directory(namespace, true)));
         }
-        let about =
-            format!("What is allowed, in all namespaces. The default deny is in {ALL_DEFAULT_DENY}/, to be applied last.");
+        let about = format!("Allow rules of all namespaces. The default deny is in {ALL_DEFAULT_DENY}/; apply it last.");
         plan.kustomize("", &about, &top, templates)?;
-        let about = "The default deny of all namespaces: apply it after what is allowed.";
+        let about = "The default deny of all namespaces; apply it after the allow rules.";
         plan.kustomize(ALL_DEFAULT_DENY, about, &bottom, templates)?;
         Ok(plan)
     }

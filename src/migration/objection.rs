@@ -89,34 +89,34 @@ macro_rules! reasons {
 reasons! {
     /// Nobody knows what the policies rest on.
     EvidenceMissing "evidence-missing"
-        "keep REVIEW.json, which learn writes beside the policies, or give a capture with --read";
+        "keep the REVIEW.json that learn writes beside the policies, or give a capture with --read";
     /// The policies are not those that the evidence is of.
     PoliciesChanged "policies-changed"
-        "learn again, or give a capture with --read, against which they are held as they are now";
+        "learn again, or give a capture with --read to check the policies as they are now";
     /// A namespace that no policy is for.
     PoliciesMissing "policies-missing"
-        "learn policies for it, or name with --namespace those that are to go; until then it stays open";
+        "learn policies for it, or name other namespaces with --namespace; until then it stays open";
     /// A namespace without a default deny.
     DefaultDenyMissing "default-deny-missing"
-        "add one that selects every pod, for both directions, or learn again";
+        "add a policy that selects every pod, for both directions, or learn again";
     /// Policies that were set apart for a person to decide on.
     Quarantined "quarantined"
-        "decide on them: what is not moved to the other policies stays denied";
+        "decide on them in netpol-gen.yaml: what is not accepted stays denied";
     /// Too short.
     WatchedTooShort "watched-too-short"
-        "watch longer, or say with --min-watched that less will do";
+        "capture longer, or lower the limit with --min-watched";
     /// Too few connections for an estimate.
     FewConnections "few-connections"
-        "watch longer: without an estimate nobody knows how much is missing";
+        "capture longer: so few connections allow no estimate of what is missing";
     /// An estimate that is too bad.
     UnseenChance "unseen-chance"
-        "watch longer, or say with --max-chance that more will do";
+        "capture longer, or raise the limit with --max-chance";
     /// New edges came up to the end.
     NewEdgeLate "new-edge-late"
-        "watch longer: edges were still coming up when the capture ended";
+        "capture longer: new edges still appeared when the capture ended";
     /// Learning earlier would have denied too much.
-    HoldOutDenied "hold-out-denied"
-        "watch longer: had the capture ended earlier, this much would have been denied";
+    HoldOutDenied "back-test-denied"
+        "capture longer: policies from the first part of the capture would have denied this much";
     /// Later traffic would be denied.
     ReplayDenied "replay-denied"
         "netpol-gen verify says which policy to change; or learn from this capture too";
@@ -163,7 +163,7 @@ pub(super) fn general(wanted: &Wanted<'_>, terms: &Terms) -> BTreeSet<Objection>
     if let Some(evidence) = wanted.evidence {
         // The first packet of a capture comes after its beginning, the last one before its end.
         if evidence.seconds < terms.least_seconds - terms.least_seconds / 100 {
-            let message = format!("{} watched; {} are asked for", length(evidence.seconds), length(terms.least_seconds));
+            let message = format!("{} captured; at least {} required", length(evidence.seconds), length(terms.least_seconds));
             object(About::Everything, Reason::WatchedTooShort, message);
         }
         if let Some(hold_out) = &evidence.hold_out
@@ -220,10 +220,10 @@ pub(super) fn of_namespace(
         objections.insert(Objection { about: About::Namespace(namespace.to_owned()), reason, message });
     };
     match wanted.evidence {
-        None => object(Reason::EvidenceMissing, format!("nobody knows what the policies of {namespace} rest on")),
+        None => object(Reason::EvidenceMissing, format!("there is no evidence for the policies of {namespace}")),
         Some(evidence) => {
             match evidence.namespaces.get(namespace) {
-                None => object(Reason::EvidenceMissing, format!("the evidence says nothing of {namespace}")),
+                None => object(Reason::EvidenceMissing, format!("the evidence does not cover {namespace}")),
                 Some(course) if !workloads.is_empty() => {
                     for (reason, message) in of_course(namespace, course, terms) {
                         object(reason, message);
@@ -234,7 +234,7 @@ pub(super) fn of_namespace(
             let changed = changed(namespace, evidence, wanted);
             if !changed.is_empty() {
                 let names = changed.iter().map(|name| name.name.as_str()).collect::<Vec<_>>().join(", ");
-                object(Reason::PoliciesChanged, format!("these are not as they were learned: {names}"));
+                object(Reason::PoliciesChanged, format!("these changed since they were learned: {names}"));
             }
         }
     }
@@ -248,7 +248,7 @@ pub(super) fn of_namespace(
         object(Reason::DefaultDenyMissing, format!("no policy denies all {} of {namespace}", open.join(" and ")));
     }
     if let Some(files) = wanted.quarantined.get(namespace) {
-        object(Reason::Quarantined, format!("these policies are set apart: {}", files.join(", ")));
+        object(Reason::Quarantined, format!("these policies are in quarantine: {}", files.join(", ")));
     }
     objections
 }
@@ -286,7 +286,7 @@ fn of_course(namespace: &str, course: &Course, terms: &Terms) -> Vec<(Reason, St
     }
     let [.., before, last] = course.known;
     if last > before {
-        let message = format!("{} of the {last} edges of {namespace} came up in the last tenth of the time", last - before);
+        let message = format!("{} of the {last} edges of {namespace} appeared in the last tenth of the time", last - before);
         objections.push((Reason::NewEdgeLate, message));
     }
     objections

@@ -360,7 +360,7 @@ fn numbers_that_are_too_weak_stand_against_what_they_are_of() {
         (
             "the hold-out denies 11 of 1000",
             |case| on(case, |evidence| evidence.hold_out = Some(HoldOut { connections: 1000, denied: 11, ..HoldOut::default() })),
-            &[("all", "hold-out-denied")],
+            &[("all", "back-test-denied")],
         ),
         (
             "the hold-out denies 10 of 1000",

@@ -54,7 +54,7 @@ impl fmt::Display for DirectionEvidence {
             Self::FirstPacket => "first packet",
             Self::DnsHeader => "DNS header",
             Self::SctpInit => "SCTP INIT",
-            Self::Syn => "SYN",
+            Self::Syn => "TCP SYN",
         })
     }
 }

@@ -94,7 +94,7 @@ pub fn make_quarantined(
                 "it leads to the cloud's credentials, so no kustomization names this file. Accept or reject that in \
                                 netpol-gen.yaml."
             }
-            _ => "what it allows looks odd, so no kustomization names this file. Apply it by hand, or not at all.",
+            _ => "what it allows is suspicious, so no kustomization includes this file. Apply it by hand, or not at all.",
         };
         explained.notes.push(format!("In quarantine: {why}"));
     }

@@ -77,7 +77,7 @@ fn turned(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-/// The frame with the other's addresses. Checksums are not judged: network cards fill them in later.
+/// The frame with the other's addresses. Checksums are not checked: network cards fill them in later.
 fn crossed(mut frame: Vec<u8>, other: &[u8]) -> Vec<u8> {
     if is_ipv4(&frame) && is_ipv4(other) {
         frame[ETHERNET + 12..ETHERNET + 20].copy_from_slice(&other[ETHERNET + 12..ETHERNET + 20]);

@@ -74,7 +74,7 @@ pub fn replay_text(held: Held<'_>) -> String {
             let _ = writeln!(text, "    {}", line(&remedy));
         }
     }
-    for (title, is_stated) in [("allowed and not used", false), ("allowed and not used, on purpose", true)] {
+    for (title, is_stated) in [("allowed but unused", false), ("allowed but unused, on purpose", true)] {
         let pairs = held.unused(is_stated).map(Unused::pairs).fold(0, u64::saturating_add);
         if pairs > 0 {
             let _ = writeln!(text, "{title}: {}", counted(pairs, "connection", "connections"));
@@ -87,7 +87,7 @@ pub fn replay_text(held: Held<'_>) -> String {
     if pairs > 0 {
         let _ = writeln!(
             text,
-            "allowed by one side and not used, and the other side denies it: {}",
+            "allowed by one side but unused, and denied by the other side: {}",
             counted(pairs, "connection", "connections")
         );
         for unused in &replay.one_sided {

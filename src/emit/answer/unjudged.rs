@@ -48,9 +48,8 @@ impl<'a> Unjudged<'a> {
         if self.connections == 0 {
             return text;
         }
-        let are = if self.connections == 1 { "is" } else { "are" };
         let what = counted(self.connections, "answered connection", "answered connections");
-        let _ = writeln!(text, "not judged: {what} with addresses of which it is not known whose they {are}");
+        let _ = writeln!(text, "not checked: {what} with addresses that no object of the inventory explains");
         for flows in self.flows.iter().take(EXAMPLES) {
             let _ = writeln!(text, "  {}", line(&told(flows)));
         }

@@ -51,7 +51,7 @@ pub fn files<'a>(
 fn text(name: &PolicyName, policy: &NetworkPolicy, file: &str) -> Result<String, EmitError> {
     let object = object(name, policy);
     let about = "# A dry run for Calico: reported in its flow logs, not enforced.";
-    let text = format!("{YAML_MARKER}; a run that finds something else replaces it.\n{about}\n{}", paste::object(&object));
+    let text = format!("{YAML_MARKER}; overwritten when the result changes.\n{about}\n{}", paste::object(&object));
     match yaml::read(&text) {
         Ok(read) => match render::first_difference("", &object, &read) {
             None => Ok(text),

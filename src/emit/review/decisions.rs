@@ -86,9 +86,9 @@ impl DecisionLine {
     pub(super) fn extent(&self) -> String {
         let is = |state: State| self.state == state.name();
         if is(State::Unmatched) {
-            "nothing: it means nothing that this run saw".into()
+            "nothing: it matches nothing that this run saw".into()
         } else if is(State::Expired) {
-            "nothing: it is over".into()
+            "nothing: it has expired".into()
         } else if is(State::Elsewhere) {
             "nothing: it is about other namespaces than this run".into()
         } else {
@@ -135,20 +135,20 @@ impl Decided {
         let total = |state| self.count(state).values().sum::<u64>();
         let obeyed = match (self.decisions.len(), total(State::Obeyed)) {
             (0, _) => "holds none".to_owned(),
-            (_, 0) => "none obeyed".to_owned(),
+            (_, 0) => "none applied".to_owned(),
             (_, count) => {
                 // In the order of the file's documentation, which is that of the lines.
                 let mut kinds: Vec<&str> = self.decisions.iter().map(|line| line.kind.as_str()).collect();
                 kinds.dedup();
                 let counts = self.count(State::Obeyed);
                 let kinds = kinds.into_iter().filter_map(|kind| Some(format!("{} {kind}", counts.get(kind)?)));
-                format!("{count} obeyed ({})", listed(kinds, 8))
+                format!("{count} applied ({})", listed(kinds, 8))
             }
         };
         let mut line = format!("{}: {obeyed}", one_line(&self.file, 80));
         for (state, one, many) in [
-            (State::Unmatched, "means nothing that was seen", "mean nothing that was seen"),
-            (State::Expired, "is over", "are over"),
+            (State::Unmatched, "matches nothing that was seen", "match nothing that was seen"),
+            (State::Expired, "has expired", "have expired"),
             (State::Elsewhere, "is about other namespaces", "are about other namespaces"),
         ] {
             let count = total(state);

@@ -357,7 +357,8 @@ impl Summary {
         for finding in &self.findings {
             if groups.last().is_none_or(|group| group.code != finding.code) {
                 let (code, severity, hint) = (&finding.code, &finding.severity, &finding.hint);
-                groups.push(Group { code, severity, hint, findings: Vec::new(), rest: 0 });
+                let why = Code::ALL.iter().find(|known| known.name() == code).map_or("", |known| known.why());
+                groups.push(Group { code, severity, why, hint, findings: Vec::new(), rest: 0 });
             }
             match groups.last_mut() {
                 Some(group) if finding.is_rest => group.rest += finding.count,
@@ -379,17 +380,12 @@ impl Summary {
 struct Group<'a> {
     code: &'a str,
     severity: &'a str,
+    /// Why findings of this code matter; empty if the code is not known.
+    why: &'static str,
     hint: &'a str,
     findings: Vec<&'a FindingLine>,
     /// How often there was a finding of a further subject, which was not kept.
     rest: u64,
-}
-
-impl Group<'_> {
-    /// Why findings of this code matter.
-    fn why(&self) -> Option<&'static str> {
-        Code::ALL.iter().find(|code| code.name() == self.code).map(|code| code.why())
-    }
 }
 
 /// The summary as JSON, indented, with a line feed at its end.

@@ -79,7 +79,7 @@ fn full(summary: &Summary, style: Style) -> Vec<String> {
     }
     if let Some(coverage) = &summary.coverage {
         lines.push(format!("coverage: {}; {}", watched(coverage), outlook(&coverage.discovery.all.estimate)));
-        lines.extend(coverage.hold_out.iter().map(|hold_out| format!("hold-out: {}", held_out(hold_out))));
+        lines.extend(coverage.hold_out.iter().map(|hold_out| format!("back-test: {}", held_out(hold_out))));
     }
     for group in summary.grouped() {
         lines.extend(group_lines(&group, style));
@@ -173,7 +173,14 @@ fn proved(proof: &Proof, edges: u64, style: Style) -> Vec<String> {
     let widened = if proof.widened.is_empty() {
         String::new()
     } else {
-        format!("; {} on purpose", counted(u64::try_from(proof.widened.len()).unwrap_or(u64::MAX), "widening", "widenings"))
+        format!(
+            "; {}, on purpose",
+            counted(
+                u64::try_from(proof.widened.len()).unwrap_or(u64::MAX),
+                "rule is broader than observed",
+                "rules are broader than observed"
+            )
+        )
     };
     let rejected = if proof.rejected > 0 { format!(", {} denied by decision", proof.rejected) } else { String::new() };
     if proof.holds() {
@@ -207,10 +214,10 @@ fn proved(proof: &Proof, edges: u64, style: Style) -> Vec<String> {
 fn quarantined(quarantine: &Quarantine, has_files: bool, style: Style) -> Vec<String> {
     let (denied, allowed): (Vec<&Quarantined>, Vec<&Quarantined>) = quarantine.edges.iter().partition(|edge| edge.is_denied);
     if denied.is_empty() && allowed.is_empty() {
-        return vec!["quarantine: nothing that was seen looks odd".to_owned()];
+        return vec!["quarantine: nothing suspicious was seen".to_owned()];
     }
     let mut lines = Vec::new();
-    for (edges, fate) in [(denied, "denied for now"), (allowed, "allowed all the same, by what is widened")] {
+    for (edges, fate) in [(denied, "denied for now"), (allowed, "allowed, by a rule that is broader than observed on purpose")] {
         if edges.is_empty() {
             continue;
         }
@@ -227,10 +234,10 @@ fn quarantined(quarantine: &Quarantine, has_files: bool, style: Style) -> Vec<St
         lines.push(format!("  withheld: {edges}, whatever the options: a decision must accept or reject each"));
     }
     lines.push(if has_files {
-        "  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; accept what is meant in netpol-gen.yaml"
+        "  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization includes; accept what is wanted in netpol-gen.yaml"
             .to_owned()
     } else {
-        "  hint: the rules are in no file; with --output DIRECTORY they are in NAMESPACE/_quarantine/".to_owned()
+        "  hint: the rules are in no file; with --output DIRECTORY they are written to NAMESPACE/_quarantine/".to_owned()
     });
     lines
 }
@@ -273,7 +280,7 @@ fn group_lines(group: &Group, style: Style) -> Vec<String> {
         lines.push(format!("  and {} of further subjects, which were not kept", counted(group.rest, "finding", "findings")));
     }
     if is_verbose {
-        lines.extend(group.why().map(|why| format!("  why: {why}")));
+        lines.push(format!("  why: {}", group.why));
     }
     lines.push(format!("  hint: {}", group.hint));
     lines

@@ -68,10 +68,10 @@ left out: 2 unsupported-frame
 flows: 64 (61 answered, 2 unanswered, 1 refused), 13 edges
   of these: 50 in edges, 2 not answered, 1 refused, 11 other views of the same connections
   prod  4 policies (1 default-deny, 1 dns, 1 internet, 1 workload) for 2 workloads
-proof: 13 of 13 observed edges are allowed, and nothing else; 1 widening on purpose
+proof: 13 of 13 observed edges are allowed, and nothing else; 1 rule is broader than observed, on purpose
 coverage: 5 min watched, the last new edge 30 s before the end; if traffic goes on alike, about 3.3 % of connections will be on \
 edges not seen yet (Good-Turing); the unseen edges are 0.5 or more (Chao1)
-hold-out: policies learned from the first four fifths of the time (4 min) alone deny 1 of 14 connections that began later
+back-test: policies learned from the first four fifths of the time (4 min) alone deny 1 of 14 connections that began later
 serious: unattributed-address
   10.244.1.9 called prod/api TCP 5000
   hint: no rule was written: add an inventory taken while this address was in use (--inventory is repeatable)
@@ -136,7 +136,7 @@ fn decisions_are_told_with_what_became_of_them() {
     });
     let text = terminal(&summary, Style::default());
     let expected = "proof: 6 of 13 observed edges are allowed, 7 denied by decision, and nothing else\n\
-         decisions: a/`netpol`-gen.yaml: 1 obeyed (1 reject), 1 means nothing that was seen, 2 are over, 1 is about other namespaces\n  \
+         decisions: a/`netpol`-gen.yaml: 1 applied (1 reject), 1 matches nothing that was seen, 2 have expired, 1 is about other namespaces\n  \
          denied: prod/web -> 192.0.2.0 TCP 80 (0 connections): no\\u{1b}[2J\n";
     assert!(text.contains(expected) && text.contains("\n  and 2 more\n"), "{text}");
     let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
@@ -178,7 +178,7 @@ fn one_edge_and_no_time_are_said_well() {
     let text = terminal(&summary, Style::default());
     assert!(text.contains("proof: 1 of 1 observed edge is allowed") && text.contains("(less than 1 s)"), "{text}");
     let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
-    assert!(text.contains("allow 1 of 1 observed edge, and") && text.contains("lasted (less than 1 s)"), "{text}");
+    assert!(text.contains("allow 1 of 1 observed edge, and") && text.contains("during the capture (less than 1 s)"), "{text}");
 }
 
 #[test]
@@ -214,8 +214,8 @@ fn a_partial_run_says_so() {
     let mut summary = summary();
     summary.scope = Some(vec!["prod".into(), "dev".into()]);
     let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
-    assert!(text.contains("\nThis run speaks for these namespaces only: `prod`, `dev`; the files of others"), "{text}");
-    assert!(text.contains("\nThey take all namespaces of the directory"), "{text}");
+    assert!(text.contains("\nThis run covers only these namespaces: `prod`, `dev`. It left the files"), "{text}");
+    assert!(text.contains("\nThey apply to all namespaces of the directory"), "{text}");
 }
 
 #[test]
@@ -280,14 +280,14 @@ fn what_is_in_quarantine_is_told_with_why_and_how_to_accept_it() {
 proof: 11 of 13 observed edges are allowed, 2 are in quarantine, and nothing else
 quarantine: 1 edge is denied for now
   prod/api\\u{1b}[2J|<b>\\n -> prod/db TCP 3306 (found-by-scan, one-off-connection)
-quarantine: 1 edge is allowed all the same, by what is widened
+quarantine: 1 edge is allowed, by a rule that is broader than observed on purpose
   prod/web -> prod/db TCP 3306 (foreign-resolver)
-  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization names; accept what is meant in netpol-gen.yaml
+  hint: the rules are in NAMESPACE/_quarantine/, which no kustomization includes; accept what is wanted in netpol-gen.yaml
 ";
     assert!(text.contains(expected), "{text}");
     let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
     for line in [
-        "| prod/web -> prod/db TCP 3306 | `foreign-resolver`: asks for names elsewhere than at the cluster's resolver | allowed all the same",
+        "| prod/web -> prod/db TCP 3306 | `foreign-resolver`: asks for names elsewhere than at the cluster's resolver | allowed, by a rule",
         "`found-by-scan`: was first used while its originator looked around: it tried 12 ports and addresses in vain<br>`one-off-connection`",
         "| db (Deployment): from pods name=api-pod on TCP 3306 | `kubectl apply -f prod/_quarantine/quarantined-allow-ingress-to-db.yaml` |",
     ] {
@@ -297,7 +297,7 @@ quarantine: 1 edge is allowed all the same, by what is widened
 
     summary.quarantine = Some(Quarantine::default());
     summary.proof = Some(Proof { allowed: 13, ..Proof::default() });
-    assert!(terminal(&summary, Style::default()).contains("and nothing else\nquarantine: nothing that was seen looks odd\n"));
+    assert!(terminal(&summary, Style::default()).contains("and nothing else\nquarantine: nothing suspicious was seen\n"));
     let text = markdown(&summary, &Templates::embedded().expect("parses")).expect("renders");
-    assert!(text.contains("\n## Quarantine\n\nNothing that was seen looks odd.\n\n## Was it watched"), "{text}");
+    assert!(text.contains("\n## Quarantine\n\nNothing suspicious was seen.\n\n## Was the capture"), "{text}");
 }

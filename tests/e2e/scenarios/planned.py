@@ -30,7 +30,7 @@ from scenarios.circle import prove_job
 from steps import Failure, expect, say, step
 from watch import Program, live
 
-STEPS = ("what is allowed", "ingress deny", "egress deny")
+STEPS = ("allow rules", "ingress deny", "egress deny")
 # What stands against a look of seconds at a cluster of which some is idle on purpose.
 ACCEPTED = ("exposed-not-opened", "start-not-seen", "workload-without-traffic", "namespace-without-traffic", "few-connections", "new-edge-late")
 POLICIES = "policies"
@@ -152,7 +152,7 @@ def before_the_first_step(application: Application, shell: Shell, section: Secti
         before, after = told.split("networkpolicy.networking.k8s.io/deny created")
         expect("reached\n" in before and "reached" not in after and "REFUSED" in after, told)
     with step("what is there is kept"):
-        shell.paste(section.block("Keep what is there"))
+        shell.paste(section.block("Save the present policies"))
         expect("name: kept" in (shell.folder / "networkpolicies-before.yaml").read_text(), "the policy of someone else was not kept")
     with step("Calico's resource takes the dry run"):
         ground.kubectl("apply", "-f", str(HERE / "calico" / "staged.yaml"))
@@ -184,12 +184,12 @@ def take(application: Application, shell: Shell, section: Section, so_far: Betwe
     truth = replace(so_far, ingress=so_far.ingress | isolated(section, "ingress"), egress=so_far.egress | isolated(section, "egress"))
     expect(truth != so_far, f"{section.heading}: nobody is isolated by it, so nothing tells whether it was done")
     with step(section.heading, 180):
-        with recorded(application, shell, section.block("Record it from now on")):
+        with recorded(application, shell, section.block("Start recording")):
             shell.paste(applying(section))
-            shell.paste(section.block("Have connections opened anew"))
+            shell.paste(section.block("Restart, so that connections are opened again"))
             wait("the restarted pods", lambda: settled(application, namespace(section)), 40)
             time.sleep(2)
-        told = shell.paste(section.block("Watch; and when both records have ended, verify"))
+        told = shell.paste(section.block("Watch. When both recordings have ended, verify"))
         expect(", 0 denied\n" in told, told)
         in_force(application, truth)
     return truth
@@ -236,10 +236,10 @@ def circle(application: Application) -> None:
         for one in steps:
             shell.paste(applying(one))
             # Faster than any person; kubectl restarts nothing twice within a second.
-            shell.paste([line for line in one.block("Have connections opened anew") if " job " in line])
+            shell.paste([line for line in one.block("Restart, so that connections are opened again") if " job " in line])
         wait("the jobs", lambda: settled(application, "billing"), 40)
         in_force(application, LEARNED)
-        shell.paste(next(one for one in sections if one.heading == "The way back").block("All steps that are left, last step first"))
+        shell.paste(next(one for one in sections if one.heading == "How to undo everything").block("All steps that remain, last step first"))
         expect_specs(application, before[0], "on the way back")
         in_force(application, OPEN)
 
