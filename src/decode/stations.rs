@@ -40,6 +40,17 @@ impl Station {
         self.0 & Self::INTERFACE != 0
     }
 
+    /// Whether both are named in the same way, so that the one being somebody says that the other is not: link addresses are the same
+    /// in all captures, interfaces are those of one.
+    pub(crate) fn is_comparable(self, other: Self) -> bool {
+        self.input() == other.input()
+    }
+
+    /// The capture of which it is an interface, if it is one.
+    pub(crate) const fn input(self) -> Option<u64> {
+        if self.0 & Self::INTERFACE == 0 { None } else { Some(self.0 >> 32 & 0xff_ffff) }
+    }
+
     /// The number by which a flow file names it.
     pub(crate) const fn number(self) -> u64 {
         self.0
@@ -70,6 +81,8 @@ pub struct Stations {
     /// Whether its IP header has the hop limit with which hosts send (64, 128 or 255), so that no router has passed it on. A program may
     /// send with any.
     pub is_first_hop: bool,
+    /// Whether the packet came out of a tunnel that went between them.
+    pub is_inside: bool,
 }
 
 impl Stations {
@@ -92,7 +105,7 @@ impl Stations {
         let inner = Station(outer.0 | Station::INNER);
         let (sender, receiver) = if is_inbound { (outer, inner) } else { (inner, outer) };
         let is_first_hop = LinkHeader::of(frame).is_some_and(|header| is_initial(header.hops()));
-        Self { sender, receiver, is_first_hop }
+        Self { sender, receiver, is_first_hop, is_inside: false }
     }
 
     /// tcpdump.org, `LINKTYPE_LINUX_SLL`: the packet type and the sender's link address. To whom the host sends is not said.
@@ -109,12 +122,12 @@ impl Stations {
         let address = [header[6], header[7], header[8], header[9], header[10], header[11]];
         match u16_at(header, 0) {
             Self::OTHER_HOST => None,
-            Self::OUTGOING => Some(Self { sender: host, receiver: Station::ANYBODY, is_first_hop }),
+            Self::OUTGOING => Some(Self { sender: host, receiver: Station::ANYBODY, is_first_hop, is_inside: false }),
             _ if u16_at(header, 4) != ADDRESS_LENGTH || address == [0; 6] => None,
             _ => {
                 let [s0, s1, s2, s3, s4, s5] = address;
                 let sender = Station::address(u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]));
-                Some(Self { sender, receiver: host, is_first_hop })
+                Some(Self { sender, receiver: host, is_first_hop, is_inside: false })
             }
         }
     }
@@ -140,7 +153,7 @@ impl Stations {
             Self::OUTGOING => (host, interface),
             _ => (interface, host),
         };
-        Some(Self { sender, receiver, is_first_hop: is_initial(hops) })
+        Some(Self { sender, receiver, is_first_hop: is_initial(hops), is_inside: false })
     }
 
     /// The same in one of several captures.
@@ -204,20 +217,22 @@ impl LinkHeader {
             sender: Station::address(sender),
             receiver: Station::address(receiver),
             is_first_hop: is_initial(hops),
+            is_inside: false,
         })
     }
 }
 
 impl From<Stations> for (u64, u64, u8) {
     fn from(stations: Stations) -> Self {
-        (stations.sender.number(), stations.receiver.number(), stations.is_first_hop.into())
+        let marks = u8::from(stations.is_first_hop) | u8::from(stations.is_inside) << 1;
+        (stations.sender.number(), stations.receiver.number(), marks)
     }
 }
 
 impl From<(u64, u64, u8)> for Stations {
-    fn from((sender, receiver, is_first_hop): (u64, u64, u8)) -> Self {
+    fn from((sender, receiver, marks): (u64, u64, u8)) -> Self {
         let [sender, receiver] = [sender, receiver].map(Station::from_number);
-        Self { sender, receiver, is_first_hop: is_first_hop != 0 }
+        Self { sender, receiver, is_first_hop: marks & 1 != 0, is_inside: marks & 2 != 0 }
     }
 }
 

@@ -30,6 +30,7 @@ mod resolver;
 mod roles;
 mod senders;
 mod spoofed_answers;
+mod stations;
 mod tenants;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,8 @@ use crate::inventory::{Identity, Inventory, PodId};
 use crate::model::{Code, Findings, Flow};
 
 use super::place::Place;
-use super::senders::{Senders, is_of};
+use super::senders::Senders;
+use super::stations::has;
 
 /// Takes back a refusal that nobody said whose word counts, and says which pods pretended one.
 pub(super) fn judge(flow: &mut Flow, sent: Sent<'_>, senders: &Senders, inventory: &Inventory, findings: &mut Findings) {
@@ -42,7 +43,7 @@ fn word(flow: &Flow, Refuser { address, stations }: Refuser, senders: &Senders, 
     let at = flow.span.first();
     let identity = inventory.identify(address, at);
     if let Some(pod) = stations.and_then(|stations| senders.pod(stations.sender))
-        && !is_of(identity, pod)
+        && !has(pod, identity, address, inventory)
     {
         return Word::IsPretended(pod);
     }

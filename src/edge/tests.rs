@@ -55,6 +55,7 @@ fn flow(protocol: Protocol, originator: (&str, u16), responder: (&str, u16), dir
         input: 0,
         refusers: [0; 2],
         unrefused: Outcome::Answered,
+        moments: 1,
     }
 }
 

@@ -76,6 +76,7 @@ mod tests {
             input: 0,
             refusers: [0; 2],
             unrefused: Outcome::OneWay { moments: 1 },
+            moments: 1,
         }
     }
 

@@ -139,9 +139,17 @@ impl Brief {
             && (!is_watched || self.acknowledged()[end as usize].is_some_and(|known| known <= number))
     }
 
+    /// Whether that origin of an end says nothing new.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
+    pub(super) const fn knows_origin(&self, end: End, origin: u16) -> bool {
+        let [first, second] = self.origins[end as usize];
+        first == origin || second != 0 || origin == 0
+    }
+
     /// Adds deeds of an end that was heard before, that come after all else and before any silence is long. False if they do not,
     /// and nothing has changed then. Where [acknowledgments](Self::wants_acknowledgments) count, not without
-    /// [looking](Self::knows).
+    /// [looking](Self::knows); nor where an [origin](Self::knows_origin) is new.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
     pub(super) fn go_on(&mut self, at: Timestamp, end: End, deeds: u8) -> bool {

@@ -428,6 +428,7 @@ impl Conversation {
             input: self.input,
             refusers: self.refusers,
             unrefused: outcome,
+            moments: 0,
         }
     }
 
@@ -499,6 +500,7 @@ impl Conversation {
         };
         let caller = &self.deeds[originator as usize];
         let responder = &self.deeds[originator.opposite() as usize];
+        let moments = moments(caller);
         let outcome = if heard_low && heard_high && responder.last >= caller.first {
             Outcome::Answered
         } else if !caller.did(SENT_DATAGRAM) {
@@ -510,12 +512,12 @@ impl Conversation {
             // A question without an answer is no one-way protocol.
             Outcome::Unanswered
         } else {
-            Outcome::OneWay { moments: moments(caller) }
+            Outcome::OneWay { moments }
         };
         let first = low.first.min(high.first);
         let beginning = beginnings.of(first, low.last.max(high.last), low.tenths | high.tenths);
         let flow = self.flow(key, originator, self.span, outcome);
-        Some(Flow { direction, beginning, ..flow })
+        Some(Flow { direction, beginning, moments, ..flow })
     }
 }
 

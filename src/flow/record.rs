@@ -153,8 +153,8 @@ pub struct End {
     /// Of UDP, in which tenths of a second (modulo 64) it sent; a bit set, in hexadecimal.
     #[serde(default, with = "hexadecimal", skip_serializing_if = "is_zero")]
     pub tenths: u64,
-    /// Between which stations its packets went, up to two pairs: who put them on the link, for whom, and 1 if no router had passed them on
-    /// (see [`Stations`]).
+    /// Between which stations its packets went, up to two pairs: who put them on the link, for whom, and the sum of 1 if no router had
+    /// passed them on and 2 if they came out of a tunnel there (see [`Stations`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stations: Vec<Stations>,
 }

@@ -156,10 +156,11 @@ impl<K: Packed> Slots<K> {
     /// for news of it.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "it is done for nearly every packet")]
-    pub(super) fn go_on(&mut self, position: usize, at: Timestamp, end: End, deeds: u8, number: u32) -> bool {
+    pub(super) fn go_on(&mut self, position: usize, at: Timestamp, origin: u16, end: End, (deeds, number): (u8, u32)) -> bool {
         let brief = &mut self.kept[position].brief;
         brief.state & (IS_WHOLE | IS_NEWS | IS_TOUCHED) == IS_NEWS | IS_TOUCHED
             && (brief.state & WANTS_ACKNOWLEDGMENTS == 0 || brief.knows(end, deeds, number))
+            && brief.knows_origin(end, origin)
             && brief.go_on(at, end, deeds)
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::{Between, Chunk, Decoder, Frame, Packet, Segment, TcpFlags, Transport, Tunnel, Usual};
+use crate::decode::{Between, Chunk, Decoder, Frame, Packet, Segment, Stations, TcpFlags, Transport, Tunnel, Usual};
 use crate::model::{Endpoint, Protocol, Timestamp};
 
 use super::contexts::Contexts;
@@ -196,28 +196,34 @@ impl Batch {
         let opened = decoder.tally().decapsulated;
         let usual = decoder.decode_usual(frame);
         let packet = if usual.is_none() { decoder.decode_any(frame) } else { None };
+        let of_frame = self.origin;
         if decoder.tally().decapsulated > opened {
             // Nodes carry what others sent.
-            self.origin = Self::origin(self.input, 0);
+            let (input, number) = parts(self.origin);
+            let stations = self.origins.stations(number);
+            let number = stations.map_or(0, |stations| self.origins.number(Stations { is_inside: true, ..stations }));
+            self.origin = Self::origin(input, number);
         }
         if let Some(usual) = usual {
             match decoder.opened() {
-                Some((tunnels, outer)) => self.push_opened(Some(usual.packet(frame.at)), tunnels, outer),
+                Some((tunnels, outer)) => self.push_opened(Some(usual.packet(frame.at)), tunnels, outer, of_frame),
                 None => self.push_usual(frame.at, &usual),
             }
         } else {
             match (packet, decoder.opened()) {
-                (packet, Some((tunnels, outer))) => self.push_opened(packet, tunnels, outer),
+                (packet, Some((tunnels, outer))) => self.push_opened(packet, tunnels, outer, of_frame),
                 (Some(packet), None) => self.push(packet),
                 (None, None) => self.push_nothing(frame.at),
             }
         }
     }
 
-    /// Adds the outermost datagram of a frame, and what it carries, kept apart.
+    /// Adds the outermost datagram of a frame, which its stations sent, and what it carries, kept apart.
     #[cold]
-    fn push_opened(&mut self, inside: Option<Packet>, tunnels: &[Tunnel], outer: &Packet) {
+    fn push_opened(&mut self, inside: Option<Packet>, tunnels: &[Tunnel], outer: &Packet, of_frame: u32) {
+        let origin = std::mem::replace(&mut self.origin, of_frame);
         self.push(outer.clone());
+        self.origin = origin;
         if let Some(packet) = inside.filter(|_| !tunnels.is_empty()) {
             let context = self.contexts.number(tunnels);
             let end_context = |end| if end == End::Low { context } else { self.contexts.reversed(context) };

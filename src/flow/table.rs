@@ -247,27 +247,25 @@ impl FlowTable {
                     continue;
                 }
                 self.advance(at);
-                let stamp = || {
-                    let (input, number) = parts(origin);
-                    let known = usize::from(number).checked_sub(1).and_then(|position| batch.numbers.get(position));
-                    Stamp { at, input, origin: known.copied().unwrap_or_default() }
-                };
+                let (input, number) = parts(origin);
+                let known = usize::from(number).checked_sub(1).and_then(|position| batch.numbers.get(position));
+                let stamp = Stamp { at, input, origin: known.copied().unwrap_or_default() };
                 match what {
                     What::Narrow(key, end, fact) => {
                         let found = self.narrow.confirm(candidate, key, hash);
                         if let (Some(position), Fact::Did(deeds, number)) = (found, fact)
-                            && self.narrow.go_on(position, at, end, deeds, number)
+                            && self.narrow.go_on(position, at, stamp.origin, end, (deeds, number))
                         {
                             continue;
                         }
-                        self.narrow(found, key, hash, stamp(), end, fact);
+                        self.narrow(found, key, hash, stamp, end, fact);
                     }
                     What::Wide(key, end, fact) => {
-                        self.observe_wide(candidate, (batch.wide[key as usize], hash), stamp(), end, fact);
+                        self.observe_wide(candidate, (batch.wide[key as usize], hash), stamp, end, fact);
                     }
                     What::Whole => {
                         if let Some((packet, context)) = packets.next() {
-                            self.observe_whole(packet, stamp(), *context);
+                            self.observe_whole(packet, stamp, *context);
                         }
                     }
                     What::Silent | What::NoPacket => {}
@@ -286,7 +284,8 @@ impl FlowTable {
     fn observe_wide(&mut self, candidate: Candidate, (key, hash): (Wide, u32), stamp: Stamp, end: End, fact: Fact) {
         let found = self.wide.confirm(candidate, key, hash);
         match (found, fact) {
-            (Some(position), Fact::Did(deeds, number)) if self.wide.go_on(position, stamp.at, end, deeds, number) => {}
+            (Some(position), Fact::Did(deeds, number))
+                if self.wide.go_on(position, stamp.at, stamp.origin, end, (deeds, number)) => {}
             _ => self.wide(found, key, hash, stamp, end, fact),
         }
     }

@@ -138,12 +138,34 @@ pub struct Flow {
     pub refusers: [u16; 2],
     /// What became of it if none of them is believed.
     pub unrefused: Outcome,
+    /// Of UDP, at how many moments the originator sent, as [`Outcome::OneWay`] counts them.
+    pub moments: u8,
 }
 
 impl Flow {
     /// Whether the conversation was under way before it was first seen (TCP and SCTP only).
     pub fn is_mid_stream(&self) -> bool {
         self.protocol != Protocol::Udp && self.direction < DirectionEvidence::SctpInit
+    }
+
+    /// Forgets who opened: nothing but the port numbers tells it.
+    pub fn doubt_direction(&mut self) {
+        self.direction = DirectionEvidence::LowerPort;
+        if self.originator.port < self.responder.port {
+            std::mem::swap(&mut self.originator, &mut self.responder);
+            self.origins.swap(0, 1);
+        }
+    }
+
+    /// Forgets that the responder answered.
+    pub const fn take_back_answer(&mut self) {
+        self.outcome = match (self.outcome, self.protocol) {
+            // A question without an answer is no one-way protocol.
+            (Outcome::Answered, Protocol::Udp) if matches!(self.direction, DirectionEvidence::DnsHeader) => Outcome::Unanswered,
+            (Outcome::Answered, Protocol::Udp) => Outcome::OneWay { moments: self.moments },
+            (Outcome::Answered, _) => Outcome::OneSided(Speaker::Originator),
+            (outcome, _) => outcome,
+        };
     }
 }
 

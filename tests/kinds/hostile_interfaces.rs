@@ -63,7 +63,8 @@ fn learn(form: Form, frames: &[Seen]) -> Learned {
     let folder = tempfile::tempdir().unwrap();
     let (path, inventory) = (folder.path().join("node.cap"), folder.path().join("inventory.yaml"));
     fs::write(&path, capture(form, frames)).unwrap();
-    fs::write(&inventory, shop().inventory()).unwrap();
+    // All of them are on the node.
+    fs::write(&inventory, shop().inventory().replace("nodeName: n2", "nodeName: n1")).unwrap();
     learn_files(folder, &path, &[inventory], &[])
 }
 

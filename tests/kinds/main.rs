@@ -18,6 +18,7 @@ mod hostile_inventories;
 mod hostile_names;
 mod hostile_senders;
 mod hostile_sizes;
+mod hostile_stations;
 mod hostile_tunnels;
 mod inventories;
 mod robustness;

@@ -24,11 +24,12 @@ pub struct World {
     frames: Vec<Captured>,
     now: i64,
     client_port: u16,
+    link: u16,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { objects: Vec::new(), frames: Vec::new(), now: BEGIN, client_port: 40_000 }
+        Self { objects: Vec::new(), frames: Vec::new(), now: BEGIN, client_port: 40_000, link: 1 }
     }
 }
 
@@ -121,6 +122,23 @@ impl World {
         self.object(&yaml)
     }
 
+    /// Adds a pod that is there for a part of the time: seconds from the first frame on.
+    #[must_use]
+    pub fn passing_pod(self, name: &str, address: &str, node: &str, since: i64, until: Option<i64>) -> Self {
+        let at = |seconds: i64| {
+            let clock = 14 * 3600 + 13 * 60 + 20 + seconds;
+            format!("\"2026-09-21T{:02}:{:02}:{:02}Z\"", clock / 3600, clock / 60 % 60, clock % 60)
+        };
+        let (phase, state) = until.map_or_else(
+            || ("Running", format!("running: {{startedAt: {}}}", at(since))),
+            |until| ("Succeeded", format!("terminated: {{exitCode: 0, startedAt: {}, finishedAt: {}}}", at(since), at(until))),
+        );
+        self.object(&format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  namespace: shop\n  uid: uid-{name}\n  labels: {{app: {name}}}\n  creationTimestamp: {start}\nspec:\n  nodeName: {node}\n  containers:\n  - {{name: main, image: example/main:1}}\nstatus:\n  phase: {phase}\n  startTime: {start}\n  podIP: {address:?}\n  podIPs:\n  - {{ip: {address:?}}}\n  containerStatuses:\n  - {{name: main, image: example/main:1, imageID: one, ready: true, restartCount: 0, state: {{{state}}}}}",
+            start = at(since)
+        ))
+    }
+
     /// Lets time pass.
     #[must_use]
     pub fn wait(mut self, seconds: i64) -> Self {
@@ -133,7 +151,13 @@ impl World {
         self.frame(&ethernet(packet));
     }
 
-    /// Adds a whole Ethernet frame, a millisecond after the one before.
+    /// Says of which link the frames are (`LINKTYPE_`), which is Ethernet otherwise.
+    #[must_use]
+    pub fn link(self, link: u16) -> Self {
+        Self { link, ..self }
+    }
+
+    /// Adds a whole frame of that link, a millisecond after the one before.
     pub fn frame(&mut self, frame: &[u8]) {
         self.frames.push(Captured::whole(self.now, frame.to_vec()));
         self.now += SECOND / 1000;
@@ -211,7 +235,7 @@ impl World {
 
     /// The capture as one pcap file.
     pub fn capture(&self) -> Vec<u8> {
-        pcap(Order::Little, Variant::Nanoseconds, 1, &self.frames)
+        pcap(Order::Little, Variant::Nanoseconds, self.link, &self.frames)
     }
 
     /// Writes capture and inventory into a folder.
@@ -228,6 +252,23 @@ impl World {
         let (capture, inventory) = self.write(folder.path());
         learn_files(folder, &capture, &[inventory], arguments)
     }
+
+    /// The same by way of a flow file.
+    pub fn learn_recorded(&self, arguments: &[&str]) -> Learned {
+        let folder = tempfile::tempdir().unwrap();
+        let (capture, inventory) = self.write(folder.path());
+        learn_files(folder, &record(&capture), &[inventory], arguments)
+    }
+}
+
+/// Records a capture in a flow file beside it.
+fn record(capture: &Path) -> PathBuf {
+    let recorded = capture.with_extension("flows.zst");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netpol-gen"));
+    command.args(["capture", "--read"]).arg(capture).arg("--output").arg(&recorded);
+    let result = command.env("KUBECONFIG", "/nonexistent").output().unwrap();
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+    recorded
 }
 
 /// Runs `netpol-gen learn` on files; the policies go into `folder`.

@@ -242,6 +242,13 @@ pub fn cooked2(hardware: u16, protocol: u16, payload: &[u8]) -> Vec<u8> {
     [&head.concat(), payload].concat()
 }
 
+/// Linux cooked, version 2, as an interface of the host sees an IP packet come in, or go out.
+pub fn cooked_at(interface: u8, goes_out: bool, packet: &[u8]) -> Vec<u8> {
+    let packet_type = if goes_out { 4 } else { 0 };
+    let rest = [0, 1, packet_type, 6, 2, 0, 0, 0, 0, interface, 0, 0];
+    [&ether_type(packet).to_be_bytes()[..], &[0, 0, 0, 0, 0, interface], &rest, packet].concat()
+}
+
 fn fill_checksum(upper: &mut Upper, pseudo: &[u8]) {
     if let Some(at) = upper.checksum_at {
         upper.bytes[at..at + 2].fill(0);

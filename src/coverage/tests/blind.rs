@@ -60,6 +60,7 @@ fn observe(objects: &[Value], calls: &[(&str, &str, u16)]) -> (Observation, Inve
         input: 0,
         refusers: [0; 2],
         unrefused: Outcome::Answered,
+        moments: 1,
     };
     let mut observer = Observer::new(&inventory, 1000);
     // Of no concern, but the capture began with it.

@@ -13,8 +13,8 @@ fn after() -> impl Strategy<Value = After> + Clone {
 }
 
 fn stations() -> impl Strategy<Value = Vec<Stations>> {
-    let one = (any::<u64>(), 0u64..1 << 49, any::<bool>());
-    let one = one.prop_map(|(sender, receiver, is_first_hop)| (sender, receiver, u8::from(is_first_hop)).into());
+    let one = (any::<u64>(), 0u64..1 << 49, 0..4u8);
+    let one = one.prop_map(Stations::from);
     proptest::collection::vec(one, 0..4)
 }
 

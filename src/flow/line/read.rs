@@ -214,9 +214,9 @@ impl<'a> Rest<'a> {
         self.take(b",")?;
         let receiver: u64 = self.number()?;
         self.take(b",")?;
-        let is_first_hop: u8 = self.number()?;
+        let marks: u8 = self.number()?;
         self.take(b"]")?;
-        Some((sender, receiver, is_first_hop).into())
+        Some((sender, receiver, marks).into())
     }
 
     fn opening(&mut self) -> Option<Opening> {

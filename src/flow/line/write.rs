@@ -113,7 +113,7 @@ impl Lines {
         }
         // There are two at most, or else there would not be room for them.
         for (position, stations) in stations.iter().enumerate() {
-            let (sender, receiver, is_first_hop) = (*stations).into();
+            let (sender, receiver, marks) = (*stations).into();
             if position == 0 {
                 self.text.put(br#","stations":[["#);
             } else {
@@ -123,7 +123,7 @@ impl Lines {
             self.text.put(b",");
             self.text.number(receiver);
             self.text.put(b",");
-            self.text.number(is_first_hop.into());
+            self.text.number(marks.into());
             self.text.put(b"]");
         }
         if !stations.is_empty() {
