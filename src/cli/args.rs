@@ -28,6 +28,7 @@ pub(super) const EXPERT: &str = "Expert options";
 /// Heading of the options that all commands share.
 const GLOBAL: &str = "Global options";
 /// Heading of the options that say which cluster.
+#[cfg(feature = "cluster")]
 const CLUSTER: &str = "Cluster";
 
 /// Least-privilege Kubernetes NetworkPolicies from observed traffic
@@ -225,7 +226,7 @@ impl Cluster {
 }
 
 /// The parser of a path to write to: a word that kubectl takes for an output format is an error that says what to do instead.
-pub(super) fn path(what: &'static str) -> impl TypedValueParser<Value = PathBuf> + Clone {
+pub(super) fn path(what: &'static str) -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(move |value: OsString| {
         let word = value.to_str().unwrap_or_default();
         if word.is_empty() && value.is_empty() {

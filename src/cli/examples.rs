@@ -1,6 +1,7 @@
 //! Examples at the end of each command's help. A test parses every one of them.
 
 /// For the program as a whole.
+#[cfg(feature = "live")]
 pub(super) const ALL: &str = "\
 Examples:
   # Policies from a capture and the cluster's objects
@@ -15,7 +16,21 @@ Examples:
   # In which steps can they be applied?
   netpol-gen plan -f policies --inventory cluster.yaml";
 
+/// For the program as a whole, in a build without live captures.
+#[cfg(not(feature = "live"))]
+pub(super) const ALL: &str = "\
+Examples:
+  # Policies from a capture and the cluster's objects
+  netpol-gen learn --read node.pcap --inventory cluster.yaml
+
+  # Would the policies deny later traffic?
+  netpol-gen verify -f policies --read later.pcap --inventory cluster.yaml
+
+  # In which steps can they be applied?
+  netpol-gen plan -f policies --inventory cluster.yaml";
+
 /// For `learn`.
+#[cfg(feature = "live")]
 pub(super) const LEARN: &str = "\
 Examples:
   # Policies from a capture and the cluster's objects
@@ -26,6 +41,22 @@ Examples:
 
   # Capture on this node for an hour and ask the cluster meanwhile
   netpol-gen learn --duration 1h --output policies
+
+  # One YAML stream on standard output
+  netpol-gen learn --read node.pcap --inventory cluster.yaml --output -
+
+  # In a pipeline: fail on serious findings
+  netpol-gen learn --read node.pcap --inventory cluster.yaml --deny serious";
+
+/// For `learn`, in a build without live captures.
+#[cfg(not(feature = "live"))]
+pub(super) const LEARN: &str = "\
+Examples:
+  # Policies from a capture and the cluster's objects
+  netpol-gen learn --read node.pcap --inventory cluster.yaml
+
+  # Several captures, for two namespaces only
+  netpol-gen learn --read captures/ --inventory cluster.yaml -n prod -n staging
 
   # One YAML stream on standard output
   netpol-gen learn --read node.pcap --inventory cluster.yaml --output -

@@ -442,11 +442,11 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
 pub(super) fn print(error: &dyn Error, hint: &str) {
     // No name in it begins a line of its own.
     let text = one_line(&format!("failed to {}", with_causes(error)), usize::MAX);
-    #[cfg(feature = "live")]
-    let (text, hint) = (as_named(&text), as_named(hint));
     let mut told = format!("{}: {}\n", painted("error", 31), lines(&text));
     if !hint.is_empty() {
-        told = format!("{told}{}: {}\n", painted("hint", 36), lines(&hint));
+        told = format!("{told}{}: {}\n", painted("hint", 36), lines(hint));
     }
+    #[cfg(feature = "live")]
+    let told = as_named(&told);
     let _ = write!(io::stderr(), "{told}");
 }
