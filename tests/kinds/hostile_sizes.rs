@@ -122,3 +122,30 @@ fn keys_of_one_mapping_cost_no_more_than_their_number() {
     let result = run_within(3 << 10, &arguments);
     assert_eq!(result.status.code(), Some(1), "{}", String::from_utf8_lossy(&result.stderr));
 }
+
+#[test]
+fn very_many_pods_that_had_one_address_cost_no_more_than_their_number() {
+    let world = World::default()
+        .namespace("shop")
+        .node("n1", "10.0.0.11", &["10.244.1.0/24"])
+        .pod("shop", "web", WEB, "n1", "app=web")
+        .pod("shop", "api", API, "n1", "app=api")
+        .tcp(WEB, API, 8080);
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, inventory) = world.write(folder.path());
+    let ended = (0..20_000).fold(String::new(), |mut pods, number| {
+        let _ = writeln!(
+            pods,
+            r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "run-{number}", "namespace": "shop", "labels": {{"app": "run"}}}},
+                "status": {{"phase": "Succeeded", "podIP": "10.244.1.99", "startTime": "2026-09-21T10:00:01Z"}}}}"#
+        );
+        pods
+    });
+    let many = folder.path().join("many.json");
+    fs::write(&many, ended).unwrap();
+    let output = folder.path().join("out");
+    let inputs = ["learn", "--read", text(&capture), "--inventory", text(&inventory), "--inventory", text(&many)];
+    let result = run_within(2 << 10, &[&inputs[..], &["--output", text(&output)]].concat());
+    assert!(matches!(result.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&result.stderr));
+    assert!(output.join("shop").is_dir(), "{}", String::from_utf8_lossy(&result.stderr));
+}
