@@ -119,7 +119,7 @@ fn times(record: &Record) -> Option<[Timestamp; 2]> {
         }
         Record::Name(name) => [name.at; 2],
         Record::Question(question) => [question.at; 2],
-        Record::Sighting(sighting) => [sighting.first, sighting.last],
+        Record::PortlessTraffic(sighting) => [sighting.first, sighting.last],
         Record::Flood(flood) => [flood.first, flood.last],
         _ => return None,
     })

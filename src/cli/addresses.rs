@@ -54,20 +54,20 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
-    use crate::flow::record::{After, Deeds, End};
+    use crate::flow::record::{After, End, EndpointFlags};
     use crate::model::Timestamp;
 
     use super::*;
 
     fn conversation(protocol: Protocol, port: u16, openings: Vec<Opening>, carried: Option<After>) -> Record {
-        let did: Deeds = serde_json::from_str(r#"["carried-payload"]"#).expect("deeds");
+        let did: EndpointFlags = serde_json::from_str(r#"["carried-payload"]"#).expect("deeds");
         let end = |last, port| End {
             address: IpAddr::from([10, 0, 0, last]),
             port,
             heard: Some([After(0), After(1)]),
             carried,
             acknowledges: None,
-            did: if carried.is_some() { did } else { Deeds::default() },
+            did: if carried.is_some() { did } else { EndpointFlags::default() },
             tenths: 0,
             stations: Vec::new(),
         };

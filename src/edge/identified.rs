@@ -1,7 +1,7 @@
 //! A flow and who its ends were, asked once.
 
 use crate::inventory::{Identity, Inventory};
-use crate::model::memory::expect_large;
+use crate::model::memory::advise_hugepages;
 use crate::model::{DirectionEvidence, Endpoint, Flow, Outcome, Speaker};
 
 const _: () = assert!(size_of::<Identified>() <= 112, "there are as many as flows, all at once");
@@ -19,7 +19,7 @@ impl Identified {
     pub(super) fn all(mut flows: Vec<Flow>, inventory: &Inventory) -> Vec<Self> {
         const AT_ONCE: usize = 32 * 1024;
         let mut identified = Vec::with_capacity(flows.len());
-        expect_large(&identified);
+        advise_hugepages(&identified);
         while let Some(flow) = flows.pop() {
             identified.push(Self::new(flow, inventory));
             if flows.len().is_multiple_of(AT_ONCE) {

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::flow::{Floods, Names, Sighting, Sightings};
+use crate::flow::{Floods, Names, PortlessTraffic, PortlessTrafficTable};
 use crate::inventory::{Identity, Inventory, NodeId, Pod, WorkloadId};
 use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, Outcome, Protocol, Span, Timestamp};
 
@@ -212,9 +212,9 @@ impl<'a> Observer<'a> {
     }
 
     /// Takes in traffic without ports.
-    pub fn sight(&mut self, sightings: &Sightings) {
+    pub fn sight(&mut self, sightings: &PortlessTrafficTable) {
         for (sighting, source, destination, span) in sightings.iter() {
-            if sighting != Sighting::Echo {
+            if sighting != PortlessTraffic::Echo {
                 continue;
             }
             let [from, to] = [source, destination].map(|address| Place::calling(address, span.first(), self.inventory));

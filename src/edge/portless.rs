@@ -1,13 +1,13 @@
 //! Traffic without ports: no edge can be made of it, so it is told.
 
-use crate::flow::{Sighting, Sightings};
+use crate::flow::{PortlessTraffic, PortlessTrafficTable};
 use crate::inventory::{Inventory, PodId};
 use crate::model::{Code, Endpoint, Findings};
 
 use super::place::Place;
 
 /// What is to be said of it.
-pub(super) fn findings(sightings: &Sightings, inventory: &Inventory) -> Findings {
+pub(super) fn findings(sightings: &PortlessTrafficTable, inventory: &Inventory) -> Findings {
     let mut findings = Findings::default();
     for (sighting, source, destination, span) in sightings.iter() {
         let at = span.first();
@@ -17,11 +17,11 @@ pub(super) fn findings(sightings: &Sightings, inventory: &Inventory) -> Findings
         let is_between_pods = from.pod().is_some() || to.pod().is_some();
         let is_same = from.pod().is_some() && from == to;
         match sighting {
-            Sighting::Multicast(port) if from.pod().is_some() => {
+            PortlessTraffic::Multicast(port) if from.pod().is_some() => {
                 let group = if port == 0 { destination.to_string() } else { Endpoint { address: destination, port }.to_string() };
                 findings.add(Code::Multicast, from.describe(inventory), format!("sent to {group}"));
             }
-            Sighting::Echo if is_between_pods && !is_same => {
+            PortlessTraffic::Echo if is_between_pods && !is_same => {
                 let is_own_node = |pod: Option<PodId>, other: Place| pod.is_some_and(|pod| other.is_own_node_of(pod, inventory));
                 if is_own_node(from.pod(), to) || is_own_node(to.pod(), from) {
                     findings.add(Code::OwnNodeTraffic, pair, "ICMP echo");
@@ -29,14 +29,14 @@ pub(super) fn findings(sightings: &Sightings, inventory: &Inventory) -> Findings
                     findings.add(Code::Icmp, pair, "echo (ping)");
                 }
             }
-            Sighting::OpaqueTunnel(name) => {
+            PortlessTraffic::OpaqueTunnel(name) => {
                 let subject = format!("{source} -> {destination}");
                 findings.add(Code::OpaqueTunnel, subject, format!("{name} traffic, unreadable"));
             }
-            Sighting::Protocol(number) if is_between_pods && !is_same => {
+            PortlessTraffic::Protocol(number) if is_between_pods && !is_same => {
                 findings.add(Code::NotExpressible, pair, format!("IP protocol {number}: NetworkPolicy knows TCP, UDP and SCTP"));
             }
-            Sighting::PortZero if is_between_pods => findings.add(Code::MalformedFrame, pair, "packets with port 0"),
+            PortlessTraffic::PortZero if is_between_pods => findings.add(Code::MalformedFrame, pair, "packets with port 0"),
             _ => {}
         }
     }

@@ -31,7 +31,7 @@ impl Record {
         match self {
             Self::Conversation(conversation) => &conversation.tunnels,
             Self::Name(name) => &name.tunnels,
-            Self::Sighting(sighting) => &sighting.tunnels,
+            Self::PortlessTraffic(sighting) => &sighting.tunnels,
             _ => &[],
         }
     }
@@ -42,7 +42,7 @@ impl Record {
         match &mut opened {
             Self::Conversation(Conversation { tunnels, .. })
             | Self::Name(Name { tunnels, .. })
-            | Self::Sighting(SightingRecord { tunnels, .. }) => tunnels.clear(),
+            | Self::PortlessTraffic(SightingRecord { tunnels, .. }) => tunnels.clear(),
             _ => {}
         }
         opened
@@ -54,7 +54,9 @@ impl Record {
             Self::Conversation(Conversation { first, ends: [one, other], .. }) => {
                 Some((*first, Some(one.address), other.address))
             }
-            Self::Sighting(SightingRecord { first, source, destination, .. }) => Some((*first, Some(*source), *destination)),
+            Self::PortlessTraffic(SightingRecord { first, source, destination, .. }) => {
+                Some((*first, Some(*source), *destination))
+            }
             Self::Name(Name { at, asker, .. }) => Some((*at, None, *asker)),
             _ => None,
         }
@@ -78,7 +80,7 @@ impl Record {
                 let is_tunnel = |port: u16| port == GENEVE_PORT || options.vxlan_ports.contains(&port);
                 ends.iter().any(|end| is_tunnel(end.port))
             }
-            Self::Sighting(SightingRecord { kind: Kind::Protocol(number), .. }) => TUNNEL_PROTOCOLS.contains(number),
+            Self::PortlessTraffic(SightingRecord { kind: Kind::Protocol(number), .. }) => TUNNEL_PROTOCOLS.contains(number),
             _ => false,
         };
         let between_ends = |(at, source, destination): (Timestamp, Option<IpAddr>, IpAddr)| {

@@ -26,7 +26,7 @@ pub(super) struct Opening {
 
 /// What one end was seen to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Deeds {
+pub(super) struct EndpointFlags {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     pub(super) last_carried: Timestamp,
@@ -35,7 +35,7 @@ pub(super) struct Deeds {
     pub(super) bits: u8,
 }
 
-impl Deeds {
+impl EndpointFlags {
     const NONE: Self = Self { first: Timestamp::MAX, last: Timestamp::MIN, last_carried: Timestamp::MIN, tenths: 0, bits: 0 };
 
     const fn did(&self, bits: u8) -> bool {
@@ -60,7 +60,7 @@ impl Deeds {
     }
 }
 
-/// The tenth of a second, modulo 64, as [`Deeds`] count it.
+/// The tenth of a second, modulo 64, as [`EndpointFlags`] count it.
 #[inline]
 pub(super) const fn tenth(at: Timestamp) -> u64 {
     1 << at.0.div_euclid(SECOND / 10).rem_euclid(64)
@@ -88,7 +88,7 @@ pub(super) const fn first_input(known: u16, stamp: Stamp) -> u16 {
 
 /// What may come of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(super) enum ConnectionState {
     /// Nothing but an attempt that failed.
     Attempt,
     /// Something that one side did: one-way datagrams count when they are repeated.
@@ -101,7 +101,7 @@ pub(super) enum Standing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Conversation {
     pub(super) span: Span,
-    pub(super) deeds: [Deeds; 2],
+    pub(super) deeds: [EndpointFlags; 2],
     pub(super) openings: Vec<Opening>,
     pub(super) order: Order,
     /// The least number that an end acknowledges, as long as that [matters](watched). Wrong only where numbers begin anew at 0.
@@ -121,7 +121,7 @@ impl Conversation {
     pub(super) const fn new(at: Timestamp) -> Self {
         Self {
             span: Span::at(at),
-            deeds: [Deeds::NONE; 2],
+            deeds: [EndpointFlags::NONE; 2],
             openings: Vec::new(),
             order: Order::NONE,
             acknowledged: [None; 2],
@@ -183,7 +183,7 @@ impl Conversation {
         let deeds = &mut self.deeds[end as usize];
         is_news |= bits & !deeds.bits != 0;
         let is_repetition = is_repetition(bits, tenths, deeds);
-        deeds.merge(Deeds { first: at, last: at, last_carried, tenths, bits });
+        deeds.merge(EndpointFlags { first: at, last: at, last_carried, tenths, bits });
         let before = self.acknowledged[end as usize];
         self.acknowledged[end as usize] = least(before, acknowledges);
         self.forget_acknowledged();
@@ -228,7 +228,7 @@ impl Conversation {
     /// Takes over the facts of another conversation of the same endpoints, of packets that came later.
     pub(super) fn merge(&mut self, other: Self) {
         self.span = self.span.merge(other.span);
-        let firsts = |deeds: &[Deeds; 2]| [deeds[0].first, deeds[1].first];
+        let firsts = |deeds: &[EndpointFlags; 2]| [deeds[0].first, deeds[1].first];
         self.order.merge(other.order, firsts(&self.deeds), firsts(&other.deeds));
         for (mine, theirs) in self.acknowledged.iter_mut().zip(other.acknowledged) {
             *mine = least(*mine, theirs);
@@ -265,7 +265,7 @@ impl Conversation {
                 heard: is_heard.then(|| [after(deeds.first), after(deeds.last)]),
                 carried: deeds.did(CARRIED).then(|| after(deeds.last_carried)),
                 acknowledges: self.acknowledged[end as usize],
-                did: record::Deeds(deeds.bits & !CARRIED),
+                did: record::EndpointFlags(deeds.bits & !CARRIED),
                 tenths: if key.protocol() == Protocol::Udp { deeds.tenths } else { 0 },
                 stations: Vec::new(),
             }
@@ -327,7 +327,7 @@ impl Conversation {
     }
 
     /// What may come of it: it is given up in this order when memory runs out.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> ConnectionState {
         let is_accepted = self.openings.iter().any(|opening| opening.answer.is_some());
         let is_acknowledged = self.openings.iter().any(|opening| self.is_acknowledged(opening));
         standing(self.bits(), is_accepted, is_acknowledged)
@@ -345,7 +345,7 @@ impl Conversation {
 
     /// Whether there was an answer, as far as one side alone can show it.
     pub(super) fn is_answered(&self) -> bool {
-        self.standing() == Standing::Answered
+        self.standing() == ConnectionState::Answered
     }
 
     /// Whether nothing more is to come: both ends finished, or one reset. Not told of ports that are used again: the end may be
@@ -453,7 +453,7 @@ impl Conversation {
         // What belongs to a connection that the other end opened shows nothing of this one.
         let is_other = |other: &Opening| other.by != opening.by && other.answer.is_some();
         let counts = is_last_word && !opening.is_rejected && !self.openings.iter().any(is_other);
-        let carried = |deeds: &Deeds| counts && deeds.did(CARRIED) && deeds.last_carried >= opening.first;
+        let carried = |deeds: &EndpointFlags| counts && deeds.did(CARRIED) && deeds.last_carried >= opening.first;
         match (carried(originator), carried(responder)) {
             (true, true) => Outcome::Answered,
             _ if opening.is_rejected || responder.did(RESET) || originator.was_undeliverable() => Outcome::Refused,
@@ -530,14 +530,14 @@ impl Flow {
 }
 
 /// What may come of a conversation whose ends did these things.
-pub(super) const fn standing([low, high]: [u8; 2], is_accepted: bool, is_acknowledged: bool) -> Standing {
+pub(super) const fn standing([low, high]: [u8; 2], is_accepted: bool, is_acknowledged: bool) -> ConnectionState {
     const PART: u8 = CARRIED | SENT_DATAGRAM;
     if is_acknowledged || low & PART != 0 && high & PART != 0 {
-        Standing::Answered
+        ConnectionState::Answered
     } else if is_accepted || (low | high) & PART != 0 {
-        Standing::OneSided
+        ConnectionState::OneSided
     } else {
-        Standing::Attempt
+        ConnectionState::Attempt
     }
 }
 
@@ -556,7 +556,7 @@ pub(super) const fn is_over([low, high]: [u8; 2]) -> bool {
 }
 
 /// Whether a datagram in this tenth of a second is a repetition that counts, of datagrams that nobody answers.
-pub(super) fn is_repetition(bits: u8, tenths: u64, before: &Deeds) -> bool {
+pub(super) fn is_repetition(bits: u8, tenths: u64, before: &EndpointFlags) -> bool {
     bits == SENT_DATAGRAM && tenths & !before.tenths != 0 && moments(before) < ENOUGH_MOMENTS
 }
 
@@ -567,7 +567,7 @@ fn unmapped(endpoint: Endpoint) -> Endpoint {
 
 /// Repetition, as [`Outcome::OneWay`] counts it: runs of tenths of a second with sendings, those with a pause between them
 /// apart. A sending at the edge of two tenths is one run, so several taps do not multiply it.
-fn moments(deeds: &Deeds) -> u8 {
+fn moments(deeds: &EndpointFlags) -> u8 {
     let by_length = match deeds.last.since(deeds.first) {
         ..SECOND => 1,
         SECOND..10_000_000_000 => 3,

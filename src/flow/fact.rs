@@ -17,7 +17,7 @@ pub(super) enum Fact {
     Breaks(u32),
     /// An ICMP error says that a packet of the "sender" could not be delivered; with the number of who sent the error.
     Undeliverable(u16),
-    /// Anything else that the sender did, as its [deeds](super::conversation::Deeds) have it, with the acknowledgment number of a TCP segment or the
+    /// Anything else that the sender did, as its [deeds](super::conversation::EndpointFlags) have it, with the acknowledgment number of a TCP segment or the
     /// verification tag of an SCTP packet.
     Did(u8, u32),
 }

@@ -9,36 +9,36 @@
 
 mod admission;
 mod beginning;
-mod brief;
-mod chain;
+mod compact;
+mod connection_map;
 mod contexts;
 mod conversation;
+mod event;
 mod fact;
 mod floods;
+mod history;
 mod key;
 mod line;
 mod names;
 mod order;
 mod origins;
-mod patience;
+mod portless_traffic;
 mod questions;
 pub mod record;
 mod recorder;
 mod refusers;
-mod sightings;
-mod slots;
-mod step;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 
+pub use event::Batch;
 pub use floods::Floods;
 pub use line::Lines;
 pub use names::Names;
+pub use portless_traffic::{PortlessTraffic, PortlessTrafficTable};
 pub use record::Record;
 pub use refusers::{Refuser, Senders};
-pub use sightings::{Sighting, Sightings};
-pub use step::Batch;
 pub use table::{FlowTable, TableTally};
 
 /// How far apart in capture time (nanoseconds) packets may be out of order without changing any flow: two minutes.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::beginning::Beginnings;
 use super::conversation as facts;
-use super::{Sighting, line};
+use super::{PortlessTraffic, line};
 use crate::decode::{Stations, Tunnel, opaque_tunnel};
 use crate::model::{Endpoint, Exchange, Flow, Protocol, Timestamp};
 
@@ -48,7 +48,7 @@ pub enum Record {
     /// A DNS question without its answer.
     Question(Question),
     /// Traffic that is no conversation of ports.
-    Sighting(SightingRecord),
+    PortlessTraffic(SightingRecord),
     /// So many attempts that got no answer that they were no longer kept apart.
     Flood(FloodRecord),
     /// Frames and their fate since the last such record.
@@ -148,8 +148,8 @@ pub struct End {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledges: Option<u32>,
     /// What else it did.
-    #[serde(default, skip_serializing_if = "Deeds::is_none")]
-    pub did: Deeds,
+    #[serde(default, skip_serializing_if = "EndpointFlags::is_none")]
+    pub did: EndpointFlags,
     /// Of UDP, in which tenths of a second (modulo 64) it sent; a bit set, in hexadecimal.
     #[serde(default, with = "hexadecimal", skip_serializing_if = "is_zero")]
     pub tenths: u64,
@@ -287,7 +287,7 @@ pub struct SightingRecord {
     pub tunnels: Vec<Tunnel>,
 }
 
-/// [`Sighting`] in a form that can be read back.
+/// [`PortlessTraffic`] in a form that can be read back.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -340,7 +340,7 @@ pub struct Frames {
 
 /// A set of deeds: words in JSON, bits in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Deeds(pub(super) u8);
+pub struct EndpointFlags(pub(super) u8);
 
 /// The names of all kinds of records.
 const KINDS: [&str; 11] =
@@ -368,7 +368,7 @@ impl Record {
     }
 }
 
-impl Deeds {
+impl EndpointFlags {
     /// What both ends of a usual connection do.
     pub(super) const CARRIED_PAYLOAD_AND_FINISHED: Self = Self(1 | 1 << 5);
 
@@ -378,13 +378,13 @@ impl Deeds {
     }
 }
 
-impl Serialize for Deeds {
+impl Serialize for EndpointFlags {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(DEEDS.iter().enumerate().filter(|(bit, _)| self.0 >> bit & 1 == 1).map(|(_, word)| word))
     }
 }
 
-impl<'de> Deserialize<'de> for Deeds {
+impl<'de> Deserialize<'de> for EndpointFlags {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let words = Vec::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         // A word that a later version added says more than this one knows to use.
@@ -393,27 +393,27 @@ impl<'de> Deserialize<'de> for Deeds {
     }
 }
 
-impl From<Sighting> for Kind {
-    fn from(sighting: Sighting) -> Self {
+impl From<PortlessTraffic> for Kind {
+    fn from(sighting: PortlessTraffic) -> Self {
         match sighting {
-            Sighting::Echo => Self::Echo,
-            Sighting::Multicast(port) => Self::Multicast(port),
-            Sighting::OpaqueTunnel(name) => Self::OpaqueTunnel(name.to_owned()),
-            Sighting::Protocol(number) => Self::Protocol(number),
-            Sighting::PortZero => Self::PortZero,
+            PortlessTraffic::Echo => Self::Echo,
+            PortlessTraffic::Multicast(port) => Self::Multicast(port),
+            PortlessTraffic::OpaqueTunnel(name) => Self::OpaqueTunnel(name.to_owned()),
+            PortlessTraffic::Protocol(number) => Self::Protocol(number),
+            PortlessTraffic::PortZero => Self::PortZero,
         }
     }
 }
 
 impl Kind {
     /// What it is a record of; nothing for a tunnel that only a later version knows.
-    pub(super) fn sighting(&self) -> Option<Sighting> {
+    pub(super) fn sighting(&self) -> Option<PortlessTraffic> {
         Some(match self {
-            Self::Echo => Sighting::Echo,
-            Self::Multicast(port) => Sighting::Multicast(*port),
-            Self::OpaqueTunnel(name) => Sighting::OpaqueTunnel(opaque_tunnel(name)?),
-            Self::Protocol(number) => Sighting::Protocol(*number),
-            Self::PortZero => Sighting::PortZero,
+            Self::Echo => PortlessTraffic::Echo,
+            Self::Multicast(port) => PortlessTraffic::Multicast(*port),
+            Self::OpaqueTunnel(name) => PortlessTraffic::OpaqueTunnel(opaque_tunnel(name)?),
+            Self::Protocol(number) => PortlessTraffic::Protocol(*number),
+            Self::PortZero => PortlessTraffic::PortZero,
         })
     }
 }

@@ -6,10 +6,10 @@ use super::contexts::Contexts;
 use super::conversation::Conversation;
 use super::floods::Floods;
 use super::key::FlowKey;
+use super::portless_traffic::{PortlessTraffic, PortlessTrafficTable};
 use super::questions::{Answer, Question, Questions, Transaction};
 use super::record::{self, After, Answers, End, FloodRecord, Name, Record, RefusedBy, SightingRecord};
 use super::refusers::{Refuser, Senders};
-use super::sightings::{Sighting, Sightings};
 use crate::decode::Stations;
 use crate::model::{Endpoint, NameAnswer, Protocol, Span, Timestamp};
 
@@ -109,13 +109,13 @@ impl Recorder {
         }
     }
 
-    pub(super) fn sight(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span, context: u16) {
+    pub(super) fn sight(&mut self, sighting: PortlessTraffic, source: IpAddr, destination: IpAddr, span: Span, context: u16) {
         if context == Contexts::TOO_MANY {
             return;
         }
         let tunnels = self.contexts.tunnels(context);
         let (kind, first, last) = (sighting.into(), span.first(), span.last());
-        self.others.push(Record::Sighting(SightingRecord { kind, source, destination, first, last, tunnels }));
+        self.others.push(Record::PortlessTraffic(SightingRecord { kind, source, destination, first, last, tunnels }));
     }
 
     /// The capture is over: from now on there is room for all that the table holds.
@@ -124,7 +124,7 @@ impl Recorder {
     }
 
     /// Tells once and for all what was only counted on the way.
-    pub(super) fn conclude(&mut self, sightings: &Sightings, floods: &Floods) {
+    pub(super) fn conclude(&mut self, sightings: &PortlessTrafficTable, floods: &Floods) {
         self.conclude_inside(sightings, 0);
         for (originator, responder, attempts, span) in floods.iter() {
             let (first, last) = (span.first(), span.last());
@@ -133,7 +133,7 @@ impl Recorder {
     }
 
     /// The same of traffic without ports in these tunnels.
-    pub(super) fn conclude_inside(&mut self, sightings: &Sightings, context: u16) {
+    pub(super) fn conclude_inside(&mut self, sightings: &PortlessTrafficTable, context: u16) {
         for (sighting, source, destination, span) in sightings.iter() {
             if span.length() > 0 {
                 self.sight(sighting, source, destination, span, context);
@@ -212,7 +212,7 @@ mod tests {
     fn what_is_told_is_in_the_order_of_time() {
         let conversation = |(first, port, protocol): (i64, u16, Protocol)| {
             let address = IpAddr::from([10, 0, 0, 1]);
-            let did = record::Deeds::default();
+            let did = record::EndpointFlags::default();
             let end = End { address, port, heard: None, carried: None, acknowledges: None, did, tenths: 0, stations: Vec::new() };
             let (first, last) = (Timestamp(first), None);
             let ends = [end.clone(), end];

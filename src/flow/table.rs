@@ -4,25 +4,25 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::decode::{IcmpError, Packet, Transport};
-use crate::model::memory::expect_large;
+use crate::model::memory::advise_hugepages;
 use crate::model::{Code, Endpoint, Findings, Flow, Protocol, Timestamp};
 
 use super::beginning::Beginnings;
+use super::connection_map::{Candidate, ConnectionMap, Seen, Taken, Took};
 use super::contexts::Contexts;
 use super::conversation::Conversation;
+use super::event::{Batch, Event, What, is_for_many, is_port_zero, parts, tcp_fact};
 use super::fact::{Fact, Stamp};
 use super::floods::Floods;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
 use super::names::Names;
 use super::origins::Origins;
-use super::patience::{STREAM_SILENCE, patience, silence};
+use super::portless_traffic::{PortlessTraffic, PortlessTrafficTable};
 use super::questions::Questions;
 use super::record::Record;
 use super::recorder::Recorder;
 use super::refusers::{Refuser, Refusers, Senders};
-use super::sightings::{Sighting, Sightings};
-use super::slots::{Candidate, Seen, Slots, Taken, Took};
-use super::step::{Batch, Step, What, is_for_many, is_port_zero, parts, tcp_fact};
+use super::timeouts::{STREAM_SILENCE, patience, silence};
 use super::{REORDERING, SECOND};
 
 mod names;
@@ -52,8 +52,8 @@ pub struct FlowTable {
     contexts: Contexts,
     origins: Origins,
     refusers: Refusers,
-    narrow: Slots<Narrow>,
-    wide: Slots<Wide>,
+    narrow: ConnectionMap<Narrow>,
+    wide: ConnectionMap<Wide>,
     capacity: usize,
     now: Timestamp,
     swept: Timestamp,
@@ -62,9 +62,9 @@ pub struct FlowTable {
     /// The same inside of tunnels that are kept apart, of all of them together.
     names_inside: Names,
     questions: Questions,
-    sightings: Sightings,
+    sightings: PortlessTrafficTable,
     /// The same inside of tunnels that are kept apart, by their number.
-    sightings_inside: BTreeMap<u16, Sightings>,
+    sightings_inside: BTreeMap<u16, PortlessTrafficTable>,
     /// How many these are.
     sighted_inside: usize,
     floods: Floods,
@@ -123,8 +123,8 @@ impl FlowTable {
             contexts,
             origins: Origins::default(),
             refusers: Refusers::default(),
-            narrow: Slots::new(seeds, is_recording),
-            wide: Slots::new(seeds, is_recording),
+            narrow: ConnectionMap::new(seeds, is_recording),
+            wide: ConnectionMap::new(seeds, is_recording),
             capacity: capacity.max(16),
             now: Timestamp::MIN,
             swept: Timestamp::MIN,
@@ -132,7 +132,7 @@ impl FlowTable {
             names: Names::default(),
             names_inside: Names::default(),
             questions: Questions::default(),
-            sightings: Sightings::default(),
+            sightings: PortlessTrafficTable::default(),
             sightings_inside: BTreeMap::new(),
             sighted_inside: 0,
             floods: Floods::default(),
@@ -192,7 +192,7 @@ impl FlowTable {
 
     /// Takes in one packet.
     pub fn observe(&mut self, packet: &Packet) {
-        let step = Step::of(packet, &self.seeds);
+        let step = Event::of(packet, &self.seeds);
         let stamp = Stamp::from(step.at);
         self.advance(packet.at);
         match step.what {
@@ -230,8 +230,8 @@ impl FlowTable {
         for steps in batch.steps[from..from + count].chunks(TOGETHER) {
             for step in steps {
                 match step.what {
-                    What::Narrow(..) => self.narrow.expect(step.hash),
-                    What::Wide(..) => self.wide.expect(step.hash),
+                    What::Narrow(..) => self.narrow.prefetch(step.hash),
+                    What::Wide(..) => self.wide.prefetch(step.hash),
                     What::Whole | What::Silent | What::NoPacket => {}
                 }
             }
@@ -242,7 +242,7 @@ impl FlowTable {
                     What::Whole | What::Silent | What::NoPacket => Candidate::default(),
                 };
             }
-            for (candidate, &Step { at, hash, origin, what }) in candidates.into_iter().zip(steps) {
+            for (candidate, &Event { at, hash, origin, what }) in candidates.into_iter().zip(steps) {
                 if let What::NoPacket = what {
                     continue;
                 }
@@ -344,18 +344,18 @@ impl FlowTable {
                     Some(_) => Fact::ASKS,
                 };
                 if is_for_many(packet.destination) {
-                    self.sight(Sighting::Multicast(*destination_port), packet, context);
+                    self.sight(PortlessTraffic::Multicast(*destination_port), packet, context);
                 } else {
                     self.record(packet, (stamp, context), Protocol::Udp, (*source_port, *destination_port), fact);
                     self.learn_names(packet, Protocol::Udp, (*source_port, *destination_port), dns.as_deref(), context);
                 }
             }
             Transport::IcmpError(error) => self.refuse((stamp, packet.source), error, context),
-            Transport::EchoRequest => self.sight(Sighting::Echo, packet, context),
-            Transport::OpaqueTunnel(name) => self.sight(Sighting::OpaqueTunnel(name), packet, context),
-            Transport::Other(_) if is_for_many(packet.destination) => self.sight(Sighting::Multicast(0), packet, context),
-            Transport::Other(number) => self.sight(Sighting::Protocol(*number), packet, context),
-            Transport::Sctp { .. } => self.sight(Sighting::PortZero, packet, context),
+            Transport::EchoRequest => self.sight(PortlessTraffic::Echo, packet, context),
+            Transport::OpaqueTunnel(name) => self.sight(PortlessTraffic::OpaqueTunnel(name), packet, context),
+            Transport::Other(_) if is_for_many(packet.destination) => self.sight(PortlessTraffic::Multicast(0), packet, context),
+            Transport::Other(number) => self.sight(PortlessTraffic::Protocol(*number), packet, context),
+            Transport::Sctp { .. } => self.sight(PortlessTraffic::PortZero, packet, context),
             Transport::EchoReply | Transport::IcmpControl | Transport::LaterFragment => {}
         }
     }
@@ -381,7 +381,7 @@ impl FlowTable {
     }
 
     /// Traffic without ports seen so far.
-    pub const fn sightings(&self) -> &Sightings {
+    pub const fn sightings(&self) -> &PortlessTrafficTable {
         &self.sightings
     }
 
@@ -438,7 +438,7 @@ impl FlowTable {
             recorder.left(&self.questions);
         } else {
             ended.flows.reserve(self.narrow.len() + self.wide.len());
-            expect_large(&ended.flows);
+            advise_hugepages(&ended.flows);
         }
         self.narrow.drain(|key, taken| ended.close(key, taken));
         self.wide.drain(|key, taken| ended.close(key, taken));
@@ -488,7 +488,7 @@ impl FlowTable {
         fact: Fact,
     ) {
         if is_port_zero(protocol, source_port, destination_port) {
-            self.sight(Sighting::PortZero, packet, context);
+            self.sight(PortlessTraffic::PortZero, packet, context);
             return;
         }
         let sender = Endpoint { address: packet.source, port: source_port };
@@ -521,12 +521,12 @@ impl FlowTable {
     }
 
     fn add(&mut self, key: &FlowKey, stamp: Stamp, end: End, fact: Fact) {
-        match Step::wide(stamp.at, key, end, fact, &self.seeds) {
-            Step { hash, what: What::Narrow(key, ..), .. } => {
+        match Event::wide(stamp.at, key, end, fact, &self.seeds) {
+            Event { hash, what: What::Narrow(key, ..), .. } => {
                 let found = self.narrow.find(key, hash);
                 self.narrow(found, key, hash, stamp, end, fact);
             }
-            Step { hash, what: What::Wide(key, ..), .. } => {
+            Event { hash, what: What::Wide(key, ..), .. } => {
                 let found = self.wide.find(key, hash);
                 self.wide(found, key, hash, stamp, end, fact);
             }

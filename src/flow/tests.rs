@@ -6,7 +6,7 @@ use crate::decode::{Chunk, DnsMessage, IcmpError, Packet, TcpFlags, Transport};
 use crate::model::{Code, DirectionEvidence, Flow, Outcome, Protocol, Speaker, Timestamp};
 
 use super::recorder::Recorder;
-use super::{FlowTable, Record, Sighting};
+use super::{FlowTable, PortlessTraffic, Record};
 
 mod records;
 
@@ -364,7 +364,7 @@ fn multicast_is_seen_but_is_no_flow() {
     table.observe(&udp(0, (CALLER, "224.0.0.251"), (5353, 5353), None));
     table.finish();
     assert!(table.take_finished().is_empty());
-    assert_eq!(table.sightings().iter().map(|(sighting, ..)| sighting).collect::<Vec<_>>(), [Sighting::Multicast(5353)]);
+    assert_eq!(table.sightings().iter().map(|(sighting, ..)| sighting).collect::<Vec<_>>(), [PortlessTraffic::Multicast(5353)]);
 }
 
 #[test]

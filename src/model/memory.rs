@@ -32,7 +32,7 @@ pub(crate) fn prefetch<T>(slice: &[T], position: usize) {
     target_os = "linux",
     expect(unsafe_code, reason = "advice about addresses is unsafe by its form, whatever is advised")
 )]
-pub(crate) fn expect_large<T>(array: &Vec<T>) {
+pub(crate) fn advise_hugepages<T>(array: &Vec<T>) {
     #[cfg(target_os = "linux")]
     {
         use rustix::mm::{Advice, madvise};

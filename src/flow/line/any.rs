@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use crate::decode::{Stations, Tunnel, TunnelKind};
-use crate::flow::record::{After, Conversation, DEEDS, Deeds, End, Opening, RefusedBy};
+use crate::flow::record::{After, Conversation, DEEDS, End, EndpointFlags, Opening, RefusedBy};
 use crate::model::{Protocol, Timestamp};
 
 fn after() -> impl Strategy<Value = After> + Clone {
@@ -21,7 +21,7 @@ fn stations() -> impl Strategy<Value = Vec<Stations>> {
 fn end() -> impl Strategy<Value = End> {
     let address = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u16; 8]>().prop_map(IpAddr::from)];
     let heard = proptest::option::of([after(), after()]);
-    let deeds = (0..1u8 << DEEDS.len()).prop_map(Deeds);
+    let deeds = (0..1u8 << DEEDS.len()).prop_map(EndpointFlags);
     let tenths = prop_oneof![Just(0), any::<u64>()];
     let acknowledges = proptest::option::weighted(0.2, any::<u32>());
     (address, any::<u16>(), heard, proptest::option::of(after()), acknowledges, deeds, tenths, stations()).prop_map(

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::SECOND;
-use super::record::{After, Conversation, DEEDS, Deeds, End, Opening};
+use super::record::{After, Conversation, DEEDS, End, EndpointFlags, Opening};
 use crate::decode::Stations;
 use crate::model::{Protocol, Timestamp};
 
@@ -177,10 +177,10 @@ impl<'a> Rest<'a> {
         }
         let carried = self.optional_after(b",\"carried\":")?;
         let acknowledges = self.optional_number(b",\"acknowledges\":")?;
-        let mut did = Deeds::default();
+        let mut did = EndpointFlags::default();
         if self.take(b",\"did\":[\"carried-payload\",\"finished\"]").is_some() {
             // Nearly all of them.
-            did = Deeds::CARRIED_PAYLOAD_AND_FINISHED;
+            did = EndpointFlags::CARRIED_PAYLOAD_AND_FINISHED;
         } else if self.take(b",\"did\":[").is_some() {
             loop {
                 let word = self.word()?;
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn all_sets_of_deeds_are_read() {
         for bits in 0..1u8 << DEEDS.len() {
-            let did = Deeds(bits);
+            let did = EndpointFlags(bits);
             let address = IpAddr::from([10, 0, 0, 1]);
             let end =
                 End { address, port: 1, heard: None, carried: None, acknowledges: None, did, tenths: 0, stations: Vec::new() };

@@ -1,8 +1,8 @@
 //! Room in a table that is full: which conversations are closed early, and which attempts are folded.
 
+use crate::flow::connection_map::{ConnectionMap, Seen, Taken};
 use crate::flow::key::{FlowKey, Narrow};
-use crate::flow::patience::{Worth, worth};
-use crate::flow::slots::{Seen, Slots, Taken};
+use crate::flow::timeouts::{Worth, worth};
 use crate::model::Timestamp;
 
 use super::FlowTable;
@@ -75,13 +75,13 @@ impl FlowTable {
         // From the last place on, so that none comes into the place of another that is still to go.
         candidates.sort_unstable_by_key(|&(_, _, is_wide, position)| std::cmp::Reverse((is_wide, position)));
         let mut attempts = Vec::new();
-        for candidates in candidates.chunks(Slots::<Narrow>::TOGETHER) {
+        for candidates in candidates.chunks(ConnectionMap::<Narrow>::TOGETHER) {
             let positions = |of_wide| {
                 let meant = candidates.iter().filter(move |(_, _, is_wide, _)| *is_wide == of_wide);
                 meant.map(|(.., position)| *position).collect::<Vec<usize>>()
             };
-            self.narrow.expect_removal(&positions(false));
-            self.wide.expect_removal(&positions(true));
+            self.narrow.prefetch_removal(&positions(false));
+            self.wide.prefetch_removal(&positions(true));
             for &(worth, _, is_wide, position) in candidates {
                 let (key, taken) = if is_wide { self.wide.remove(position) } else { self.narrow.remove(position) };
                 self.count_early(worth, now);

@@ -1,8 +1,8 @@
 //! How long conversations are waited for, and which are given up first where there is no room.
 
 use super::SECOND;
-use super::conversation::Standing;
-use super::slots::Seen;
+use super::connection_map::Seen;
+use super::conversation::ConnectionState;
 use crate::model::{Protocol, Timestamp};
 
 /// After this silence a UDP exchange is another one: the time Linux keeps a UDP stream in its connection tracking
@@ -33,10 +33,10 @@ pub(super) enum Worth {
 
 pub(super) fn worth(seen: Seen<'_>, now: Timestamp) -> Worth {
     match seen.standing() {
-        Standing::Attempt => Worth::Attempt,
+        ConnectionState::Attempt => Worth::Attempt,
         _ if seen.is_over() && now.since(seen.last()) > STRAGGLERS => Worth::Over,
-        Standing::OneSided => Worth::OneSided,
-        Standing::Answered => Worth::Answered,
+        ConnectionState::OneSided => Worth::OneSided,
+        ConnectionState::Answered => Worth::Answered,
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) const fn silence(protocol: Protocol) -> i64 {
 pub(super) fn patience(seen: Seen<'_>) -> i64 {
     match seen.protocol {
         Protocol::Udp => UDP_SILENCE,
-        Protocol::Tcp | Protocol::Sctp if seen.is_over() || seen.standing() != Standing::Answered => AFTERMATH,
+        Protocol::Tcp | Protocol::Sctp if seen.is_over() || seen.standing() != ConnectionState::Answered => AFTERMATH,
         Protocol::Tcp | Protocol::Sctp => STREAM_SILENCE,
     }
 }

@@ -10,11 +10,11 @@ use super::fact::Fact;
 use super::key::{End, FlowKey, Narrow, Packed, Seeds, Wide};
 use super::origins::Origins;
 
-const _: () = assert!(size_of::<Step<u32>>() == 48, "thousands of them wait in a processor's own cache");
+const _: () = assert!(size_of::<Event<u32>>() == 48, "thousands of them wait in a processor's own cache");
 
 /// One frame's part in a [`Batch`], with the long keys in it or beside it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step<L> {
+pub(super) struct Event<L> {
     pub(super) at: Timestamp,
     pub(super) hash: u32,
     /// The input that it comes from, and the number of its origin: [`Batch::origin`].
@@ -36,7 +36,7 @@ pub(super) enum What<L> {
     NoPacket,
 }
 
-impl Step<Wide> {
+impl Event<Wide> {
     pub(super) fn of(packet: &Packet, seeds: &Seeds) -> Self {
         let whole = Self { at: packet.at, hash: 0, origin: 0, what: What::Whole };
         let silent = Self { what: What::Silent, ..whole };
@@ -87,7 +87,7 @@ impl Step<Wide> {
     }
 
     /// The same of an input, with the long key put among others.
-    fn beside(self, origin: u32, wide: &mut Vec<Wide>) -> Step<u32> {
+    fn beside(self, origin: u32, wide: &mut Vec<Wide>) -> Event<u32> {
         let what = match self.what {
             What::Narrow(key, end, fact) => What::Narrow(key, end, fact),
             What::Wide(key, end, fact) => {
@@ -98,7 +98,7 @@ impl Step<Wide> {
             What::Silent => What::Silent,
             What::NoPacket => What::NoPacket,
         };
-        Step { at: self.at, hash: self.hash, origin, what }
+        Event { at: self.at, hash: self.hash, origin, what }
     }
 }
 
@@ -143,7 +143,7 @@ pub struct Batch {
     pub(super) origins: Origins,
     /// The table's numbers of these.
     pub(super) numbers: Vec<u16>,
-    pub(super) steps: Vec<Step<u32>>,
+    pub(super) steps: Vec<Event<u32>>,
     /// The keys of [`What::Wide`].
     pub(super) wide: Vec<Wide>,
     /// Those of [`What::Whole`], in their order, with the context of their tunnels as they travel.
@@ -227,13 +227,13 @@ impl Batch {
         if let Some(packet) = inside.filter(|_| !tunnels.is_empty()) {
             let context = self.contexts.number(tunnels);
             let end_context = |end| if end == End::Low { context } else { self.contexts.reversed(context) };
-            let step = Step::of(&packet, &self.seeds);
+            let step = Event::of(&packet, &self.seeds);
             let what = match step.what {
                 What::Narrow(key, end, fact) => What::Narrow(key.within(end_context(end)), end, fact),
                 What::Wide(key, end, fact) => What::Wide(key.within(end_context(end)), end, fact),
                 other => other,
             };
-            self.add(Step { what, ..step }, || (packet, context));
+            self.add(Event { what, ..step }, || (packet, context));
         }
     }
 
@@ -256,7 +256,7 @@ impl Batch {
             return self.push(between.packet(at));
         }
         let (key, end) = Narrow::of(source, destination, protocol);
-        self.steps.push(Step { at, hash: key.hash(&self.seeds), origin: self.origin, what: What::Narrow(key, end, fact) });
+        self.steps.push(Event { at, hash: key.hash(&self.seeds), origin: self.origin, what: What::Narrow(key, end, fact) });
     }
 
     fn push_v6(&mut self, at: Timestamp, between: &Between<Ipv6Addr>) {
@@ -269,20 +269,20 @@ impl Batch {
         let (key, end) = Wide::of(source, destination, protocol);
         self.wide.push(key);
         let what = What::Wide(number(self.wide.len() - 1), end, fact);
-        self.steps.push(Step { at, hash: key.hash(&self.seeds), origin: self.origin, what });
+        self.steps.push(Event { at, hash: key.hash(&self.seeds), origin: self.origin, what });
     }
 
     fn push_silent(&mut self, at: Timestamp) {
-        self.steps.push(Step { at, hash: 0, origin: self.origin, what: What::Silent });
+        self.steps.push(Event { at, hash: 0, origin: self.origin, what: What::Silent });
     }
 
     /// Adds a frame's packet.
     pub fn push(&mut self, packet: Packet) {
-        self.add(Step::of(&packet, &self.seeds), || (packet, 0));
+        self.add(Event::of(&packet, &self.seeds), || (packet, 0));
     }
 
     #[inline]
-    fn add(&mut self, step: Step<Wide>, packet: impl FnOnce() -> (Packet, u16)) {
+    fn add(&mut self, step: Event<Wide>, packet: impl FnOnce() -> (Packet, u16)) {
         let step = step.beside(self.origin, &mut self.wide);
         self.steps.push(step);
         if let What::Whole = step.what {
@@ -293,7 +293,7 @@ impl Batch {
     /// Adds a frame at that time, of which there is no packet.
     #[inline]
     fn push_nothing(&mut self, at: Timestamp) {
-        self.steps.push(Step { at, hash: 0, origin: self.origin, what: What::NoPacket });
+        self.steps.push(Event { at, hash: 0, origin: self.origin, what: What::NoPacket });
     }
 
     /// The time of the next frame.
@@ -318,7 +318,7 @@ impl Batch {
         let (from, mut packet) = self.taken;
         let steps = &self.steps[from..];
         let count = steps.iter().skip(1).position(|step| !is_meant(step.at)).map_or(steps.len(), |others| others + 1);
-        for &Step { at, hash, origin, what } in &steps[..count] {
+        for &Event { at, hash, origin, what } in &steps[..count] {
             let (input, stations) = parts(origin);
             let stations = self.origins.stations(stations).map_or(0, |stations| other.origins.number(stations));
             let origin = Self::origin(input, stations);
@@ -334,7 +334,7 @@ impl Batch {
                 }
                 What::Narrow(..) | What::Silent | What::NoPacket => what,
             };
-            other.steps.push(Step { at, hash, origin, what });
+            other.steps.push(Event { at, hash, origin, what });
         }
         self.taken = (from + count, packet);
         if self.is_empty() {

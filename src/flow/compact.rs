@@ -6,13 +6,13 @@
 use crate::model::{Protocol, Span, Timestamp};
 
 use super::conversation::{
-    Conversation, Deeds, Opening, Standing, first_input, is_over, is_repetition, least, standing, tenth, watched,
+    ConnectionState, Conversation, EndpointFlags, Opening, first_input, is_over, is_repetition, least, standing, tenth, watched,
 };
 use super::fact::{CARRIED, Fact, RESET, SENT_DATAGRAM, Stamp};
 use super::key::End;
 use super::order::Order;
 use super::origins::{EndOrigins, note};
-use super::patience::LEAST_SILENCE;
+use super::timeouts::LEAST_SILENCE;
 
 /// What one end did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ struct Part {
 
 /// The facts of a conversation with one opening at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Brief {
+pub(super) struct Compact {
     parts: [Part; 2],
     /// Of the opening; of UDP, the input of the first packet; where no opening is known, what the lower end acknowledges.
     number: u32,
@@ -60,7 +60,7 @@ const FIRST_AT_HIGH: u8 = 1 << 5;
 /// and what [`Order::decided`] holds, so many bits up.
 const DECIDED: u8 = 6;
 
-impl Brief {
+impl Compact {
     /// Nothing yet.
     pub(super) const NONE: Self = Self {
         parts: [Part { first: Timestamp::MAX, last: Timestamp::MIN, third: 0 }; 2],
@@ -223,7 +223,7 @@ impl Brief {
             let is_repetition = is_repetition(bits, tenths, &self.deeds(protocol, end));
             self.parts[here].third |= tenths.cast_signed();
             self.mark(here, at, bits);
-            return Some(is_news || is_repetition && self.standing() != Standing::Answered);
+            return Some(is_news || is_repetition && self.standing() != ConnectionState::Answered);
         }
         if bits & CARRIED != 0 {
             next.parts[here].third = next.parts[here].third.max(at.0);
@@ -333,17 +333,17 @@ impl Brief {
         self.parts[if self.opening & AT_HIGH == 0 { 0 } else { 1 }].first
     }
 
-    const fn deeds(&self, protocol: Protocol, end: End) -> Deeds {
+    const fn deeds(&self, protocol: Protocol, end: End) -> EndpointFlags {
         let Part { first, last, third } = self.parts[end as usize];
         let bits = self.bits[end as usize];
         match protocol {
-            Protocol::Udp => Deeds { first, last, last_carried: Timestamp::MIN, tenths: third.cast_unsigned(), bits },
-            Protocol::Tcp | Protocol::Sctp => Deeds { first, last, last_carried: Timestamp(third), tenths: 0, bits },
+            Protocol::Udp => EndpointFlags { first, last, last_carried: Timestamp::MIN, tenths: third.cast_unsigned(), bits },
+            Protocol::Tcp | Protocol::Sctp => EndpointFlags { first, last, last_carried: Timestamp(third), tenths: 0, bits },
         }
     }
 
     /// As [`Conversation::standing`].
-    pub(super) const fn standing(&self) -> Standing {
+    pub(super) const fn standing(&self) -> ConnectionState {
         // Of UDP, the other bits say something else.
         let is_opened = self.opening & OPENED != 0;
         let is_accepted = is_opened && self.opening & ACCEPTED != 0;
@@ -381,7 +381,7 @@ impl Brief {
     pub(super) fn of(protocol: Protocol, conversation: &Conversation) -> Option<Self> {
         let mut brief = Self { origins: conversation.origins, input: conversation.input, ..Self::NONE };
         for (here, deeds) in conversation.deeds.iter().enumerate() {
-            let Deeds { first, last, last_carried, tenths, bits } = *deeds;
+            let EndpointFlags { first, last, last_carried, tenths, bits } = *deeds;
             let third = if protocol == Protocol::Udp { tenths.cast_signed() } else { last_carried.0 };
             brief.parts[here] = Part { first, last, third };
             brief.bits[here] = bits;
@@ -475,7 +475,7 @@ mod tests {
             let (first, end, fact, input) = facts[0];
             let mut whole = Conversation::new(Timestamp(first));
             whole.add(stamp(first, input), end, fact);
-            let mut brief = Brief::begun(protocol, stamp(first, input), end, fact);
+            let mut brief = Compact::begun(protocol, stamp(first, input), end, fact);
             for (at, end, fact, input) in &facts[1..] {
                 if let Some(known) = &brief {
                     prop_assert_eq!(known.whole(protocol), plain(protocol, &whole));
@@ -495,7 +495,7 @@ mod tests {
                     prop_assert_eq!(told, is_news);
                 } else {
                     prop_assert_eq!(brief, before, "what is not taken in changes nothing");
-                    brief = Brief::of(protocol, &whole);
+                    brief = Compact::of(protocol, &whole);
                 }
             }
             if let Some(brief) = brief {

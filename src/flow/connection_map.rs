@@ -5,25 +5,25 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::memory::{expect_large, prefetch};
+use crate::model::memory::{advise_hugepages, prefetch};
 use crate::model::{Protocol, Timestamp};
 
-use super::brief::Brief;
-use super::chain::Chain;
-use super::conversation::{Conversation, Standing};
+use super::compact::Compact;
+use super::conversation::{ConnectionState, Conversation};
 use super::fact::{Fact, Stamp};
+use super::history::History;
 use super::key::{End, FlowKey, Packed, Seeds};
-use super::patience::patience;
 use super::recorder::Recorder;
+use super::timeouts::patience;
 
-const _: () = assert!(size_of::<Slot<super::key::Narrow>>() <= 88, "a million of them are kept");
+const _: () = assert!(size_of::<Entry<super::key::Narrow>>() <= 88, "a million of them are kept");
 
 /// A conversation in its place.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slot<K> {
+pub(super) struct Entry<K> {
     key: K,
     /// If it is kept whole: nothing of it holds but the state.
-    brief: Brief,
+    brief: Compact,
 }
 
 /// The flow file does not tell all that is known, and it matters.
@@ -36,19 +36,19 @@ const IS_WHOLE: u8 = 1 << 2;
 const WANTS_ACKNOWLEDGMENTS: u8 = 1 << 3;
 
 #[inline]
-const fn wanted(brief: &Brief) -> u8 {
+const fn wanted(brief: &Compact) -> u8 {
     if brief.wants_acknowledgments() { WANTS_ACKNOWLEDGMENTS } else { 0 }
 }
 
 /// Conversations with keys of one form.
 #[derive(Debug)]
-pub(super) struct Slots<K> {
+pub(super) struct ConnectionMap<K> {
     seeds: Seeds,
     /// Open addressing with linear probing: the hash and the position plus one; 0 where nothing is.
     index: Vec<u64>,
-    kept: Vec<Slot<K>>,
+    kept: Vec<Entry<K>>,
     /// Those that the brief form cannot hold, by position.
-    whole: BTreeMap<u32, Chain>,
+    whole: BTreeMap<u32, History>,
     /// What these weigh together.
     weight: usize,
     /// The last packet that the flow file tells of, by position, where one is written.
@@ -74,7 +74,7 @@ pub(super) enum Took {
 
 /// A conversation that has been taken out.
 pub(super) struct Taken {
-    pub(super) chain: Chain,
+    pub(super) chain: History,
     /// Whether there was any packet since the flow file told.
     pub(super) is_touched: bool,
 }
@@ -82,11 +82,11 @@ pub(super) struct Taken {
 impl Taken {
     /// Whether nothing can have come of it but a failed attempt.
     pub(super) fn is_attempt(&self) -> bool {
-        self.chain.only().is_some_and(|only| only.standing() == Standing::Attempt)
+        self.chain.only().is_some_and(|only| only.standing() == ConnectionState::Attempt)
     }
 }
 
-impl<K: Packed> Slots<K> {
+impl<K: Packed> ConnectionMap<K> {
     pub(super) fn new(seeds: Seeds, is_recording: bool) -> Self {
         let told = is_recording.then(Vec::new);
         Self { seeds, index: Vec::new(), kept: Vec::new(), whole: BTreeMap::new(), weight: 0, told, untold: 0 }
@@ -99,7 +99,7 @@ impl<K: Packed> Slots<K> {
 
     /// Asks for the place in the index where a search for this hash begins.
     #[inline]
-    pub(super) fn expect(&self, hash: u32) {
+    pub(super) fn prefetch(&self, hash: u32) {
         prefetch(&self.index, hash as usize & self.index.len().wrapping_sub(1));
     }
 
@@ -178,7 +178,7 @@ impl<K: Packed> Slots<K> {
         fact: Fact,
     ) -> Took {
         let Some(position) = found else {
-            return match Brief::begun(key.protocol(), stamp, end, fact) {
+            return match Compact::begun(key.protocol(), stamp, end, fact) {
                 Some(brief) if has_room => {
                     self.insert_brief(key, hash, brief);
                     Took::Opened
@@ -219,18 +219,18 @@ impl<K: Packed> Slots<K> {
 
     /// A new conversation, of a key that is not there.
     pub(super) fn insert(&mut self, key: K, hash: u32, conversation: Conversation) {
-        let position = self.insert_brief(key, hash, Brief::NONE);
-        self.keep(position, Chain::new(conversation));
+        let position = self.insert_brief(key, hash, Compact::NONE);
+        self.keep(position, History::new(conversation));
     }
 
     /// A new conversation, of a key that is not there; returns its place.
     #[inline]
-    fn insert_brief(&mut self, key: K, hash: u32, brief: Brief) -> usize {
+    fn insert_brief(&mut self, key: K, hash: u32, brief: Compact) -> usize {
         if (self.kept.len() + 1) * 2 > self.index.len() {
             self.grow();
         }
         let position = self.kept.len();
-        self.kept.push(Slot { key, brief: brief.with(IS_NEWS | IS_TOUCHED | wanted(&brief)) });
+        self.kept.push(Entry { key, brief: brief.with(IS_NEWS | IS_TOUCHED | wanted(&brief)) });
         if let Some(told) = &mut self.told {
             told.push(Timestamp::MIN);
         }
@@ -246,7 +246,7 @@ impl<K: Packed> Slots<K> {
             let start = end.saturating_sub(Self::TOGETHER);
             // From the last place on: what comes into the place of another has been looked at.
             meant.extend((start..end).rev().filter(|&position| is_meant(self.seen(position))));
-            self.expect_removal(&meant);
+            self.prefetch_removal(&meant);
             for position in meant.drain(..) {
                 let (key, taken) = self.remove(position);
                 take(&key, taken);
@@ -260,10 +260,10 @@ impl<K: Packed> Slots<K> {
 
     /// Asks for the places in the index that the [removal](Self::remove) of these positions needs: theirs, and those of the last ones,
     /// which come into their places.
-    pub(super) fn expect_removal(&self, positions: &[usize]) {
+    pub(super) fn prefetch_removal(&self, positions: &[usize]) {
         let last = (0..self.kept.len()).rev().take(positions.len());
         for position in positions.iter().copied().chain(last) {
-            self.expect(self.kept[position].key.hash(&self.seeds));
+            self.prefetch(self.kept[position].key.hash(&self.seeds));
         }
     }
 
@@ -357,20 +357,20 @@ impl<K: Packed> Slots<K> {
         Seen { position, protocol: slot.key.protocol(), brief: &slot.brief, chain }
     }
 
-    fn taken(&mut self, position: usize, slot: Slot<K>) -> (FlowKey, Taken) {
+    fn taken(&mut self, position: usize, slot: Entry<K>) -> (FlowKey, Taken) {
         let chain = self.take_whole(position, &slot.brief);
-        let chain = chain.unwrap_or_else(|| Chain::new(slot.brief.whole(slot.key.protocol())));
+        let chain = chain.unwrap_or_else(|| History::new(slot.brief.whole(slot.key.protocol())));
         (slot.key.key(), Taken { chain, is_touched: slot.brief.state & IS_TOUCHED != 0 })
     }
 
-    fn chain(&mut self, position: usize) -> Chain {
-        let Slot { key, brief } = self.kept[position];
-        self.take_whole(position, &brief).unwrap_or_else(|| Chain::new(brief.whole(key.protocol())))
+    fn chain(&mut self, position: usize) -> History {
+        let Entry { key, brief } = self.kept[position];
+        self.take_whole(position, &brief).unwrap_or_else(|| History::new(brief.whole(key.protocol())))
     }
 
-    fn take_whole(&mut self, position: usize, brief: &Brief) -> Option<Chain> {
+    fn take_whole(&mut self, position: usize, brief: &Compact) -> Option<History> {
         let chain = if brief.state & IS_WHOLE == 0 { None } else { self.whole.remove(&number(position)) };
-        self.weight -= chain.as_ref().map_or(0, Chain::weight);
+        self.weight -= chain.as_ref().map_or(0, History::weight);
         chain
     }
 
@@ -385,9 +385,9 @@ impl<K: Packed> Slots<K> {
         self.whole.iter().map(|(position, chain)| (chain.weight(), self.seen(*position as usize)))
     }
 
-    fn keep(&mut self, position: usize, chain: Chain) {
+    fn keep(&mut self, position: usize, chain: History) {
         let slot = &mut self.kept[position];
-        if let Some(brief) = chain.only().and_then(|only| Brief::of(slot.key.protocol(), only)) {
+        if let Some(brief) = chain.only().and_then(|only| Compact::of(slot.key.protocol(), only)) {
             slot.brief = brief.with(slot.brief.state & !(IS_WHOLE | WANTS_ACKNOWLEDGMENTS) | wanted(&brief));
         } else {
             slot.brief.state |= IS_WHOLE;
@@ -399,9 +399,9 @@ impl<K: Packed> Slots<K> {
     #[cold]
     fn grow(&mut self) {
         self.index = vec![0; (self.index.len() * 2).max(64)];
-        expect_large(&self.index);
+        advise_hugepages(&self.index);
         self.kept.reserve_exact(self.index.len() / 2 - self.kept.len());
-        expect_large(&self.kept);
+        advise_hugepages(&self.kept);
         for position in 0..self.kept.len() {
             self.enter(self.kept[position].key.hash(&self.seeds), position);
         }
@@ -467,8 +467,8 @@ fn number(position: usize) -> u32 {
 pub(super) struct Seen<'a> {
     pub(super) position: usize,
     pub(super) protocol: Protocol,
-    brief: &'a Brief,
-    chain: Option<&'a Chain>,
+    brief: &'a Compact,
+    chain: Option<&'a History>,
 }
 
 impl Seen<'_> {
@@ -478,7 +478,7 @@ impl Seen<'_> {
     }
 
     /// Of the newest.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> ConnectionState {
         self.chain.map_or_else(|| self.brief.standing(), |chain| chain.newest().standing())
     }
 
@@ -489,7 +489,7 @@ impl Seen<'_> {
 
     /// Whether nothing can come of it but a failed attempt.
     pub(super) fn is_attempt(&self) -> bool {
-        self.chain.is_none_or(|chain| chain.only().is_some()) && self.standing() == Standing::Attempt
+        self.chain.is_none_or(|chain| chain.only().is_some()) && self.standing() == ConnectionState::Attempt
     }
 }
 
@@ -511,12 +511,12 @@ mod tests {
         /// The index is so full that keys are in the way of each other.
         #[test]
         fn what_is_there_is_found_and_what_is_gone_is_not(steps in proptest::collection::vec((any::<bool>(), 0u16..90, any::<usize>()), 1..300)) {
-            let mut slots = Slots::new(Seeds::random(), false);
+            let mut slots = ConnectionMap::new(Seeds::random(), false);
             let mut model = BTreeMap::new();
             for (is_new, port, which) in steps {
                 let hash = key(port).hash(&slots.seeds);
                 if is_new && !model.contains_key(&port) {
-                    let brief = Brief::begun(Protocol::Tcp, Timestamp(port.into()).into(), End::Low, Fact::Opens(port.into())).expect("an opening");
+                    let brief = Compact::begun(Protocol::Tcp, Timestamp(port.into()).into(), End::Low, Fact::Opens(port.into())).expect("an opening");
                     slots.insert_brief(key(port), hash, brief);
                     model.insert(port, i64::from(port));
                 } else if !is_new && slots.len() > 0 {

@@ -8,12 +8,12 @@ use super::key::End;
 
 /// At least one conversation.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct History {
     newest: Conversation,
     earlier: Vec<Conversation>,
 }
 
-impl Chain {
+impl History {
     /// More conversations of the same endpoints are not waited for at a time.
     const EARLIER: usize = 8;
 

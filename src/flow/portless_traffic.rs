@@ -7,7 +7,7 @@ use crate::model::Span;
 
 /// One kind of such traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Sighting {
+pub enum PortlessTraffic {
     /// An ICMP echo request.
     Echo,
     /// A datagram to a multicast or broadcast address, with its port.
@@ -20,19 +20,19 @@ pub enum Sighting {
     PortZero,
 }
 
-/// Sightings by kind, source and destination, each once however often it was seen; bounded in number.
+/// PortlessTrafficTable by kind, source and destination, each once however often it was seen; bounded in number.
 #[derive(Clone, Debug, Default)]
-pub struct Sightings {
-    seen: BTreeMap<(Sighting, IpAddr, IpAddr), Span>,
+pub struct PortlessTrafficTable {
+    seen: BTreeMap<(PortlessTraffic, IpAddr, IpAddr), Span>,
     left_out: u64,
 }
 
-impl Sightings {
+impl PortlessTrafficTable {
     /// Different ones that are kept.
     pub(super) const CAPACITY: usize = 100_000;
 
     /// Remembers one, and tells whether it is the first of its kind.
-    pub fn add(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) -> bool {
+    pub fn add(&mut self, sighting: PortlessTraffic, source: IpAddr, destination: IpAddr, span: Span) -> bool {
         if self.merge(sighting, source, destination, span) {
             false
         } else if self.seen.len() < Self::CAPACITY {
@@ -45,7 +45,7 @@ impl Sightings {
     }
 
     /// Adds to one that is known, and tells whether it is.
-    pub(super) fn merge(&mut self, sighting: Sighting, source: IpAddr, destination: IpAddr, span: Span) -> bool {
+    pub(super) fn merge(&mut self, sighting: PortlessTraffic, source: IpAddr, destination: IpAddr, span: Span) -> bool {
         let seen = self.seen.get_mut(&(sighting, source, destination));
         seen.map(|seen| *seen = seen.merge(span)).is_some()
     }
@@ -56,7 +56,7 @@ impl Sightings {
     }
 
     /// All of them in order.
-    pub fn iter(&self) -> impl Iterator<Item = (Sighting, IpAddr, IpAddr, Span)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (PortlessTraffic, IpAddr, IpAddr, Span)> + '_ {
         self.seen.iter().map(|(&(sighting, source, destination), &span)| (sighting, source, destination, span))
     }
 
@@ -73,15 +73,15 @@ mod tests {
 
     #[test]
     fn they_are_bounded_and_what_is_left_out_is_counted() {
-        let mut sightings = Sightings::default();
+        let mut sightings = PortlessTrafficTable::default();
         let mut add = |number: u32, at: i64| {
             let (source, destination) = (IpAddr::from(number.to_be_bytes()), IpAddr::from([10, 0, 0, 1]));
-            sightings.add(Sighting::Echo, source, destination, Span::at(Timestamp(at)))
+            sightings.add(PortlessTraffic::Echo, source, destination, Span::at(Timestamp(at)))
         };
         let new = (0..150_000).filter(|number| add(*number, 1)).count();
-        assert_eq!(new, Sightings::CAPACITY);
+        assert_eq!(new, PortlessTrafficTable::CAPACITY);
         assert!(!add(0, 9), "known");
-        assert_eq!((sightings.iter().count(), sightings.left_out()), (Sightings::CAPACITY, 50_000));
+        assert_eq!((sightings.iter().count(), sightings.left_out()), (PortlessTrafficTable::CAPACITY, 50_000));
         assert!(sightings.iter().any(|(.., span)| span.last() == Timestamp(9)), "one that is known goes on");
     }
 }
