@@ -2,7 +2,7 @@
 //!
 //! Policies are learned from the first four fifths of the time alone and put to the test on the rest. The split is by time, as a person
 //! would stop watching, and not by connections; it lies on a boundary at which connections were counted
-//! ([`Arrivals`](crate::edge::Arrivals)), at most a few thousandths of the time before. What is known of an edge from the first part
+//! ([`StartHistogram`](crate::edge::StartHistogram)), at most a few thousandths of the time before. What is known of an edge from the first part
 //! (names, repetitions of datagrams) is not cut: the split asks only whether it was seen.
 //!
 //! An edge first seen after the split has all its connections after it, and any other none that would be denied: so the count of

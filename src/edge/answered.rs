@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::inventory::{Inventory, WorkloadId};
 
-use super::book::NameBook;
-use super::ledger::{Kept, Ledger};
+use super::bounded_edges::{BoundedEdges, Kept};
+use super::dns_cache::NameBook;
 use super::link::Side;
 
 /// The addresses in DNS answers that pods of a workload got, by name.
@@ -25,7 +25,7 @@ impl Answered {
 
     /// Says in the evidence of edges to outside addresses, to how many addresses each name led that was called. Families count
     /// apart: whoever has both answers twice, with as many addresses as ever.
-    pub(super) fn note(&self, edges: &mut Ledger<Kept>) {
+    pub(super) fn note(&self, edges: &mut BoundedEdges<Kept>) {
         for (link, Kept { evidence, .. }) in edges.iter_mut() {
             let (Some(workload), Side::Outside(_), Some(called)) =
                 (link.originator.workload(), link.responder, &mut evidence.called)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Evidence, Findings};
 
-use super::ledger::{Kept, Ledger};
+use super::bounded_edges::{BoundedEdges, Kept};
 use super::link::Link;
 
 /// Guesses that are kept to be compared; of more, those that are last in the order of edges are not looked at.
@@ -27,7 +27,7 @@ impl Guesses {
     }
 
     /// Edges that rest on guesses alone, with the proven edge that contradicts each.
-    pub(super) fn contradicted(self, edges: &Ledger<Kept>, inventory: &Inventory) -> BTreeMap<Edge, Edge> {
+    pub(super) fn contradicted(self, edges: &BoundedEdges<Kept>, inventory: &Inventory) -> BTreeMap<Edge, Edge> {
         let is_weak = |link| edges.get(link).map(|kept| kept.evidence.direction.is_weak());
         let found =
             self.reversed.into_iter().filter(|&(guess, proven)| is_weak(guess) == Some(true) && is_weak(proven) == Some(false));

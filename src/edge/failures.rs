@@ -110,14 +110,14 @@ pub(super) struct Attempt {
 
 /// What one party tried in vain, and never with success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vain {
+pub struct FailedTargets {
     /// At how many different responders and ports; where those were too many to be kept apart, a lower bound.
     pub targets: u64,
     /// When it first did.
     pub since: Timestamp,
 }
 
-impl Vain {
+impl FailedTargets {
     /// Takes over what else it tried.
     pub(super) fn merge(&mut self, other: Self) {
         self.targets = self.targets.saturating_add(other.targets);
@@ -209,23 +209,23 @@ impl Failures {
     }
 
     /// Who tried what in vain. What `worked` at other times does not count.
-    pub(super) fn in_vain(&self, worked: impl Fn(Link) -> bool) -> BTreeMap<Side, Vain> {
-        let mut in_vain: BTreeMap<Side, Vain> = BTreeMap::new();
+    pub(super) fn failed_attempts(&self, worked: impl Fn(Link) -> bool) -> BTreeMap<Side, FailedTargets> {
+        let mut failed_attempts: BTreeMap<Side, FailedTargets> = BTreeMap::new();
         for Pair { originator, tries } in self.pairs.values() {
             let Some(originator) = *originator else { continue };
             let found = match tries {
-                Tries::Scan { since, .. } => vec![Vain { targets: Self::MANY_PORTS as u64 + 1, since: *since }],
+                Tries::Scan { since, .. } => vec![FailedTargets { targets: Self::MANY_PORTS as u64 + 1, since: *since }],
                 Tries::Apart(ports) => {
                     let attempts = ports.iter().filter(|((failure, ..), _)| failure.is_attempt()).map(|(_, port)| port);
                     let failed = attempts.filter(|port| port.links.is_empty() || !port.links.iter().copied().all(&worked));
-                    failed.map(|port| Vain { targets: 1, since: port.since }).collect()
+                    failed.map(|port| FailedTargets { targets: 1, since: port.since }).collect()
                 }
             };
             for vain in found {
-                in_vain.entry(originator).and_modify(|known| known.merge(vain)).or_insert(vain);
+                failed_attempts.entry(originator).and_modify(|known| known.merge(vain)).or_insert(vain);
             }
         }
-        in_vain
+        failed_attempts
     }
 
     /// The attempts that never `worked` and were no scan, each with the finding that [`Failures::findings`] makes of it.
@@ -351,11 +351,11 @@ mod tests {
         failures.add(attempt("10.9.9.9", "prod/web", 22, Failure::Unanswered));
         (1..=5000).for_each(|port| failures.add(attempt("10.9.9.8", "prod/db", port, Failure::Refused)));
         failures.add(attempt("its own node", "prod/db", 80, Failure::Refused));
-        let in_vain = failures.in_vain(|_| false);
-        let vain = |address: &str| in_vain.get(&Side::Outside(address.parse().unwrap())).copied();
-        assert_eq!(vain("10.9.9.9"), Some(Vain { targets: 4, since: Timestamp(22) }), "a retry is no target more");
-        assert_eq!(vain("10.9.9.8"), Some(Vain { targets: 65, since: Timestamp(1) }), "at least so many");
-        assert_eq!(in_vain.len(), 2, "who can be no party of an edge is left out");
+        let failed_attempts = failures.failed_attempts(|_| false);
+        let vain = |address: &str| failed_attempts.get(&Side::Outside(address.parse().unwrap())).copied();
+        assert_eq!(vain("10.9.9.9"), Some(FailedTargets { targets: 4, since: Timestamp(22) }), "a retry is no target more");
+        assert_eq!(vain("10.9.9.8"), Some(FailedTargets { targets: 65, since: Timestamp(1) }), "at least so many");
+        assert_eq!(failed_attempts.len(), 2, "who can be no party of an edge is left out");
     }
 
     #[test]

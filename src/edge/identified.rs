@@ -36,7 +36,7 @@ impl Identified {
     }
 
     /// The other way round, for that reason.
-    pub(super) const fn turn(&mut self, direction: DirectionEvidence) {
+    pub(super) const fn flip_roles(&mut self, direction: DirectionEvidence) {
         std::mem::swap(&mut self.flow.originator, &mut self.flow.responder);
         std::mem::swap(&mut self.originator, &mut self.responder);
         self.flow.direction = direction;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::inventory::{Inventory, NodeId};
 use crate::model::{Code, Findings};
 
+use super::nat_correlation::Connection;
 use super::place::Place;
-use super::views::Connection;
 
 /// Answered calls from addresses of nodes to ports that nodes forward to.
 #[derive(Debug, Default)]

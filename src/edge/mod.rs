@@ -3,20 +3,22 @@
 //! What cannot become an edge (nobody known behind an address, nothing answered, nothing that a NetworkPolicy can say) becomes
 //! a finding, never a wider rule.
 
+mod address_history;
+mod address_reuse;
 mod answered;
-mod arrivals;
-mod book;
+mod bounded_edges;
 mod called_pods;
 mod classes;
 mod contradictions;
+mod direction;
+mod dns_cache;
 mod exposure;
 mod failures;
-mod handover;
 mod identified;
 mod inputs;
-mod ledger;
 mod link;
 mod masked;
+mod nat_correlation;
 mod observation;
 mod observer;
 mod one_sided;
@@ -27,24 +29,22 @@ mod proxies;
 mod refusals;
 mod repeated;
 mod resolver;
-mod roles;
 mod senders;
 mod spoofed_answers;
+mod start_histogram;
 mod stations;
-mod tenants;
 #[cfg(test)]
 mod tests;
 mod tunnel_exchange;
 mod tunnels;
 mod unattributed;
-mod views;
 
-pub use arrivals::Arrivals;
 pub use classes::{FlowClass, FlowClasses};
 pub use exposure::{Callers, Exposure, Public};
-pub use failures::{FailedAttempts, Vain};
+pub use failures::{FailedAttempts, FailedTargets};
 pub use observation::Observation;
 pub use observer::Observer;
 pub use ports::DynamicPorts;
+pub use start_histogram::StartHistogram;
 pub use tunnels::ClusterTunnels;
 pub use unattributed::{Unattributed, UnattributedFlows};

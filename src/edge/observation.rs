@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use crate::inventory::{NodeId, PodId, WorkloadId};
 use crate::model::{Edge, Evidence, Findings, Party, Protocol, Span};
 
-use super::arrivals::Arrivals;
 use super::classes::FlowClasses;
-use super::failures::{FailedAttempts, Vain};
+use super::failures::{FailedAttempts, FailedTargets};
 use super::ports::DynamicPorts;
+use super::start_histogram::StartHistogram;
 use super::unattributed::Unattributed;
 
 /// What was observed, in terms of the cluster.
@@ -28,7 +28,7 @@ pub struct Observation {
     /// Ports at which workloads answered pods' own nodes (probes), which makes no edges.
     pub answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     /// What parties tried in vain, but for outside addresses that they had asked for by name.
-    pub in_vain: BTreeMap<Party, Vain>,
+    pub failed_attempts: BTreeMap<Party, FailedTargets>,
     /// The addresses to which names led that pods of each workload asked for; none for a workload whose name resolution was not seen.
     pub asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
     /// Conversations by outcome; those of scans and floods that were summed up are `flood`.
@@ -45,7 +45,7 @@ pub struct Observation {
     pub span: Option<Span>,
     /// When the answered connections of the edges began. One that may have gone to several workloads behind a Service counts once
     /// for each, as it does in their evidence.
-    pub arrivals: Arrivals,
+    pub arrivals: StartHistogram,
     /// Connections on edges that were too many to be kept; `arrivals` has them, `edges` has not.
     pub left_out: u64,
     /// What is to be said beside the edges.

@@ -14,31 +14,31 @@ use crate::flow::{Floods, Names, PortlessTraffic, PortlessTrafficTable};
 use crate::inventory::{Identity, Inventory, NodeId, Pod, WorkloadId};
 use crate::model::{Code, DirectionEvidence, Endpoint, Evidence, Findings, Flow, Outcome, Protocol, Span, Timestamp};
 
+use super::address_history::AddressHistory;
+use super::address_reuse::PassedOn;
 use super::answered::Answered;
-use super::arrivals::Arrivals;
-use super::book::NameBook;
+use super::bounded_edges::{BoundedEdges, Group, Kept};
 use super::called_pods::CalledPods;
 use super::classes::{FlowClass, FlowClasses, Share};
 use super::contradictions::Guesses;
-use super::failures::{Attempt, FailedAttempts, Failure, Failures, Vain};
-use super::handover::PassedOn;
+use super::direction;
+use super::dns_cache::NameBook;
+use super::failures::{Attempt, FailedAttempts, FailedTargets, Failure, Failures};
 use super::identified::Identified;
 use super::inputs::Inputs;
-use super::ledger::{Group, Kept, Ledger};
 use super::link::{Link, Side};
 use super::masked::Masked;
+use super::nat_correlation::{Call, Connection, Joined, NatCorrelation};
 use super::one_sided::OneSided;
 use super::place::Place;
 use super::portless;
 use super::repeated::{OwnNode, Repeated, Tried, Tries, Who};
-use super::roles;
 use super::senders::Senders;
 use super::spoofed_answers::SpoofedAnswers;
-use super::tenants::Tenants;
+use super::start_histogram::StartHistogram;
 use super::tunnel_exchange;
 use super::tunnels::ClusterTunnels;
 use super::unattributed::Unknowns;
-use super::views::{Call, Connection, Joined, Views};
 use one_way::OneWay;
 
 /// Takes in flows, gives out an [`Observation`].
@@ -52,12 +52,12 @@ pub struct Observer<'a> {
     namespaces: Vec<u32>,
     /// Of each Service, its name.
     services: Vec<Arc<str>>,
-    tenants: Tenants,
-    views: Views,
+    tenants: AddressHistory,
+    views: NatCorrelation,
     /// The names asked for up to the last flows.
     book: NameBook,
-    edges: Ledger<Kept>,
-    one_way: Ledger<OneWay>,
+    edges: BoundedEdges<Kept>,
+    one_way: BoundedEdges<OneWay>,
     guesses: Guesses,
     called_pods: CalledPods,
     /// Attempts that are not among the failures yet.
@@ -77,14 +77,14 @@ pub struct Observer<'a> {
     seen_nodes: BTreeSet<NodeId>,
     answered_own_node: BTreeSet<(WorkloadId, Protocol, u16)>,
     /// Scans that were too many attempts to be kept apart.
-    scans: BTreeMap<Side, Vain>,
+    scans: BTreeMap<Side, FailedTargets>,
     asked: BTreeMap<WorkloadId, BTreeSet<IpAddr>>,
     answered: Answered,
     flows: BTreeMap<&'static str, u64>,
     /// Conversations that are counted with no edge.
     classes: FlowClasses,
     span: Option<Span>,
-    arrivals: Arrivals,
+    arrivals: StartHistogram,
     left_out: u64,
     one_sided: OneSided,
     inputs: Inputs,
@@ -100,7 +100,7 @@ impl<'a> Observer<'a> {
     /// An observer of the cluster that `inventory` describes, which keeps at most so many edges; of the others it only says
     /// whose they are.
     pub fn new(inventory: &'a Inventory, edges: usize) -> Self {
-        let mut arrivals = Arrivals::default();
+        let mut arrivals = StartHistogram::default();
         let namespaces = inventory.workloads().iter().map(|workload| arrivals.namespace(&workload.name.namespace));
         Self {
             namespaces: namespaces.collect(),
@@ -109,15 +109,15 @@ impl<'a> Observer<'a> {
                 .iter()
                 .map(|service| format!("{}/{}", service.namespace, service.name).into())
                 .collect(),
-            tenants: Tenants::new(inventory),
+            tenants: AddressHistory::new(inventory),
             inventory,
             tunnels: None,
             senders: Senders::default(),
             spoofed_answers: SpoofedAnswers::default(),
-            views: Views::default(),
+            views: NatCorrelation::default(),
             book: NameBook::default(),
-            edges: Ledger::new(edges),
-            one_way: Ledger::new(edges),
+            edges: BoundedEdges::new(edges),
+            one_way: BoundedEdges::new(edges),
             guesses: Guesses::default(),
             called_pods: CalledPods::default(),
             tried: Repeated::default(),
@@ -186,8 +186,8 @@ impl<'a> Observer<'a> {
             self.classes.add(FlowClass::OtherView, joined);
         }
         let flows = Identified::all(flows, self.inventory);
-        let listeners = roles::Listeners::new(&flows, self.inventory);
-        let settled = flows.into_iter().map(|flow| roles::settle(flow, self.inventory, &listeners, &self.book)).collect();
+        let listeners = direction::Listeners::new(&flows, self.inventory);
+        let settled = flows.into_iter().map(|flow| direction::settle(flow, self.inventory, &listeners, &self.book)).collect();
         let joined = self.views.join(settled, self.inventory);
         self.connections(joined);
     }
@@ -237,7 +237,7 @@ impl<'a> Observer<'a> {
             if let (Some(address), None) = (originator, responder)
                 && let Some(side) = Place::calling(address, span.first(), self.inventory).side(self.inventory)
             {
-                let vain = Vain { targets: attempts, since: span.first() };
+                let vain = FailedTargets { targets: attempts, since: span.first() };
                 self.scans.entry(side).and_modify(|known| known.merge(vain)).or_insert(vain);
             }
             let message = "attempts without an answer, too many to be kept apart";

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::model::{Code, Findings, Flow, Outcome, Protocol};
 
 use super::inputs::Inputs;
-use super::views::Connection;
+use super::nat_correlation::Connection;
 
 /// Connections by how much of them was seen, and in which input.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::inventory::{Backend, CloudPort, Identity, Inventory, NodeId, PodId};
 use crate::model::{Endpoint, Timestamp};
 
-use super::book::NameBook;
+use super::dns_cache::NameBook;
 use super::link::Side;
 use super::repeated::Who;
 

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use crate::inventory::PodId;
 use crate::model::{Code, Edge, Evidence, Findings, Party, Protocol};
 
-use super::roles::EPHEMERAL;
+use super::direction::EPHEMERAL;
 
 /// Connections to ports picked at run time (passive FTP, RPC call-backs), all ports of one pair together.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use crate::model::{DirectionEvidence, Protocol, SeededMap, Timestamp};
 
 use super::failures::Failure;
 use super::link::{Link, Side};
+use super::nat_correlation::Call;
 use super::place::Place;
-use super::views::Call;
 
 /// Counts by key, bounded in number: whoever adds takes them out when there are too many.
 #[derive(Debug)]

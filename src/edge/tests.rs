@@ -464,12 +464,13 @@ fn what_is_tried_in_vain_and_who_gets_names_is_remembered() {
     let observation = observer.conclude();
     let expected = [(FlowClass::Edge, 1), (FlowClass::Unanswered, 2), (FlowClass::Refused, 3), (FlowClass::Flood, 1000)];
     assert_eq!(classes(&observation), expected);
-    let told: Vec<(String, u64)> = observation.in_vain.iter().map(|(party, vain)| (party.to_string(), vain.targets)).collect();
+    let told: Vec<(String, u64)> =
+        observation.failed_attempts.iter().map(|(party, vain)| (party.to_string(), vain.targets)).collect();
     let expected = [("n/caller".to_owned(), 3), (scanner.to_string(), 500)];
     let message =
         "not what worked at another time, nor what was asked for by name, nor what one tries at one other again and again";
     assert_eq!(told, expected, "{message}");
-    assert_eq!(observation.in_vain[&Party::Outside(scanner)].since, Timestamp(7));
+    assert_eq!(observation.failed_attempts[&Party::Outside(scanner)].since, Timestamp(7));
     let answered: Vec<(String, &BTreeSet<IpAddr>)> =
         observation.asked.iter().map(|(&id, addresses)| (inventory.workload(id).name.to_string(), addresses)).collect();
     assert_eq!(answered, [("n/second".to_owned(), &BTreeSet::from([address]))]);

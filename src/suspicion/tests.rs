@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::edge::{DynamicPorts, Vain};
+use crate::edge::{DynamicPorts, FailedTargets};
 use crate::inventory::{InventoryBuilder, InventoryOptions};
 use crate::model::{Called, DirectionEvidence, Span, Timestamp, WorkloadKind};
 
@@ -124,23 +124,24 @@ const FRONT: &str = "ReplicaSet prod/front";
 #[test]
 fn what_a_scan_found_is_doubted_and_what_went_on_before_is_not() {
     let inventory = inventory(&["ReplicaSet prod/api", "ReplicaSet prod/web", "StatefulSet prod/db 3306"]);
-    let in_vain = |targets, since: i64| BTreeMap::from([(party(API), Vain { targets, since: Timestamp(since * SECOND) })]);
+    let failed_attempts =
+        |targets, since: i64| BTreeMap::from([(party(API), FailedTargets { targets, since: Timestamp(since * SECOND) })]);
     let found = edge(API, DB, 22);
     let ordinary =
         |answered| -> Vec<(Edge, Evidence)> { (0..answered).map(|port| (edge(API, WEB, 8000 + port), seen(2, 0, 90))).collect() };
     let rows = [
-        (in_vain(12, 50), 0, seen(1, 60, 60), Some(12), "found while it scanned"),
-        (in_vain(12, 50), 0, seen(400, 60, 99), Some(12), "and used ever since"),
-        (in_vain(12, 50), 0, seen(1, 49, 60), Some(12), "probes go out several at a time"),
-        (in_vain(12, 50), 0, seen(40, 20, 99), None, "known before"),
-        (in_vain(9, 50), 0, seen(1, 60, 60), None, "a program whose peers are not there"),
-        (in_vain(12, 50), 11, seen(1, 60, 60), None, "one that calls many, of which some are gone"),
-        (in_vain(12, 50), 10, seen(1, 60, 60), Some(12), "one that fails more often than not"),
+        (failed_attempts(12, 50), 0, seen(1, 60, 60), Some(12), "found while it scanned"),
+        (failed_attempts(12, 50), 0, seen(400, 60, 99), Some(12), "and used ever since"),
+        (failed_attempts(12, 50), 0, seen(1, 49, 60), Some(12), "probes go out several at a time"),
+        (failed_attempts(12, 50), 0, seen(40, 20, 99), None, "known before"),
+        (failed_attempts(9, 50), 0, seen(1, 60, 60), None, "a program whose peers are not there"),
+        (failed_attempts(12, 50), 11, seen(1, 60, 60), None, "one that calls many, of which some are gone"),
+        (failed_attempts(12, 50), 10, seen(1, 60, 60), Some(12), "one that fails more often than not"),
     ];
-    for (in_vain, answered, evidence, targets, message) in rows {
+    for (failed_attempts, answered, evidence, targets, message) in rows {
         let mut edges = ordinary(answered);
         edges.push((found.clone(), evidence));
-        let observation = Observation { in_vain, ..observe(&edges) };
+        let observation = Observation { failed_attempts, ..observe(&edges) };
         let expected = targets.map(|targets| Reason::Scan { targets }).into_iter().collect();
         assert_eq!(judge(&observation, &inventory, &found), expected, "{message}");
         for (edge, _) in ordinary(answered) {
@@ -150,7 +151,7 @@ fn what_a_scan_found_is_doubted_and_what_went_on_before_is_not() {
     let resolution = edge(API, "ReplicaSet kube-system/coredns", 53);
     let resolver = edge(API, "Deployment kube-system/coredns", 53);
     let observation = Observation {
-        in_vain: in_vain(12, 50),
+        failed_attempts: failed_attempts(12, 50),
         ..observe(&[(resolver.clone(), seen(1, 60, 60)), (resolution.clone(), seen(1, 60, 60))])
     };
     assert_eq!(judge(&observation, &inventory, &resolver), BTreeSet::new(), "every pod asks for names");
@@ -163,7 +164,7 @@ fn ports_picked_at_run_time_that_a_scan_found_are_doubted_too() {
     let found = edge(API, DB, 40001);
     let ports = [40001, 40002, 40003].map(|port| NonZeroU16::new(port).unwrap()).into();
     let mut observation = Observation {
-        in_vain: BTreeMap::from([(party(API), Vain { targets: 60, since: Timestamp(0) })]),
+        failed_attempts: BTreeMap::from([(party(API), FailedTargets { targets: 60, since: Timestamp(0) })]),
         dynamic: vec![DynamicPorts { edge: found.clone(), ports, evidence: seen(3, 60, 61) }],
         ..observe(&[])
     };

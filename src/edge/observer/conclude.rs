@@ -23,9 +23,9 @@ impl Observer<'_> {
         self.findings.merge(self.senders.forwarders(self.inventory));
         let inventory = self.inventory;
         let known = &self.edges;
-        let mut in_vain = self.failures.in_vain(|link| known.contains(link));
+        let mut failed_attempts = self.failures.failed_attempts(|link| known.contains(link));
         for (side, vain) in std::mem::take(&mut self.scans) {
-            in_vain.entry(side).and_modify(|known| known.merge(vain)).or_insert(vain);
+            failed_attempts.entry(side).and_modify(|known| known.merge(vain)).or_insert(vain);
         }
         let mut failed = std::mem::take(&mut self.failed);
         if self.explains_failures() {
@@ -86,7 +86,7 @@ impl Observer<'_> {
             seen: numbered(&self.seen).into_iter().map(PodId).collect(),
             seen_nodes: self.seen_nodes,
             answered_own_node: self.answered_own_node,
-            in_vain: in_vain.into_iter().map(|(side, vain)| (side.party(inventory), vain)).collect(),
+            failed_attempts: failed_attempts.into_iter().map(|(side, vain)| (side.party(inventory), vain)).collect(),
             asked: self.asked,
             flows: self.flows,
             classes,

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::model::{Code, Evidence};
 
-use super::super::book::NameBook;
+use super::super::bounded_edges::Kept;
 use super::super::classes::{FlowClass, Share};
+use super::super::dns_cache::NameBook;
 use super::super::failures::FailedAttempts;
-use super::super::ledger::Kept;
 use super::super::link::Link;
+use super::super::nat_correlation::Connection;
 use super::super::place::Place;
-use super::super::views::Connection;
 use super::Observer;
 
 /// One-way UDP of one edge: how often, and why it may be believed.

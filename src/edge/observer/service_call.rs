@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::edge::book::NameBook;
 use crate::edge::classes::{FlowClass, Share};
+use crate::edge::dns_cache::NameBook;
 use crate::edge::failures::Failure;
 use crate::edge::link::Link;
+use crate::edge::nat_correlation::{Call, Connection};
 use crate::edge::place::Place;
 use crate::edge::repeated::{Tried, Who};
-use crate::edge::views::{Call, Connection};
 use crate::inventory::NodeCache;
 use crate::model::{Code, Endpoint, Flow, Outcome};
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::inventory::{Identity, Inventory, WorkloadId};
 use crate::model::{Beginning, DirectionEvidence, Endpoint, Flow, Outcome, Protocol, SeededMap, SeededSet};
 
-use super::book::NameBook;
+use super::dns_cache::NameBook;
 use super::identified::Identified;
 
 /// The first port that Linux hands out to callers (`net.ipv4.ip_local_port_range`).
@@ -127,19 +127,19 @@ fn assign(known: &mut Identified, inventory: &Inventory, listeners: &Listeners, 
     let is_high = |end: Endpoint| end.port >= EPHEMERAL;
     if !is_open(flow) {
         if let Some(evidence) = reply(known, (calls, is_called), inventory, listeners) {
-            known.turn(evidence);
+            known.flip_roles(evidence);
         }
         return;
     }
     match (calls, is_called) {
         (true, false) => return known.flow.direction = DirectionEvidence::DeclaredListener,
-        (false, true) => return known.turn(DirectionEvidence::DeclaredListener),
+        (false, true) => return known.flip_roles(DirectionEvidence::DeclaredListener),
         _ => {}
     }
     let listens = |end, identity| listeners.listens(flow.protocol, end, identity, inventory);
     match (listens(flow.responder, responder), listens(flow.originator, originator)) {
         (true, false) => return known.flow.direction = DirectionEvidence::OtherTraffic,
-        (false, true) => return known.turn(DirectionEvidence::OtherTraffic),
+        (false, true) => return known.flip_roles(DirectionEvidence::OtherTraffic),
         _ => {}
     }
     if is_high(flow.originator) != is_high(flow.responder) {
@@ -151,7 +151,7 @@ fn assign(known: &mut Identified, inventory: &Inventory, listeners: &Listeners, 
     };
     match (has_asked(originator, flow.responder), has_asked(responder, flow.originator)) {
         (true, false) => known.flow.direction = DirectionEvidence::OtherTraffic,
-        (false, true) => known.turn(DirectionEvidence::OtherTraffic),
+        (false, true) => known.flip_roles(DirectionEvidence::OtherTraffic),
         _ => by_port(known),
     }
 }
@@ -201,13 +201,13 @@ fn by_port(known: &mut Identified) {
     let (originator, responder) = (known.flow.originator.port, known.flow.responder.port);
     match (originator >= EPHEMERAL, responder >= EPHEMERAL) {
         (true, false) => return known.flow.direction = DirectionEvidence::EphemeralRange,
-        (false, true) => return known.turn(DirectionEvidence::EphemeralRange),
+        (false, true) => return known.flip_roles(DirectionEvidence::EphemeralRange),
         _ => {}
     }
     match (CUSTOMARY.contains(&originator), CUSTOMARY.contains(&responder)) {
         (false, true) => known.flow.direction = DirectionEvidence::CustomaryPort,
-        (true, false) => known.turn(DirectionEvidence::CustomaryPort),
-        _ if originator < responder => known.turn(DirectionEvidence::LowerPort),
+        (true, false) => known.flip_roles(DirectionEvidence::CustomaryPort),
+        _ if originator < responder => known.flip_roles(DirectionEvidence::LowerPort),
         _ => known.flow.direction = DirectionEvidence::LowerPort,
     }
 }

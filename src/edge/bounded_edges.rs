@@ -23,7 +23,7 @@ pub(super) struct Kept {
 /// nothing. Which edges are kept does not depend on the order in which they came, and nothing is lost of an edge that is kept:
 /// the addresses of a group go from the last on, and a group from which some went never grows again.
 #[derive(Debug)]
-pub(super) struct Ledger<V> {
+pub(super) struct BoundedEdges<V> {
     known: SeededMap<Link, V>,
     /// Who gives way; from when on there was no room for all.
     order: Option<Order>,
@@ -77,7 +77,7 @@ impl Group {
     }
 }
 
-impl<V> Ledger<V> {
+impl<V> BoundedEdges<V> {
     pub(super) fn new(capacity: usize) -> Self {
         Self { known: SeededMap::default(), order: None, capacity }
     }
@@ -182,7 +182,7 @@ mod tests {
 
     /// The edges kept with their counts, and how many additions went with those that were not.
     fn fill(links: &[Link], capacity: usize) -> (BTreeMap<Link, u64>, u64) {
-        let mut ledger = Ledger::new(capacity);
+        let mut ledger = BoundedEdges::new(capacity);
         let mut left_out = 0;
         for link in links {
             match ledger.get_mut(*link) {

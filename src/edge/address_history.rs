@@ -8,9 +8,9 @@ use crate::model::Timestamp;
 
 /// Pods by the addresses they ever had.
 #[derive(Debug)]
-pub(super) struct Tenants(BTreeMap<IpAddr, Vec<PodId>>);
+pub(super) struct AddressHistory(BTreeMap<IpAddr, Vec<PodId>>);
 
-impl Tenants {
+impl AddressHistory {
     pub(super) fn new(inventory: &Inventory) -> Self {
         let mut tenants: BTreeMap<IpAddr, Vec<PodId>> = BTreeMap::new();
         for (pod, id) in inventory.pods().iter().zip(0..).filter(|(pod, _)| !pod.is_on_host_network) {

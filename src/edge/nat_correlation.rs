@@ -1,4 +1,4 @@
-//! Views of one connection: before and after a Service's address was translated.
+//! NatCorrelation of one connection: before and after a Service's address was translated.
 //!
 //! A capture on a node sees a call to a Service twice: to the Service's address as the caller sent it, and to a pod's as it
 //! was delivered (DNAT), perhaps from a node's address (SNAT). Both are one connection.
@@ -42,7 +42,7 @@ pub(super) struct Connection {
 /// Joins views that come together, or in two batches that follow one another: views see the same packets, so they end at nearly
 /// the same time, but one may be handed on just before the other.
 #[derive(Debug, Default)]
-pub(super) struct Views {
+pub(super) struct NatCorrelation {
     /// Flows of the last batch that had nothing to do with any other of it or of the batch before,
     alone: Vec<Identified>,
     /// and those that had, and still found no other view of theirs.
@@ -51,7 +51,7 @@ pub(super) struct Views {
     merged: u64,
 }
 
-impl Views {
+impl NatCorrelation {
     /// Takes in the next flows, whose roles are settled; gives out the connections that wait for no other view.
     pub(super) fn join(&mut self, mut flows: Vec<Identified>, inventory: &Inventory) -> Joined {
         let mut alone = std::mem::take(&mut self.alone);

@@ -1,7 +1,7 @@
 //! When connections began: so many in each stretch of time, by the namespaces of both sides.
 //!
 //! Bounded, and the same in whatever order connections come: stretches are whole multiples of a power of two of nanoseconds, the
-//! least with which all fit into [`Arrivals::STRETCHES`]. So every boundary between two of them splits the connections exactly.
+//! least with which all fit into [`StartHistogram::STRETCHES`]. So every boundary between two of them splits the connections exactly.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::model::{Edge, Party, SeededMap, Timestamp};
 
 /// Counts of connections over time.
 #[derive(Clone, Debug, Default)]
-pub struct Arrivals {
+pub struct StartHistogram {
     /// How many nanoseconds a stretch lasts, as a power of two.
     shift: u32,
     counts: SeededMap<(i64, Sides), u64>,
@@ -21,7 +21,7 @@ pub struct Arrivals {
 /// Namespaces of originator and responder; nothing for what is no workload.
 pub(super) type Sides = (Option<u32>, Option<u32>);
 
-impl Arrivals {
+impl StartHistogram {
     /// The most stretches of time.
     const STRETCHES: i64 = 1024;
 
@@ -104,8 +104,8 @@ mod tests {
         Edge { originator: outside, responder: Party::Workload(workload.into()), protocol: Protocol::Tcp, port: NonZeroU16::MIN }
     }
 
-    fn count(begins: &[(i64, bool)]) -> Arrivals {
-        let mut arrivals = Arrivals::default();
+    fn count(begins: &[(i64, bool)]) -> StartHistogram {
+        let mut arrivals = StartHistogram::default();
         for &(at, is_in_a) in begins {
             arrivals.add(&edge(if is_in_a { "a" } else { "b" }), Timestamp(at));
         }
