@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use crate::emit::given::{self, Given};
+use crate::emit::layout::{QUARANTINE, REVIEW_JSON};
 use crate::emit::manifest::{CLASS, MANAGED_BY, TOOL};
 use crate::emit::plain;
-use crate::emit::plan::{QUARANTINE, REVIEW_JSON};
+use crate::emit::policy_file::{self, Given};
 use crate::emit::sink::half_written;
 use crate::emit::text::{counted, listed};
 use crate::inventory::Inventory;
@@ -150,7 +150,7 @@ impl Policies {
 
     fn read(&mut self, file: &str, text: &str, namespace: Option<&str>) -> Result<(), Failure> {
         let malformed = |problem| Failure::PolicyMalformed { file: file.to_owned(), problem };
-        let contents = given::read(text, namespace).map_err(malformed)?;
+        let contents = policy_file::read(text, namespace).map_err(malformed)?;
         self.files += 1;
         for (kind, count) in contents.others {
             *self.others.entry(kind).or_default() += count;

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::capture::{self, User};
 use crate::emit::directories::{make, unmake};
-use crate::emit::plan::REVIEW_JSON;
+use crate::emit::layout::REVIEW_JSON;
 use crate::emit::review;
 
 use super::failure::Failure;

@@ -1,7 +1,7 @@
 //! Policies as files ready for review.
 //!
 //! In: [`Explained`](crate::model::Explained) policies and a [`Summary`] of the run. Out: the text of every file ([`render`]),
-//! their layout ([`plan`]), the review ([`review`]), the steps of a [`migration`], and, through [`sink`], the files themselves.
+//! their layout ([`layout`]), the review ([`review`]), the steps of a [`migration`], and, through [`sink`], the files themselves.
 //! Guarantees: a text that does not read back as exactly its policy is never written; same input, same bytes; a file that the tool did not write is never
 //! replaced unasked; all files of a run are replaced or none is. Only [`sink`] and [`Templates::load`] touch files.
 
@@ -10,12 +10,12 @@ pub mod candidates;
 pub mod directories;
 mod error;
 pub mod evidence;
-pub mod given;
+pub mod layout;
 pub mod manifest;
 pub mod migration;
-mod owner;
+mod ownership;
 pub mod plain;
-pub mod plan;
+pub mod policy_file;
 pub mod render;
 pub mod review;
 pub mod sink;
@@ -28,7 +28,7 @@ mod words;
 mod yaml;
 
 pub use error::EmitError;
-pub use plan::{Plan, Scope};
+pub use layout::{Plan, Scope};
 pub use review::Summary;
 pub use sink::{Output, Written, write};
 pub use template::Templates;

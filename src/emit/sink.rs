@@ -19,13 +19,13 @@ use crate::coverage::Candidate;
 use crate::model::Explained;
 use crate::suspicion::Reasons;
 
-use super::migration::staged::STAGED;
-use super::owner::Kind;
-use super::plain::{is_absent, is_file, what_is};
-use super::plan::{
+use super::layout::{
     ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, QUARANTINE, REVIEW, REVIEW_JSON,
     Scope, is_namespace_name,
 };
+use super::migration::staged::STAGED;
+use super::ownership::Kind;
+use super::plain::{is_absent, is_file, what_is};
 use super::review::Summary;
 use super::transaction::{self, DirectoryLock, Transaction};
 use super::{EmitError, Templates, render, review, yaml};

@@ -7,7 +7,7 @@
 use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 use serde_json::{Value, json};
 
-use crate::emit::plan::is_namespace_name;
+use crate::emit::layout::is_namespace_name;
 use crate::migration::{Change, Namespace, Phase, Step};
 use crate::model::WorkloadName;
 use crate::verify::PolicyName;

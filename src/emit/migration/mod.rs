@@ -16,7 +16,7 @@ use crate::migration::{About, Change, Migration, Namespace, Objection, Phase, St
 use crate::model::{WorkloadName, length};
 use crate::verify::{Direction, PolicyName};
 
-use super::plan::{Content, Planned, is_namespace_name};
+use super::layout::{Content, Planned, is_namespace_name};
 use super::template::PLAN;
 use super::text::{counted, pretty_json};
 use super::{EmitError, Templates};

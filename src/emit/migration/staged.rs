@@ -11,7 +11,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::{Value, json};
 
 use crate::emit::answer::paste;
-use crate::emit::plan::{Content, KUSTOMIZATION, Planned};
+use crate::emit::layout::{Content, KUSTOMIZATION, Planned};
 use crate::emit::template::YAML_MARKER;
 use crate::emit::{EmitError, Templates, manifest, render, yaml};
 use crate::verify::PolicyName;

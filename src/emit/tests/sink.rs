@@ -330,7 +330,7 @@ fn an_output_that_cannot_be_written_says_so() {
 #[test]
 fn nothing_is_found_where_there_is_nothing() {
     let temporary = tempfile::tempdir().expect("temporary directory");
-    assert_eq!(survey(&temporary.path().join("none")).expect("reads"), crate::emit::plan::Existing::default());
+    assert_eq!(survey(&temporary.path().join("none")).expect("reads"), crate::emit::layout::Existing::default());
 }
 
 fn with_quarantine(

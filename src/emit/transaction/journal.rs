@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::super::manifest::TOOL;
-use super::super::owner::Kind;
+use super::super::ownership::Kind;
 use super::super::plain::{self, is_file};
 use super::{JOURNAL, Step, WORKSPACE, is_inside, new_name, old_name};
 use crate::emit::EmitError;

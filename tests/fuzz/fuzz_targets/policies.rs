@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use netpol_gen::emit::{given, manifest, render};
+use netpol_gen::emit::{policy_file, manifest, render};
 use netpol_gen::inventory::{InventoryBuilder, InventoryOptions, snapshot};
 use netpol_gen::model::Protocol;
 use netpol_gen::verify::{Evaluator, Place, World};
@@ -20,12 +20,12 @@ fn world() -> World {
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let _ = given::resources(text);
+    let _ = policy_file::resources(text);
     if let Some(policy) = render::read_policy(text) {
         let written = manifest::write(&policy);
         assert_eq!(manifest::read(&written).expect("what is written can be read"), policy);
     }
-    let Ok(contents) = given::read(text, Some("prod")) else { return };
+    let Ok(contents) = policy_file::read(text, Some("prod")) else { return };
     let policies: Vec<_> = contents.policies.into_iter().map(|given| given.object).collect();
     for policy in &policies {
         let _ = manifest::digest(policy);

@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::model::Class;
 
-use super::manifest;
-use super::migration::staged::{self, STAGED};
-use super::plan::{
+use super::layout::{
     ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, KUSTOMIZATION, QUARANTINE, REVIEW, REVIEW_JSON, is_namespace_name,
 };
+use super::manifest;
+use super::migration::staged::{self, STAGED};
 use super::review;
 use super::template::{MARKDOWN_MARKER, PLAN, YAML_MARKER};
 
