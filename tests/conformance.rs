@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, Node as NodeObject, Pod as PodObject
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use netpol_gen::inventory::NodeId;
 use netpol_gen::model::{PodName, Protocol, WorkloadKind, WorkloadName};
-use netpol_gen::verify::{Answer, Evaluator, NamedPort, Node, Place, Pod, ToOwnNode, World};
+use netpol_gen::verify::{Answer, ClusterView, Evaluator, NamedPort, Node, Place, Pod, ToOwnNode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -68,7 +68,7 @@ fn run(directory: &Path) -> Result<Tally, String> {
     if cases.is_empty() {
         return Err("no case: a case is a directory that has expected.tsv".to_owned());
     }
-    let mut clusters: BTreeMap<PathBuf, World> = BTreeMap::new();
+    let mut clusters: BTreeMap<PathBuf, ClusterView> = BTreeMap::new();
     let mut tally = Tally::default();
     for case in &cases {
         let context = |error: String| format!("{}: {error}", case.display());
@@ -97,7 +97,7 @@ fn find(directory: &Path, cases: &mut BTreeSet<PathBuf>) -> Result<(), String> {
     Ok(())
 }
 
-fn check(case: &Path, world: &World, tally: &mut Tally) -> Result<(), String> {
+fn check(case: &Path, world: &ClusterView, tally: &mut Tally) -> Result<(), String> {
     let policies: Vec<NetworkPolicy> = documents(&case.join("policies.yaml"))?.iter().map(object).collect::<Result<_, _>>()?;
     let evaluator = Evaluator::new(&policies, world).map_err(|error| format!("{error}: {}", error.fault))?;
     let table = read(&case.join("expected.tsv"))?;
@@ -135,7 +135,7 @@ fn check(case: &Path, world: &World, tally: &mut Tally) -> Result<(), String> {
     Ok(())
 }
 
-fn place(world: &World, text: &str) -> Result<Place, String> {
+fn place(world: &ClusterView, text: &str) -> Result<Place, String> {
     match text.split_once('/') {
         None => text.parse().map(Place::Address).map_err(|_| format!("neither pod nor address: {text}")),
         Some((namespace, name)) => {
@@ -145,9 +145,9 @@ fn place(world: &World, text: &str) -> Result<Place, String> {
     }
 }
 
-fn world(objects: &[Value]) -> Result<World, String> {
+fn world(objects: &[Value]) -> Result<ClusterView, String> {
     // The cases are about the API's text.
-    let mut world = World { to_own_node: ToOwnNode::Exempt, ..World::default() };
+    let mut world = ClusterView { to_own_node: ToOwnNode::Exempt, ..ClusterView::default() };
     for value in objects.iter().filter(|value| value["kind"] == "Namespace") {
         let namespace: Namespace = object(value)?;
         world.namespaces.insert(namespace.metadata.name.unwrap_or_default(), namespace.metadata.labels.unwrap_or_default());

@@ -25,7 +25,7 @@ use netpol_gen::flow::FlowTable;
 use netpol_gen::inventory::{Inventory, InventoryOptions, snapshot};
 use netpol_gen::model::Widening;
 use netpol_gen::policy::{self, PolicyOptions};
-use netpol_gen::verify::{self, World};
+use netpol_gen::verify::{self, ClusterView};
 use serde_json::{Value, json};
 
 use mutate::{Mutation, mutations};
@@ -115,7 +115,7 @@ fn parsed(policies: &[Value]) -> Vec<NetworkPolicy> {
 }
 
 /// What `verify --deny-excess` says: whether something is denied, and whether something is allowed too much.
-fn judged(case: &Case, policies: &[Value], widenings: &BTreeSet<Widening>, world: &World) -> (bool, bool) {
+fn judged(case: &Case, policies: &[Value], widenings: &BTreeSet<Widening>, world: &ClusterView) -> (bool, bool) {
     let policies = parsed(policies);
     // By those that the case has: a namespace whose last policy was taken away is judged all the same.
     let namespaces = case.policies.iter().map(|policy| policy["metadata"]["namespace"].as_str().unwrap().to_owned()).collect();
@@ -131,7 +131,7 @@ type Counts = BTreeMap<&'static str, [u32; 3]>;
 /// Where the crate and the slow evaluator disagree over a case, and how many mutations there were.
 fn survivors(case: &Case) -> (Vec<String>, Counts) {
     let (mut wrong, mut counts) = (Vec::new(), Counts::new());
-    let world = World::from_inventory(&case.inventory);
+    let world = ClusterView::from_inventory(&case.inventory);
     let options = PolicyOptions { includes_system: true, ..PolicyOptions::default() };
     let widenings = policy::widenings(&case.observation.edges, &case.observation.dynamic, &case.inventory, &options);
     assert_eq!(judged(case, &case.policies, &widenings, &world), (false, false), "{}: as they are", case.name);

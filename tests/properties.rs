@@ -18,7 +18,7 @@ use netpol_gen::model::{
     Code, DirectionEvidence, Edge, Evidence, Explained, NonEmpty, Party, Policy, Protocol, Rules, Span, Timestamp, WorkloadName,
 };
 use netpol_gen::policy::{PolicyOptions, PolicySet, Public, make, make_quarantined};
-use netpol_gen::verify::{Answer, Evaluator, Place, Terms, World, admitted, prove};
+use netpol_gen::verify::{Answer, ClusterView, Evaluator, Place, Terms, admitted, prove};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -142,7 +142,7 @@ fn places(inventory: &Inventory) -> Vec<(Party, Vec<Place>)> {
 
 /// All connections of the universe that the policies allow, by party: allowed if any pair of their places may talk.
 fn allowed(inventory: &Inventory, policies: &[NetworkPolicy]) -> BTreeSet<Edge> {
-    let world = World::from_inventory(inventory);
+    let world = ClusterView::from_inventory(inventory);
     let evaluator = Evaluator::new(policies, &world).unwrap();
     let places = places(inventory);
     let mut allowed = BTreeSet::new();
@@ -199,7 +199,7 @@ proptest! {
         let (inventory, edges, set) = learned(&templates, &drawn);
         let terms = terms(&[&set]);
         let expressible = edges.keys().filter(|edge| !set.inexpressible.contains(edge));
-        let proof = prove(manifests(&set.policies), &World::from_inventory(&inventory), expressible, &terms).unwrap();
+        let proof = prove(manifests(&set.policies), &ClusterView::from_inventory(&inventory), expressible, &terms).unwrap();
         prop_assert!(proof.holds(), "{proof:#?}");
     }
 
@@ -213,7 +213,7 @@ proptest! {
         let observation = Observation { edges: kept.clone(), ..Observation::default() };
         let set = make(&observation, &inventory, &PolicyOptions::default());
         let quarantined = make_quarantined(&apart, &[], &inventory, &PolicyOptions::default());
-        let world = World::from_inventory(&inventory);
+        let world = ClusterView::from_inventory(&inventory);
         let mut policies = manifests(&set.policies);
         let main = kept.keys().filter(|edge| !set.inexpressible.contains(edge));
         let proof = prove(&policies, &world, main, &terms(&[&set])).unwrap();
@@ -281,7 +281,7 @@ proptest! {
         set.obey(&mut decisions, &rejected).unwrap();
         let terms = Terms { subjects: Some(set.namespaces.clone()), widenings: set.widenings.clone() };
         let kept = observation.edges.keys().filter(|edge| !set.inexpressible.contains(edge));
-        let (manifests, world) = (manifests(&set.policies), World::from_inventory(&inventory));
+        let (manifests, world) = (manifests(&set.policies), ClusterView::from_inventory(&inventory));
         let proof = prove(&manifests, &world, kept, &terms).unwrap();
         prop_assert!(proof.holds(), "{proof:#?}");
         let may_be_widened = |edge: &Edge| match (&edge.originator, &edge.responder) {

@@ -1,7 +1,7 @@
 //! `netpol-gen diff`: two sets of policies in; connections gained and lost out.
 
 use crate::emit::answer::{diff_json, diff_text};
-use crate::verify::{self, World};
+use crate::verify::{self, ClusterView};
 
 use super::args::Format;
 use super::args_checks::Diff;
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Diff) -> Result<u8, Failure> {
         old.join_set(&cluster, &second);
         new.join_set(&cluster, &first);
     }
-    let difference = verify::diff(&old.list(), &new.list(), &World::from_inventory(&inventory))?;
+    let difference = verify::diff(&old.list(), &new.list(), &ClusterView::from_inventory(&inventory))?;
     write_out(&match arguments.format {
         Format::Text => diff_text(&difference),
         Format::Json => diff_json(&difference)?,

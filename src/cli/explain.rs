@@ -10,7 +10,7 @@ use crate::emit::answer::{Explanation, Proposal, explain_json, explain_text};
 use crate::emit::manifest;
 use crate::inventory::{Backend, Inventory};
 use crate::model::{Code, DirectionEvidence, Edge, Evidence, Party, Protocol, Span, Timestamp};
-use crate::verify::{self, Answer, Case, Direction, Evaluator, Place, RuleName, Side, World};
+use crate::verify::{self, Answer, Case, ClusterView, Direction, Evaluator, Place, RuleName, Side};
 
 use super::args::Format;
 use super::args_checks::Explain;
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Explain) -> Result<u8, Failure> {
     } else {
         names(&read(inputs, &arguments.replaying, &inventory)?.observation.edges)
     };
-    let world = World::from_inventory(&inventory);
+    let world = ClusterView::from_inventory(&inventory);
     let whoms = Whoms { inventory: &inventory, world: &world, names, has_captures: !arguments.read.is_empty() };
     let (from, to) = (whoms.find("--from", &arguments.from)?, whoms.find("--to", &arguments.to)?);
     let protocol = Protocol::from(arguments.protocol);
@@ -72,7 +72,7 @@ fn names(edges: &BTreeMap<Edge, Evidence>) -> BTreeMap<String, BTreeSet<IpAddr>>
 }
 
 /// A number, or what the responder's pods call so.
-fn port(text: &str, protocol: Protocol, to: &Whom, world: &World) -> Result<NonZeroU16, Failure> {
+fn port(text: &str, protocol: Protocol, to: &Whom, world: &ClusterView) -> Result<NonZeroU16, Failure> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map_err(|_| Failure::NoSuchPort { port: text.to_owned(), known: String::new() });
     }
@@ -103,7 +103,7 @@ struct Asked<'a> {
     protocol: Protocol,
     port: NonZeroU16,
     inventory: &'a Inventory,
-    world: &'a World,
+    world: &'a ClusterView,
     policies: &'a Policies,
 }
 

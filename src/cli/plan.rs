@@ -20,7 +20,7 @@ use crate::migration::{Evidence, Found, Given, Migration, Reason, Terms, Wanted}
 use crate::model::Code;
 use crate::policy::{self, PolicyOptions};
 use crate::suspicion::Suspicions;
-use crate::verify::{self, PolicyName, World};
+use crate::verify::{self, ClusterView, PolicyName};
 
 use super::args::Format;
 use super::args_plan::Plan;
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
         }
         Some(reading)
     };
-    let world = World::from_inventory(&inventory);
+    let world = ClusterView::from_inventory(&inventory);
     let denied = match &reading {
         Some(reading) => {
             // What a reviewer rejected is denied on purpose.

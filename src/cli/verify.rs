@@ -11,7 +11,7 @@ use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Evidence, Party, Widening};
 use crate::policy::{self, PolicyOptions};
-use crate::verify::{self, Direction, Replay, Unmatched, World};
+use crate::verify::{self, ClusterView, Direction, Replay, Unmatched};
 
 use super::args::Format;
 use super::args_checks::{Replaying, Verify};
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
         tell_reading(&reading, &inventory, &decided);
         return Err(nothing_seen(&reading));
     }
-    let world = World::from_inventory(&inventory);
+    let world = ClusterView::from_inventory(&inventory);
     let widenings = widenings(&reading, &seen, &inventory, &decided, arguments.beyond.options());
     let (judged, left_out) = judged(arguments, &policies, &inventory)?;
     let (list, to_come) = (policies.list(), world.with_pods_to_come(policies.list())?);

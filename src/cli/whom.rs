@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::inventory::{Identity, Inventory, PodId};
 use crate::model::{NodeAddress, Party, Timestamp, WorkloadName};
-use crate::verify::{Place, World};
+use crate::verify::{ClusterView, Place};
 
 use super::failure::Failure;
 use super::suggest::nearest;
@@ -28,7 +28,7 @@ pub(super) struct Whom {
 /// Those who can be meant.
 pub(super) struct Whoms<'a> {
     pub(super) inventory: &'a Inventory,
-    pub(super) world: &'a World,
+    pub(super) world: &'a ClusterView,
     /// Outside addresses by name.
     pub(super) names: BTreeMap<String, BTreeSet<IpAddr>>,
     /// Whether names were looked for.

@@ -11,7 +11,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use crate::edge::{FlowClass, Observation};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge};
-use crate::verify::{self, PolicyName, Why, World};
+use crate::verify::{self, ClusterView, PolicyName, Why};
 
 /// Finds the attempts that policies of the cluster deny. One-way UDP that they deny is no edge either: what nobody answers is believed
 /// because it is repeated, and a program that is denied repeats itself too.
@@ -57,7 +57,7 @@ fn denials(edges: &BTreeSet<Edge>, inventory: &Inventory) -> BTreeMap<Edge, BTre
         return BTreeMap::new();
     }
     let namespaces = policies.iter().filter_map(|policy| policy.metadata.namespace.clone()).collect();
-    let world = World::from_inventory(inventory);
+    let world = ClusterView::from_inventory(inventory);
     let denied = verify::denied(policies, &world, edges, &namespaces).unwrap_or_default();
     let mut denials: BTreeMap<Edge, BTreeSet<PolicyName>> = BTreeMap::new();
     for denied in denied {

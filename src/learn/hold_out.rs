@@ -8,7 +8,7 @@ use crate::emit;
 use crate::inventory::Inventory;
 use crate::model::Edge;
 use crate::policy::{self, PolicyOptions};
-use crate::verify::{self, PolicyError, World};
+use crate::verify::{self, ClusterView, PolicyError};
 
 /// The hold-out figure; nothing where time or room were too short for one. The observation is afterwards what it was.
 ///
@@ -27,7 +27,7 @@ pub fn hold_out(
         let manifests = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy));
         // One that no API server would take would allow nothing.
         let manifests = manifests.filter(|policy| verify::check(policy).is_ok());
-        let judged = verify::denied(manifests, &World::from_inventory(inventory), split.later.keys(), &subjects)?;
+        let judged = verify::denied(manifests, &ClusterView::from_inventory(inventory), split.later.keys(), &subjects)?;
         denied = judged.into_iter().map(|denied| denied.edge).collect();
     }
     Ok(Some(split.conclude(observation, |edge| denied.contains(edge))))

@@ -22,7 +22,7 @@ use crate::inventory::Inventory;
 use crate::model::Findings;
 use crate::policy::{PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
-use crate::verify::{PolicyError, World};
+use crate::verify::{ClusterView, PolicyError};
 
 use making::Made;
 use proof::Seen;
@@ -76,7 +76,7 @@ pub fn learn(
 ) -> Result<Learned, LearnError> {
     let made = making::make(observation, inventory, options, decisions, has_quarantine)?;
     let Made { mut set, mut quarantined, reasons, rejected, hold_out, mut findings } = made;
-    let world = World::from_inventory(inventory);
+    let world = ClusterView::from_inventory(inventory);
     let dynamic = proof::dynamic_edges(observation, options);
     let seen = Seen::new(observation, &dynamic, &reasons, &rejected);
     let (proof, quarantine) = proof::prove(&seen, &world, (&mut set, &mut quarantined), &reasons, &mut findings)?;

@@ -10,7 +10,7 @@ use crate::emit::{self, review};
 use crate::model::{Edge, Findings, WorkloadName};
 use crate::policy::{PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
-use crate::verify::{self, Direction, PolicyError, Reason, Terms, Widened, World};
+use crate::verify::{self, ClusterView, Direction, PolicyError, Reason, Terms, Widened};
 
 use super::withhold::{Settled, settle};
 
@@ -56,7 +56,7 @@ impl<'a> Seen<'a> {
 /// alone, against all but what is in quarantine; and together with those in quarantine, against all.
 pub(super) fn prove(
     seen: &Seen<'_>,
-    world: &World,
+    world: &ClusterView,
     (set, quarantined): (&mut PolicySet, &mut PolicySet),
     reasons: &Reasons,
     findings: &mut Findings,

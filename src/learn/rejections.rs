@@ -9,7 +9,7 @@ use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Findings};
 use crate::policy::PolicySet;
 use crate::suspicion::Reasons;
-use crate::verify::{self, PolicyError, PolicyName, World};
+use crate::verify::{self, ClusterView, PolicyError, PolicyName};
 
 use super::LearnError;
 use super::proof::written;
@@ -18,7 +18,11 @@ use super::proof::written;
 ///
 /// # Errors
 /// The first edge that the policies let through themselves.
-pub(super) fn check((set, quarantined): (&PolicySet, &PolicySet), world: &World, rejected: &Rejected) -> Result<(), LearnError> {
+pub(super) fn check(
+    (set, quarantined): (&PolicySet, &PolicySet),
+    world: &ClusterView,
+    rejected: &Rejected,
+) -> Result<(), LearnError> {
     if rejected.is_empty() {
         return Ok(());
     }
@@ -39,7 +43,7 @@ pub(super) fn check((set, quarantined): (&PolicySet, &PolicySet), world: &World,
 pub(super) fn still_allowed(
     set: &PolicySet,
     inventory: &Inventory,
-    world: &World,
+    world: &ClusterView,
     rejected: &Rejected,
     reasons: &Reasons,
 ) -> Result<Findings, PolicyError> {

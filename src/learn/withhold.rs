@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Code, Edge, Explained, Findings, NonEmpty, Rule, Rules};
 use crate::policy::PolicySet;
-use crate::verify::{self, Direction, PolicyError, PolicyName, Proof, RuleName, World};
+use crate::verify::{self, ClusterView, Direction, PolicyError, PolicyName, Proof, RuleName};
 
 use super::proof::{terms, unisolated, written};
 
@@ -67,7 +67,7 @@ pub(super) fn settle(
     made: &mut PolicySet,
     beside: Option<(&PolicySet, &Withheld)>,
     edges: &[&Edge],
-    world: &World,
+    world: &ClusterView,
 ) -> Result<Settled, PolicyError> {
     let mut withheld = Withheld::default();
     loop {
@@ -227,7 +227,7 @@ mod tests {
         let inventory = inventory();
         let mut set = make(&observation, &inventory, &PolicyOptions::default());
         wrong(&mut set);
-        let world = World::from_inventory(&inventory);
+        let world = ClusterView::from_inventory(&inventory);
         let edges: Vec<&Edge> = edges.iter().collect();
         let Settled { withheld, left, .. } = settle(&mut set, None, &edges, &world).expect("policies that can be read");
         assert!(left.is_empty(), "{left:?}");

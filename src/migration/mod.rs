@@ -1,6 +1,6 @@
 //! How to get from an open cluster to default deny, in steps that each keep what is to stay possible.
 //!
-//! In: policies, those that the cluster has already, the [`World`](crate::verify::World), and the [`Evidence`] that the policies rest on.
+//! In: policies, those that the cluster has already, the [`ClusterView`](crate::verify::ClusterView), and the [`Evidence`] that the policies rest on.
 //! Out: a [`Migration`]: namespaces in the order of their evidence, strongest first, each with its steps (what allows, then the ingress
 //! deny, then the egress deny), and the [`Objection`]s that stand against them: everything known to be unknown. Guarantees, held by
 //! [`Migration::new`] before it hands anything out:
@@ -33,7 +33,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use crate::coverage::Course;
 use crate::inventory::{Inventory, is_system_namespace};
 use crate::model::{Edge, WorkloadName};
-use crate::verify::{Direction, Missing, PolicyName, World};
+use crate::verify::{ClusterView, Direction, Missing, PolicyName};
 
 /// What a plan is made of.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub struct Wanted<'a> {
     /// Who is who.
     pub inventory: &'a Inventory,
     /// The same as the evaluator takes it.
-    pub world: &'a World,
+    pub world: &'a ClusterView,
     /// What the policies rest on; nothing if nobody knows.
     pub evidence: Option<&'a Evidence>,
     /// What the policies would deny of later traffic.

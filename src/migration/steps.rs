@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicySpec};
 use super::Wanted;
 use crate::inventory::PodId;
 use crate::model::{PodName, WorkloadName};
-use crate::verify::{Direction, Evaluator, PolicyError, PolicyName, World};
+use crate::verify::{ClusterView, Direction, Evaluator, PolicyError, PolicyName};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
 
@@ -208,7 +208,7 @@ struct Isolation {
 }
 
 impl Isolation {
-    fn new(state: &State, world: &World, pods: &[PodId]) -> Result<Self, PolicyError> {
+    fn new(state: &State, world: &ClusterView, pods: &[PodId]) -> Result<Self, PolicyError> {
         let policies: Vec<NetworkPolicy> = state.values().cloned().collect();
         let evaluator = Evaluator::new(&policies, world)?;
         let each = pods.iter().flat_map(|&pod| DIRECTIONS.map(|direction| (pod, direction)));
@@ -230,7 +230,7 @@ impl Isolation {
     }
 
     /// The workloads of which a pod is isolated here and was not before.
-    fn beyond(&self, before: &Self, world: &World) -> BTreeMap<Direction, BTreeSet<WorkloadName>> {
+    fn beyond(&self, before: &Self, world: &ClusterView) -> BTreeMap<Direction, BTreeSet<WorkloadName>> {
         let mut beyond: BTreeMap<Direction, BTreeSet<WorkloadName>> = BTreeMap::new();
         for ((pod, direction), by) in &self.by {
             if !by.is_empty() && before.by.get(&(*pod, *direction)).is_none_or(BTreeSet::is_empty) {

@@ -6,7 +6,7 @@
 //! as a [`Widening`](crate::model::Widening) with exactly whom it means on which ports.
 
 mod blocks;
-mod classify;
+mod builder;
 mod cover;
 mod decided;
 mod draft;

@@ -9,7 +9,7 @@ use crate::inventory::Origin;
 use crate::model::{Class, Code, Edge, Evidence, PolicyPort, WorkloadName};
 
 use super::blocks;
-use super::classify::Sorter;
+use super::builder::RuleBuilder;
 use super::draft::Direction;
 use super::name::of_range;
 
@@ -27,7 +27,7 @@ pub(super) struct OutsideCall<'a> {
     pub(super) evidence: &'a Evidence,
 }
 
-impl Sorter<'_> {
+impl RuleBuilder<'_> {
     /// Groups the outside addresses, now that all are known.
     pub(super) fn finish_outside(&mut self) {
         for ((workload, direction), calls) in std::mem::take(&mut self.outside) {

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use crate::inventory::{Inventory, WorkloadId};
 use crate::model::{Class, Edge, Evidence, Party, Peer, PolicyPort, Protocol, WorkloadName};
 
-use super::classify::Sorter;
+use super::builder::RuleBuilder;
 use super::draft::{Direction, Draft, DraftKey};
 use super::set::{DnsScope, PolicyOptions};
 
@@ -36,7 +36,7 @@ pub(super) fn is_for_all(asked: usize, all: usize, options: &PolicyOptions) -> b
     asked == all || options.dns == DnsScope::Namespace
 }
 
-impl Sorter<'_> {
+impl RuleBuilder<'_> {
     /// One policy for the namespace when all its workloads asked the cluster's resolver or its cache on the node, else one for each
     /// that did.
     pub(super) fn finish_resolution(&mut self, workloads: &BTreeMap<String, BTreeSet<WorkloadName>>) {

@@ -8,7 +8,7 @@ use crate::edge::{DynamicPorts, Exposure, Observation, Public};
 use crate::inventory::{Due, Inventory, Schedule, is_system_namespace};
 use crate::model::{Class, Code, Edge, Evidence, Explained, Findings, PodSelector, Policy, Rules, Span, Widening, WorkloadName};
 
-use super::classify::Sorter;
+use super::builder::RuleBuilder;
 use super::draft::DraftKey;
 use super::name;
 use super::selector::select_all;
@@ -119,7 +119,7 @@ fn allow(
     let subjects = wanted(&workloads, options);
     let selections = select_all(inventory);
     let exposure = exposure(edges, inventory, options);
-    let mut sorter = Sorter::new(inventory, options, &subjects, &selections, &exposure);
+    let mut sorter = RuleBuilder::new(inventory, options, &subjects, &selections, &exposure);
     for (edge, evidence) in edges {
         sorter.sort(edge, evidence);
     }

@@ -1,6 +1,6 @@
 //! What changes when one set of policies takes the place of another: connections that become possible, and that no longer are.
 //!
-//! In: two sets of policies and the [`World`]. Out: [`Difference`], by pairs of workloads and ports and by addresses outside, never
+//! In: two sets of policies and the [`ClusterView`]. Out: [`Difference`], by pairs of workloads and ports and by addresses outside, never
 //! by lines of YAML. A connection between pods is possible where the egress of its originator and the ingress of its responder
 //! both allow it; with addresses outside the pod's own side decides. A pod and itself, and a pod and its own node, are always
 //! allowed and no difference. The work grows with what changed: pairs on which neither side changed are not looked at.
@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
+use super::cluster_view::ClusterView;
+use super::direction::{ReachId, Reaches, Sides, both};
 use super::error::PolicyError;
 use super::evaluator::Evaluator;
 use super::groups::GroupId;
-use super::parties::{Namer, Parties};
 use super::ports::PortSet;
 use super::proof::observed::Actors;
 use super::ranges::AddressSet;
-use super::sides::{ReachId, Reaches, Sides, both};
 use super::verdict::{Answer, Direction, Reach};
-use super::world::World;
+use super::workload_set::{Namer, Parties};
 
 /// What one set of policies allows more or less than another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ type Kind = (bool, Answer, PortSet);
 ///
 /// # Errors
 /// The first policy that is malformed.
-pub fn diff(old: &[NetworkPolicy], new: &[NetworkPolicy], world: &World) -> Result<Difference, PolicyError> {
+pub fn diff(old: &[NetworkPolicy], new: &[NetworkPolicy], world: &ClusterView) -> Result<Difference, PolicyError> {
     let (old, new) = Evaluator::pair(old, new, world)?;
     let actors = Actors::new(&old, Some(&BTreeSet::new()));
     let namer = Namer::new(&actors);

@@ -1,6 +1,6 @@
 //! The semantics of `networking.k8s.io/v1`, over the union of all policies.
 //!
-//! In: policies as API objects and a [`World`]. Out: verdicts with reasons, for single connections and for sets of ports.
+//! In: policies as API objects and a [`ClusterView`]. Out: verdicts with reasons, for single connections and for sets of ports.
 //! Written from the API's text (`NetworkPolicySpec` and the concept page "Network Policies"), sharing nothing with the code
 //! that makes policies. Each policy is resolved once into the groups of pods that it selects and, for each rule, the groups and
 //! address blocks that are its peers; questions are answered from that.
@@ -13,13 +13,13 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use super::block::AddressBlock;
+use super::cluster_view::{Addresses, ClusterView, OnNode, Place, ToOwnNode, unknown_namespace};
 use super::error::{PolicyError, PolicyName};
 use super::groups::{GroupId, Groups};
 use super::ports::PortSet;
 use super::selector::Selector;
 use super::spec::{Ports, Spec, SpecPeer, SpecRule};
 use super::verdict::{Direction, Exempt, Reach, RuleName, Side, Verdict};
-use super::world::{Addresses, OnNode, Place, ToOwnNode, World, unknown_namespace};
 use crate::inventory::{NodeId, PodId};
 use crate::model::Protocol;
 
@@ -34,7 +34,7 @@ pub fn check(policy: &NetworkPolicy) -> Result<(), PolicyError> {
 /// Policies over a world.
 #[derive(Debug)]
 pub struct Evaluator<'w> {
-    pub(super) world: &'w World,
+    pub(super) world: &'w ClusterView,
     pub(super) groups: Arc<Groups>,
     pub(super) addresses: Arc<Addresses>,
     policies: Vec<Resolved>,
@@ -74,7 +74,7 @@ pub(super) enum Peers {
 
 /// A place, with what the world knows of it.
 #[derive(Clone, Debug)]
-pub(super) enum Stand<'w> {
+pub(super) enum Endpoint<'w> {
     Pod { id: PodId, group: GroupId, node: Option<NodeId>, addresses: &'w BTreeSet<IpAddr> },
     Host { node: Option<NodeId>, addresses: BTreeSet<IpAddr> },
     Outside(IpAddr),
@@ -97,7 +97,7 @@ enum Scope<'s> {
 
 /// Answers selectors, each different one once.
 struct Selections<'s> {
-    world: &'s World,
+    world: &'s ClusterView,
     groups: &'s Groups,
     known: BTreeMap<(Scope<'s>, &'s Selector), usize>,
     sets: Vec<Vec<GroupId>>,
@@ -158,7 +158,7 @@ impl<'w> Evaluator<'w> {
     ///
     /// # Errors
     /// The first policy that is malformed, in the given order.
-    pub fn new(policies: impl IntoIterator<Item: Borrow<NetworkPolicy>>, world: &'w World) -> Result<Self, PolicyError> {
+    pub fn new(policies: impl IntoIterator<Item: Borrow<NetworkPolicy>>, world: &'w ClusterView) -> Result<Self, PolicyError> {
         let specs = policies.into_iter().map(|policy| Spec::new(policy.borrow())).collect::<Result<Vec<_>, _>>()?;
         let groups = Arc::new(Groups::new(world, &specs));
         Ok(Self::resolve(&specs, groups, Arc::new(Addresses::new(world)), world))
@@ -168,7 +168,11 @@ impl<'w> Evaluator<'w> {
     ///
     /// # Errors
     /// The first policy that is malformed, of the first set before the second.
-    pub(super) fn pair(old: &[NetworkPolicy], new: &[NetworkPolicy], world: &'w World) -> Result<(Self, Self), PolicyError> {
+    pub(super) fn pair(
+        old: &[NetworkPolicy],
+        new: &[NetworkPolicy],
+        world: &'w ClusterView,
+    ) -> Result<(Self, Self), PolicyError> {
         let specs = old.iter().chain(new).map(Spec::new).collect::<Result<Vec<_>, _>>()?;
         let groups = Arc::new(Groups::new(world, &specs));
         let addresses = Arc::new(Addresses::new(world));
@@ -177,7 +181,7 @@ impl<'w> Evaluator<'w> {
         Ok((resolve(old), resolve(new)))
     }
 
-    fn resolve(specs: &[Spec], groups: Arc<Groups>, addresses: Arc<Addresses>, world: &'w World) -> Self {
+    fn resolve(specs: &[Spec], groups: Arc<Groups>, addresses: Arc<Addresses>, world: &'w ClusterView) -> Self {
         let mut isolating =
             BTreeMap::from([Direction::Ingress, Direction::Egress].map(|way| (way, vec![Vec::new(); groups.len()])));
         let mut selections = Selections { world, groups: &groups, known: BTreeMap::new(), sets: Vec::new() };
@@ -285,19 +289,19 @@ impl<'w> Evaluator<'w> {
     }
 
     /// What is known of a place.
-    pub(super) fn stand(&self, place: Place) -> Stand<'w> {
+    pub(super) fn stand(&self, place: Place) -> Endpoint<'w> {
         let pod = match place {
             Place::Pod(id) => id,
             Place::Address(address) => match (self.addresses.node(address), self.addresses.pod(address)) {
-                (Some(OnNode(node)), _) => return Stand::Host { node, addresses: BTreeSet::from([address]) },
+                (Some(OnNode(node)), _) => return Endpoint::Host { node, addresses: BTreeSet::from([address]) },
                 (None, Some(id)) => id,
-                (None, None) => return Stand::Outside(address),
+                (None, None) => return Endpoint::Outside(address),
             },
         };
         let known = self.world.pod(pod);
         match self.groups.of_pod(pod) {
-            Some(group) => Stand::Pod { id: pod, group, node: known.node, addresses: &known.addresses },
-            None => Stand::Host { node: known.node, addresses: known.addresses.clone() },
+            Some(group) => Endpoint::Pod { id: pod, group, node: known.node, addresses: &known.addresses },
+            None => Endpoint::Host { node: known.node, addresses: known.addresses.clone() },
         }
     }
 
@@ -305,8 +309,8 @@ impl<'w> Evaluator<'w> {
     pub(super) fn side(
         &self,
         direction: Direction,
-        subject: &Stand<'_>,
-        peer: &Stand<'_>,
+        subject: &Endpoint<'_>,
+        peer: &Endpoint<'_>,
         protocol: Protocol,
         port: u16,
     ) -> Side {
@@ -339,7 +343,7 @@ impl<'w> Evaluator<'w> {
     }
 
     /// The ports that `subject`'s policies allow for this direction.
-    fn side_reach(&self, direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>) -> Reach {
+    fn side_reach(&self, direction: Direction, subject: &Endpoint<'_>, peer: &Endpoint<'_>) -> Reach {
         let mut reach = Reach::default();
         match exempt(direction, subject, peer, self.world.to_own_node) {
             Ok(group) if !self.isolating(group, direction).is_empty() => {
@@ -358,48 +362,48 @@ impl<'w> Evaluator<'w> {
     }
 
     /// A rule's ports on the responder, which is the subject for ingress and the peer for egress.
-    fn ports(&self, rule: &ResolvedRule, direction: Direction, subject: GroupId, peer: &Stand<'_>) -> PortSet {
+    fn ports(&self, rule: &ResolvedRule, direction: Direction, subject: GroupId, peer: &Endpoint<'_>) -> PortSet {
         let responder = match (direction, peer) {
             (Direction::Ingress, _) => Some(subject),
-            (Direction::Egress, Stand::Pod { group, .. }) => Some(*group),
+            (Direction::Egress, Endpoint::Pod { group, .. }) => Some(*group),
             (Direction::Egress, _) => None,
         };
         rule.ports.on(responder.map(|group| self.groups.get(group)))
     }
 
-    pub(super) fn means(&self, rule: &ResolvedRule, peer: &Stand<'_>) -> Match {
+    pub(super) fn means(&self, rule: &ResolvedRule, peer: &Endpoint<'_>) -> Match {
         let Peers::Listed { selections, blocks } = &rule.peers else { return Match::Yes };
         let covers =
             |addresses: &BTreeSet<IpAddr>| addresses.iter().any(|&address| blocks.iter().any(|block| block.contains(address)));
         match peer {
-            Stand::Pod { group, .. } if selections.iter().any(|&set| self.selections[set].binary_search(group).is_ok()) => {
+            Endpoint::Pod { group, .. } if selections.iter().any(|&set| self.selections[set].binary_search(group).is_ok()) => {
                 Match::Yes
             }
-            Stand::Pod { addresses, .. } if covers(addresses) => Match::Undefined,
+            Endpoint::Pod { addresses, .. } if covers(addresses) => Match::Undefined,
             // Selectors never mean pods on the host network; by their node's address they are meant like any address.
-            Stand::Host { addresses, .. } if covers(addresses) => Match::Yes,
-            Stand::Outside(address) if blocks.iter().any(|block| block.contains(*address)) => Match::Yes,
+            Endpoint::Host { addresses, .. } if covers(addresses) => Match::Yes,
+            Endpoint::Outside(address) if blocks.iter().any(|block| block.contains(*address)) => Match::Yes,
             _ => Match::No,
         }
     }
 }
 
 /// The subject's group, or why no policy has a say on it.
-fn exempt(direction: Direction, subject: &Stand<'_>, peer: &Stand<'_>, to_own_node: ToOwnNode) -> Result<GroupId, Exempt> {
+fn exempt(direction: Direction, subject: &Endpoint<'_>, peer: &Endpoint<'_>, to_own_node: ToOwnNode) -> Result<GroupId, Exempt> {
     let is_loopback =
-        |stand: &Stand<'_>| matches!(stand, Stand::Outside(address) if address.is_loopback() || address.is_unspecified());
+        |stand: &Endpoint<'_>| matches!(stand, Endpoint::Outside(address) if address.is_loopback() || address.is_unspecified());
     if is_loopback(subject) || is_loopback(peer) {
         return Err(Exempt::Loopback);
     }
     match (subject, peer) {
-        (Stand::Pod { id, .. }, Stand::Pod { id: other, .. }) if id == other => Err(Exempt::SamePod),
-        (Stand::Pod { node: Some(node), .. }, Stand::Host { node: Some(other), .. })
+        (Endpoint::Pod { id, .. }, Endpoint::Pod { id: other, .. }) if id == other => Err(Exempt::SamePod),
+        (Endpoint::Pod { node: Some(node), .. }, Endpoint::Host { node: Some(other), .. })
             if node == other && (direction == Direction::Ingress || to_own_node == ToOwnNode::Exempt) =>
         {
             Err(Exempt::OwnNode)
         }
-        (Stand::Pod { group, .. }, _) => Ok(*group),
-        (Stand::Host { .. }, _) => Err(Exempt::HostNetwork),
-        (Stand::Outside(_), _) => Err(Exempt::Outside),
+        (Endpoint::Pod { group, .. }, _) => Ok(*group),
+        (Endpoint::Host { .. }, _) => Err(Exempt::HostNetwork),
+        (Endpoint::Outside(_), _) => Err(Exempt::Outside),
     }
 }

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::evaluator::{Evaluator, Stand};
+use super::closest_policy::{Nearest, candidates};
+use super::cluster_view::Place;
+use super::evaluator::{Endpoint, Evaluator};
 use super::groups::GroupId;
-use super::nearest::{Nearest, candidates};
 use super::proof::observed::Actors;
 use super::verdict::{Direction, Exempt, Side, Verdict};
-use super::world::Place;
 use crate::model::Protocol;
 
 /// How many pairs of pods that selectors cannot tell apart are asked. They differ only in what exempts some of them, and in the
@@ -83,8 +83,8 @@ fn alike(evaluator: &Evaluator<'_>, places: &[Place]) -> Vec<Vec<Place>> {
     let mut others = Vec::new();
     for &place in places {
         match evaluator.stand(place) {
-            Stand::Pod { group, .. } => groups.entry(group).or_default().push(place),
-            Stand::Host { .. } | Stand::Outside(_) => others.push(vec![place]),
+            Endpoint::Pod { group, .. } => groups.entry(group).or_default().push(place),
+            Endpoint::Host { .. } | Endpoint::Outside(_) => others.push(vec![place]),
         }
     }
     groups.into_values().chain(others).collect()

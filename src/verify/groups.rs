@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cluster_view::{ClusterView, NamedPort};
 use super::ports::PortSet;
 use super::selector::Selector;
 use super::spec::{Ports, Spec};
-use super::world::{NamedPort, World};
 use crate::inventory::PodId;
 use crate::model::Labels;
 
@@ -46,7 +46,7 @@ impl Group {
 }
 
 impl Groups {
-    pub(super) fn new(world: &World, specs: &[Spec]) -> Self {
+    pub(super) fn new(world: &ClusterView, specs: &[Spec]) -> Self {
         let keys: BTreeSet<&str> = specs.iter().flat_map(Spec::pod_selectors).flat_map(Selector::keys).collect();
         let names: BTreeSet<&str> =
             specs.iter().flat_map(Spec::rules).flat_map(|rule| &rule.ports.named).map(|(_, name)| name.as_str()).collect();

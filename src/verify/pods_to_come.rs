@@ -1,6 +1,6 @@
 //! Pods that are not there yet, as far as policies mean them.
 //!
-//! In: policies and the [`World`]. Out: the same world with one pod for each sort that a policy means and nobody has: a pod without any
+//! In: policies and the [`ClusterView`]. Out: the same world with one pod for each sort that a policy means and nobody has: a pod without any
 //! label, in every namespace that has none; a pod with the labels that a selector asks for and no pod has; such
 //! a pod in a namespace that does not exist. Nobody was seen to use what is allowed to them, so [`super::replay`] finds that a selector
 //! was emptied although it still matches the same pods as before, or that nothing isolates the next workload of a namespace.
@@ -12,14 +12,14 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
+use super::cluster_view::{ClusterView, Pod, unknown_namespace};
 use super::error::PolicyError;
 use super::groups::Groups;
 use super::selector::Selector;
 use super::spec::{Spec, SpecPeer};
-use super::world::{Pod, World, unknown_namespace};
 use crate::model::{Labels, PodName, WorkloadKind, WorkloadName};
 
-impl World {
+impl ClusterView {
     /// The same world, with the pods to come that the policies mean. Positions of pods and nodes stay the same.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ struct ToCome {
 }
 
 struct Search<'w> {
-    world: &'w World,
+    world: &'w ClusterView,
     groups: Groups,
     /// By namespace and labels.
     found: BTreeMap<(String, Labels), ToCome>,

@@ -1,6 +1,6 @@
 //! Later traffic held against policies: what they would deny of it, and what they allow that nobody used.
 //!
-//! In: policies, the [`World`], observed edges, and what may be allowed beyond them. Out: [`Replay`]. A connection
+//! In: policies, the [`ClusterView`], observed edges, and what may be allowed beyond them. Out: [`Replay`]. A connection
 //! counts as allowed where both sides allow it, for every pod of its workloads: replicas stand for one another, and a pod that a
 //! policy treats otherwise than its fellows is named. An `ipBlock` that covers a pod's address is never relied on.
 //! What nobody used is told per subject: the responder where its ingress is isolated, else the originator.
@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
+use super::closest_policy::{Nearest, nearest};
+use super::cluster_view::ClusterView;
 use super::error::PolicyError;
 use super::evaluator::Evaluator;
-use super::nearest::{Nearest, nearest};
-use super::parties::Parties;
 use super::ports::PortSet;
 use super::proof::observed::{Actors, Observed};
 use super::proof::{Why, judge};
@@ -20,7 +20,7 @@ use super::ranges::AddressSet;
 use super::unused;
 use super::verdict::{Answer, Direction, RuleName};
 use super::widenings::Widenings;
-use super::world::World;
+use super::workload_set::Parties;
 use crate::model::{Edge, Party, Widening, WorkloadName};
 
 /// Edges held against policies.
@@ -107,7 +107,7 @@ impl Unused {
 pub fn replay<'e, 't>(
     policies: &[NetworkPolicy],
     widenings: impl IntoIterator<Item = &'t Widening>,
-    world: &World,
+    world: &ClusterView,
     edges: impl IntoIterator<Item = &'e Edge>,
 ) -> Result<Replay, PolicyError> {
     replay_in(None, policies, widenings, world, edges)
@@ -121,7 +121,7 @@ pub fn replay_in<'e, 't>(
     namespaces: Option<&BTreeSet<String>>,
     policies: &[NetworkPolicy],
     widenings: impl IntoIterator<Item = &'t Widening>,
-    world: &World,
+    world: &ClusterView,
     edges: impl IntoIterator<Item = &'e Edge>,
 ) -> Result<Replay, PolicyError> {
     let evaluator = Evaluator::new(policies, world)?;

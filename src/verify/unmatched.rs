@@ -1,6 +1,6 @@
 //! Policies whose selectors match no pod any more.
 //!
-//! In: policies, the [`World`], edges and what [`super::replay`] said of them. Out: [`Unmatched`]. A selector that matches nothing may be
+//! In: policies, the [`ClusterView`], edges and what [`super::replay`] said of them. Out: [`Unmatched`]. A selector that matches nothing may be
 //! right: its workload is scaled to nothing. So it is told only where the policy, if it selected the pods of some workload of its
 //! namespace, would allow what that workload was seen to do and no policy allows, or no policy keeps it from. Decided by selectors, pods
 //! and traffic alone. Wrong where two workloads do the same and only one of them has gone.
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
+use super::cluster_view::ClusterView;
 use super::error::{PolicyError, PolicyName};
 use super::groups::Groups;
 use super::proof::observed::addresses;
@@ -16,7 +17,6 @@ use super::replay::Replay;
 use super::selector::Selector;
 use super::spec::{Spec, SpecPeer, SpecRule};
 use super::verdict::Direction;
-use super::world::World;
 use crate::model::{Edge, Labels, Party, WorkloadName};
 
 /// A selector that matches no pod, though the pods it was written for are there.
@@ -38,7 +38,7 @@ pub struct Unmatched {
 /// The first policy that is malformed.
 pub fn unmatched<'e>(
     policies: &[NetworkPolicy],
-    world: &World,
+    world: &ClusterView,
     edges: impl IntoIterator<Item = &'e Edge>,
     replay: &Replay,
 ) -> Result<BTreeSet<Unmatched>, PolicyError> {
@@ -104,7 +104,7 @@ fn covers(rule: &SpecRule, edge: &Edge) -> bool {
 }
 
 struct Search<'w> {
-    world: &'w World,
+    world: &'w ClusterView,
     groups: Groups,
     /// The different label sets of each workload's pods on the pod network.
     pods: BTreeMap<&'w WorkloadName, BTreeSet<&'w Labels>>,

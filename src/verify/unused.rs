@@ -6,16 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use super::direction::{ReachId, Reaches, Sides, both};
 use super::evaluator::{Evaluator, Peers, ResolvedRule};
 use super::groups::GroupId;
-use super::parties::Namer;
 use super::ports::PortSet;
 use super::proof::observed::{ActorId, Actors, Observed, Peer, TwinsId};
 use super::ranges::AddressSet;
 use super::replay::{Replay, Unused, UnusedPeers};
-use super::sides::{ReachId, Reaches, Sides, both};
 use super::verdict::{Answer, Direction, Reach};
 use super::widenings::{OnPods, Widenings, split};
+use super::workload_set::Namer;
 
 /// Why workloads with the same labels may do the same.
 const SAME_LABELS: &str = "workloads with the same labels";

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::block::AddressBlock;
+use super::cluster_view::ClusterView;
 use super::groups::GroupId;
 use super::ports::PortSet;
 use super::proof::observed::{ActorId, Actors};
 use super::ranges::AddressPorts;
 use super::verdict::Direction;
-use super::world::World;
 use crate::model::Widening;
 
 /// One widening, with its names looked up.
@@ -89,7 +89,7 @@ impl<'t> Widenings<'t> {
 /// On which ports blocks may cover the addresses of pods, because those addresses may be allowed: blocks mean them too, and what
 /// that does to pods is up to the network plug-in.
 pub(super) struct OnPods<'a> {
-    world: &'a World,
+    world: &'a ClusterView,
     /// What the blocks of some rules allow.
     blocks: AddressPorts,
     widened: AddressPorts,
@@ -106,7 +106,7 @@ enum Excuse {
 
 impl<'a> OnPods<'a> {
     /// `has_names`: whether the rules name ports, which are other numbers on each pod; then nothing is excused.
-    pub(super) fn new(world: &'a World, blocks: AddressPorts, widened: AddressPorts, has_names: bool) -> Self {
+    pub(super) fn new(world: &'a ClusterView, blocks: AddressPorts, widened: AddressPorts, has_names: bool) -> Self {
         let kind = if has_names || widened.is_empty() {
             Excuse::Nothing
         } else if blocks.minus(&widened).is_empty() {

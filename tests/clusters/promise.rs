@@ -8,7 +8,7 @@ use netpol_gen::emit::manifest;
 use netpol_gen::inventory::PodId;
 use netpol_gen::model::{Direction, Edge, Evidence, Finding, Party, PolicyPort, Protocol, WorkloadName};
 use netpol_gen::policy::{self, PolicyOptions};
-use netpol_gen::verify::{self, Evaluator, Place, Side, World};
+use netpol_gen::verify::{self, ClusterView, Evaluator, Place, Side};
 
 use crate::cluster::Cluster;
 use crate::random::Random;
@@ -23,7 +23,7 @@ pub fn breaches(cluster: &Cluster, traffic: &[Conversation], run: &Run, random: 
     for finding in run.findings.iter().filter(|finding| finding.code.name() == "policy-withheld") {
         breaches.push(format!("withheld: {} {}", finding.subject, finding.message));
     }
-    let world = World::from_inventory(&run.inventory);
+    let world = ClusterView::from_inventory(&run.inventory);
     let policies: Vec<_> = run.learned.set.policies.iter().map(|explained| manifest::write(&explained.policy)).collect();
     let evaluator = match Evaluator::new(&policies, &world) {
         Ok(evaluator) => evaluator,
@@ -40,7 +40,7 @@ pub fn breaches(cluster: &Cluster, traffic: &[Conversation], run: &Run, random: 
 
 struct Check<'a> {
     run: &'a Run,
-    world: &'a World,
+    world: &'a ClusterView,
     evaluator: Evaluator<'a>,
     cluster: &'a Cluster,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ipnet::IpNet;
-use netpol_gen::verify::World;
+use netpol_gen::verify::ClusterView;
 use serde_json::{Value, json};
 
 /// A set of policies of which one was changed.
@@ -73,7 +73,7 @@ impl Collector<'_> {
 }
 
 /// All mutations of these policies, one at a time.
-pub fn mutations(policies: &[Value], world: &World) -> Vec<Mutation> {
+pub fn mutations(policies: &[Value], world: &ClusterView) -> Vec<Mutation> {
     let mut found = Vec::new();
     for (policy, original) in policies.iter().enumerate() {
         let mut collector = Collector { policy, original, found: Vec::new() };
@@ -137,7 +137,7 @@ fn selector(collector: &mut Collector<'_>, path: &str, loosened: &'static str, e
     collector.at(path, emptied, "", |selector| *selector = json!({}));
 }
 
-fn rule_mutations(collector: &mut Collector<'_>, path: &str, peers: &str, world: &World) {
+fn rule_mutations(collector: &mut Collector<'_>, path: &str, peers: &str, world: &ClusterView) {
     let rule = collector.original.pointer(path).unwrap().clone();
     let without = |field: &str| {
         let field = field.to_owned();

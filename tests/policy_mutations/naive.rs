@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use netpol_gen::model::{Edge, Party, WorkloadName};
-use netpol_gen::verify::World;
+use netpol_gen::verify::ClusterView;
 use serde_json::Value;
 
 type Labels = BTreeMap<String, String>;
@@ -64,7 +64,7 @@ pub struct Change {
 }
 
 impl Naive {
-    pub fn new<'e>(world: &World, policies: &[Value], edges: impl Iterator<Item = &'e Edge>) -> Self {
+    pub fn new<'e>(world: &ClusterView, policies: &[Value], edges: impl Iterator<Item = &'e Edge>) -> Self {
         let mut namespaces: BTreeMap<String, Labels> =
             world.namespaces.iter().map(|(name, labels)| (name.clone(), labels.clone().into_iter().collect())).collect();
         for name in [NOWHERE, ANOTHER] {
@@ -129,7 +129,7 @@ impl Naive {
 
     /// Pods that come later to the namespaces at hand: one without labels, and those that a selector means after a mutation of one of its
     /// values.
-    fn add_pods_to_come(&mut self, world: &World) {
+    fn add_pods_to_come(&mut self, world: &ClusterView) {
         let mut wanted: BTreeSet<(String, Labels)> = world.namespaces.keys().map(|name| (name.clone(), Labels::new())).collect();
         // A pod on the network of its node is none that a selector means; one with its labels may come.
         let on_hosts = world.pods.iter().filter(|pod| pod.is_on_host_network);
@@ -167,7 +167,7 @@ impl Naive {
     }
 
     /// Every address where something may begin or end.
-    fn add_addresses(&mut self, world: &World, edges: &[&Edge]) {
+    fn add_addresses(&mut self, world: &ClusterView, edges: &[&Edge]) {
         let mut addresses: BTreeSet<IpAddr> = BTreeSet::new();
         let mut around = |range: IpNet| {
             let (first, last) = (range.network(), range.broadcast());
@@ -207,7 +207,7 @@ impl Naive {
     fn need(
         &mut self,
         edge: &Edge,
-        world: &World,
+        world: &ClusterView,
         by_workload: &BTreeMap<WorkloadName, Vec<usize>>,
         nodes: &BTreeMap<usize, BTreeSet<IpAddr>>,
     ) {
@@ -426,7 +426,7 @@ fn selects(selector: &Value, own: &Labels) -> bool {
 }
 
 /// The addresses of a party that is no workload on the pod network.
-fn own_addresses(party: &Party, world: &World) -> Vec<IpAddr> {
+fn own_addresses(party: &Party, world: &ClusterView) -> Vec<IpAddr> {
     match party {
         Party::Workload(workload) => {
             let pods = world.pods.iter().filter(|pod| pod.is_on_host_network && pod.workload == **workload);

@@ -1,6 +1,6 @@
 //! The proof of a learned result: no observed connection is denied, and nothing else is allowed.
 //!
-//! In: policies, the observed edges, the [`World`], and what the caller admits to have widened on purpose. Out: each breach of
+//! In: policies, the observed edges, the [`ClusterView`], and what the caller admits to have widened on purpose. Out: each breach of
 //! the promise by name. Judged per side: the egress rules of every pod of a subject namespace against what that pod's workload
 //! was seen to call, its ingress rules against who was seen to call it.
 //!
@@ -8,9 +8,9 @@
 //! address of both families, not only those that were seen; the work grows with what the policies allow, not with
 //! workloads x workloads x ports.
 
-mod admitted;
-mod excess;
+mod allowed_despite_rejection;
 pub(super) mod observed;
+mod over_permission;
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
@@ -18,15 +18,15 @@ use std::fmt;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
+use super::cluster_view::{ClusterView, Place};
 use super::error::{PolicyError, PolicyName};
 use super::evaluator::Evaluator;
 use super::ports::PortSet;
 use super::ranges::AddressSet;
 use super::verdict::{Answer, Direction, RuleName, Side};
-use super::world::{Place, World};
 use crate::inventory::PodId;
 use crate::model::{Edge, Party, PodName, Protocol, Widening, WorkloadName};
-pub use admitted::{Admitted, admitted};
+pub use allowed_despite_rejection::{Admitted, admitted};
 use observed::{Actors, Observed};
 
 /// What the caller admits, as plain values: nothing of it is taken from the policies themselves.
@@ -201,7 +201,7 @@ fn listed(names: &BTreeSet<impl fmt::Display>) -> String {
 /// The first policy that is malformed.
 pub fn prove<'e>(
     policies: impl IntoIterator<Item: Borrow<NetworkPolicy>>,
-    world: &World,
+    world: &ClusterView,
     edges: impl IntoIterator<Item = &'e Edge>,
     terms: &Terms,
 ) -> Result<Proof, PolicyError> {
@@ -213,7 +213,7 @@ pub fn prove<'e>(
         observed.add(edge, &actors, world);
         proof.denied.extend(denials(&evaluator, &actors, edge));
     }
-    excess::find(&evaluator, &actors, &observed, terms, &mut proof);
+    over_permission::find(&evaluator, &actors, &observed, terms, &mut proof);
     let peers = actors.workloads().iter().filter(|actor| !actor.groups.is_empty()).count() + observed.addresses().len();
     proof.pairs_checked = (actors.subjects().count() as u64).saturating_mul(2).saturating_mul(peers as u64);
     Ok(proof)
@@ -225,7 +225,7 @@ pub fn prove<'e>(
 /// The first policy that is malformed.
 pub fn denied<'e>(
     policies: impl IntoIterator<Item: Borrow<NetworkPolicy>>,
-    world: &World,
+    world: &ClusterView,
     edges: impl IntoIterator<Item = &'e Edge>,
     subjects: &BTreeSet<String>,
 ) -> Result<BTreeSet<Denied>, PolicyError> {

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use crate::inventory::PodId;
 use crate::model::{Edge, Labels, Party, WorkloadName};
+use crate::verify::cluster_view::ClusterView;
 use crate::verify::evaluator::Evaluator;
 use crate::verify::groups::GroupId;
 use crate::verify::ports::PortSet;
 use crate::verify::ranges::AddressPorts;
 use crate::verify::verdict::Direction;
-use crate::verify::world::World;
 
 /// The position of a workload in [`Actors`].
 pub(in crate::verify) type ActorId = usize;
@@ -130,7 +130,7 @@ pub(in crate::verify) struct Observed {
 }
 
 /// The addresses by which a party that is no workload is known.
-pub(in crate::verify) fn addresses(party: &Party, world: &World) -> BTreeSet<IpAddr> {
+pub(in crate::verify) fn addresses(party: &Party, world: &ClusterView) -> BTreeSet<IpAddr> {
     match party {
         Party::Workload(_) => BTreeSet::new(),
         Party::ApiServer => world.api_server.iter().map(|backend| backend.address).collect(),
@@ -140,7 +140,7 @@ pub(in crate::verify) fn addresses(party: &Party, world: &World) -> BTreeSet<IpA
 }
 
 impl Observed {
-    pub(in crate::verify) fn add(&mut self, edge: &Edge, actors: &Actors<'_>, world: &World) {
+    pub(in crate::verify) fn add(&mut self, edge: &Edge, actors: &Actors<'_>, world: &ClusterView) {
         let sides =
             [(Direction::Egress, &edge.originator, &edge.responder), (Direction::Ingress, &edge.responder, &edge.originator)];
         for (direction, subject, peer) in sides {
@@ -210,7 +210,7 @@ impl Observed {
 
 /// The peers that a party stands for: a workload on the pod network, or addresses; so are workloads that are nowhere else than on
 /// the host network.
-fn peers(party: &Party, actors: &Actors<'_>, world: &World) -> BTreeSet<Peer> {
+fn peers(party: &Party, actors: &Actors<'_>, world: &ClusterView) -> BTreeSet<Peer> {
     let Party::Workload(name) = party else {
         return addresses(party, world).into_iter().map(Peer::Address).collect();
     };

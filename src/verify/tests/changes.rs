@@ -10,7 +10,7 @@ use super::properties::{OUTSIDE, PORTS, pods_of, policies, workloads, world};
 use super::{address, allow, app, deny_all, naive, place, pod, policy_in, shop};
 use crate::model::{Protocol, WorkloadName};
 use crate::verify::{
-    Answer, Case, Change, Direction, Evaluator, Exempt, Member, Parties, Parts, Place, Side, World, diff, explain,
+    Answer, Case, Change, ClusterView, Direction, Evaluator, Exempt, Member, Parties, Parts, Place, Side, diff, explain,
 };
 
 fn told(changes: &[Change]) -> Vec<String> {
@@ -144,7 +144,7 @@ fn within(parts: &Parts, address: IpAddr) -> bool {
 }
 
 /// The answer of both sides, by the slow evaluator.
-fn answer(policies: &[NetworkPolicy], world: &World, pair: (Place, Place), port: (Protocol, u16)) -> Answer {
+fn answer(policies: &[NetworkPolicy], world: &ClusterView, pair: (Place, Place), port: (Protocol, u16)) -> Answer {
     let egress = naive::side(policies, world, Direction::Egress, pair, port).unwrap_or(Answer::Allowed);
     let ingress = naive::side(policies, world, Direction::Ingress, (pair.1, pair.0), port).unwrap_or(Answer::Allowed);
     egress.min(ingress)

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::{Value, json};
 
-use super::{Direction, NamedPort, Node, Place, Pod, ToOwnNode, Widening, World};
+use super::{ClusterView, Direction, NamedPort, Node, Place, Pod, ToOwnNode, Widening};
 use crate::inventory::NodeId;
 use crate::model::{Block, Labels, PodName, PolicyPort, Protocol, WorkloadKind, WorkloadName};
 
@@ -87,9 +87,9 @@ impl Pod {
 }
 
 /// A shop of two web pods and a database, monitoring in another namespace, an agent on the host network, two nodes.
-pub(super) fn shop() -> World {
+pub(super) fn shop() -> ClusterView {
     let namespaces = [("shop", "kubernetes.io/metadata.name=shop team=a"), ("ops", "kubernetes.io/metadata.name=ops team=b")];
-    World {
+    ClusterView {
         namespaces: namespaces.map(|(name, text)| (name.to_owned(), labels(text))).into(),
         pods: vec![
             pod("shop/web-0", "app=web", &["10.1.0.1", "fd00:1::1"]).on(0).naming("http", Protocol::Tcp, 8080),
@@ -107,7 +107,7 @@ pub(super) fn shop() -> World {
     }
 }
 
-pub(super) fn place(world: &World, text: &str) -> Place {
+pub(super) fn place(world: &ClusterView, text: &str) -> Place {
     match text.split_once('/') {
         None => Place::Address(address(text)),
         Some((namespace, name)) => {

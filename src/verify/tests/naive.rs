@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::model::{Labels, Protocol};
-use crate::verify::{Answer, Direction, Place, Pod, World};
+use crate::verify::{Answer, ClusterView, Direction, Place, Pod};
 
 fn selected(selector: &LabelSelector, labels: &Labels) -> bool {
     for (key, value) in selector.match_labels.iter().flatten() {
@@ -55,7 +55,7 @@ enum Other<'w> {
     Addresses(Vec<IpAddr>),
 }
 
-fn peer_matches(peer: &NetworkPolicyPeer, own_namespace: &str, other: &Other<'_>, world: &World) -> Answer {
+fn peer_matches(peer: &NetworkPolicyPeer, own_namespace: &str, other: &Other<'_>, world: &ClusterView) -> Answer {
     if let Some(block) = &peer.ip_block {
         let parse = |text: &str| text.parse::<IpNet>().unwrap();
         let within = |address: &IpAddr| {
@@ -79,7 +79,7 @@ fn peer_matches(peer: &NetworkPolicyPeer, own_namespace: &str, other: &Other<'_>
 /// The answer of one side; `None` where policies have no say.
 pub(super) fn side(
     policies: &[NetworkPolicy],
-    world: &World,
+    world: &ClusterView,
     direction: Direction,
     (subject, peer): (Place, Place),
     (protocol, number): (Protocol, u16),

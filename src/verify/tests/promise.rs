@@ -10,7 +10,9 @@ use super::{address, allow, app, deny_all, labels, place, pod, policy, policy_in
 use crate::inventory::Backend;
 use crate::model::Protocol::{Tcp, Udp};
 use crate::model::{Block, Edge, NodeAddress, Party, Protocol};
-use crate::verify::{Answer, Direction, Evaluator, Place, Proof, Reached, Reason, Terms, Why, Widening, World, admitted, prove};
+use crate::verify::{
+    Answer, ClusterView, Direction, Evaluator, Place, Proof, Reached, Reason, Terms, Why, Widening, admitted, prove,
+};
 
 fn party(text: &str) -> Party {
     match text.split_once('/') {
@@ -56,7 +58,7 @@ fn exact() -> Vec<NetworkPolicy> {
     ]
 }
 
-fn judge(world: &World, policies: &[NetworkPolicy], edges: &BTreeSet<Edge>, terms: &Terms) -> Proof {
+fn judge(world: &ClusterView, policies: &[NetworkPolicy], edges: &BTreeSet<Edge>, terms: &Terms) -> Proof {
     prove(policies, world, edges, terms).unwrap()
 }
 

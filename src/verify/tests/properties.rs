@@ -11,7 +11,8 @@ use super::{address, labels, naive, pod, policy_in};
 use crate::inventory::PodId;
 use crate::model::{Block, Edge, Party, PolicyPort, Protocol, WorkloadName};
 use crate::verify::{
-    Answer, Direction, Evaluator, Excess, Node, Place, PolicyName, Proof, Reached, Reason, Side, Terms, Widening, World, prove,
+    Answer, ClusterView, Direction, Evaluator, Excess, Node, Place, PolicyName, Proof, Reached, Reason, Side, Terms, Widening,
+    prove,
 };
 
 const NAMESPACES: [&str; 2] = ["one", "two"];
@@ -27,13 +28,13 @@ fn some_labels() -> impl Strategy<Value = String> {
     })
 }
 
-pub(super) fn world() -> impl Strategy<Value = World> {
+pub(super) fn world() -> impl Strategy<Value = ClusterView> {
     let pods = proptest::collection::vec((0..2usize, some_labels(), 0..3u32, 0..6, 0..4), 1..6);
     (pods, some_labels(), some_labels()).prop_map(|(pods, one, two)| {
-        let mut world = World {
+        let mut world = ClusterView {
             namespaces: [("one".to_owned(), labels(&one)), ("two".to_owned(), labels(&two))].into(),
             nodes: NODES.map(|text| Node { name: text.to_owned(), addresses: [address(text)].into() }).into(),
-            ..World::default()
+            ..ClusterView::default()
         };
         for (position, (namespace, labels, node, network, named)) in pods.into_iter().enumerate() {
             // Workloads of one to three pods: two in each namespace.
@@ -136,13 +137,13 @@ pub(super) fn policies() -> impl Strategy<Value = Vec<NetworkPolicy>> {
     proptest::collection::vec(policy(), 0..4)
 }
 
-fn places(world: &World) -> Vec<Place> {
+fn places(world: &ClusterView) -> Vec<Place> {
     let pods = world.pods().map(|(id, _)| Place::Pod(id));
     pods.chain(OUTSIDE.iter().chain(&NODES).map(|text| Place::Address(address(text)))).collect()
 }
 
 /// All connections of the small world.
-fn triples(world: &World) -> Vec<(Place, Place, Protocol, u16)> {
+fn triples(world: &ClusterView) -> Vec<(Place, Place, Protocol, u16)> {
     let places = places(world);
     let mut triples = Vec::new();
     for &from in &places {
@@ -161,12 +162,12 @@ fn plain(side: &Side) -> Option<Answer> {
 }
 
 /// The workloads that have pods on the pod network.
-pub(super) fn workloads(world: &World) -> BTreeSet<WorkloadName> {
+pub(super) fn workloads(world: &ClusterView) -> BTreeSet<WorkloadName> {
     world.pods.iter().filter(|pod| !pod.is_on_host_network).map(|pod| pod.workload.clone()).collect()
 }
 
 /// Pods of this workload on the pod network.
-pub(super) fn pods_of(world: &World, workload: &WorkloadName) -> Vec<PodId> {
+pub(super) fn pods_of(world: &ClusterView, workload: &WorkloadName) -> Vec<PodId> {
     world.pods().filter(|(_, pod)| pod.workload == *workload && !pod.is_on_host_network).map(|(id, _)| id).collect()
 }
 
@@ -174,7 +175,7 @@ pub(super) fn pods_of(world: &World, workload: &WorkloadName) -> Vec<PodId> {
 pub(super) type Choice = (usize, usize, usize, bool, bool);
 
 /// Edges between workloads of the world, and between workloads and addresses.
-pub(super) fn edges(world: &World, choices: &[Choice]) -> BTreeSet<Edge> {
+pub(super) fn edges(world: &ClusterView, choices: &[Choice]) -> BTreeSet<Edge> {
     let workloads: Vec<_> = workloads(world).into_iter().map(|name| Party::Workload(name.into())).collect();
     let mut parties = workloads.clone();
     parties.extend(OUTSIDE.map(|text| Party::Outside(address(text))));

@@ -347,7 +347,7 @@ fn labels_and_namespaces_that_are_missing_match_nothing_by_accident() {
     world.namespaces.remove("ops");
     let from = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ops"}}}]);
     let policies = [policy("ingress", json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": from}]}))];
-    let answer = |world: &super::World| {
+    let answer = |world: &super::ClusterView| {
         let evaluator = Evaluator::new(&policies, world).unwrap();
         evaluator.verdict(place(world, "ops/metrics-0"), place(world, "shop/web-0"), Tcp, 80).answer()
     };

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use netpol_gen::inventory::{InventoryBuilder, InventoryOptions, snapshot};
 use netpol_gen::model::{Protocol, Timestamp};
-use netpol_gen::verify::World;
+use netpol_gen::verify::ClusterView;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(snapshot) = snapshot::read_bytes(bytes, "fuzz") else { return };
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let _ = inventory.selectable();
-    let _ = World::from_inventory(&inventory);
+    let _ = ClusterView::from_inventory(&inventory);
     // What is kept of an object is enough to read it again. A list and a record of a watch are no objects.
     let value = serde_json::from_slice::<serde_json::Value>(bytes).ok();
     if let Some(value) =

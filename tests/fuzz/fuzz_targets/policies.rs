@@ -7,15 +7,15 @@ use libfuzzer_sys::fuzz_target;
 use netpol_gen::emit::{policy_file, manifest, render};
 use netpol_gen::inventory::{InventoryBuilder, InventoryOptions, snapshot};
 use netpol_gen::model::Protocol;
-use netpol_gen::verify::{Evaluator, Place, World};
+use netpol_gen::verify::{Evaluator, Place, ClusterView};
 
-static WORLD: OnceLock<World> = OnceLock::new();
+static WORLD: OnceLock<ClusterView> = OnceLock::new();
 
-fn world() -> World {
+fn world() -> ClusterView {
     let mut builder = InventoryBuilder::new();
     let snapshot = snapshot::read_bytes(include_bytes!("../corpus/inventory/documents.yaml"), "world");
     builder.apply_snapshot(snapshot.expect("the world of the fuzz target is an inventory"));
-    World::from_inventory(&builder.build(&InventoryOptions::default()))
+    ClusterView::from_inventory(&builder.build(&InventoryOptions::default()))
 }
 
 fuzz_target!(|bytes: &[u8]| {

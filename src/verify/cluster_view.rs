@@ -1,6 +1,6 @@
 //! What verdicts are about: pods, nodes and namespaces, as far as the API's semantics ask for them.
 //!
-//! In: an inventory, or values written by hand. Out: a value that [`super::Evaluator`] reads. A `World` has no time: it holds
+//! In: an inventory, or values written by hand. Out: a value that [`super::Evaluator`] reads. A `ClusterView` has no time: it holds
 //! every pod that ever was in the inventory, since a policy that outlives pods must be right for all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::model::{Labels, PodName, Protocol, WorkloadName};
 
 /// Pods, nodes and namespaces.
 #[derive(Clone, Debug, Default)]
-pub struct World {
+pub struct ClusterView {
     /// Labels of namespaces. A namespace that has pods and is not here has no labels.
     pub namespaces: BTreeMap<String, Labels>,
     /// All pods; [`PodId`] is the position.
@@ -77,9 +77,9 @@ pub struct Node {
 /// Where a connection begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
-    /// A pod of the [`World`]; any other position panics.
+    /// A pod of the [`ClusterView`]; any other position panics.
     Pod(PodId),
-    /// An address. One that a pod or node of the [`World`] has is taken for that pod (the last in order, where several had it
+    /// An address. One that a pod or node of the [`ClusterView`] has is taken for that pod (the last in order, where several had it
     /// over time) or node.
     Address(IpAddr),
 }
@@ -92,7 +92,7 @@ pub(super) fn unknown_namespace() -> Labels {
     Labels::from([(NAMESPACE_NAME.to_owned(), String::new())])
 }
 
-impl World {
+impl ClusterView {
     /// All that the inventory knows; positions of pods and nodes stay the same.
     #[must_use]
     pub fn from_inventory(inventory: &Inventory) -> Self {
@@ -161,7 +161,7 @@ pub(super) struct Addresses {
 pub(super) struct OnNode(pub(super) Option<NodeId>);
 
 impl Addresses {
-    pub(super) fn new(world: &World) -> Self {
+    pub(super) fn new(world: &ClusterView) -> Self {
         let mut pods: BTreeMap<IpAddr, Vec<PodId>> = BTreeMap::new();
         let mut nodes = BTreeMap::new();
         for (id, pod) in world.pods() {

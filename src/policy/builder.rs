@@ -26,7 +26,7 @@ use super::set::PolicyOptions;
 const NAMED: usize = 10;
 
 /// The drafts of a run, under construction.
-pub(super) struct Sorter<'a> {
+pub(super) struct RuleBuilder<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) options: &'a PolicyOptions,
     subjects: &'a BTreeSet<String>,
@@ -76,7 +76,7 @@ fn draft_key(workload: &WorkloadName, class: Class, direction: Direction, group:
     DraftKey { namespace, class, direction, subject, group: group.to_owned() }
 }
 
-impl<'a> Sorter<'a> {
+impl<'a> RuleBuilder<'a> {
     pub(super) fn new(
         inventory: &'a Inventory,
         options: &'a PolicyOptions,

@@ -4,11 +4,11 @@
 //! rule that already means the peer first (a port is missing), then those with rules for peers of the same sort. A policy that
 //! selects other workloads too is none: changing it would open them.
 
-use super::evaluator::{Evaluator, Match, Peers, Stand};
+use super::cluster_view::Place;
+use super::evaluator::{Endpoint, Evaluator, Match, Peers};
 use super::groups::GroupId;
 use super::proof::observed::{Actors, addresses};
 use super::verdict::Direction;
-use super::world::Place;
 use super::{PolicyName, RuleName};
 use crate::model::{Party, PodName};
 
@@ -46,10 +46,10 @@ pub(super) fn candidates(
     evaluator: &Evaluator<'_>,
     actors: &Actors<'_>,
     direction: Direction,
-    subject: &Stand<'_>,
-    peer: &Stand<'_>,
+    subject: &Endpoint<'_>,
+    peer: &Endpoint<'_>,
 ) -> Vec<Nearest> {
-    let Stand::Pod { group, .. } = subject else { return Vec::new() };
+    let Endpoint::Pod { group, .. } = subject else { return Vec::new() };
     let is_own = |other: &GroupId| other == group || actors.of_group(*other).eq(actors.of_group(*group));
     let mut found = Vec::new();
     for &policy in evaluator.isolating(*group, direction) {
@@ -64,7 +64,7 @@ pub(super) fn candidates(
             }
             same_sort |= match (&rule.peers, peer) {
                 (Peers::Everyone, _) => true,
-                (Peers::Listed { selections, .. }, Stand::Pod { .. }) => !selections.is_empty(),
+                (Peers::Listed { selections, .. }, Endpoint::Pod { .. }) => !selections.is_empty(),
                 (Peers::Listed { blocks, .. }, _) => !blocks.is_empty(),
             };
         }

@@ -7,10 +7,10 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use super::observed::{Actors, addresses};
 use crate::model::{Edge, Party};
+use crate::verify::cluster_view::{ClusterView, Place};
 use crate::verify::error::PolicyError;
 use crate::verify::evaluator::Evaluator;
 use crate::verify::verdict::{RuleName, Side};
-use crate::verify::world::{Place, World};
 
 /// An edge that policies let through, for some pods of its workloads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +40,7 @@ impl fmt::Display for Admitted {
 /// The first policy that is malformed.
 pub fn admitted<'e>(
     policies: &[NetworkPolicy],
-    world: &World,
+    world: &ClusterView,
     edges: impl IntoIterator<Item = &'e Edge>,
 ) -> Result<BTreeSet<Admitted>, PolicyError> {
     let evaluator = Evaluator::new(policies, world)?;
