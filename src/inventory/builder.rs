@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::Inventory;
 use super::assemble::Parts;
-use super::declared::Declarations;
+use super::expected_calls::Declarations;
 use super::merge::Versions;
 use super::object::{Body, Object};
 use super::snapshot::{self, Snapshot};

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{Identity, Inventory, Mesh, WorkloadId, range, special};
+use super::{Identity, Inventory, Mesh, WorkloadId, range, well_known};
 
 const fn v4(first: [u8; 4], length: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from_octets(first), length))
@@ -107,15 +107,15 @@ impl Inventory {
         if AMBIENT_PROBES.contains(&address) {
             return Origin::AmbientProbe;
         }
-        let is_metadata = special::fixed(address) == Some(Identity::Metadata);
-        if is_metadata || special::is_link_local(address) || address == IpAddr::from(AZURE_PLATFORM) {
+        let is_metadata = well_known::fixed(address) == Some(Identity::Metadata);
+        if is_metadata || well_known::is_link_local(address) || address == IpAddr::from(AZURE_PLATFORM) {
             return Origin::Platform;
         }
         let is_own = range::holds(&self.pod_ranges, address)
             || range::holds(&self.service_ranges, address)
             || self.node_addresses.contains_key(&address);
         let is_in = |address: IpAddr| NOT_INTERNET.iter().any(|range| range.contains(&address));
-        let is_special = is_in(address) || special::embedded(address).is_some_and(is_in) || is_unassigned(address);
+        let is_special = is_in(address) || well_known::embedded(address).is_some_and(is_in) || is_unassigned(address);
         if is_own || is_special {
             Origin::Network
         } else if BALANCERS.iter().any(|range| range.contains(&address)) {
@@ -129,7 +129,7 @@ impl Inventory {
     /// configured with. Wrong for a plug-in that gives other traffic of the node such an address too.
     #[must_use]
     pub fn origin_of_caller(&self, address: IpAddr, workload: WorkloadId) -> Origin {
-        let is_probe = || special::is_link_local(address.to_canonical()) && self.mesh(workload) == Some(Mesh::IstioAmbient);
+        let is_probe = || well_known::is_link_local(address.to_canonical()) && self.mesh(workload) == Some(Mesh::IstioAmbient);
         match self.origin(address) {
             Origin::Platform if is_probe() => Origin::AmbientProbe,
             origin => origin,

@@ -8,7 +8,7 @@
 mod assemble;
 mod builder;
 mod control_plane;
-mod declared;
+mod expected_calls;
 mod generated;
 mod host_network;
 mod internet;
@@ -22,7 +22,6 @@ mod range;
 mod schedule;
 mod service;
 pub mod snapshot;
-mod special;
 mod stable_labels;
 mod system_namespace;
 #[cfg(test)]
@@ -30,9 +29,10 @@ mod tests;
 mod timeline;
 mod together;
 mod watched;
+mod well_known;
 
 pub use builder::{InventoryBuilder, InventoryOptions};
-pub use declared::{Ground, Listeners};
+pub use expected_calls::{Ground, Listeners};
 pub use host_network::HostWorkload;
 pub use internet::Origin;
 pub use mesh::{HBONE, LINKERD_INBOUND, Mesh};
@@ -43,11 +43,11 @@ pub use objects::{
 };
 pub use schedule::{Due, Schedule};
 pub use snapshot::InventoryError;
-pub use special::{Cloud, CloudPort};
 pub(crate) use stable_labels::known::{RUN, marks};
 pub use stable_labels::{Ends, Event, StableLabels};
 pub use system_namespace::is_system_namespace;
 pub use watched::{Gap, History, Record, VERSION};
+pub use well_known::{Cloud, CloudPort};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -56,7 +56,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use crate::model::{Findings, Labels, Protocol, SeededMap, Timestamp, WorkloadName};
-use declared::Declarations;
+use expected_calls::Declarations;
 use service::ServiceIndex;
 use timeline::Timeline;
 
@@ -227,7 +227,7 @@ impl Inventory {
     #[must_use]
     pub fn identify(&self, address: IpAddr, at: Timestamp) -> Identity {
         let address = address.to_canonical();
-        if let Some(identity) = special::fixed(address).or_else(|| self.masquerade.get(&address).copied()) {
+        if let Some(identity) = well_known::fixed(address).or_else(|| self.masquerade.get(&address).copied()) {
             return identity;
         }
         if let Some(owners) = self.timeline.owners(address) {
@@ -244,7 +244,7 @@ impl Inventory {
             Identity::Secondary(pod)
         } else if let Some(service) = self.service_index.at(address) {
             Identity::Service(service)
-        } else if special::is_link_local(address) {
+        } else if well_known::is_link_local(address) {
             Identity::LinkLocal
         } else if self.is_of_cluster(address) && self.service_index.outside(address).is_none() {
             Identity::UnknownInCluster
@@ -278,7 +278,7 @@ impl Inventory {
     /// The cloud whose service has an address with [`Identity::Metadata`]: that of the address, else that of the nodes.
     #[must_use]
     pub fn cloud_of(&self, address: IpAddr) -> Option<Cloud> {
-        special::only_cloud_at(address).or(self.cloud)
+        well_known::only_cloud_at(address).or(self.cloud)
     }
 
     /// Whether a process of nodes answers questions for names at an address of the Service range that is no Service's (EKS Auto
@@ -492,7 +492,7 @@ impl Inventory {
     /// Whether an address never leaves its host, or is none.
     #[must_use]
     pub fn is_loopback(&self, address: IpAddr) -> bool {
-        special::fixed(address.to_canonical()) == Some(Identity::Loopback)
+        well_known::fixed(address.to_canonical()) == Some(Identity::Loopback)
     }
 
     /// The proxy container that speaks for the others in the workload's pods, if there is one (`istio-proxy`).
@@ -525,7 +525,7 @@ impl Inventory {
     pub fn own_within(&self, range: IpNet) -> Option<String> {
         let overlaps = |other: &&IpNet| other.contains(&range) || range.contains(*other);
         let ranges = || {
-            let fixed = special::reserved_within(range).map(str::to_owned);
+            let fixed = well_known::reserved_within(range).map(str::to_owned);
             let pods = || self.pod_ranges.iter().find(overlaps).map(|own| format!("the pod range {own}"));
             let services = || self.service_ranges.iter().find(overlaps).map(|own| format!("the Service range {own}"));
             fixed.or_else(pods).or_else(services)

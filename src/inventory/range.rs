@@ -43,7 +43,7 @@ pub(super) fn pods(
     }
     let mut blocks = BTreeMap::<IpNet, u64>::new();
     let mut mixed = BTreeMap::<IpNet, u64>::new();
-    let unsaid = pods.iter().filter(|address| !holds(&ranges, **address) && !super::special::is_link_local(**address));
+    let unsaid = pods.iter().filter(|address| !holds(&ranges, **address) && !super::well_known::is_link_local(**address));
     for &address in unsaid {
         let block = prefix(
             address,

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::{Metadata, Parts, range};
 use crate::inventory::node_address::after;
 use crate::inventory::objects::is_cache;
-use crate::inventory::{Family, Identity, NetworkPlugin, Node, NodeId, NodeInterface, index, special};
+use crate::inventory::{Family, Identity, NetworkPlugin, Node, NodeId, NodeInterface, index, well_known};
 
 /// Network plug-ins of which nodes have other addresses of their pod ranges than the first two, and say which.
 const SAY_THEIR_OWN: [NetworkPlugin; 3] = [NetworkPlugin::Cilium, NetworkPlugin::OvnKubernetes, NetworkPlugin::KubeOvn];
@@ -54,10 +54,10 @@ impl Parts {
         let masqueraded = self.nodes.values().flat_map(|node| &node.masquerade_ranges).flat_map(|range| masquerade_of(*range));
         let mut masquerade: BTreeMap<IpAddr, Identity> = masqueraded.collect();
         if self.inventory.plugins.contains(&NetworkPlugin::OvnKubernetes) && masquerade.is_empty() {
-            masquerade.extend(special::ovn_masquerade().into_iter().flat_map(masquerade_of));
+            masquerade.extend(well_known::ovn_masquerade().into_iter().flat_map(masquerade_of));
         }
         if self.inventory.plugins.contains(&NetworkPlugin::Cilium) {
-            masquerade.insert(special::CILIUM_HAIRPIN, Identity::Hairpin);
+            masquerade.insert(well_known::CILIUM_HAIRPIN, Identity::Hairpin);
         }
         self.inventory.masquerade = masquerade;
         let users = RangeUsers::new(self);

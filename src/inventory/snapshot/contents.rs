@@ -3,7 +3,7 @@
 //! No message quotes a value of such a file: whoever names the wrong one may have named a token, a key or a kubeconfig. Keys that look
 //! like words are named.
 
-use super::tree::Tree;
+use super::node::Tree;
 
 /// What every message says was expected.
 pub(super) const EXPECTED: &str = "expected Kubernetes objects (kind and apiVersion)";

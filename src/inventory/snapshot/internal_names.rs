@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::tree::{Keep, Tree};
+use super::node::{Keep, Tree};
 
 /// Members of `metadata`.
 const METADATA: &[&str] = &[

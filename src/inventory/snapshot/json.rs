@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Malformed;
-use super::sink::{Repeated, Sink};
-use super::tree::{Keep, Tree};
+use super::collect::{Repeated, Sink};
+use super::node::{Keep, Tree};
 
 /// Hands every object of concatenated JSON values to `sink`.
 pub(super) fn read<'a, R: serde_json::de::Read<'a>>(reader: R, sink: &mut Sink<'_>) -> Result<(), serde_json::Error> {

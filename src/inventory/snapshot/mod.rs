@@ -8,28 +8,28 @@
 //! JSON, which is read object by object, none longer than 32 MiB; YAML is held as text, of at most 512 MiB; what is no text at all
 //! is refused at its beginning. A bad object does not stop the rest, and no input makes it panic or cost more than its size allows.
 
+mod api_network_types;
+mod api_types;
 mod bounded;
+mod collect;
 mod compression;
 mod contents;
-mod convert;
-mod declared;
 mod encoding;
 mod error;
+mod expected_calls;
 mod interfaces;
 mod internal_names;
 mod json;
 mod log_sections;
-mod narrow;
 mod network;
-mod raw;
-mod raw_network;
+mod node;
+mod parse;
 mod record;
+mod redact;
 mod resource;
-mod sink;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod tree;
 mod valid;
 mod yaml;
 
@@ -40,20 +40,20 @@ use std::path::{Path, PathBuf};
 use serde_json::de::{IoRead, SliceRead};
 use serde_saphyr::granit_parser::Marker;
 
+pub(super) use collect::UNKNOWN;
 pub use error::{Found, InventoryError};
-pub use narrow::narrow;
-pub(super) use sink::UNKNOWN;
+pub use redact::narrow;
 
 use bounded::{MAX_OBJECT, MAX_TEXT, Metered};
 
 use super::object::Object;
 use super::{Inventory, InventoryBuilder, InventoryOptions};
 use crate::model::{Code, Findings};
+use collect::Sink;
 use contents::{Contents, EXPECTED};
 use error::unreadable;
 use log_sections::WithoutLogs;
-use sink::Sink;
-use tree::{Tree, shorten};
+use node::{Tree, shorten};
 
 /// How deep values may be nested. Custom resource definitions, the deepest objects there are, stay below 60.
 const MAX_DEPTH: usize = 100;
@@ -155,7 +155,7 @@ pub fn read_value(value: serde_json::Value, name: &str) -> Snapshot {
     Sink::new(name, &mut snapshot.findings, &mut |object| objects.push(object)).item(
         Tree::from(value),
         0,
-        &sink::Repeated::default(),
+        &collect::Repeated::default(),
     );
     snapshot
 }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::convert::Reading;
-use super::tree::{Mismatch, Tree};
-use super::{raw, raw_network};
+use super::node::{Mismatch, Tree};
+use super::parse::Reading;
+use super::{api_network_types, api_types};
 use crate::inventory::node_address::{ANNOTATIONS, Meaning, OVN_INTERFACES, after, words};
 use crate::inventory::object::{Arguments, NetworkBody, NodeBody};
 use crate::inventory::{Cloud, NetworkPlugin, NodeInterface};
@@ -61,7 +61,7 @@ impl Reading<'_> {
         KINDS.iter().find(is_meant).map(|known| (known.read)(self, tree, name)).transpose()
     }
 
-    pub(super) fn node(&mut self, raw: raw::Node, metadata: &raw::Metadata) -> NodeBody {
+    pub(super) fn node(&mut self, raw: api_types::Node, metadata: &api_types::Metadata) -> NodeBody {
         // The other types are host names: Hostname, InternalDNS, ExternalDNS.
         let own = raw.status.addresses.iter().filter(|address| !address.kind.ends_with("name") && !address.kind.ends_with("DNS"));
         let addresses: BTreeSet<IpAddr> = own.filter_map(|own| self.address(&own.address)).collect();
@@ -130,7 +130,7 @@ impl Reading<'_> {
 
     /// `CiliumNode` (cilium/cilium, pkg/k8s/apis/cilium.io/v2/types.go); its name is the node's.
     fn cilium_node(&mut self, tree: &Tree, name: &str) -> Result<NetworkBody, Mismatch> {
-        let raw: raw_network::CiliumNode = tree.read()?;
+        let raw: api_network_types::CiliumNode = tree.read()?;
         let mut node = NodeBody::default();
         for address in &raw.spec.addresses {
             let Some(parsed) = self.address(&address.ip) else { continue };
@@ -157,7 +157,7 @@ impl Reading<'_> {
 
     /// `IPPool` of Calico. A disabled pool gives out no more addresses, but pods still have some of it.
     fn ip_pool(&mut self, tree: &Tree, _name: &str) -> Result<NetworkBody, Mismatch> {
-        let raw: raw_network::IpPool = tree.read()?;
+        let raw: api_network_types::IpPool = tree.read()?;
         let is_for_pods = raw.spec.allowed_uses.is_empty() || raw.spec.allowed_uses.iter().any(|usage| usage == "Workload");
         let pod_ranges = if is_for_pods { self.ranges([&raw.spec.cidr]) } else { Vec::new() };
         Ok(NetworkBody { pod_ranges, plugin: Some(NetworkPlugin::Calico), ..NetworkBody::default() })
@@ -165,7 +165,7 @@ impl Reading<'_> {
 
     /// `BlockAffinity` of Calico. No address of a block is the node's by its position.
     fn block_affinity(&mut self, tree: &Tree, _name: &str) -> Result<NetworkBody, Mismatch> {
-        let raw: raw_network::IpPool = tree.read()?;
+        let raw: api_network_types::IpPool = tree.read()?;
         let pod_ranges = self.ranges([&raw.spec.cidr]);
         Ok(NetworkBody { pod_ranges, plugin: Some(NetworkPlugin::Calico), ..NetworkBody::default() })
     }
@@ -174,7 +174,7 @@ impl Reading<'_> {
     /// node/pkg/allocateip: `ipip-tunnel-addr-NODE`, `vxlan-tunnel-addr-NODE`, `vxlan-v6-tunnel-addr-NODE`,
     /// `wireguard-tunnel-addr-NODE`, `wireguard-v6-tunnel-addr-NODE`).
     fn ipam_block(&mut self, tree: &Tree, _name: &str) -> Result<NetworkBody, Mismatch> {
-        let raw: raw_network::IpamBlock = tree.read()?;
+        let raw: api_network_types::IpamBlock = tree.read()?;
         let pod_ranges = self.ranges([&raw.spec.cidr]);
         let mut nodes: BTreeMap<String, NodeBody> = BTreeMap::new();
         if let [range] = pod_ranges[..] {
@@ -192,7 +192,7 @@ impl Reading<'_> {
 
     /// `FelixConfiguration` of Calico: `default` is of all nodes, `node.NAME` of one.
     fn felix_configuration(&mut self, tree: &Tree, name: &str) -> Result<NetworkBody, Mismatch> {
-        let raw: raw_network::FelixConfiguration = tree.read()?;
+        let raw: api_network_types::FelixConfiguration = tree.read()?;
         let addresses = self.addresses([&raw.spec.source, &raw.spec.source_ipv6]);
         let mut nodes = BTreeMap::new();
         if !addresses.is_empty() {
@@ -205,7 +205,7 @@ impl Reading<'_> {
 
     /// `Network` `cluster` of OpenShift (openshift/api, config/v1/types_network.go).
     fn openshift_network(&mut self, tree: &Tree, _name: &str) -> Result<NetworkBody, Mismatch> {
-        let raw: raw_network::OpenShiftNetwork = tree.read()?;
+        let raw: api_network_types::OpenShiftNetwork = tree.read()?;
         let mut body = NetworkBody { is_openshift: true, ..NetworkBody::default() };
         for ranges in [raw.status, raw.spec] {
             let pods = self.ranges(ranges.cluster_network.iter().map(|network| &network.cidr));
@@ -223,7 +223,7 @@ impl Reading<'_> {
 
     /// `NodeNetworkConfig` of AKS (Azure/azure-container-networking, crd/nodenetworkconfig/api/v1alpha).
     fn node_network_config(&mut self, tree: &Tree, _name: &str) -> Result<NetworkBody, Mismatch> {
-        let raw: raw_network::NodeNetworkConfig = tree.read()?;
+        let raw: api_network_types::NodeNetworkConfig = tree.read()?;
         let mut body = NetworkBody::default();
         for container in &raw.status.network_containers {
             match container.kind.as_str() {
@@ -245,7 +245,7 @@ impl Reading<'_> {
 
     /// `Subnet` of Kube-OVN. Addresses of `join` are nodes', and those of a VLAN are other machines' too.
     fn kube_ovn_subnet(&mut self, tree: &Tree, name: &str) -> Result<NetworkBody, Mismatch> {
-        let raw: raw_network::KubeOvnSubnet = tree.read()?;
+        let raw: api_network_types::KubeOvnSubnet = tree.read()?;
         let ranges: Vec<String> = raw.spec.cidr_block.split(',').map(|range| range.trim().to_owned()).collect();
         let is_for_pods = name != "join" && raw.spec.vlan.is_empty();
         let pod_ranges = if is_for_pods { self.ranges(&ranges) } else { Vec::new() };

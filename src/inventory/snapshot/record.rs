@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::tree::{Mismatch, Tree};
+use super::node::{Mismatch, Tree};
 use crate::inventory::watched::{Change, Gap, VERSION};
 use crate::model::Timestamp;
 

@@ -14,8 +14,8 @@
 
 use std::path::Path;
 
-use super::convert::ListKind;
-use super::tree::Tree;
+use super::node::Tree;
+use super::parse::ListKind;
 
 /// Plural, kind, version. Also of kinds of which no conversion reads anything, so that they can be named.
 const RESOURCES: &[(&str, &str, &str)] = &[

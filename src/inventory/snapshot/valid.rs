@@ -2,8 +2,8 @@
 //!
 //! Names become paths, selectors and lines of a review. So they are asked here, once, and not wherever they are used.
 
-use super::raw::{Envelope, OwnerReference};
-use super::tree::shorten;
+use super::api_types::{Envelope, OwnerReference};
+use super::node::shorten;
 use crate::model::Labels;
 
 /// How many bytes the labels of an object may have. The API takes no object above 3 MiB; real ones have a hundred labels at most.

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 
+use super::collect::{Repeated, Sink};
 use super::json::is_items;
-use super::sink::{Repeated, Sink};
-use super::tree::{Keep, Tree, is_null};
+use super::node::{Keep, Tree, is_null};
 use super::{MAX_DEPTH, Malformed};
 
 /// How many bytes all aliases and anchors of a file may stand for together. The API's own output has no aliases.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::raw;
-use super::tree::Mismatch;
+use super::api_types;
+use super::node::Mismatch;
 use crate::inventory::object::{Body, Declaration, Monitor, Owner, PortName, Scrape};
 
 /// The annotations by which pods and Services ask to be scraped. A convention of Prometheus's examples and Helm charts, no API.
@@ -13,15 +13,15 @@ pub(super) const SCRAPE_ANNOTATIONS: &[&str] = &["prometheus.io/scrape", "promet
 const HTTPS: u16 = 443;
 
 /// The Services that are called; what is called by its URL is none.
-pub(super) fn calls(callers: impl IntoIterator<Item = raw::ServiceCaller>) -> Body {
+pub(super) fn calls(callers: impl IntoIterator<Item = api_types::ServiceCaller>) -> Body {
     let services = callers.into_iter().map(|caller| caller.service).filter(|service| !service.name.is_empty());
     let services = services.map(|service| (service.namespace, service.name, service.port.unwrap_or(HTTPS)));
     Body::Declaration(Declaration::Calls(services.collect()))
 }
 
 /// What an autoscaler scales.
-pub(super) fn scaler(raw: raw::Autoscaler) -> Result<Body, Mismatch> {
-    let raw::Reference { kind, name, .. } = raw.spec.scale_target_ref;
+pub(super) fn scaler(raw: api_types::Autoscaler) -> Result<Body, Mismatch> {
+    let api_types::Reference { kind, name, .. } = raw.spec.scale_target_ref;
     if kind.is_empty() || name.is_empty() {
         return Err(Mismatch("it has no scaleTargetRef".into()));
     }
@@ -29,8 +29,8 @@ pub(super) fn scaler(raw: raw::Autoscaler) -> Result<Body, Mismatch> {
 }
 
 /// What Prometheus is to ask; nothing where the selector has expressions: without them it would mean more than it does.
-pub(super) fn monitor(raw: raw::Monitor, is_of_pods: bool, own_namespace: &str) -> Body {
-    let raw::MonitorSpec { selector, namespace_selector, endpoints, pod_metrics_endpoints } = raw.spec;
+pub(super) fn monitor(raw: api_types::Monitor, is_of_pods: bool, own_namespace: &str) -> Body {
+    let api_types::MonitorSpec { selector, namespace_selector, endpoints, pod_metrics_endpoints } = raw.spec;
     if !selector.match_expressions.is_empty() {
         return Body::Declaration(Declaration::Monitor(Monitor::default()));
     }
@@ -61,20 +61,20 @@ pub(super) fn scrape(annotations: &BTreeMap<String, String>) -> Option<Scrape> {
 }
 
 /// The ports at which the kubelet asks whether a container is well. A named one is one of the container's own.
-pub(super) fn probes(container: &raw::Container) -> BTreeSet<u16> {
+pub(super) fn probes(container: &api_types::Container) -> BTreeSet<u16> {
     let probes = [&container.liveness_probe, &container.readiness_probe, &container.startup_probe];
     let ports = probes.into_iter().flat_map(|probe| [&probe.http_get, &probe.tcp_socket, &probe.grpc]);
-    let number = |port: &raw::IntOrString| match port {
-        raw::IntOrString::Int(number) => u16::try_from(*number).ok().filter(|port| *port != 0),
-        raw::IntOrString::String(name) => container.ports.iter().find(|port| port.name == *name).map(|port| port.port),
+    let number = |port: &api_types::IntOrString| match port {
+        api_types::IntOrString::Int(number) => u16::try_from(*number).ok().filter(|port| *port != 0),
+        api_types::IntOrString::String(name) => container.ports.iter().find(|port| port.name == *name).map(|port| port.port),
     };
     ports.filter_map(|probed| probed.port.as_ref()).filter_map(number).collect()
 }
 
-fn port(port: raw::IntOrString) -> Option<PortName> {
+fn port(port: api_types::IntOrString) -> Option<PortName> {
     match port {
-        raw::IntOrString::Int(number) => u16::try_from(number).ok().filter(|port| *port != 0).map(PortName::Number),
-        raw::IntOrString::String(name) if name.is_empty() => None,
-        raw::IntOrString::String(name) => Some(name.parse().map_or(PortName::Name(name), PortName::Number)),
+        api_types::IntOrString::Int(number) => u16::try_from(number).ok().filter(|port| *port != 0).map(PortName::Number),
+        api_types::IntOrString::String(name) if name.is_empty() => None,
+        api_types::IntOrString::String(name) => Some(name.parse().map_or(PortName::Name(name), PortName::Number)),
     }
 }

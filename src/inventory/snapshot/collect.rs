@@ -10,11 +10,11 @@ use crate::model::{Code, Findings, Labels};
 
 use super::bounded::Meter;
 use super::contents::{self, Contents, EXPECTED};
-use super::convert::{self, ListKind};
 use super::internal_names::respelled;
+use super::node::{Tree, shorten};
+use super::parse::{self, ListKind};
 use super::record::{self, Said};
 use super::resource;
-use super::tree::{Tree, shorten};
 
 /// Keys that are more than once in a mapping of the tree at hand; the readers keep the last of each.
 pub(super) type Repeated = RefCell<BTreeSet<String>>;
@@ -166,7 +166,7 @@ impl<'o> Sink<'o> {
     /// Says which members a mapping has more than once.
     fn report(&mut self, tree: &Tree, place: Place, repeated: &Repeated) {
         for key in repeated.take() {
-            let subject = convert::describe(tree, self.list.as_ref()).unwrap_or_else(|| self.placed(place));
+            let subject = parse::describe(tree, self.list.as_ref()).unwrap_or_else(|| self.placed(place));
             let message =
                 format!("has `{}` more than once in one mapping, of which the last counts ({})", shorten(&key), self.name);
             self.findings.add(Code::UnreadableObject, subject, message);
@@ -255,7 +255,7 @@ impl<'o> Sink<'o> {
         let known = known.or_else(|| if said { None } else { self.kind_elsewhere(tree) });
         if !said && known.is_none() {
             self.contents.add_foreign(|| contents::describe(tree));
-            let subject = convert::describe(tree, None).unwrap_or_else(|| self.placed(place));
+            let subject = parse::describe(tree, None).unwrap_or_else(|| self.placed(place));
             let message = format!("cannot be read: {EXPECTED}, found {} ({})", contents::describe(tree), self.name);
             self.findings.add(Code::UnreadableObject, subject, message);
             return;
@@ -295,8 +295,8 @@ impl<'o> Sink<'o> {
 
     fn convert(&mut self, tree: &Tree, list: Option<&ListKind>, place: Place) -> Option<Object> {
         let mut complaints = Vec::new();
-        let converted = convert::object(tree, list, &mut complaints);
-        let subject = convert::describe(tree, list).unwrap_or_else(|| self.placed(place));
+        let converted = parse::object(tree, list, &mut complaints);
+        let subject = parse::describe(tree, list).unwrap_or_else(|| self.placed(place));
         for complaint in complaints {
             let message = format!("has {complaint}, which was left out ({})", self.name);
             self.findings.add(Code::UnreadableObject, subject.clone(), message);

@@ -16,9 +16,9 @@
 
 use serde_json::{Map, Value};
 
-use super::convert::{API_SERVER, ARGUMENTS, SYSTEM_NAMESPACE};
-use super::declared::SCRAPE_ANNOTATIONS;
+use super::expected_calls::SCRAPE_ANNOTATIONS;
 use super::interfaces::{self, INTERFACE_ANNOTATIONS};
+use super::parse::{API_SERVER, ARGUMENTS, SYSTEM_NAMESPACE};
 use crate::inventory::Cloud;
 use crate::inventory::mesh;
 use crate::inventory::node_address::{ANNOTATIONS, Meaning, words};

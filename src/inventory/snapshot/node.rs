@@ -13,8 +13,8 @@ use serde::de::value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::collect::Repeated;
 use super::internal_names::api_name;
-use super::sink::Repeated;
 
 /// A node of the tree.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::tree::{Mismatch, Tree, shorten};
-use super::{declared, interfaces, raw, valid};
+use super::node::{Mismatch, Tree, shorten};
+use super::{api_types, expected_calls, interfaces, valid};
 use crate::inventory::generated;
 use crate::inventory::object::{
     Arguments, Body, Declaration, EndpointsBody, Metadata, Object, Owner, OwnerBody, PodBody, PortName, ServiceBody, Subset,
@@ -53,7 +53,7 @@ pub(super) fn describe(tree: &Tree, list: Option<&ListKind>) -> Option<String> {
 
 /// The object that a tree describes.
 pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<String>) -> Result<Object, Mismatch> {
-    let mut envelope: raw::Envelope = tree.read()?;
+    let mut envelope: api_types::Envelope = tree.read()?;
     if let Some(list) = list {
         if envelope.kind.is_empty() {
             envelope.kind.clone_from(&list.kind);
@@ -89,17 +89,17 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
         }
         "Endpoints" if is_of(&[""]) => Body::Endpoints(reading.endpoints(tree.read()?, envelope.metadata.name.clone())),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" if is_of(&["apps", "extensions"]) => {
-            let controller: raw::Controller = tree.read()?;
+            let controller: api_types::Controller = tree.read()?;
             Body::Owner(reading.templated(controller.spec.selector.match_labels, tree)?)
         }
         // OpenShift's DeploymentConfig is made after the ReplicationController (openshift/api apps/v1/types.go).
         "ReplicationController" | "DeploymentConfig" if is_of(&["", "apps.openshift.io"]) => {
-            let controller: raw::ReplicationController = tree.read()?;
+            let controller: api_types::ReplicationController = tree.read()?;
             Body::Owner(reading.templated(controller.spec.selector, tree)?)
         }
         "Job" if is_of(&["batch"]) => {
-            let job: raw::Job = tree.read()?;
-            let is_end = |condition: &raw::Condition| {
+            let job: api_types::Job = tree.read()?;
+            let is_end = |condition: &api_types::Condition| {
                 matches!(condition.kind.as_str(), "Complete" | "Failed") && condition.status == "True"
             };
             let is_finished = job.status.conditions.iter().any(is_end);
@@ -112,8 +112,8 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
             })
         }
         "CronJob" if is_of(&["batch"]) => {
-            let job: raw::CronJob = tree.read()?;
-            let raw::CronJobSpec { schedule, time_zone, suspend, job_template } = job.spec;
+            let job: api_types::CronJob = tree.read()?;
+            let api_types::CronJobSpec { schedule, time_zone, suspend, job_template } = job.spec;
             let time_zone = Some(time_zone).filter(|zone| !zone.is_empty());
             let schedule = (!schedule.is_empty()).then_some(Schedule { text: schedule, time_zone, is_suspended: suspend });
             Body::Owner(OwnerBody {
@@ -130,25 +130,31 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
             Body::NetworkPolicy(Box::new(policy))
         }
         "ServiceCIDR" if is_of(&["networking.k8s.io"]) => {
-            let ranges: raw::ServiceCidr = tree.read()?;
+            let ranges: api_types::ServiceCidr = tree.read()?;
             Body::ServiceRanges(reading.ranges(&ranges.spec.cidrs))
         }
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" if is_of(&["admissionregistration.k8s.io"]) => {
-            let configuration: raw::WebhookConfiguration = tree.read()?;
-            declared::calls(configuration.webhooks.into_iter().map(|webhook| webhook.client_config))
+            let configuration: api_types::WebhookConfiguration = tree.read()?;
+            expected_calls::calls(configuration.webhooks.into_iter().map(|webhook| webhook.client_config))
         }
-        "APIService" if is_of(&["apiregistration.k8s.io"]) => declared::calls([tree.read::<raw::ApiService>()?.spec]),
-        "HorizontalPodAutoscaler" if is_of(&["autoscaling"]) => declared::scaler(tree.read()?)?,
+        "APIService" if is_of(&["apiregistration.k8s.io"]) => expected_calls::calls([tree.read::<api_types::ApiService>()?.spec]),
+        "HorizontalPodAutoscaler" if is_of(&["autoscaling"]) => expected_calls::scaler(tree.read()?)?,
         "ServiceMonitor" | "PodMonitor" if is_of(&["monitoring.coreos.com"]) => {
-            declared::monitor(tree.read()?, envelope.kind == "PodMonitor", &envelope.metadata.namespace)
+            expected_calls::monitor(tree.read()?, envelope.kind == "PodMonitor", &envelope.metadata.namespace)
         }
         kind if let Some(network) = reading.network(kind, is_of, tree, &envelope.metadata.name)? => {
             Body::Network(Box::new(network))
         }
         // Custom controllers mostly follow the built-in ones; where they don't, there is no selector to be had.
         _ => Body::Other(OwnerBody {
-            selector: tree.read().ok().and_then(|other: raw::Controller| reading.selector(other.spec.selector.match_labels)),
-            template: tree.read().ok().and_then(|other: raw::Templated| reading.selector(other.spec.template.metadata.labels)),
+            selector: tree
+                .read()
+                .ok()
+                .and_then(|other: api_types::Controller| reading.selector(other.spec.selector.match_labels)),
+            template: tree
+                .read()
+                .ok()
+                .and_then(|other: api_types::Templated| reading.selector(other.spec.template.metadata.labels)),
             stem: is_custom(group).then(|| custom_stem(&envelope.metadata)).flatten(),
             ..OwnerBody::default()
         }),
@@ -163,7 +169,7 @@ fn is_custom(group: &str) -> bool {
 }
 
 /// What a custom resource's name was generated from. A name that only looks generated is whole, which only the object can say.
-fn custom_stem(metadata: &raw::Metadata) -> Option<String> {
+fn custom_stem(metadata: &api_types::Metadata) -> Option<String> {
     let is_plain = generated::run_stem(&metadata.name).is_none() || generated::is_dated(&metadata.name);
     let is_whole = is_plain && generated::stem(&metadata.name).is_some();
     let whole = || is_whole.then(|| metadata.name.clone());
@@ -187,7 +193,7 @@ impl Reading<'_> {
 
     /// An owner with this selector and a pod template.
     fn templated(&mut self, labels: Labels, tree: &Tree) -> Result<OwnerBody, Mismatch> {
-        let template = self.selector(tree.read::<raw::Templated>()?.spec.template.metadata.labels);
+        let template = self.selector(tree.read::<api_types::Templated>()?.spec.template.metadata.labels);
         Ok(OwnerBody { selector: self.selector(labels), template, ..OwnerBody::default() })
     }
 
@@ -211,7 +217,7 @@ impl Reading<'_> {
     }
 
     /// The owner, if it can be one.
-    fn owner(&mut self, owner: raw::OwnerReference) -> Option<Owner> {
+    fn owner(&mut self, owner: api_types::OwnerReference) -> Option<Owner> {
         if owner.kind.is_empty() || owner.name.is_empty() {
             return None;
         }
@@ -274,7 +280,7 @@ impl Reading<'_> {
         protocol
     }
 
-    fn metadata(&mut self, raw: raw::Metadata, body: &Body) -> Metadata {
+    fn metadata(&mut self, raw: api_types::Metadata, body: &Body) -> Metadata {
         let is_cluster_wide =
             matches!(body, Body::Namespace | Body::Node(_) | Body::ServiceRanges(_) | Body::Declaration(Declaration::Calls(_)));
         let is_namespaced = !is_cluster_wide && !matches!(body, Body::Other(_) | Body::Network(_));
@@ -284,7 +290,7 @@ impl Reading<'_> {
             empty if is_namespaced && empty.is_empty() => "default".into(),
             namespace => namespace,
         };
-        let scrape = matches!(body, Body::Pod(_) | Body::Service(_)).then(|| declared::scrape(&raw.annotations)).flatten();
+        let scrape = matches!(body, Body::Pod(_) | Body::Service(_)).then(|| expected_calls::scrape(&raw.annotations)).flatten();
         let mesh = matches!(body, Body::Pod(_)).then(|| Mesh::by_annotations(&raw.annotations)).flatten();
         let mut owners = raw.owner_references;
         let is_pod = matches!(body, Body::Pod(_));
@@ -311,9 +317,9 @@ impl Reading<'_> {
         }
     }
 
-    fn pod(&mut self, raw: raw::Pod, namespace: &str) -> PodBody {
+    fn pod(&mut self, raw: api_types::Pod, namespace: &str) -> PodBody {
         let is_over = is_over(&raw);
-        let raw::PodSpec { node_name, host_network, dns_policy, dns_config, containers, init_containers, .. } = raw.spec;
+        let api_types::PodSpec { node_name, host_network, dns_policy, dns_config, containers, init_containers, .. } = raw.spec;
         let dns = PodDns { nameservers: self.addresses(&dns_config.nameservers), is_as_of_node: dns_policy == "Default" };
         let mut arguments = Arguments::default();
         if namespace == SYSTEM_NAMESPACE {
@@ -326,7 +332,7 @@ impl Reading<'_> {
         let mut names = BTreeSet::new();
         let mut probes = BTreeSet::new();
         for container in containers.into_iter().chain(side_cars) {
-            probes.extend(declared::probes(&container));
+            probes.extend(expected_calls::probes(&container));
             for port in container.ports {
                 if port.port == 0 {
                     self.complain("0", "a port");
@@ -378,12 +384,12 @@ impl Reading<'_> {
 
     /// When the first container started. Init containers run before all others; of one that was restarted, no more than its last
     /// two starts are told.
-    fn first_start(&mut self, status: &raw::PodStatus) -> Option<Timestamp> {
+    fn first_start(&mut self, status: &api_types::PodStatus) -> Option<Timestamp> {
         let init = &status.init_container_statuses;
         let first = if init.is_empty() { &status.container_statuses } else { init };
         let mut earliest = None;
         for container in first {
-            let raw::ContainerStatus { state, last_state, restart_count } = container;
+            let api_types::ContainerStatus { state, last_state, restart_count } = container;
             let before = &last_state.terminated.started_at;
             let now = [&state.running.started_at, &state.terminated.started_at];
             let is_whole = match restart_count {
@@ -401,7 +407,7 @@ impl Reading<'_> {
         earliest
     }
 
-    fn arguments(&mut self, container: &raw::Container, arguments: &mut Arguments) {
+    fn arguments(&mut self, container: &api_types::Container, arguments: &mut Arguments) {
         let words = || container.command.iter().chain(&container.args);
         if container.name == API_SERVER || words().any(|word| word.ends_with(API_SERVER)) {
             arguments.api_server_port = Some(6443);
@@ -409,7 +415,7 @@ impl Reading<'_> {
         self.ranges_of_arguments(words(), arguments);
     }
 
-    fn service(&mut self, raw: raw::Service) -> Result<ServiceBody, Mismatch> {
+    fn service(&mut self, raw: api_types::Service) -> Result<ServiceBody, Mismatch> {
         let kind = match raw.spec.kind.as_str() {
             "" | "ClusterIP" => ServiceType::ClusterIp,
             "NodePort" => ServiceType::NodePort,
@@ -425,16 +431,16 @@ impl Reading<'_> {
         for port in raw.spec.ports {
             let Some(protocol) = self.protocol(&port.protocol) else { continue };
             let target = match port.target_port {
-                None | Some(raw::IntOrString::Int(0)) => TargetPort::Number(port.port),
-                Some(raw::IntOrString::Int(number)) => {
+                None | Some(api_types::IntOrString::Int(0)) => TargetPort::Number(port.port),
+                Some(api_types::IntOrString::Int(number)) => {
                     let Ok(number) = u16::try_from(number) else {
                         self.complain(&number.to_string(), "a port");
                         continue;
                     };
                     TargetPort::Number(number)
                 }
-                Some(raw::IntOrString::String(text)) if text.is_empty() => TargetPort::Number(port.port),
-                Some(raw::IntOrString::String(text)) => text.parse().map_or(TargetPort::Name(text), TargetPort::Number),
+                Some(api_types::IntOrString::String(text)) if text.is_empty() => TargetPort::Number(port.port),
+                Some(api_types::IntOrString::String(text)) => text.parse().map_or(TargetPort::Name(text), TargetPort::Number),
             };
             if port.port == 0 || target == TargetPort::Number(0) {
                 self.complain("0", "a port");
@@ -446,7 +452,7 @@ impl Reading<'_> {
         Ok(ServiceBody { kind, cluster_addresses, outside_addresses, ports, selector: self.selector(raw.spec.selector) })
     }
 
-    fn slice(&mut self, raw: raw::EndpointSlice, service: String, is_of_another_cluster: bool) -> EndpointsBody {
+    fn slice(&mut self, raw: api_types::EndpointSlice, service: String, is_of_another_cluster: bool) -> EndpointsBody {
         let mut addresses = BTreeMap::new();
         for endpoint in raw.endpoints {
             let pod = pod_name(endpoint.target_ref).filter(|_| !is_of_another_cluster);
@@ -461,7 +467,7 @@ impl Reading<'_> {
         EndpointsBody { service, is_legacy: false, subsets: BTreeSet::from([Subset { addresses, ports }]) }
     }
 
-    fn endpoints(&mut self, raw: raw::Endpoints, service: String) -> EndpointsBody {
+    fn endpoints(&mut self, raw: api_types::Endpoints, service: String) -> EndpointsBody {
         let mut subsets = BTreeSet::new();
         for subset in raw.subsets {
             let mut addresses = BTreeMap::new();
@@ -475,7 +481,7 @@ impl Reading<'_> {
         EndpointsBody { service, is_legacy: true, subsets }
     }
 
-    fn endpoint_ports(&mut self, raw: Vec<raw::EndpointPort>) -> BTreeSet<(String, Protocol, u16)> {
+    fn endpoint_ports(&mut self, raw: Vec<api_types::EndpointPort>) -> BTreeSet<(String, Protocol, u16)> {
         let mut ports = BTreeSet::new();
         for port in raw {
             if let (Some(protocol), Some(number)) = (self.protocol(&port.protocol), port.port.filter(|port| *port != 0)) {
@@ -485,19 +491,21 @@ impl Reading<'_> {
         ports
     }
 
-    fn ingress(&mut self, raw: raw::Ingress) -> BTreeSet<(String, PortName)> {
+    fn ingress(&mut self, raw: api_types::Ingress) -> BTreeSet<(String, PortName)> {
         let rules = raw.spec.rules.into_iter().flat_map(|rule| rule.http.paths).map(|path| path.backend);
         let mut backends = BTreeSet::new();
         for backend in rules.chain([raw.spec.default_backend]) {
             let (service, port) = if backend.service.name.is_empty() {
                 let port = match backend.service_port {
-                    Some(raw::IntOrString::Int(number)) => u16::try_from(number).ok().map(PortName::Number),
-                    Some(raw::IntOrString::String(text)) => Some(text.parse().map_or(PortName::Name(text), PortName::Number)),
+                    Some(api_types::IntOrString::Int(number)) => u16::try_from(number).ok().map(PortName::Number),
+                    Some(api_types::IntOrString::String(text)) => {
+                        Some(text.parse().map_or(PortName::Name(text), PortName::Number))
+                    }
                     None => None,
                 };
                 (backend.service_name, port)
             } else {
-                let raw::IngressPort { name, number } = backend.service.port;
+                let api_types::IngressPort { name, number } = backend.service.port;
                 (backend.service.name, number.filter(|port| *port != 0).map(PortName::Number).or(Some(PortName::Name(name))))
             };
             match port {
@@ -514,10 +522,10 @@ impl Reading<'_> {
 
 /// Whether a pod has ended: its phase says so, or all its containers have ended and none will be started again. The phase follows a
 /// moment after the last container; a pod whose node is lost keeps the one it had.
-fn is_over(pod: &raw::Pod) -> bool {
-    let raw::Pod { spec, status } = pod;
-    let has_ended = |container: &raw::ContainerStatus| !container.state.terminated.finished_at.is_empty();
-    let is_last = |container: &raw::ContainerStatus| match spec.restart_policy.as_str() {
+fn is_over(pod: &api_types::Pod) -> bool {
+    let api_types::Pod { spec, status } = pod;
+    let has_ended = |container: &api_types::ContainerStatus| !container.state.terminated.finished_at.is_empty();
+    let is_last = |container: &api_types::ContainerStatus| match spec.restart_policy.as_str() {
         "Never" => true,
         "OnFailure" => container.state.terminated.exit_code == Some(0),
         _ => false,
@@ -531,7 +539,7 @@ fn is_over(pod: &raw::Pod) -> bool {
             && (!side_cars || status.init_container_statuses.iter().all(has_ended))
 }
 
-fn pod_name(reference: raw::Reference) -> Option<PodName> {
+fn pod_name(reference: api_types::Reference) -> Option<PodName> {
     (reference.kind == "Pod" && !reference.name.is_empty())
         .then_some(PodName { namespace: reference.namespace, name: reference.name })
 }
