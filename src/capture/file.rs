@@ -6,12 +6,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::clock::Clock;
 use super::compression::{Compression, Decompressed, Failure, Means, Position, Source, decompress};
-use super::decoded::{Decoded, Times, take_usual};
 use super::format::{Format, before_frames, recognise};
+use super::frame_batch::{Decoded, Times, take_usual};
+use super::parallel::{FileAt, Records, Split, Splitting};
 use super::record::{Next, Record};
-use super::split::{FileAt, Records, Split, Splitting};
+use super::timestamp_filter::Clock;
 use super::window::Window;
 use super::{CaptureError, Input};
 use crate::decode::{Decoder, Frame, LinkType};

@@ -15,8 +15,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::capabilities::{self, Needed, User};
 use super::opener::Opener;
-use super::rights::{self, Needed, User};
 use super::tap::{self, Tap};
 use super::{CaptureError, confine, interfaces, own_requests};
 use crate::decode::{DecodeOptions, Decoder, Tally};
@@ -213,11 +213,11 @@ impl Opened {
         // `any` stays open whatever comes and goes.
         let is_reopened = self.taps.iter().any(|(name, _)| name != "any");
         let needed = if is_reopened { Needed::Reopening } else { Needed::Nothing };
-        let is_other_user = rights::give_up(user, needed)?;
+        let is_other_user = capabilities::give_up(user, needed)?;
         let mut lacking = confine::confine(directories);
         if is_reopened {
             self.opener = Opener::start()?;
-            rights::give_up(None, Needed::Nothing)?;
+            capabilities::give_up(None, Needed::Nothing)?;
         }
         lacking.extend(confine::without_sockets());
         Ok(Kept { is_other_user, lacking })

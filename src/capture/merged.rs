@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::ahead::{Ahead, Chunk, Content, Rest};
 use super::compression::Means;
-use super::decoded::Decoded;
 use super::file::Far;
-use super::split::Splitting;
+use super::frame_batch::Decoded;
+use super::parallel::Splitting;
+use super::read_ahead::{Ahead, Chunk, Content, Rest};
 use super::{CaptureError, CaptureFile, Input, Observed};
 use crate::decode::Tally;
 use crate::flow::{Batch, Record};

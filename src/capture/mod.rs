@@ -8,18 +8,18 @@
 //! A file that is cut or damaged gives all whole frames before that place and a finding that says so; memory is bounded whatever
 //! a file claims.
 
-mod ahead;
-mod clock;
+#[cfg(feature = "live")]
+mod capabilities;
 mod compression;
 #[cfg(feature = "live")]
 mod confine;
-mod decoded;
 mod error;
 mod expand;
 mod file;
 mod flows;
 mod foreign;
 mod format;
+mod frame_batch;
 #[cfg(feature = "live")]
 mod interface;
 #[cfg(feature = "live")]
@@ -29,26 +29,26 @@ mod merged;
 mod opener;
 #[cfg(feature = "live")]
 mod own_requests;
+mod parallel;
 mod pcap;
 mod pcapng;
+mod read_ahead;
 mod record;
-#[cfg(feature = "live")]
-mod rights;
-mod split;
 mod strays;
 #[cfg(feature = "live")]
 mod tap;
+mod timestamp_filter;
 mod window;
 
-pub use decoded::Decoded;
+#[cfg(feature = "live")]
+pub use capabilities::{Needed, User, as_user, give_up, is_root};
 pub use error::CaptureError;
 pub use expand::{Expanded, Input, expand};
 pub use file::{CaptureFile, Observed};
+pub use frame_batch::Decoded;
 #[cfg(feature = "live")]
 pub use interface::{Interface, interfaces};
 #[cfg(feature = "live")]
 pub use live::{Batch, Counts, Kept, Live, LiveOptions, Opened, host, open};
 pub use merged::{Following, Merged};
-#[cfg(feature = "live")]
-pub use rights::{Needed, User, as_user, give_up, is_root};
-pub use split::Splitting;
+pub use parallel::Splitting;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::clock::is_far;
+use super::timestamp_filter::is_far;
 use crate::flow::record::Record;
 use crate::model::{Code, Findings, Timestamp};
 

@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::decoded::Decoded;
-use super::split::Splitting;
+use super::frame_batch::Decoded;
+use super::parallel::Splitting;
 use super::{CaptureError, CaptureFile};
 use crate::flow::{Batch, Record};
 use crate::model::Timestamp;

@@ -1,7 +1,7 @@
 //! Frames that have been decoded where they were read, for whoever merges them.
 
-use super::clock::is_near;
 use super::record::Record;
+use super::timestamp_filter::is_near;
 use crate::decode::{Decoder, Tally};
 use crate::flow::Batch;
 use crate::model::Timestamp;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::decoded::{Decoded, Times, take_usual};
+use super::frame_batch::{Decoded, Times, take_usual};
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
 use super::record::{ByteOrder, Next, Record};
