@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 #[cfg(feature = "cluster")]
 use super::args::Cluster;
 use super::args::{Beyond, EXPERT, Format, Limits, OneWay, Ranges, Tunnelling};
-use super::policies::CLUSTER;
+use super::policy_set::CLUSTER;
 
 /// The objects of the cluster.
 #[derive(Debug, Args)]

@@ -8,13 +8,13 @@ use crate::emit::text::counted;
 use crate::flow::record::Record;
 use crate::model::{Findings, Flow, Outcome, Timestamp};
 
-use super::addresses::Addresses;
 use super::args::{Capture, Tapping};
 use super::console::{say, warn};
 use super::failure::Failure;
+use super::flow_file_writer::{FlowFile, header};
 use super::interrupt::Interrupt;
-use super::recording::{FlowFile, header};
-use super::view::{View, length};
+use super::seen_pairs::Addresses;
+use super::status::{View, length};
 use super::writer::Writer;
 use super::{convert, exit};
 
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
 
 /// Opens the interfaces that are asked for.
 pub(super) fn open(tapping: &Tapping, capacity: usize, vxlan_ports: &[u16]) -> Result<Opened, Failure> {
-    let decoding = super::reading::apart(vxlan_ports);
+    let decoding = super::ingest::apart(vxlan_ports);
     let options = LiveOptions {
         interfaces: tapping.interfaces(),
         filter: tapping.filter.clone().unwrap_or_default(),

@@ -11,8 +11,8 @@ use super::args::Capture;
 use super::console::say;
 use super::exit;
 use super::failure::Failure;
-use super::reading::{self, TakenIn};
-use super::recording::{FlowFile, header, tell_errors};
+use super::flow_file_writer::{FlowFile, header, tell_errors};
+use super::ingest::{self, TakenIn};
 
 /// Capture time between two tellings of conversations that go on: so whoever reads several such files at once hears of each
 /// conversation from all of them at about the same time.
@@ -27,14 +27,14 @@ pub(super) fn run(arguments: &Capture) -> Result<u8, Failure> {
     let expanded = capture::expand(&arguments.read)?;
     let passed_over = expanded.findings();
     let inputs = expanded.inputs;
-    let decoding = reading::apart(&arguments.vxlan_port);
+    let decoding = ingest::apart(&arguments.vxlan_port);
     let names: Vec<String> = inputs.iter().map(|input| input.path().display().to_string()).collect();
     let create =
         |at: Timestamp| FlowFile::create(&arguments.output, header(String::new(), names.clone(), String::new(), at), WRITE_EVERY);
     let mut file: Option<FlowFile> = None;
     let mut due = Timestamp::MIN;
     let table = FlowTable::recording(arguments.flows);
-    let taken = reading::take_in(inputs, decoding, table, reading::threads(arguments.threads), |table, at| {
+    let taken = ingest::take_in(inputs, decoding, table, ingest::threads(arguments.threads), |table, at| {
         let file = match &mut file {
             Some(file) => file,
             empty => empty.insert(create(at.unwrap_or_default())?),

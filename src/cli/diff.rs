@@ -7,9 +7,9 @@ use super::args::Format;
 use super::args_checks::Diff;
 use super::exit;
 use super::failure::Failure;
-use super::known;
+use super::load_inventory;
 use super::output::write_out;
-use super::policies::{CLUSTER, Policies};
+use super::policy_set::{CLUSTER, Policies};
 
 /// Reads, compares, tells.
 pub(super) fn run(arguments: &Diff) -> Result<u8, Failure> {
@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &Diff) -> Result<u8, Failure> {
         return Err(Failure::TwoInputs);
     }
     Policies::find(&[&arguments.old, &arguments.new])?;
-    let inventory = known::inventory(&arguments.known)?;
+    let inventory = load_inventory::inventory(&arguments.known)?;
     let load =
         |word: &String| Policies::load(std::slice::from_ref(word), arguments.home.default_namespace.as_deref(), &inventory);
     let (mut old, mut new) = (load(&arguments.old)?, load(&arguments.new)?);

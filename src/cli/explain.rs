@@ -16,18 +16,18 @@ use super::args::Format;
 use super::args_checks::Explain;
 use super::exit;
 use super::failure::Failure;
-use super::known;
+use super::load_inventory;
 use super::output::write_out;
-use super::policies::Policies;
-use super::remedy::{Learned, remedy};
+use super::peer_query::{PeerQueries, PeerQuery};
+use super::policy_set::Policies;
+use super::suggestion::{Learned, remedy};
 use super::verify::read;
-use super::whom::{Whom, Whoms};
 
 /// Reads, asks, tells.
 pub(super) fn run(arguments: &Explain) -> Result<u8, Failure> {
     Policies::find(&arguments.given.policies)?;
     let inputs = capture::expand(&arguments.read)?;
-    let inventory = known::inventory(&arguments.known)?;
+    let inventory = load_inventory::inventory(&arguments.known)?;
     let mut policies = Policies::load(&arguments.given.policies, arguments.given.home.default_namespace.as_deref(), &inventory)?;
     if arguments.given.joins_cluster() {
         policies.join(&inventory);
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Explain) -> Result<u8, Failure> {
         names(&read(inputs, &arguments.replaying, &inventory)?.observation.edges)
     };
     let world = ClusterView::from_inventory(&inventory);
-    let whoms = Whoms { inventory: &inventory, world: &world, names, has_captures: !arguments.read.is_empty() };
+    let whoms = PeerQueries { inventory: &inventory, world: &world, names, has_captures: !arguments.read.is_empty() };
     let (from, to) = (whoms.find("--from", &arguments.from)?, whoms.find("--to", &arguments.to)?);
     let protocol = Protocol::from(arguments.protocol);
     let port = port(&arguments.port, protocol, &to, &world)?;
@@ -72,7 +72,7 @@ fn names(edges: &BTreeMap<Edge, Evidence>) -> BTreeMap<String, BTreeSet<IpAddr>>
 }
 
 /// A number, or what the responder's pods call so.
-fn port(text: &str, protocol: Protocol, to: &Whom, world: &ClusterView) -> Result<NonZeroU16, Failure> {
+fn port(text: &str, protocol: Protocol, to: &PeerQuery, world: &ClusterView) -> Result<NonZeroU16, Failure> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map_err(|_| Failure::NoSuchPort { port: text.to_owned(), known: String::new() });
     }
@@ -98,8 +98,8 @@ fn port(text: &str, protocol: Protocol, to: &Whom, world: &ClusterView) -> Resul
 
 /// A question.
 struct Asked<'a> {
-    from: &'a Whom,
-    to: &'a Whom,
+    from: &'a PeerQuery,
+    to: &'a PeerQuery,
     protocol: Protocol,
     port: NonZeroU16,
     inventory: &'a Inventory,

@@ -55,7 +55,7 @@ pub(super) enum Failure {
     NotTheWriters {
         /// As it was named.
         path: PathBuf,
-        /// Whom root becomes.
+        /// PeerQuery root becomes.
         uid: u32,
     },
     /// The process that asks the cluster beside a capture.
@@ -197,7 +197,7 @@ pub(super) enum Failure {
         argument: &'static str,
         /// What it says.
         text: String,
-        /// Whom it may mean.
+        /// PeerQuery it may mean.
         candidates: Vec<String>,
     },
     /// A workload that has no pods.

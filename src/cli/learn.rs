@@ -21,11 +21,11 @@ use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
 use super::findings::nearest_code;
+use super::flow_file_writer::tell_errors;
+use super::ingest::{self, Limits, Reading};
 #[cfg(feature = "live")]
 use super::live;
 use super::output::write_out;
-use super::reading::{self, Limits, Reading};
-use super::recording::tell_errors;
 #[cfg(feature = "live")]
 use super::writer::as_named;
 
@@ -48,12 +48,12 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     let Sources { captures, inventories, inventory, is_whole, output: directory } = sources;
     let inputs = capture::expand(&captures)?;
     let limits = Limits {
-        threads: reading::threads(arguments.limits.threads),
+        threads: ingest::threads(arguments.limits.threads),
         flows: arguments.limits.flows,
         edges: arguments.limits.edges,
         one_way: arguments.one_way,
     };
-    let mut reading = reading::read(inputs, &arguments.tunnelling, limits, &inventory)?;
+    let mut reading = ingest::read(inputs, &arguments.tunnelling, limits, &inventory)?;
     tell_errors(&reading.errors);
     let mut options = policy_options(arguments);
     let learned = learn::learn(&mut reading.observation, &inventory, &mut options, &mut decided.decisions, arguments.quarantine);
@@ -152,7 +152,7 @@ fn sources(arguments: &Learn, options: &InventoryOptions) -> Result<Option<Sourc
     capture::expand(&captures)?;
     let inventory = match arguments.inventory.as_slice() {
         #[cfg(feature = "cluster")]
-        [] => super::known::present(&arguments.cluster, options)?,
+        [] => super::load_inventory::present(&arguments.cluster, options)?,
         #[cfg(not(feature = "cluster"))]
         [] => return Err(Failure::NoInventory),
         given => inventory::snapshot::load(given, options)?,

@@ -15,16 +15,16 @@ use crate::flow::{FlowTable, Record};
 use crate::inventory::{self, Inventory, InventoryOptions, Node};
 use crate::model::{Endpoint, Findings};
 
-use super::addresses::Addresses;
 use super::args::Learn;
 use super::capture::{announce, follow, give_up, host, now, open};
 use super::console::say;
 use super::failure::Failure;
+use super::flow_file_writer::{FlowFile, header};
 use super::interrupt::Interrupt;
-use super::recording::{FlowFile, header};
-use super::run::Run;
-use super::view::{View, length};
-use super::witness::{Feed, Witness};
+use super::seen_pairs::Addresses;
+use super::session::Run;
+use super::status::{View, length};
+use super::watch_recorder::{Feed, WatchRecorder};
 use super::writer::{Use, Writer};
 
 /// What a live run leaves to be learned from.
@@ -82,7 +82,7 @@ pub(super) fn record(arguments: &Learn, options: &InventoryOptions) -> Result<Re
         output.keep();
     }
     let every = arguments.live.tapping.every;
-    let witness = feed.map(|feed| Witness::start(feed, &run.inventory(), every, options)).transpose()?;
+    let witness = feed.map(|feed| WatchRecorder::start(feed, &run.inventory(), every, options)).transpose()?;
     let mut sight = Sight { inventory: given, witness, known: Addresses::default() };
     // Until here there was nothing to bring to an end.
     let interrupt = Interrupt::listen().map_err(Failure::Signals)?;
@@ -131,7 +131,7 @@ fn require_node(nodes: BTreeSet<String>) -> Result<(), Failure> {
 /// Who is who, as far as that is known while the capture goes on: for the view only.
 struct Sight {
     inventory: Option<Inventory>,
-    witness: Option<Witness>,
+    witness: Option<WatchRecorder>,
     /// What that inventory was already asked about.
     known: Addresses,
 }
@@ -161,7 +161,7 @@ impl Sight {
 
     /// Whether everything reached the disk.
     fn end(self) -> bool {
-        self.witness.is_none_or(Witness::stop)
+        self.witness.is_none_or(WatchRecorder::stop)
     }
 }
 

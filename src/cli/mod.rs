@@ -3,8 +3,6 @@
 //! Standard output carries data only; everything for people goes to standard error. Exit codes are an interface: see
 //! [`exit`].
 
-#[cfg(feature = "live")]
-mod addresses;
 mod args;
 mod args_checks;
 #[cfg(feature = "live")]
@@ -12,6 +10,7 @@ mod args_live;
 mod args_plan;
 #[cfg(feature = "live")]
 mod capture;
+mod checkpointed_log;
 mod console;
 mod convert;
 mod decisions;
@@ -24,38 +23,39 @@ mod failure;
 #[cfg(all(feature = "live", feature = "cluster"))]
 mod feed;
 mod findings;
+mod flow_file_writer;
+mod ingest;
 #[cfg(feature = "live")]
 mod interfaces;
 #[cfg(any(feature = "live", feature = "cluster"))]
 mod interrupt;
 #[cfg(feature = "cluster")]
 mod inventory;
-mod journal;
-mod known;
 mod learn;
 #[cfg(feature = "live")]
 mod live;
+mod load_inventory;
 mod manual;
 mod output;
 mod parse;
+mod peer_query;
 mod plan;
-mod policies;
+mod policy_set;
 mod progress;
-mod reading;
-mod recording;
-mod remedy;
 #[cfg(feature = "live")]
-mod run;
+mod seen_pairs;
+#[cfg(feature = "live")]
+mod session;
+#[cfg(feature = "live")]
+mod status;
 mod suggest;
+mod suggestion;
 mod verify;
-#[cfg(feature = "live")]
-mod view;
 #[cfg(feature = "cluster")]
 mod watch;
-mod whom;
 #[cfg(feature = "live")]
 #[cfg_attr(not(feature = "cluster"), path = "no_witness.rs")]
-mod witness;
+mod watch_recorder;
 #[cfg(feature = "live")]
 mod writer;
 

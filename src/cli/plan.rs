@@ -28,11 +28,11 @@ use super::console::say;
 use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
-use super::known;
+use super::ingest::Reading;
 use super::learn::nothing_seen;
+use super::load_inventory;
 use super::output::write_out;
-use super::policies::Policies;
-use super::reading::Reading;
+use super::policy_set::Policies;
 use super::verify::{read, seen, tell_reading};
 
 /// Reads, plans, tells.
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Plan) -> Result<u8, Failure> {
     };
     let directory = directory(&arguments.policies)?;
     let inputs = capture::expand(&arguments.read)?;
-    let inventory = known::inventory(&arguments.known)?;
+    let inventory = load_inventory::inventory(&arguments.known)?;
     let policies = Policies::load(std::slice::from_ref(&directory), None, &inventory)?;
     let given: BTreeMap<PolicyName, Given> = policies
         .objects

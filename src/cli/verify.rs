@@ -19,13 +19,13 @@ use super::console::{self, warn};
 use super::decisions::Decided;
 use super::exit;
 use super::failure::Failure;
-use super::known;
+use super::flow_file_writer::tell_errors;
+use super::ingest::{self, Limits, Reading};
 use super::learn::nothing_seen;
+use super::load_inventory;
 use super::output::write_out;
-use super::policies::{Policies, is_path};
-use super::reading::{self, Limits, Reading};
-use super::recording::tell_errors;
-use super::remedy::{Learned, remedy};
+use super::policy_set::{Policies, is_path};
+use super::suggestion::{Learned, remedy};
 
 /// Reads, holds against one another, tells.
 pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Verify) -> Result<u8, Failure> {
     // Mistyped paths must not wait for the cluster.
     Policies::find(&arguments.given.policies)?;
     let inputs = capture::expand(&arguments.read)?;
-    let inventory = known::inventory(&arguments.known)?;
+    let inventory = load_inventory::inventory(&arguments.known)?;
     let mut policies = Policies::load(&arguments.given.policies, arguments.given.home.default_namespace.as_deref(), &inventory)?;
     if arguments.given.joins_cluster() {
         policies.join(&inventory);
@@ -114,12 +114,12 @@ fn tell_unmatched(unmatched: &Unmatched) -> String {
 /// Reads captures as `learn` does.
 pub(super) fn read(inputs: capture::Expanded, replaying: &Replaying, inventory: &Arc<Inventory>) -> Result<Reading, Failure> {
     let limits = Limits {
-        threads: reading::threads(replaying.limits.threads),
+        threads: ingest::threads(replaying.limits.threads),
         flows: replaying.limits.flows,
         edges: replaying.limits.edges,
         one_way: replaying.one_way,
     };
-    let reading = reading::read(inputs, &replaying.tunnelling, limits, inventory)?;
+    let reading = ingest::read(inputs, &replaying.tunnelling, limits, inventory)?;
     tell_errors(&reading.errors);
     Ok(reading)
 }

@@ -13,12 +13,12 @@ use crate::emit::text::{json, one_line};
 use crate::inventory::Record;
 use crate::model::Timestamp;
 
+use super::checkpointed_log::CheckpointedLog;
 use super::console::{can_redraw, say, warn};
 use super::exit;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::inventory::{destination, warnings};
-use super::journal::Journal;
 
 /// What is lost at most if the machine goes down.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ struct Output {
 enum Target {
     /// Nothing is written before the cluster has been asked.
     Waiting(Vec<Record>),
-    File(Journal),
+    File(CheckpointedLog),
     /// Standard output; nothing once its reader has gone.
     Stream(Option<io::Error>),
 }
@@ -54,7 +54,7 @@ impl Output {
         let target = if path == Path::new("-") {
             Target::Stream(None)
         } else {
-            Target::File(Journal::create(path).map_err(|source| match source.kind() {
+            Target::File(CheckpointedLog::create(path).map_err(|source| match source.kind() {
                 io::ErrorKind::AlreadyExists => Failure::Occupied(path.to_owned()),
                 _ => Failure::Unwritable { path: path.to_owned(), source },
             })?)

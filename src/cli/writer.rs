@@ -19,7 +19,7 @@ use crate::emit::layout::REVIEW_JSON;
 use crate::emit::review;
 
 use super::failure::Failure;
-use super::run;
+use super::session;
 
 /// Number of user and group that have nothing, where `/etc/passwd` names none.
 const NOBODY: User = User { uid: 65534, gid: 65534 };
@@ -146,7 +146,7 @@ impl Use {
             is_empty = false;
             let (path, kind) = (entry.path(), entry.file_type()?);
             match self {
-                Self::Record if kind.is_file() && run::is_own(&path) && is_roots(&path)? => own.push(path),
+                Self::Record if kind.is_file() && session::is_own(&path) && is_roots(&path)? => own.push(path),
                 Self::Record => is_runs = false,
                 // New files take the place of old ones there, whose owner does not matter.
                 Self::Output if kind.is_dir() => {

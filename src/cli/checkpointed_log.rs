@@ -28,7 +28,7 @@ const PLACES: u32 = 11;
 const EQUAL: u32 = 7;
 
 /// An append-only file of records.
-pub(super) struct Journal {
+pub(super) struct CheckpointedLog {
     file: File,
     /// The length of what finished checkpoints wrote.
     good: u64,
@@ -43,7 +43,7 @@ pub(super) struct Journal {
     lost: u64,
 }
 
-impl Journal {
+impl CheckpointedLog {
     /// A new file.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ mod tests {
     fn what_a_checkpoint_wrote_is_readable_at_once() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a.zst");
-        let mut journal = Journal::create(&path).expect("a journal");
+        let mut journal = CheckpointedLog::create(&path).expect("a journal");
         for number in 0..3 {
             journal.add(&number).expect("a number");
             journal.checkpoint().expect("room");
@@ -155,14 +155,14 @@ mod tests {
         }
         journal.add(&"not yet").expect("a string");
         assert_eq!(lines(&path), ["0", "1", "2"]);
-        assert!(Journal::create(&path).is_err(), "what is there is not overwritten");
+        assert!(CheckpointedLog::create(&path).is_err(), "what is there is not overwritten");
     }
 
     #[test]
     fn lines_of_many_frames_are_one_file() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a.zst");
-        let mut journal = Journal::create(&path).expect("a journal");
+        let mut journal = CheckpointedLog::create(&path).expect("a journal");
         let numbers: Vec<String> = (0..50_000).map(|number| (number * 7919).to_string()).collect();
         for number in &numbers {
             journal.add_line(|lines| writeln!(lines, "{number}").map_err(serde_json::Error::io)).expect("a line");
@@ -182,7 +182,7 @@ mod tests {
     fn a_disk_that_takes_nothing_costs_nothing_but_time() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a.zst");
-        let mut journal = Journal::create(&path).expect("a journal");
+        let mut journal = CheckpointedLog::create(&path).expect("a journal");
         journal.add(&1).expect("a number");
         journal.checkpoint().expect("room");
         let working = std::mem::replace(&mut journal.file, File::options().write(true).open("/dev/full").expect("a device"));

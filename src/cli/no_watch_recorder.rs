@@ -28,9 +28,9 @@ impl Feed {
 }
 
 /// Nobody.
-pub(super) enum Witness {}
+pub(super) enum WatchRecorder {}
 
-impl Witness {
+impl WatchRecorder {
     #[expect(clippy::needless_pass_by_value, reason = "the one that asks a cluster is taken, too")]
     pub(super) fn start(feed: Feed, _: &Path, _: Duration, _: &InventoryOptions) -> Result<Self, Failure> {
         match feed {}

@@ -9,7 +9,7 @@ use crate::model::{Edge, Evidence, Explained, Findings, Party, Rules};
 use crate::policy::{self, PolicyOptions};
 use crate::verify::{Direction, Nearest, PolicyName};
 
-use super::policies::Policies;
+use super::policy_set::Policies;
 
 /// The policies that would be learned from these edges alone.
 pub(super) struct Learned {

@@ -9,9 +9,9 @@ use crate::flow::Lines;
 use crate::flow::record::{Header, Record, VERSION};
 use crate::model::{Code, Findings, Timestamp};
 
+use super::checkpointed_log::CheckpointedLog;
 use super::console::warn;
 use super::failure::Failure;
-use super::journal::Journal;
 
 /// What this program calls itself in files.
 pub(super) const TOOL: &str = concat!("netpol-gen ", env!("CARGO_PKG_VERSION"));
@@ -22,7 +22,7 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// A flow file that is being written.
 pub(super) struct FlowFile {
     path: PathBuf,
-    journal: Journal,
+    journal: CheckpointedLog,
     lines: Lines,
     every: Duration,
     next: Instant,
@@ -38,7 +38,7 @@ impl FlowFile {
     /// When there is one already, or none can be made.
     pub(super) fn create(path: &Path, header: Header, every: Duration) -> Result<Self, Failure> {
         let failed = |source| Failure::Unwritable { path: path.to_owned(), source };
-        let mut journal = Journal::create(path).map_err(|source| match source.kind() {
+        let mut journal = CheckpointedLog::create(path).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => Failure::Occupied(path.to_owned()),
             _ => failed(source),
         })?;

@@ -150,7 +150,7 @@ fn length(path: &Path) -> Result<(Duration, bool), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::recording::{FlowFile, header};
+    use crate::cli::flow_file_writer::{FlowFile, header};
     use crate::model::Findings;
 
     fn second(number: i64) -> Timestamp {

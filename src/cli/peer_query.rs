@@ -16,7 +16,7 @@ use super::suggest::nearest;
 
 /// One side of the question.
 #[derive(Clone, Debug)]
-pub(super) struct Whom {
+pub(super) struct PeerQuery {
     /// As it is called in the answer.
     pub(super) label: String,
     /// All that it stands for.
@@ -26,7 +26,7 @@ pub(super) struct Whom {
 }
 
 /// Those who can be meant.
-pub(super) struct Whoms<'a> {
+pub(super) struct PeerQueries<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) world: &'a ClusterView,
     /// Outside addresses by name.
@@ -35,9 +35,9 @@ pub(super) struct Whoms<'a> {
     pub(super) has_captures: bool,
 }
 
-impl Whoms<'_> {
+impl PeerQueries<'_> {
     /// The one that is meant.
-    pub(super) fn find(&self, argument: &'static str, text: &str) -> Result<Whom, Failure> {
+    pub(super) fn find(&self, argument: &'static str, text: &str) -> Result<PeerQuery, Failure> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return self.address(argument, text, address.to_canonical());
         }
@@ -56,7 +56,7 @@ impl Whoms<'_> {
         namespace: &str,
         kind: Option<&str>,
         name: &str,
-    ) -> Result<Whom, Failure> {
+    ) -> Result<PeerQuery, Failure> {
         let is_kind = |own: &str| kind.is_none_or(|kind| kind.eq_ignore_ascii_case(own));
         let workloads: Vec<_> = self
             .inventory
@@ -76,12 +76,12 @@ impl Whoms<'_> {
             ([workload], []) if workload.pods.is_empty() => Err(Failure::Podless { argument, text: text.to_owned() }),
             ([workload], []) => {
                 let places = workload.pods.iter().copied().map(Place::Pod).collect();
-                Ok(Whom { label: workload.name.to_string(), places, parties: self.parties(workload.pods.iter().copied()) })
+                Ok(PeerQuery { label: workload.name.to_string(), places, parties: self.parties(workload.pods.iter().copied()) })
             }
             // Of several pods that had the name one after the other all are meant: a rule must hold for each.
             ([], [_, ..]) => {
                 let places = pods.iter().copied().map(Place::Pod).collect();
-                Ok(Whom { label: text.to_owned(), places, parties: self.parties(pods.iter().copied()) })
+                Ok(PeerQuery { label: text.to_owned(), places, parties: self.parties(pods.iter().copied()) })
             }
             ([], []) => {
                 let alike = self.inventory.workloads().iter().filter(|known| known.name.name == name);
@@ -118,7 +118,7 @@ impl Whoms<'_> {
         .collect()
     }
 
-    fn address(&self, argument: &'static str, text: &str, address: IpAddr) -> Result<Whom, Failure> {
+    fn address(&self, argument: &'static str, text: &str, address: IpAddr) -> Result<PeerQuery, Failure> {
         let tenants: Vec<PodId> = self
             .world
             .pods()
@@ -135,7 +135,7 @@ impl Whoms<'_> {
         if let Some(&last) = tenants.last() {
             let name = self.world.pods.get(last.0 as usize).map_or_else(String::new, |pod| pod.name.to_string());
             let parties = self.parties(std::iter::once(last));
-            return Ok(Whom { label: format!("{name} ({address})"), places: vec![Place::Pod(last)], parties });
+            return Ok(PeerQuery { label: format!("{name} ({address})"), places: vec![Place::Pod(last)], parties });
         }
         let service = self
             .inventory
@@ -157,19 +157,19 @@ impl Whoms<'_> {
             // It may be a pod's that is not in the inventory, so nothing is proposed that names it.
             Identity::UnknownInCluster => {
                 let label = format!("{address} (in the cluster's ranges, of no pod or Service that is known)");
-                return Ok(Whom { label, places, parties: BTreeSet::new() });
+                return Ok(PeerQuery { label, places, parties: BTreeSet::new() });
             }
             Identity::Secondary(pod) => {
                 let label = format!("{address} (a secondary interface of {})", self.inventory.pod(pod).name);
-                return Ok(Whom { label, places, parties: BTreeSet::from([Party::Outside(address)]) });
+                return Ok(PeerQuery { label, places, parties: BTreeSet::from([Party::Outside(address)]) });
             }
             _ => Party::Outside(address),
         };
         let label = party.to_string();
-        Ok(Whom { label, places, parties: BTreeSet::from([party]) })
+        Ok(PeerQuery { label, places, parties: BTreeSet::from([party]) })
     }
 
-    fn outside(&self, argument: &'static str, name: &str) -> Result<Whom, Failure> {
+    fn outside(&self, argument: &'static str, name: &str) -> Result<PeerQuery, Failure> {
         let wanted = name.trim_end_matches('.').to_ascii_lowercase();
         let Some(addresses) = self.names.get(&wanted) else {
             let alike = self.inventory.workloads().iter().filter(|known| known.name.name == name);
@@ -178,7 +178,7 @@ impl Whoms<'_> {
         let places = addresses.iter().copied().map(Place::Address).collect();
         let parties = addresses.iter().copied().map(Party::Outside).collect();
         let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Ok(Whom { label: format!("{wanted} ({list})"), places, parties })
+        Ok(PeerQuery { label: format!("{wanted} ({list})"), places, parties })
     }
 
     fn unknown(&self, argument: &'static str, text: &str, candidates: BTreeSet<String>) -> Failure {

@@ -19,10 +19,10 @@ use crate::model::Timestamp;
 
 use super::args::Learn;
 use super::capture::now;
+use super::checkpointed_log::CheckpointedLog;
 use super::console::warn;
 use super::failure::Failure;
 use super::feed::Message;
-use super::journal::Journal;
 
 /// So many records are not kept in memory, even if they come at once.
 const MOST_WAITING: u64 = 10_000;
@@ -86,7 +86,7 @@ fn read(messages: &mut BufReader<UnixStream>) -> io::Result<Option<Message>> {
 }
 
 /// A watch, and what came of it.
-pub(super) struct Witness {
+pub(super) struct WatchRecorder {
     child: Child,
     stream: UnixStream,
     thread: JoinHandle<()>,
@@ -98,7 +98,7 @@ pub(super) struct Witness {
 }
 
 struct Kept {
-    journal: Journal,
+    journal: CheckpointedLog,
     history: History,
     waiting: u64,
     every: Duration,
@@ -113,11 +113,11 @@ struct Kept {
     is_ended: bool,
 }
 
-impl Witness {
+impl WatchRecorder {
     /// Writes what is heard to a new file, from what is there on.
     pub(super) fn start(feed: Feed, path: &Path, every: Duration, options: &InventoryOptions) -> Result<Self, Failure> {
         let failed = |source| Failure::Unwritable { path: path.to_owned(), source };
-        let journal = Journal::create(path).map_err(failed)?;
+        let journal = CheckpointedLog::create(path).map_err(failed)?;
         let next = Instant::now() + every;
         let kept = Kept {
             journal,
