@@ -326,7 +326,7 @@ fn coverage_counts_what_one_rule_allows_once() {
     assert_eq!(shop["all"], shop["namespaces"]["prod"], "{shop:#}");
     assert_eq!(shop["all"]["basis"], "few-connections", "{shop:#}");
     assert!(shop["all"]["unseen_chance"].is_null() && shop["all"]["unseen_edges"].is_null(), "{shop:#}");
-    assert_eq!(shop["hold_out"]["denied"], 0, "all tiers talked from the beginning: {shop:#}");
+    assert_eq!(shop["back_test"]["denied"], 0, "all tiers talked from the beginning: {shop:#}");
     // With the addresses seen and no others, each user is an edge of their own.
     let exact = coverage(&[SHOP.as_slice(), &["--public", "exact"]].concat());
     assert_eq!(exact["all"]["edges"], 5, "{exact:#}");
@@ -336,19 +336,19 @@ fn coverage_counts_what_one_rule_allows_once() {
 }
 
 #[test]
-fn the_hold_out_is_what_an_earlier_end_would_have_denied() {
+fn the_back_test_is_what_an_earlier_end_would_have_denied() {
     let shop = ["--read", "captures/shop-staging-reads-db.pcap", "--inventory", "captures/shop-staging-reads-db.yaml"];
     let whole = coverage(&shop);
-    let hold_out = &whole["hold_out"];
-    let (connections, denied) = (hold_out["connections"].as_u64().unwrap(), hold_out["denied"].as_u64().unwrap());
+    let back_test = &whole["back_test"];
+    let (connections, denied) = (back_test["connections"].as_u64().unwrap(), back_test["denied"].as_u64().unwrap());
     assert!(denied <= connections && connections <= whole["all"]["connections"].as_u64().unwrap(), "{whole:#}");
-    let split = hold_out["split"].as_str().unwrap();
+    let split = back_test["split"].as_str().unwrap();
     let late = |namespace: &str| whole["namespaces"][namespace]["last_new"].as_str().unwrap() >= split;
     assert_eq!(denied > 0, ["prod", "dev", "staging"].into_iter().any(late), "only what came up late is denied: {whole:#}");
     let of_prod = coverage(&[shop.as_slice(), &["--namespace", "prod"]].concat());
     assert!(of_prod["namespaces"].as_object().unwrap().keys().eq(["prod"]), "{of_prod:#}");
-    assert_eq!(of_prod["hold_out"]["split"], hold_out["split"]);
-    assert!(of_prod["hold_out"]["connections"].as_u64().unwrap() <= connections, "{of_prod:#}");
+    assert_eq!(of_prod["back_test"]["split"], back_test["split"]);
+    assert!(of_prod["back_test"]["connections"].as_u64().unwrap() <= connections, "{of_prod:#}");
 }
 
 /// The findings of these codes, as `subject message`.

@@ -257,7 +257,7 @@ fn with_quarantine_the_policies_are_as_if_it_had_never_been_there() {
     assert!(web.contains(above), "{web}");
     assert!(main.values().all(|text| !text.contains("quarantine")), "no kustomization leads there");
 
-    let held_out = |summary: &Value| summary["coverage"]["hold_out"]["denied"].clone();
+    let held_out = |summary: &Value| summary["coverage"]["back_test"]["denied"].clone();
     assert_eq!(held_out(&summary), json!(0), "what is denied on purpose is no failure of the first part");
     assert_eq!(held_out(&place.learn("all.pcap", "all", &[])), json!(2), "else two of them began too late");
     let edges = summary["quarantine"]["edges"].as_array().unwrap();

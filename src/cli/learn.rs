@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     tell_errors(&reading.errors);
     let mut options = policy_options(arguments);
     let learned = learn::learn(&mut reading.observation, &inventory, &mut options, &mut decided.decisions, arguments.quarantine);
-    let Learned { set, quarantined, reasons, rejected, hold_out, proof, quarantine, findings: found } =
+    let Learned { set, quarantined, reasons, rejected, back_test, proof, quarantine, findings: found } =
         learned.map_err(|error| match error {
             LearnError::Decision(error) => decided.failure(error),
             LearnError::Policy(error) => error.into(),
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         return Err(Failure::Unproved(proof.denied.into_iter().chain(proof.excess).take(10).collect()));
     }
     summary.proof = Some(proof);
-    summary.coverage = Some(Coverage { discovery: Discovery::new(&reading.observation, &inventory, &set), hold_out });
+    summary.coverage = Some(Coverage { discovery: Discovery::new(&reading.observation, &inventory, &set), back_test });
     let candidates = if arguments.candidates {
         candidates(&reading.observation, &inventory, &set.namespaces, &policy::selectors(&inventory))
     } else {

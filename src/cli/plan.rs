@@ -15,7 +15,7 @@ use crate::emit::review::{self, Learned};
 use crate::emit::text::counted;
 use crate::emit::{self, Templates, manifest, plain};
 use crate::inventory::{Inventory, is_system_namespace};
-use crate::learn::hold_out;
+use crate::learn::back_test;
 use crate::migration::{Evidence, Found, Given, Migration, Reason, Terms, Wanted};
 use crate::model::Code;
 use crate::policy::{self, PolicyOptions};
@@ -270,7 +270,7 @@ fn of_review(learned: Learned) -> Option<Evidence> {
     Some(Evidence {
         seconds: coverage.discovery.seconds,
         namespaces: coverage.discovery.namespaces,
-        hold_out: coverage.hold_out,
+        back_test: coverage.back_test,
         findings: findings.collect(),
         policies: Some(policies),
     })
@@ -288,7 +288,7 @@ fn of_capture(
         includes_system: true,
         ..PolicyOptions::default()
     };
-    let hold_out = hold_out(&mut reading.observation, inventory, &options)?;
+    let back_test = back_test(&mut reading.observation, inventory, &options)?;
     let set = policy::make(&reading.observation, inventory, &options);
     let mut findings = reading.findings.clone();
     findings.merge(inventory.findings().clone());
@@ -301,7 +301,8 @@ fn of_capture(
     let decided = decided.map(|(edge, _)| edge.clone()).collect();
     findings.merge(Suspicions::new(&reading.observation, inventory, &set.namespaces, decided).undecided(&reading.observation));
     findings.merge(set.findings);
-    let mut evidence = Evidence { seconds: discovery.seconds, namespaces: discovery.namespaces, hold_out, ..Evidence::default() };
+    let mut evidence =
+        Evidence { seconds: discovery.seconds, namespaces: discovery.namespaces, back_test, ..Evidence::default() };
     evidence.set_findings(&findings);
     Ok(evidence)
 }

@@ -6,15 +6,15 @@
 //!
 //! [`Code::PolicyWithheld`]: crate::model::Code::PolicyWithheld
 
-mod hold_out;
-mod making;
+mod back_test;
+mod pipeline;
 mod proof;
 mod rejections;
 mod withhold;
 
 use thiserror::Error;
 
-use crate::coverage::HoldOut;
+use crate::coverage::BackTest;
 use crate::decision::{DecisionError, Decisions, Rejected};
 use crate::edge::Observation;
 use crate::emit::review;
@@ -24,10 +24,10 @@ use crate::policy::{PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 use crate::verify::{ClusterView, PolicyError};
 
-use making::Made;
+use pipeline::Made;
 use proof::Seen;
 
-pub use hold_out::hold_out;
+pub use back_test::back_test;
 
 /// What a run learned.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub struct Learned {
     /// What a reviewer does not want.
     pub rejected: Rejected,
     /// What the first part of the time would have done to the rest.
-    pub hold_out: Option<HoldOut>,
+    pub back_test: Option<BackTest>,
     /// The proof of `set`, alone and together with what is in quarantine.
     pub proof: review::Proof,
     /// What is in quarantine, in words.
@@ -74,13 +74,13 @@ pub fn learn(
     decisions: &mut Decisions,
     has_quarantine: bool,
 ) -> Result<Learned, LearnError> {
-    let made = making::make(observation, inventory, options, decisions, has_quarantine)?;
-    let Made { mut set, mut quarantined, reasons, rejected, hold_out, mut findings } = made;
+    let made = pipeline::make(observation, inventory, options, decisions, has_quarantine)?;
+    let Made { mut set, mut quarantined, reasons, rejected, back_test, mut findings } = made;
     let world = ClusterView::from_inventory(inventory);
     let dynamic = proof::dynamic_edges(observation, options);
     let seen = Seen::new(observation, &dynamic, &reasons, &rejected);
     let (proof, quarantine) = proof::prove(&seen, &world, (&mut set, &mut quarantined), &reasons, &mut findings)?;
     rejections::check((&set, &quarantined), &world, &rejected)?;
     findings.merge(rejections::still_allowed(&set, inventory, &world, &rejected, &reasons)?);
-    Ok(Learned { set, quarantined, reasons, rejected, hold_out, proof, quarantine, findings })
+    Ok(Learned { set, quarantined, reasons, rejected, back_test, proof, quarantine, findings })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::coverage::{Course, HoldOut};
+use crate::coverage::{BackTest, Course};
 use crate::model::{Code, Findings};
 use crate::verify::PolicyName;
 
@@ -14,7 +14,7 @@ pub struct Evidence {
     /// How edges came up, by namespace; one that is not there was not learned.
     pub namespaces: BTreeMap<String, Course>,
     /// What the first part of the time alone would have denied of the rest.
-    pub hold_out: Option<HoldOut>,
+    pub back_test: Option<BackTest>,
     /// What was found.
     pub findings: BTreeSet<Found>,
     /// The policies that were learned from it, with the digests of their rules; `None` if it says nothing of policies.

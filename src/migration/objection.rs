@@ -14,7 +14,7 @@ use crate::verify::{Direction, PolicyName};
 /// What is asked of the evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
-    /// The greatest chance, from 0 to 1, that the next connection is on an edge not seen yet; also of connections that the hold-out
+    /// The greatest chance, from 0 to 1, that the next connection is on an edge not seen yet; also of connections that the back-test
     /// denied. No edge used once in `n` connections counts as one: less than `1 / n` cannot be told.
     pub most_chance: f64,
     /// The least time that must have been watched, in seconds.
@@ -115,7 +115,7 @@ reasons! {
     NewEdgeLate "new-edge-late"
         "capture longer: new edges still appeared when the capture ended";
     /// Learning earlier would have denied too much.
-    HoldOutDenied "back-test-denied"
+    BackTestDenied "back-test-denied"
         "capture longer: policies from the first part of the capture would have denied this much";
     /// Later traffic would be denied.
     ReplayDenied "replay-denied"
@@ -166,14 +166,14 @@ pub(super) fn general(wanted: &Wanted<'_>, terms: &Terms) -> BTreeSet<Objection>
             let message = format!("{} captured; at least {} required", length(evidence.seconds), length(terms.least_seconds));
             object(About::Everything, Reason::WatchedTooShort, message);
         }
-        if let Some(hold_out) = &evidence.hold_out
-            && is_more(hold_out.denied, hold_out.connections, terms.most_chance)
+        if let Some(back_test) = &evidence.back_test
+            && is_more(back_test.denied, back_test.connections, terms.most_chance)
         {
-            let (denied, all) = (hold_out.denied, hold_out.connections);
+            let (denied, all) = (back_test.denied, back_test.connections);
             let message = format!(
                 "policies learned from the first four fifths of the time deny {denied} of {all} connections that began later"
             );
-            object(About::Everything, Reason::HoldOutDenied, message);
+            object(About::Everything, Reason::BackTestDenied, message);
         }
         let names = Names::new(wanted.inventory);
         for found in evidence.findings.iter().filter(|found| stands_against(found.code)) {

@@ -6,7 +6,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::coverage::{Estimate, HoldOut};
+use crate::coverage::{BackTest, Estimate};
 use crate::inventory::{InventoryBuilder, InventoryOptions};
 use crate::model::{Code, WorkloadKind};
 use crate::verify::Direction;
@@ -104,7 +104,7 @@ fn evidence(policies: &[NetworkPolicy]) -> Evidence {
     Evidence {
         seconds: 604_800,
         namespaces: BTreeMap::from([("a".into(), course(5000, 10, 0)), ("b".into(), course(900, 5, 1))]),
-        hold_out: Some(HoldOut { connections: 1000, ..HoldOut::default() }),
+        back_test: Some(BackTest { connections: 1000, ..BackTest::default() }),
         findings: BTreeSet::new(),
         policies: Some(given(policies).into_iter().map(|(name, given)| (name, given.digest)).collect()),
     }
@@ -358,13 +358,17 @@ fn numbers_that_are_too_weak_stand_against_what_they_are_of() {
             &[("b", "new-edge-late")],
         ),
         (
-            "the hold-out denies 11 of 1000",
-            |case| on(case, |evidence| evidence.hold_out = Some(HoldOut { connections: 1000, denied: 11, ..HoldOut::default() })),
+            "the back-test denies 11 of 1000",
+            |case| {
+                on(case, |evidence| evidence.back_test = Some(BackTest { connections: 1000, denied: 11, ..BackTest::default() }))
+            },
             &[("all", "back-test-denied")],
         ),
         (
-            "the hold-out denies 10 of 1000",
-            |case| on(case, |evidence| evidence.hold_out = Some(HoldOut { connections: 1000, denied: 10, ..HoldOut::default() })),
+            "the back-test denies 10 of 1000",
+            |case| {
+                on(case, |evidence| evidence.back_test = Some(BackTest { connections: 1000, denied: 10, ..BackTest::default() }))
+            },
             &[],
         ),
     ]);

@@ -92,8 +92,8 @@ fn the_rest_is_what_began_after_four_fifths() {
     assert_eq!(later, [3, 4]);
     assert_eq!(observation.edges.len(), 2, "they are not learned from");
     // A rule that was made anyway allows port 4.
-    let hold_out = split.conclude(&mut observation, |edge| edge.port.get() != 4);
-    assert_eq!((hold_out.connections, hold_out.denied, hold_out.denied_edges, hold_out.learned_seconds), (4, 2, 1, 79));
+    let back_test = split.conclude(&mut observation, |edge| edge.port.get() != 4);
+    assert_eq!((back_test.connections, back_test.denied, back_test.denied_edges, back_test.learned_seconds), (4, 2, 1, 79));
     assert_eq!(observation.edges, before, "the observation is whole again");
 }
 
@@ -119,7 +119,7 @@ fn any_connections() -> impl Strategy<Value = Vec<(Edge, i64)>> {
 
 proptest! {
     #[test]
-    fn the_hold_out_is_what_counting_each_connection_gives(
+    fn the_back_test_is_what_counting_each_connection_gives(
         (connections, shuffled) in any_connections().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
     ) {
         let mut observation = observe(&connections, span(1000));
@@ -132,11 +132,11 @@ proptest! {
         }
         let later = connections.iter().filter(|(_, begin)| *begin >= boundary);
         let denied = later.clone().filter(|(edge, _)| first[edge] >= boundary).count() as u64;
-        let hold_out = split(&mut observation, |_| true).expect("time enough").conclude(&mut observation, |_| true);
-        prop_assert_eq!((hold_out.connections, hold_out.denied), (later.count() as u64, denied));
+        let back_test = split(&mut observation, |_| true).expect("time enough").conclude(&mut observation, |_| true);
+        prop_assert_eq!((back_test.connections, back_test.denied), (later.count() as u64, denied));
         let mut other = observe(&shuffled, span(1000));
         let again = split(&mut other, |_| true).expect("time enough").conclude(&mut other, |_| true);
-        prop_assert_eq!(again, hold_out);
+        prop_assert_eq!(again, back_test);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::coverage::{Basis, Course, Coverage, Estimate, FEW, HoldOut};
+use crate::coverage::{BackTest, Basis, Course, Coverage, Estimate, FEW};
 use crate::emit::text::counted;
 use crate::model::length;
 
@@ -48,10 +48,10 @@ fn some(edges: f64) -> String {
 }
 
 /// What the first part alone would have denied of the rest.
-pub(super) fn held_out(hold_out: &HoldOut) -> String {
-    let first = format!("the first four fifths of the time ({})", length(hold_out.learned_seconds));
-    let connections = counted(hold_out.connections, "connection", "connections");
-    match (hold_out.connections, hold_out.denied) {
+pub(super) fn held_out(back_test: &BackTest) -> String {
+    let first = format!("the first four fifths of the time ({})", length(back_test.learned_seconds));
+    let connections = counted(back_test.connections, "connection", "connections");
+    match (back_test.connections, back_test.denied) {
         (0, _) => format!("no connection began after {first}, so nothing could be put to the test"),
         (_, 0) => format!("policies learned from {first} alone deny none of {connections} that began later"),
         (all, denied) => {
@@ -85,7 +85,7 @@ fn percent(rate: f64) -> String {
 pub(super) struct Values<'a> {
     watched: String,
     outlook: String,
-    hold_out: Option<String>,
+    back_test: Option<String>,
     known: String,
     rows: Vec<Row<'a>>,
 }
@@ -108,7 +108,7 @@ impl<'a> Values<'a> {
         Self {
             watched: watched(coverage),
             outlook: outlook(&course.estimate),
-            hold_out: coverage.hold_out.as_ref().map(held_out),
+            back_test: coverage.back_test.as_ref().map(held_out),
             known: course.known.map(|edges| edges.to_string()).join(", "),
             rows: coverage.discovery.namespaces.iter().map(|(name, course)| Row::new(name, course)).collect(),
         }
@@ -182,8 +182,8 @@ mod tests {
             ),
         ];
         for (connections, denied, expected) in rows {
-            let hold_out = HoldOut { learned_seconds: 2880, connections, denied, ..HoldOut::default() };
-            assert_eq!(held_out(&hold_out), expected);
+            let back_test = BackTest { learned_seconds: 2880, connections, denied, ..BackTest::default() };
+            assert_eq!(held_out(&back_test), expected);
         }
     }
 }

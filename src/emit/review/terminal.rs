@@ -79,7 +79,7 @@ fn full(summary: &Summary, style: Style) -> Vec<String> {
     }
     if let Some(coverage) = &summary.coverage {
         lines.push(format!("coverage: {}; {}", watched(coverage), outlook(&coverage.discovery.all.estimate)));
-        lines.extend(coverage.hold_out.iter().map(|hold_out| format!("back-test: {}", held_out(hold_out))));
+        lines.extend(coverage.back_test.iter().map(|back_test| format!("back-test: {}", held_out(back_test))));
     }
     for group in summary.grouped() {
         lines.extend(group_lines(&group, style));

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::samples;
-use crate::coverage::{Course, Coverage, Discovery, Estimate, HoldOut};
+use crate::coverage::{BackTest, Course, Coverage, Discovery, Estimate};
 use crate::emit::review::{
     Captures, Decided, DecisionLine, Frames, Proof, Quarantine, RejectedLine, Style, json, markdown, terminal,
 };
@@ -19,8 +19,8 @@ fn coverage() -> Coverage {
         seconds_since_new: Some(30),
     };
     let discovery = Discovery { seconds: 300, all: course.clone(), namespaces: BTreeMap::from([("prod".into(), course)]) };
-    let hold_out = HoldOut { split: String::new(), learned_seconds: 240, connections: 14, denied: 1, denied_edges: 1 };
-    Coverage { discovery, hold_out: Some(hold_out) }
+    let back_test = BackTest { split: String::new(), learned_seconds: 240, connections: 14, denied: 1, denied_edges: 1 };
+    Coverage { discovery, back_test: Some(back_test) }
 }
 
 fn summary() -> Summary {

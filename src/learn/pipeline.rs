@@ -1,6 +1,6 @@
 //! From what was observed to the policies: those to be applied, and those in quarantine. Nothing is proved yet.
 
-use crate::coverage::HoldOut;
+use crate::coverage::BackTest;
 use crate::decision::{Decisions, Rejected};
 use crate::edge::Observation;
 use crate::inventory::Inventory;
@@ -9,7 +9,7 @@ use crate::policy::{self, PolicyOptions, PolicySet};
 use crate::suspicion::{Reasons, Suspicions};
 
 use super::LearnError;
-use super::hold_out::hold_out;
+use super::back_test::back_test;
 
 /// What was made.
 pub(super) struct Made {
@@ -20,7 +20,7 @@ pub(super) struct Made {
     pub(super) reasons: Reasons,
     /// What a reviewer does not want.
     pub(super) rejected: Rejected,
-    pub(super) hold_out: Option<HoldOut>,
+    pub(super) back_test: Option<BackTest>,
     /// Of the policies, and of what looks odd.
     pub(super) findings: Findings,
 }
@@ -42,7 +42,7 @@ pub(super) fn make(
     let mut findings = suspicions.findings(observation);
     let mut quarantine = suspicions.quarantine(observation, has_quarantine);
     // Before the policies themselves are made: only one set of them is in memory at a time.
-    let hold_out = hold_out(observation, inventory, options)?;
+    let back_test = back_test(observation, inventory, options)?;
     let mut set = policy::make(observation, inventory, options);
     let mut quarantined = policy::make_quarantined(&quarantine.edges, &quarantine.dynamic, inventory, options);
     findings.merge(std::mem::take(&mut set.findings));
@@ -50,5 +50,5 @@ pub(super) fn make(
     set.obey(decisions, &rejected)?;
     quarantine.give_back(observation);
     rejected.restore(observation);
-    Ok(Made { set, quarantined, reasons: quarantine.reasons, rejected, hold_out, findings })
+    Ok(Made { set, quarantined, reasons: quarantine.reasons, rejected, back_test, findings })
 }

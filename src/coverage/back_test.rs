@@ -19,7 +19,7 @@ use crate::model::{Edge, Evidence, Timestamp};
 
 /// What policies learned from the first part would have done to the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HoldOut {
+pub struct BackTest {
     /// When the first part ends, in RFC 3339.
     pub split: String,
     /// Whole seconds from the beginning until then.
@@ -59,10 +59,10 @@ pub fn split(observation: &mut Observation, is_subject: impl Fn(&str) -> bool) -
 impl Split {
     /// The result, and the observation whole again. `is_denied` tells of an edge of the rest what policies learned from the first part
     /// would do to it.
-    pub fn conclude(self, observation: &mut Observation, is_denied: impl Fn(&Edge) -> bool) -> HoldOut {
+    pub fn conclude(self, observation: &mut Observation, is_denied: impl Fn(&Edge) -> bool) -> BackTest {
         let denied = self.later.iter().filter(|(edge, _)| is_denied(edge));
         let denied: Vec<u64> = denied.map(|(_, evidence)| evidence.connections - evidence.one_way).collect();
-        let hold_out = HoldOut {
+        let back_test = BackTest {
             split: self.at.to_string(),
             learned_seconds: self.learned_seconds,
             connections: self.connections,
@@ -70,6 +70,6 @@ impl Split {
             denied_edges: u64::try_from(denied.iter().filter(|count| **count > 0).count()).unwrap_or(u64::MAX),
         };
         observation.edges.extend(self.later);
-        hold_out
+        back_test
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::coverage::{HoldOut, split};
+use crate::coverage::{BackTest, split};
 use crate::edge::Observation;
 use crate::emit;
 use crate::inventory::Inventory;
@@ -10,15 +10,15 @@ use crate::model::Edge;
 use crate::policy::{self, PolicyOptions};
 use crate::verify::{self, ClusterView, PolicyError};
 
-/// The hold-out figure; nothing where time or room were too short for one. The observation is afterwards what it was.
+/// The back-test figure; nothing where time or room were too short for one. The observation is afterwards what it was.
 ///
 /// # Errors
 /// The first policy of the first part that is malformed.
-pub fn hold_out(
+pub fn back_test(
     observation: &mut Observation,
     inventory: &Inventory,
     options: &PolicyOptions,
-) -> Result<Option<HoldOut>, PolicyError> {
+) -> Result<Option<BackTest>, PolicyError> {
     let subjects = policy::subjects(inventory, options);
     let Some(split) = split(observation, |namespace| subjects.contains(namespace)) else { return Ok(None) };
     let mut denied: BTreeSet<Edge> = BTreeSet::new();
