@@ -10,9 +10,9 @@
 //! must not be among them, or nobody reads them: so the rules about rarity ([`OneOff`](Reason::OneOff),
 //! [`FirstAcross`](Reason::FirstAcross)) say nothing where too little was seen to tell rare from usual.
 
-mod crossings;
-mod habits;
+mod cross_namespace;
 mod quarantine;
+mod rarity;
 mod scans;
 #[cfg(test)]
 mod tests;
@@ -24,8 +24,8 @@ use std::net::IpAddr;
 use crate::edge::Observation;
 use crate::inventory::{Inventory, WorkloadId};
 use crate::model::{Code, Edge, Evidence, Findings, Party, Protocol, WorkloadName};
-use crossings::Crossings;
-use habits::Habits;
+use cross_namespace::Crossings;
+use rarity::Habits;
 use scans::Scans;
 
 pub use quarantine::{Quarantine, Reasons};
