@@ -9,7 +9,7 @@
 //!
 //! Data flows one way. Every stage returns its result beside its findings; nothing prints below `cli`, and nothing below the
 //! adapters knows a clock, a file or a cluster. A module imports only modules to its left:
-//! `model < decode < flow < inventory < edge < suspicion < decision < policy < verify < coverage < migration < emit < learn < {capture, cluster} < cli`;
+//! `model < decode < flow < inventory < edge < suspicion < decision < policy < verify < coverage < migration < output < learn < {capture, cluster} < cli`;
 //! `suspicion` says which edges may not have been meant, `decision` what reviewers decided, `verify` knows nothing of how `policy` makes
 //! policies, `coverage` says how much the capture can have shown, `migration` in which steps to apply, `learn` is the whole from an observation to proved policies, and `capture` and `cluster` know
 //! nothing of each other.
@@ -36,7 +36,7 @@ pub mod coverage;
 
 pub mod migration;
 
-pub mod emit;
+pub mod output;
 
 pub mod learn;
 

@@ -19,7 +19,7 @@ const ORDER: [&str; 16] = [
     "verify",
     "coverage",
     "migration",
-    "emit",
+    "output",
     "learn",
     "capture",
     "cluster",
@@ -41,8 +41,8 @@ const CONFINED: [(&str, &[&str]); 19] = [
     ("kube", &["cluster"]),
     ("tokio", &["cluster", "cli"]),
     ("http_body_util", &["cluster"]),
-    ("serde_saphyr", &["decision", "emit", "inventory"]),
-    ("minijinja", &["emit"]),
+    ("serde_saphyr", &["decision", "output", "inventory"]),
+    ("minijinja", &["output"]),
     ("rustix", &["capture", "model"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
@@ -106,7 +106,7 @@ fn modules_import_only_what_comes_before_them() {
 #[test]
 fn verification_shares_no_code_with_the_making() {
     for (path, code) in sources("verify") {
-        for maker in ["crate::policy", "crate::decision", "crate::edge", "crate::flow", "crate::emit"] {
+        for maker in ["crate::policy", "crate::decision", "crate::edge", "crate::flow", "crate::output"] {
             assert!(!names(&code, maker), "{} imports {maker}", path.display());
         }
     }

@@ -15,7 +15,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use netpol_gen::emit::text::{is_printable, pretty_json};
+use netpol_gen::output::text::{is_printable, pretty_json};
 use support::captures::{Captured, Order, Variant, pcap};
 use support::frames::{ACK, DNS_ANSWER, DNS_QUERY, PSH, SYN, dns, dns_address, ethernet, ip, tcp_at, udp};
 

@@ -12,11 +12,11 @@ use jiff::civil::date;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use netpol_gen::decision::{DecisionError, Decisions, file};
 use netpol_gen::edge::Observation;
-use netpol_gen::emit::manifest;
 use netpol_gen::inventory::{Inventory, InventoryBuilder, InventoryOptions, PodId, snapshot};
 use netpol_gen::model::{
     Code, DirectionEvidence, Edge, Evidence, Explained, NonEmpty, Party, Policy, Protocol, Rules, Span, Timestamp, WorkloadName,
 };
+use netpol_gen::output::manifest;
 use netpol_gen::policy::{PolicyOptions, PolicySet, Public, make, make_quarantined};
 use netpol_gen::verify::{Answer, ClusterView, Evaluator, Place, Terms, admitted, prove};
 use proptest::prelude::*;

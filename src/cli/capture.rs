@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::capture::{self, Batch, Counts, Live, LiveOptions, Opened};
-use crate::emit::text::counted;
 use crate::flow::record::Record;
 use crate::model::{Findings, Flow, Outcome, Timestamp};
+use crate::output::text::counted;
 
 use super::args::{Capture, Tapping};
 use super::console::{say, warn};

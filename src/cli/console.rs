@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use clap::ColorChoice;
 
-use crate::emit::review::{self, Detail, Style, Summary};
-use crate::emit::text::one_line;
+use crate::output::report::{self, Detail, Style, Summary};
+use crate::output::text::one_line;
 
 use super::args::Telling;
 #[cfg(feature = "live")]
@@ -83,7 +83,7 @@ fn print(line: &str) {
 
 /// Prints the summary of a run.
 pub(super) fn summary(summary: &Summary) {
-    let _ = write!(io::stderr(), "{}", review::terminal(summary, style()));
+    let _ = write!(io::stderr(), "{}", report::terminal(summary, style()));
 }
 
 /// A word that begins a line, in bold and the color of this ANSI code.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::decision::{DecisionError, Decisions, Rejected, file};
-use crate::emit::{plain, review};
+use crate::output::{plain, report};
 
 use super::args_checks::Deciding;
 use super::console::say;
@@ -45,9 +45,9 @@ impl Decided {
     }
 
     /// What became of the decisions, for those who read of the run.
-    pub(super) fn summary(&self, rejected: &Rejected) -> Option<review::Decided> {
+    pub(super) fn summary(&self, rejected: &Rejected) -> Option<report::Decided> {
         let file = self.file.as_ref()?.display().to_string();
-        Some(review::Decided::new(file, &self.decisions, rejected))
+        Some(report::Decided::new(file, &self.decisions, rejected))
     }
 
     /// What is wrong with the decisions, with the file they are in.

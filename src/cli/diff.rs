@@ -1,6 +1,6 @@
 //! `netpol-gen diff`: two sets of policies in; connections gained and lost out.
 
-use crate::emit::answer::{diff_json, diff_text};
+use crate::output::answer::{diff_json, diff_text};
 use crate::verify::{self, ClusterView};
 
 use super::args::Format;

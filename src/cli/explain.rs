@@ -6,10 +6,10 @@ use std::num::NonZeroU16;
 
 use crate::capture;
 use crate::edge::Public;
-use crate::emit::answer::{Explanation, Proposal, explain_json, explain_text};
-use crate::emit::manifest;
 use crate::inventory::{Backend, Inventory};
 use crate::model::{Code, DirectionEvidence, Edge, Evidence, Party, Protocol, Span, Timestamp};
+use crate::output::answer::{Explanation, Proposal, explain_json, explain_text};
+use crate::output::manifest;
 use crate::verify::{self, Answer, Case, ClusterView, Direction, Evaluator, Place, RuleName, Side};
 
 use super::args::Format;

@@ -13,10 +13,10 @@ use crate::capture::CaptureError;
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterError;
 use crate::decision::DecisionError;
-use crate::emit::text::{lines, listed, one_line};
-use crate::emit::{EmitError, YamlProblem};
 use crate::inventory::{Inventory, InventoryError};
 use crate::migration::MigrationError;
+use crate::output::text::{lines, listed, one_line};
+use crate::output::{EmitError, YamlProblem};
 use crate::verify::{PolicyError, PolicyName};
 
 use super::console::painted;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::emit::text::pretty_json;
 use crate::model::{Code, Severity};
+use crate::output::text::pretty_json;
 
 use super::args::{Findings, Format};
 use super::exit;

@@ -7,10 +7,10 @@ use crate::capture::{CaptureError, Decoded, Expanded, Following, Input, Merged, 
 use crate::coverage::attribute_denials;
 use crate::decode::{Decapsulation, DecodeOptions, Decoder, Tally, TunnelGuard};
 use crate::edge::{ClusterTunnels, Observation, Observer};
-use crate::emit::review::Frames;
 use crate::flow::{Batch, FlowTable, Record};
 use crate::inventory::Inventory;
 use crate::model::{Code, Findings, Timestamp};
+use crate::output::report::Frames;
 
 use super::args::{OneWay, Tunnelling};
 use super::failure::Failure;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::capture::{self, Interface};
-use crate::emit::text::{one_line, pretty_json};
+use crate::output::text::{one_line, pretty_json};
 
 use super::args::{Format, Interfaces};
 use super::exit;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use crate::capture;
 use crate::coverage::{Coverage, Discovery, blind_spots, candidates};
 use crate::decision::Rejected;
-use crate::emit::text::counted;
-use crate::emit::{self, Scope, Summary, Templates, review};
 use crate::inventory::{self, Inventory, InventoryOptions};
 use crate::learn::{self, LearnError, Learned};
 use crate::model::{Code, Findings, Severity};
+use crate::output::text::counted;
+use crate::output::{self, Scope, Summary, Templates, report};
 use crate::policy::{self, PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 
@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
     #[cfg(feature = "live")]
     name_directories(&mut summary);
     let is_requested = arguments.quarantine;
-    summary.quarantine = (is_requested || !reasons.is_empty()).then_some(review::Quarantine { is_requested, ..quarantine });
+    summary.quarantine = (is_requested || !reasons.is_empty()).then_some(report::Quarantine { is_requested, ..quarantine });
     // What is withheld without being asked for is a result: somebody has to decide on it.
     if is_empty(&set) && (arguments.quarantine || is_empty(&quarantined)) {
         tell(arguments.format, &summary)?;
@@ -99,10 +99,10 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
         Vec::new()
     };
     if is_stream {
-        write_out(&emit::render::stream(&set.policies, &templates, limits.threads)?)?;
-        write_out(&emit::candidates::stream(&candidates))?;
+        write_out(&output::render::stream(&set.policies, &templates, limits.threads)?)?;
+        write_out(&output::candidates::stream(&candidates))?;
     } else {
-        let output = emit::Output {
+        let output = output::Output {
             policies: &set.policies,
             quarantined: &quarantined.policies,
             reasons: &reasons,
@@ -110,8 +110,8 @@ pub(super) fn run(arguments: &Learn) -> Result<u8, Failure> {
             candidates: &candidates,
             threads: limits.threads,
         };
-        let options = emit::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
-        let written = emit::write(&directory, output, scope(arguments), &templates, options)?;
+        let options = output::sink::Options { force: arguments.force, refresh_evidence: arguments.refresh_evidence };
+        let written = output::write(&directory, output, scope(arguments), &templates, options)?;
         summary.files = Some(written);
     }
     tell(arguments.format, &summary)?;
@@ -240,7 +240,7 @@ fn all_in_quarantine(reasons: &Reasons) -> Failure {
 
 fn summarise(arguments: &Learn, inventory: &Inventory, reading: &Reading, set: &PolicySet, findings: &Findings) -> Summary {
     let mut summary = Summary {
-        captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
+        captures: report::Captures::new(reading.sources.clone(), reading.observation.span),
         frames: reading.frames.clone(),
         scope: (!arguments.namespace.is_empty()).then(|| arguments.namespace.clone()),
         options: typed(arguments),
@@ -288,7 +288,7 @@ fn tell(format: Format, summary: &Summary) -> Result<(), Failure> {
             console::summary(summary);
             Ok(())
         }
-        Format::Json => write_out(&review::json(summary)?),
+        Format::Json => write_out(&report::json(summary)?),
     }
 }
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::capture;
 use crate::edge::Observer;
-use crate::emit::text::listed;
 use crate::flow::{FlowTable, Record};
 use crate::inventory::{self, Inventory, InventoryOptions, Node};
 use crate::model::{Endpoint, Findings};
+use crate::output::text::listed;
 
 use super::args::Learn;
 use super::capture::{announce, follow, give_up, host, now, open};

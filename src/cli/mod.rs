@@ -63,7 +63,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::emit::text;
+use crate::output::text;
 
 use args::Command;
 

@@ -8,16 +8,16 @@ use std::path::Path;
 use crate::capture;
 use crate::coverage::{Discovery, blind_spots};
 use crate::decision::Decisions;
-use crate::emit::layout::{KUSTOMIZATION, QUARANTINE, REVIEW_JSON};
-use crate::emit::migration::{self as rendered, Places, staged};
-use crate::emit::policy_file::resources;
-use crate::emit::review::{self, Learned};
-use crate::emit::text::counted;
-use crate::emit::{self, Templates, manifest, plain};
 use crate::inventory::{Inventory, is_system_namespace};
 use crate::learn::back_test;
 use crate::migration::{Evidence, Found, Given, Migration, Reason, Terms, Wanted};
 use crate::model::Code;
+use crate::output::layout::{KUSTOMIZATION, QUARANTINE, REVIEW_JSON};
+use crate::output::migration::{self as rendered, Places, staged};
+use crate::output::policy_file::resources;
+use crate::output::report::{self, Learned};
+use crate::output::text::counted;
+use crate::output::{self, Templates, manifest, plain};
 use crate::policy::{self, PolicyOptions};
 use crate::suspicion::Suspicions;
 use crate::verify::{self, ClusterView, PolicyName};
@@ -208,7 +208,7 @@ fn learned(path: &Path) -> Result<Option<Learned>, Failure> {
             let message = format!("it is longer than {LONGEST} bytes");
             Err(unreadable(io::Error::new(ErrorKind::FileTooLarge, message)))
         }
-        Ok(_) => fs::read(path).map(|bytes| review::read(&String::from_utf8_lossy(&bytes))).map_err(unreadable),
+        Ok(_) => fs::read(path).map(|bytes| report::read(&String::from_utf8_lossy(&bytes))).map_err(unreadable),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(unreadable(source)),
     }
@@ -336,8 +336,8 @@ fn quarantined(directory: &Path, policies: &Policies) -> Result<BTreeMap<String,
 fn write(arguments: &Plan, migration: &Migration, places: &Places, templates: &Templates) -> Result<(), Failure> {
     if let Some(output) = &arguments.output {
         let files = rendered::files(migration, places, templates)?;
-        let options = emit::sink::Options { force: arguments.force, refresh_evidence: false };
-        let written = emit::sink::write_migration(&files, output, options)?;
+        let options = output::sink::Options { force: arguments.force, refresh_evidence: false };
+        let written = output::sink::write_migration(&files, output, options)?;
         say(&format!(
             "files: {} written, {} unchanged, {} removed; {} is the plan",
             written.written,

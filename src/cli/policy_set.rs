@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use crate::emit::layout::{QUARANTINE, REVIEW_JSON};
-use crate::emit::manifest::{CLASS, MANAGED_BY, TOOL};
-use crate::emit::plain;
-use crate::emit::policy_file::{self, Given};
-use crate::emit::sink::half_written;
-use crate::emit::text::{counted, listed};
 use crate::inventory::Inventory;
+use crate::output::layout::{QUARANTINE, REVIEW_JSON};
+use crate::output::manifest::{CLASS, MANAGED_BY, TOOL};
+use crate::output::plain;
+use crate::output::policy_file::{self, Given};
+use crate::output::sink::half_written;
+use crate::output::text::{counted, listed};
 use crate::verify::{PolicyName, RuleName};
 
 use super::console::say;

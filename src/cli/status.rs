@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::capture::Counts;
-use crate::emit::text::{counted, one_line};
+use crate::output::text::{counted, one_line};
 
 use super::console::{can_redraw, say};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::edge::{Observation, Public};
-use crate::emit::answer::Remedy;
 use crate::inventory::Inventory;
 use crate::model::{Edge, Evidence, Explained, Findings, Party, Rules};
+use crate::output::answer::Remedy;
 use crate::policy::{self, PolicyOptions};
 use crate::verify::{Direction, Nearest, PolicyName};
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::capture;
 use crate::edge::{DynamicPorts, Public};
-use crate::emit::answer::{Held, RejectedEdge, Remedy, Unjudged, Withheld, replay_json, replay_text};
-use crate::emit::review::{self, Summary};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Evidence, Party, Widening};
+use crate::output::answer::{Held, RejectedEdge, Remedy, Unjudged, Withheld, replay_json, replay_text};
+use crate::output::report::{self, Summary};
 use crate::policy::{self, PolicyOptions};
 use crate::verify::{self, ClusterView, Direction, Replay, Unmatched};
 
@@ -176,7 +176,7 @@ pub(super) fn tell_reading(reading: &Reading, inventory: &Inventory, decided: &D
     findings.merge(reading.observation.findings.clone());
     decided.decisions.tell_expired(&mut findings);
     let mut summary = Summary {
-        captures: review::Captures::new(reading.sources.clone(), reading.observation.span),
+        captures: report::Captures::new(reading.sources.clone(), reading.observation.span),
         frames: reading.frames.clone(),
         ..Summary::default()
     };

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Access, Watch, WatchReport};
-use crate::emit::text::{json, one_line};
 use crate::inventory::Record;
 use crate::model::Timestamp;
+use crate::output::text::{json, one_line};
 
 use super::checkpointed_log::CheckpointedLog;
 use super::console::{can_redraw, say, warn};

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::capture::{self, User};
-use crate::emit::directories::{make, unmake};
-use crate::emit::layout::REVIEW_JSON;
-use crate::emit::review;
+use crate::output::directories::{make, unmake};
+use crate::output::layout::REVIEW_JSON;
+use crate::output::report;
 
 use super::failure::Failure;
 use super::session;
@@ -161,7 +161,7 @@ impl Use {
         if self == Self::Output && !is_empty {
             let path = directory.join(REVIEW_JSON);
             let is_file = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
-            is_runs &= is_file && fs::read_to_string(path).is_ok_and(|text| review::read(&text).is_some());
+            is_runs &= is_file && fs::read_to_string(path).is_ok_and(|text| report::read(&text).is_some());
         }
         Ok(if is_runs { own } else { Vec::new() })
     }
@@ -251,7 +251,7 @@ mod tests {
             for file in files {
                 let path = directory.join(file);
                 fs::create_dir_all(path.parent().expect("a parent")).expect("makes");
-                let review = review::json(&review::Summary::default()).expect("JSON");
+                let review = report::json(&report::Summary::default()).expect("JSON");
                 fs::write(path, if file.ends_with("REVIEW.json") { review } else { String::new() }).expect("writes");
             }
             directory

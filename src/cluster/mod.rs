@@ -33,7 +33,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use crate::emit::text::json;
+use crate::output::text::json;
 
 /// A manifest that lets a service account list and watch exactly [`RESOURCES`].
 pub const ROLE: &str = include_str!("../../templates/cluster-role.yaml");

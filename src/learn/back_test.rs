@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::coverage::{BackTest, split};
 use crate::edge::Observation;
-use crate::emit;
 use crate::inventory::Inventory;
 use crate::model::Edge;
+use crate::output;
 use crate::policy::{self, PolicyOptions};
 use crate::verify::{self, ClusterView, PolicyError};
 
@@ -24,7 +24,7 @@ pub fn back_test(
     let mut denied: BTreeSet<Edge> = BTreeSet::new();
     if !split.later.is_empty() {
         let set = policy::make(observation, inventory, options);
-        let manifests = set.policies.iter().map(|explained| emit::manifest::write(&explained.policy));
+        let manifests = set.policies.iter().map(|explained| output::manifest::write(&explained.policy));
         // One that no API server would take would allow nothing.
         let manifests = manifests.filter(|policy| verify::check(policy).is_ok());
         let judged = verify::denied(manifests, &ClusterView::from_inventory(inventory), split.later.keys(), &subjects)?;

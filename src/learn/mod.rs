@@ -17,9 +17,9 @@ use thiserror::Error;
 use crate::coverage::BackTest;
 use crate::decision::{DecisionError, Decisions, Rejected};
 use crate::edge::Observation;
-use crate::emit::review;
 use crate::inventory::Inventory;
 use crate::model::Findings;
+use crate::output::report;
 use crate::policy::{PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 use crate::verify::{ClusterView, PolicyError};
@@ -43,9 +43,9 @@ pub struct Learned {
     /// What the first part of the time would have done to the rest.
     pub back_test: Option<BackTest>,
     /// The proof of `set`, alone and together with what is in quarantine.
-    pub proof: review::Proof,
+    pub proof: report::Proof,
     /// What is in quarantine, in words.
-    pub quarantine: review::Quarantine,
+    pub quarantine: report::Quarantine,
     /// What is to be said of the policies; those of the observation and the inventory are not among them.
     pub findings: Findings,
 }

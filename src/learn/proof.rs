@@ -6,8 +6,8 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use crate::decision::Rejected;
 use crate::edge::Observation;
-use crate::emit::{self, review};
 use crate::model::{Edge, Findings, WorkloadName};
+use crate::output::{self, report};
 use crate::policy::{PolicyOptions, PolicySet};
 use crate::suspicion::Reasons;
 use crate::verify::{self, ClusterView, Direction, PolicyError, Reason, Terms, Widened};
@@ -60,11 +60,11 @@ pub(super) fn prove(
     (set, quarantined): (&mut PolicySet, &mut PolicySet),
     reasons: &Reasons,
     findings: &mut Findings,
-) -> Result<(review::Proof, review::Quarantine), PolicyError> {
+) -> Result<(report::Proof, report::Quarantine), PolicyError> {
     let Settled { proof, mut withheld, left } = settle(set, None, &seen.kept, world)?;
     let widened: BTreeSet<String> = proof.widened.iter().map(widened).collect();
     let is_denied = |edge: &&Edge| set.inexpressible.contains(edge) || withheld.edges.contains_key(*edge);
-    let mut told = review::Proof {
+    let mut told = report::Proof {
         allowed: count(seen.kept[..seen.kept_edges].iter().filter(|edge| !is_denied(edge)).count()),
         rejected: count(seen.rejected_edges),
         quarantined: count(seen.doubted_edges),
@@ -87,13 +87,13 @@ pub(super) fn prove(
     }
     told.withheld = withheld.edges.keys().map(ToString::to_string).collect();
     findings.merge(withheld.findings());
-    let quarantine = review::Quarantine::new(reasons, |edge| denied.contains(edge), &quarantined.policies);
+    let quarantine = report::Quarantine::new(reasons, |edge| denied.contains(edge), &quarantined.policies);
     Ok((told, quarantine))
 }
 
 /// The policies as the API has them, one by one: of many, all together would be heavier than the rest of a run.
 pub(super) fn written(set: &PolicySet) -> impl Iterator<Item = NetworkPolicy> {
-    set.policies.iter().map(|explained| emit::manifest::write(&explained.policy))
+    set.policies.iter().map(|explained| output::manifest::write(&explained.policy))
 }
 
 /// What the policies may allow beyond what was seen.

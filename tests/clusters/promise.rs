@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use netpol_gen::emit::manifest;
 use netpol_gen::inventory::PodId;
 use netpol_gen::model::{Direction, Edge, Evidence, Finding, Party, PolicyPort, Protocol, WorkloadName};
+use netpol_gen::output::manifest;
 use netpol_gen::policy::{self, PolicyOptions};
 use netpol_gen::verify::{self, ClusterView, Evaluator, Place, Side};
 

@@ -7,11 +7,11 @@ use netpol_gen::coverage::blind_spots;
 use netpol_gen::decision::{Decisions, file};
 use netpol_gen::decode::{DecodeOptions, Decoder, Frame, LinkType};
 use netpol_gen::edge::{Observation, Observer};
-use netpol_gen::emit::{Templates, render};
 use netpol_gen::flow::FlowTable;
 use netpol_gen::inventory::{Inventory, InventoryBuilder, snapshot};
 use netpol_gen::learn::{LearnError, Learned, learn};
 use netpol_gen::model::{Finding, Timestamp};
+use netpol_gen::output::{Templates, render};
 use netpol_gen::policy::PolicyOptions;
 use serde_json::{Value, json};
 

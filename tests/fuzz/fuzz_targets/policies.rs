@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use netpol_gen::emit::{policy_file, manifest, render};
+use netpol_gen::output::{policy_file, manifest, render};
 use netpol_gen::inventory::{InventoryBuilder, InventoryOptions, snapshot};
 use netpol_gen::model::Protocol;
 use netpol_gen::verify::{Evaluator, Place, ClusterView};

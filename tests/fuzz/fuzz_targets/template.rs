@@ -11,7 +11,7 @@ use netpol_gen::capture::{CaptureFile, Observed};
 use netpol_gen::decision::Decisions;
 use netpol_gen::decode::{DecodeOptions, Decoder};
 use netpol_gen::edge::Observer;
-use netpol_gen::emit::{Templates, render, text};
+use netpol_gen::output::{Templates, render, text};
 use netpol_gen::flow::FlowTable;
 use netpol_gen::inventory::{InventoryBuilder, InventoryOptions, snapshot};
 use netpol_gen::learn::learn;
