@@ -1,18 +1,20 @@
 //! `netpol-gen`: least-privilege Kubernetes NetworkPolicies from observed traffic.
 //!
 //! ```text
-//!  capture ──Frame──► decode ──Packet──► flow ──Flow──► edge ──Edge+Evidence──► policy ──Policy──► emit ──► files
-//!  (files, libpcap)                                      ▲            ▲           │
-//!  cluster / snapshot file ───────Inventory──────────────┘            │           └──► verify (knows only Policy,
-//!  a reviewer's file ─────────────────────────────────────────────decision             Inventory and Edge)
+//!  capture ──frame──► decode ──packet──► flow ──conversation──► edge ──► review ──► policy ──► verify ──► output
+//!                                                                ▲                            (proof)    (files)
+//!  cluster, saved objects ──► inventory ─────────────────────────┘
 //! ```
 //!
-//! Data flows one way. Every stage returns its result beside its findings; nothing prints below `cli`, and nothing below the
-//! adapters knows a clock, a file or a cluster. A module imports only modules to its left:
-//! `model < decode < flow < inventory < edge < suspicion < decision < policy < verify < coverage < migration < output < learn < {capture, cluster} < cli`;
-//! `suspicion` says which edges may not have been meant, `decision` what reviewers decided, `verify` knows nothing of how `policy` makes
-//! policies, `coverage` says how much the capture can have shown, `migration` in which steps to apply, `learn` is the whole from an observation to proved policies, and `capture` and `cluster` know
-//! nothing of each other.
+//! Data flows one way. Every stage returns its result beside its findings. Nothing below `cli` prints. Nothing below `capture` and
+//! `cluster` knows a clock, a file or a cluster, but for the files that `output` writes. A module imports only modules to its left:
+//! `model < decode < flow < inventory < edge < review < policy < verify < coverage < migration < output < learn < {capture, cluster} < cli`.
+//!
+//! - `review` says what looks odd in the traffic, and holds what reviewers decided.
+//! - `verify` knows nothing of how `policy` makes policies, so that a mistake there cannot hide.
+//! - `coverage` says how much the capture can have shown, and `migration` in which steps to apply.
+//! - `learn` goes from an observation to proved policies.
+//! - `capture` and `cluster` know nothing of each other.
 
 pub mod model;
 
@@ -24,9 +26,7 @@ pub mod inventory;
 
 pub mod edge;
 
-pub mod suspicion;
-
-pub mod decision;
+pub mod review;
 
 pub mod policy;
 

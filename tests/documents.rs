@@ -55,7 +55,7 @@ fn documents() -> Vec<Document> {
 }
 
 /// The commands of console blocks, each with the text below it.
-fn commands<'a>(document: &'a Document) -> Vec<(&'a str, String)> {
+fn commands(document: &Document) -> Vec<(&str, String)> {
     let mut commands: Vec<(&str, String)> = Vec::new();
     for block in document.blocks("console") {
         for (number, line) in block.lines().enumerate() {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use jiff::civil::date;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use netpol_gen::decision::{DecisionError, Decisions, file};
 use netpol_gen::edge::Observation;
 use netpol_gen::inventory::{Inventory, InventoryBuilder, InventoryOptions, PodId, snapshot};
 use netpol_gen::model::{
@@ -18,6 +17,7 @@ use netpol_gen::model::{
 };
 use netpol_gen::output::manifest;
 use netpol_gen::policy::{PolicyOptions, PolicySet, Public, make, make_quarantined};
+use netpol_gen::review::decisions::{DecisionError, Decisions, file};
 use netpol_gen::verify::{Answer, ClusterView, Evaluator, Place, Terms, admitted, prove};
 use proptest::prelude::*;
 use serde_json::json;

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::decision::{DecisionError, Decisions, Rejected, file};
 use crate::output::{plain, report};
+use crate::review::decisions::{DecisionError, Decisions, Rejected, file};
 
 use super::args_checks::Deciding;
 use super::console::say;

@@ -12,11 +12,11 @@ use thiserror::Error;
 use crate::capture::CaptureError;
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterError;
-use crate::decision::DecisionError;
 use crate::inventory::{Inventory, InventoryError};
 use crate::migration::MigrationError;
 use crate::output::text::{lines, listed, one_line};
 use crate::output::{EmitError, YamlProblem};
+use crate::review::decisions::DecisionError;
 use crate::verify::{PolicyError, PolicyName};
 
 use super::console::painted;

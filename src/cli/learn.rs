@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use crate::capture;
 use crate::coverage::{Coverage, Discovery, blind_spots, candidates};
-use crate::decision::Rejected;
 use crate::inventory::{self, Inventory, InventoryOptions};
 use crate::learn::{self, LearnError, Learned};
 use crate::model::{Code, Findings, Severity};
 use crate::output::text::counted;
 use crate::output::{self, Scope, Summary, Templates, report};
 use crate::policy::{self, PolicyOptions, PolicySet};
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
+use crate::review::decisions::Rejected;
 
 use super::args::{Format, Learn};
 use super::console;

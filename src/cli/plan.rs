@@ -7,7 +7,6 @@ use std::path::Path;
 
 use crate::capture;
 use crate::coverage::{Discovery, blind_spots};
-use crate::decision::Decisions;
 use crate::inventory::{Inventory, is_system_namespace};
 use crate::learn::back_test;
 use crate::migration::{Evidence, Found, Given, Migration, Reason, Terms, Wanted};
@@ -19,7 +18,8 @@ use crate::output::report::{self, Learned};
 use crate::output::text::counted;
 use crate::output::{self, Templates, manifest, plain};
 use crate::policy::{self, PolicyOptions};
-use crate::suspicion::Suspicions;
+use crate::review::Suspicions;
+use crate::review::decisions::Decisions;
 use crate::verify::{self, ClusterView, PolicyName};
 
 use super::args::Format;

@@ -18,7 +18,7 @@ use crate::model::{Flow, Outcome, Protocol};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bindings {
     proved: BTreeMap<Station, Proved>,
-    bindings: BTreeMap<Station, Binding>,
+    verdicts: BTreeMap<Station, Binding>,
     /// Of each pod, the stations at which nothing but its own traffic was answered.
     own: BTreeMap<PodId, BTreeSet<Station>>,
     /// Those pods, by node.
@@ -122,19 +122,19 @@ impl Bindings {
         let is_joined = |input| self.nodes.get(&input).is_some_and(|nodes| nodes.len() > 1);
         let proved = || self.proved.iter().filter(|(station, _)| !station.input().is_some_and(is_joined));
         let own = proved().filter_map(|(station, proved)| Some((*station, Binding::Own(proved.only(inventory)?))));
-        self.bindings = own.collect();
+        self.verdicts = own.collect();
         self.own.clear();
         self.by_node.clear();
-        for (station, binding) in &self.bindings {
+        for (station, binding) in &self.verdicts {
             self.own.entry(binding.pod()).or_default().insert(*station);
             self.by_node.entry(inventory.pod(binding.pod()).node).or_default().insert(binding.pod());
         }
-        let others = proved().filter(|(station, _)| !self.bindings.contains_key(station));
+        let others = proved().filter(|(station, _)| !self.verdicts.contains_key(station));
         let forwarding = others
             .filter_map(|(station, proved)| Some((*station, Binding::Forwards(self.forwarder(*station, proved, inventory)?))));
         let forwarding: Vec<(Station, Binding)> = forwarding.collect();
         self.has_forwarders = !forwarding.is_empty();
-        self.bindings.extend(forwarding);
+        self.verdicts.extend(forwarding);
     }
 
     /// The pod that forwards at a station. Pods that have a station of their own elsewhere are among those for whom it does. A gateway
@@ -144,13 +144,13 @@ impl Bindings {
         let pod = own.next().filter(|_| !proved.is_node && own.next().is_none())?;
         let is_relay = proved.relayed.iter().any(|relayed| *relayed != pod);
         let mut for_others = proved.for_others(pod);
-        let is_end = for_others.any(|from| !self.bindings.contains_key(from));
+        let is_end = for_others.any(|from| !self.verdicts.contains_key(from));
         (!is_relay && is_end && (station.input().is_none() || self.tells_apart(pod, station, inventory))).then_some(pod)
     }
 
     /// Whether nothing is known of any.
     pub(super) fn is_empty(&self) -> bool {
-        self.bindings.is_empty()
+        self.verdicts.is_empty()
     }
 
     pub(super) const fn has_forwarders(&self) -> bool {
@@ -159,7 +159,7 @@ impl Bindings {
 
     /// The pod that a station belongs to, if that is proved.
     pub(super) fn get(&self, station: Station) -> Option<Binding> {
-        self.bindings.get(&station).copied()
+        self.verdicts.get(&station).copied()
     }
 
     /// Whether it is an interface of which nothing is proved.
@@ -169,7 +169,7 @@ impl Bindings {
 
     /// The pods at whose stations others get their answers.
     pub(super) fn forwarding(&self) -> BTreeSet<PodId> {
-        let forwarding = self.bindings.values().filter(|binding| matches!(binding, Binding::Forwards(_)));
+        let forwarding = self.verdicts.values().filter(|binding| matches!(binding, Binding::Forwards(_)));
         forwarding.map(|binding| binding.pod()).collect()
     }
 

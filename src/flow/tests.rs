@@ -68,7 +68,9 @@ fn flows(packets: &[Packet]) -> Vec<Flow> {
 
 /// In an order that does not depend on that of the packets, and without the numbers that do.
 fn sorted(mut flows: Vec<Flow>) -> Vec<Flow> {
-    flows.iter_mut().for_each(|flow| flow.refusers = [0; 2]);
+    for flow in &mut flows {
+        flow.refusers = [0; 2];
+    }
     flows.sort();
     flows
 }

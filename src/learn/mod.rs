@@ -15,13 +15,13 @@ mod withhold;
 use thiserror::Error;
 
 use crate::coverage::BackTest;
-use crate::decision::{DecisionError, Decisions, Rejected};
 use crate::edge::Observation;
 use crate::inventory::Inventory;
 use crate::model::Findings;
 use crate::output::report;
 use crate::policy::{PolicyOptions, PolicySet};
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
+use crate::review::decisions::{DecisionError, Decisions, Rejected};
 use crate::verify::{ClusterView, PolicyError};
 
 use pipeline::Made;

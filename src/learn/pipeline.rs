@@ -1,12 +1,12 @@
 //! From what was observed to the policies: those to be applied, and those in quarantine. Nothing is proved yet.
 
 use crate::coverage::BackTest;
-use crate::decision::{Decisions, Rejected};
 use crate::edge::Observation;
 use crate::inventory::Inventory;
 use crate::model::Findings;
 use crate::policy::{self, PolicyOptions, PolicySet};
-use crate::suspicion::{Reasons, Suspicions};
+use crate::review::decisions::{Decisions, Rejected};
+use crate::review::{Reasons, Suspicions};
 
 use super::LearnError;
 use super::back_test::back_test;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use crate::decision::Rejected;
 use crate::edge::Observation;
 use crate::model::{Edge, Findings, WorkloadName};
 use crate::output::{self, report};
 use crate::policy::{PolicyOptions, PolicySet};
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
+use crate::review::decisions::Rejected;
 use crate::verify::{self, ClusterView, Direction, PolicyError, Reason, Terms, Widened};
 
 use super::withhold::{Settled, settle};

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use crate::decision::{DecisionError, Rejected};
 use crate::inventory::Inventory;
 use crate::model::{Code, Edge, Findings};
 use crate::policy::PolicySet;
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
+use crate::review::decisions::{DecisionError, Rejected};
 use crate::verify::{self, ClusterView, PolicyError, PolicyName};
 
 use super::LearnError;

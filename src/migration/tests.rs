@@ -360,14 +360,18 @@ fn numbers_that_are_too_weak_stand_against_what_they_are_of() {
         (
             "the back-test denies 11 of 1000",
             |case| {
-                on(case, |evidence| evidence.back_test = Some(BackTest { connections: 1000, denied: 11, ..BackTest::default() }))
+                on(case, |evidence| {
+                    evidence.back_test = Some(BackTest { connections: 1000, denied: 11, ..BackTest::default() });
+                });
             },
             &[("all", "back-test-denied")],
         ),
         (
             "the back-test denies 10 of 1000",
             |case| {
-                on(case, |evidence| evidence.back_test = Some(BackTest { connections: 1000, denied: 10, ..BackTest::default() }))
+                on(case, |evidence| {
+                    evidence.back_test = Some(BackTest { connections: 1000, denied: 10, ..BackTest::default() });
+                });
             },
             &[],
         ),

@@ -1,7 +1,7 @@
 //! What a reviewer reads above a rule: who was seen to talk to whom, and how sure that is.
 
 use crate::model::{Edge, Evidence, Explained, Rule};
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
 
 use super::text::{counted, listed};
 

@@ -22,7 +22,7 @@ use std::num::NonZeroUsize;
 
 use crate::coverage::Candidate;
 use crate::model::{Class, Explained, Policy};
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
 
 use super::{EmitError, Templates, candidates, render};
 

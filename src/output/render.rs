@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::model::{Class, Explained, Policy, Rules};
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
 
 use super::template::{KUSTOMIZATION, POLICY, Templates};
 use super::{EmitError, evidence, manifest, text, words, yaml};

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::coverage::Candidate;
 use crate::model::Explained;
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
 
 use super::layout::{
     ALL_DEFAULT_DENY, CANDIDATES, Content, DEFAULT_DENY, Existing, KUSTOMIZATION, Plan, Planned, QUARANTINE, REVIEW, REVIEW_JSON,

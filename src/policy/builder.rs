@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use ipnet::IpNet;
 
-use crate::decision::{Decision, Way, Widen};
 use crate::edge::{Callers, DynamicPorts, Exposure, Public};
 use crate::inventory::{Inventory, NetworkPlugin, NodeId, Origin, WorkloadId};
 use crate::model::{
     Block, Class, Code, Edge, Evidence, Findings, NodeAddress, Party, Peer, PodSelector, PolicyPort, WorkloadName,
 };
+use crate::review::decisions::{Decision, Way, Widen};
 
 use super::blocks;
 use super::draft::{Direction, Draft, DraftKey};

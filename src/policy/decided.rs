@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::decision::{Decision, DecisionError, Decisions, Rejected};
 use crate::model::{Class, Explained, Party, Policy, PolicyPort, Rules, WorkloadName};
+use crate::review::decisions::{Decision, DecisionError, Decisions, Rejected};
 
 use super::set::PolicySet;
 
@@ -109,11 +109,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::decision::file;
     use crate::edge::Observation;
     use crate::inventory::{InventoryBuilder, InventoryOptions};
     use crate::model::{DirectionEvidence, Edge, Evidence, Protocol, Span, Timestamp, Widening, WorkloadKind};
     use crate::policy::{PolicyOptions, make};
+    use crate::review::decisions::file;
 
     #[test]
     fn two_decisions_on_one_range_make_one_policy_with_both_reasons() {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::decision::{Decision, QUARANTINED, What, added};
 use crate::edge::{DynamicPorts, Exposure, Observation, Public};
 use crate::inventory::{Due, Inventory, Schedule, is_system_namespace};
 use crate::model::{Class, Code, Edge, Evidence, Explained, Findings, PodSelector, Policy, Rules, Span, Widening, WorkloadName};
+use crate::review::decisions::{Decision, QUARANTINED, What, added};
 
 use super::builder::RuleBuilder;
 use super::draft::DraftKey;

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
-use crate::decision::{PartyPattern, Ports, Way, What, Widen};
 use crate::edge::{DynamicPorts, Exposure, Public};
 use crate::inventory::{Inventory, WorkloadId};
 use crate::model::{Block, Direction, Edge, Evidence, Party, PodSelector, PolicyPort, Protocol, Widening, WorkloadName};
+use crate::review::decisions::{PartyPattern, Ports, Way, What, Widen};
 
 use super::blocks;
 use super::resolution::{is_for_all, resolver_ports};

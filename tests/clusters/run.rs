@@ -4,7 +4,6 @@ use std::num::NonZeroUsize;
 
 use jiff::civil::date;
 use netpol_gen::coverage::blind_spots;
-use netpol_gen::decision::{Decisions, file};
 use netpol_gen::decode::{DecodeOptions, Decoder, Frame, LinkType};
 use netpol_gen::edge::{Observation, Observer};
 use netpol_gen::flow::FlowTable;
@@ -13,6 +12,7 @@ use netpol_gen::learn::{LearnError, Learned, learn};
 use netpol_gen::model::{Finding, Timestamp};
 use netpol_gen::output::{Templates, render};
 use netpol_gen::policy::PolicyOptions;
+use netpol_gen::review::decisions::{Decisions, file};
 use serde_json::{Value, json};
 
 use crate::options::Options;

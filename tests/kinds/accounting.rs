@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::frames::{ACK, PSH, ip, tcp_at, udp};
-use crate::world::{ClusterView, Learned, learn_files};
+use crate::world::{Learned, World, learn_files};
 
 const NODE_1: &str = "192.168.0.1";
 const NODE_2: &str = "192.168.0.2";
@@ -19,8 +19,8 @@ const NOBODY: &str = "10.244.1.99";
 const OUTSIDE: &str = "203.0.113.7";
 
 /// Three pods on two nodes; two of them talk.
-fn cluster() -> ClusterView {
-    ClusterView::default()
+fn cluster() -> World {
+    World::default()
         .node("n1", NODE_1, &["10.244.1.0/24"])
         .node("n2", NODE_2, &["10.244.2.0/24"])
         .namespace("prod")
@@ -31,7 +31,7 @@ fn cluster() -> ClusterView {
 }
 
 /// Two pods with a further interface each, on one network.
-fn with_interfaces(world: ClusterView) -> ClusterView {
+fn with_interfaces(world: World) -> World {
     let status = |own: &str, further: &str| {
         format!(
             "k8s.v1.cni.cncf.io/network-status: '[{{\"name\":\"cbr0\",\"interface\":\"eth0\",\"ips\":[\"{own}\"],\"default\":true}},{{\"name\":\"prod/fabric\",\"interface\":\"net1\",\"ips\":[\"{further}\"]}}]'"
@@ -50,14 +50,14 @@ fn with_interfaces(world: ClusterView) -> ClusterView {
 }
 
 /// A policy of the cluster, which nothing may pass.
-fn closed(world: ClusterView, name: &str, app: &str, direction: &str) -> ClusterView {
+fn closed(world: World, name: &str, app: &str, direction: &str) -> World {
     world.object(&format!(
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: prod}}\nspec:\n  podSelector: {{matchLabels: {{app: {app}}}}}\n  policyTypes: [{direction}]"
     ))
 }
 
 /// Sends datagrams that nobody answers, from one socket, ten seconds apart.
-fn one_way(mut world: ClusterView, server: &str, port: u16, times: u32) -> ClusterView {
+fn one_way(mut world: World, server: &str, port: u16, times: u32) -> World {
     for _ in 0..times {
         world.packet(&ip(WEB, server, udp(50_123, port, b"line")));
         world = world.wait(10);
@@ -66,7 +66,7 @@ fn one_way(mut world: ClusterView, server: &str, port: u16, times: u32) -> Clust
 }
 
 /// Sends one segment in the middle of a connection.
-fn segment(mut world: ClusterView, client: &str, server: &str, flags: u8, payload: &[u8]) -> ClusterView {
+fn segment(mut world: World, client: &str, server: &str, flags: u8, payload: &[u8]) -> World {
     world.packet(&ip(client, server, tcp_at(51_234, 6379, flags, 1000, 2000, payload)));
     world.wait(1)
 }
@@ -76,7 +76,7 @@ fn sum(learned: &Learned, field: &str) -> u64 {
 }
 
 /// What it is, the world, the classes expected beside one `edge`, codes that must be there, codes that must not.
-type Row = (&'static str, ClusterView, &'static [(&'static str, u64)], &'static [&'static str], &'static [&'static str]);
+type Row = (&'static str, World, &'static [(&'static str, u64)], &'static [&'static str], &'static [&'static str]);
 
 #[test]
 fn each_conversation_is_in_one_class() {
@@ -301,7 +301,7 @@ fn a_node_is_seen_by_what_only_a_capture_there_shows() {
 }
 
 /// web behind a Service of a type and, perhaps, an Ingress; the pod has a readiness probe.
-fn exposed(service: &str, has_ingress: bool) -> ClusterView {
+fn exposed(service: &str, has_ingress: bool) -> World {
     let pod = format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: shop, namespace: prod, uid: uid-shop, labels: {{app: shop}}}}\nspec:\n  nodeName: n1\n  containers:\n  - {{name: main, image: example/main:1, ports: [{{containerPort: 8080}}], readinessProbe: {{httpGet: {{port: 8080}}}}}}\nstatus: {{phase: Running, podIP: 10.244.1.30, podIPs: [{{ip: 10.244.1.30}}], hostIP: {NODE_1}}}"
     );
@@ -319,7 +319,7 @@ fn exposed(service: &str, has_ingress: bool) -> ClusterView {
 
 #[test]
 fn a_caller_is_hidden_only_where_a_node_forwards() {
-    let rows: [(&str, ClusterView, &str, bool); 6] = [
+    let rows: [(&str, World, &str, bool); 6] = [
         ("the own node's probe", exposed("NodePort", false), NODE_1, false),
         ("a node port through another node", exposed("LoadBalancer", false), NODE_2, true),
         ("the ingress controller on another node", exposed("NodePort", true), NODE_2, false),

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::world::ClusterView;
+use crate::world::World;
 
 /// A platform, and what must come out of its traffic.
 struct Row {
     what: &'static str,
-    world: ClusterView,
+    world: World,
     /// All rules but those of `default-deny-all`, in the words of `Learned::rules`.
     rules: &'static [&'static str],
     /// Codes that must be among the findings.
@@ -44,8 +44,8 @@ fn annotated(name: &str, address: &str, pod_range: &str, annotations: &[(&str, &
 }
 
 /// `shop/web` at an address on node `w1`.
-fn web(address: &str) -> ClusterView {
-    ClusterView::default().namespace("shop").pod("shop", "web", address, "w1", "app=web")
+fn web(address: &str) -> World {
+    World::default().namespace("shop").pod("shop", "web", address, "w1", "app=web")
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_node_is_a_node_at_every_one_of_its_addresses() {
 }
 
 /// kube-dns with its Service at 10.96.0.10, its pod at 10.244.0.2 on `w0`, and `shop/web` at 10.244.1.5 on `w1`.
-fn with_resolver() -> ClusterView {
+fn with_resolver() -> World {
     web("10.244.1.5")
         .namespace("kube-system")
         .node("w0", "10.0.0.10", &["10.244.0.0/24"])
@@ -349,7 +349,7 @@ fn what_is_no_pod_of_the_cluster_is_outside() {
         },
         Row {
             what: "a guessed range, and a database in it with a name",
-            world: ClusterView::default()
+            world: World::default()
                 .namespace("shop")
                 .object("apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec: {nodeName: w1, dnsConfig: {nameservers: [203.0.113.53]}, containers: [{name: main}]}\nstatus: {phase: Running, podIP: 10.0.32.20, startTime: \"2026-09-21T10:00:01Z\"}")
                 .node("w1", "10.0.1.10", &[])

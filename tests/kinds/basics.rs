@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::world::ClusterView;
+use crate::world::World;
 
 #[test]
 fn two_pods_that_talk_get_a_rule_on_each_side() {
-    let learned = ClusterView::default()
+    let learned = World::default()
         .node("n1", "192.168.0.1", &["10.244.1.0/24"])
         .namespace("prod")
         .pod("prod", "web", "10.244.1.10", "n1", "app=web")

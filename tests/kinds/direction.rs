@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::support::captures::{Captured, Order, Variant, pcap};
 use crate::support::frames::{ACK, PSH, ethernet, ip, tcp_at, udp};
-use crate::world::{BEGIN, ClusterView, Learned, learn_files};
+use crate::world::{BEGIN, Learned, World, learn_files};
 
 type End = (&'static str, u16);
 /// Milliseconds after the first capture began, from, to.
@@ -25,8 +25,8 @@ const fn s(port: u16) -> End {
     (SERVER, port)
 }
 
-fn cluster() -> ClusterView {
-    ClusterView::default()
+fn cluster() -> World {
+    World::default()
         .node("n1", "192.168.0.1", &["10.244.1.0/24"])
         .namespace("prod")
         .pod("prod", "client", CLIENT, "n1", "app=client")

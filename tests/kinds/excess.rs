@@ -3,13 +3,13 @@
 
 use std::fs;
 
-use crate::world::ClusterView;
+use crate::world::World;
 
 /// One row: what it shows, the cluster, what is seen when learning and what is seen later, options of `learn` and of `verify`,
 /// decisions that both get, whether something is too much by then, and a line that must be told.
 struct Row {
     what: &'static str,
-    world: ClusterView,
+    world: World,
     learned: Traffic,
     later: Option<Traffic>,
     learn: &'static [&'static str],
@@ -19,18 +19,18 @@ struct Row {
     told: &'static str,
 }
 
-type Traffic = fn(ClusterView) -> ClusterView;
+type Traffic = fn(World) -> World;
 
 const WEB: &str = "10.244.1.10";
 const DB: &str = "10.244.1.11";
 const RESOLVER: &str = "10.244.1.53";
 
 /// `web` and `db` in prod, a resolver in a namespace that is learned.
-fn cluster() -> ClusterView {
+fn cluster() -> World {
     let resolver = "apiVersion: v1\nkind: Service\nmetadata: {name: kube-dns, namespace: dns, labels: {k8s-app: kube-dns}}\nspec:\n  \
                     clusterIP: 10.96.0.10\n  selector: {app: resolver}\n  ports:\n  - {name: dns, port: 53, protocol: UDP, targetPort: 5353}\n  \
                     - {name: dns-tcp, port: 53, protocol: TCP, targetPort: 5353}";
-    ClusterView::default()
+    World::default()
         .node("n1", "10.0.0.1", &["10.244.1.0/24"])
         .namespace("prod")
         .namespace("dns")
@@ -41,7 +41,7 @@ fn cluster() -> ClusterView {
 }
 
 /// The same, and `web` is behind a load balancer.
-fn exposed() -> ClusterView {
+fn exposed() -> World {
     cluster().object(
         "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: prod}\nspec:\n  type: LoadBalancer\n  clusterIP: 10.96.0.80\n  \
          selector: {app: web}\n  ports:\n  - {name: http, port: 80, targetPort: 8080}",
@@ -49,7 +49,7 @@ fn exposed() -> ClusterView {
 }
 
 /// The same, and the API server has two endpoints with a port each.
-fn two_endpoints() -> ClusterView {
+fn two_endpoints() -> World {
     let slice = |name: &str, address: &str, port: u16| {
         format!(
             "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\nmetadata: {{name: {name}, namespace: default, \
@@ -62,31 +62,31 @@ fn two_endpoints() -> ClusterView {
         .object(&slice("kubernetes-2", "172.20.0.6", 443))
 }
 
-fn query(world: ClusterView) -> ClusterView {
+fn query(world: World) -> World {
     world.tcp(WEB, DB, 5432)
 }
 
-fn resolving(world: ClusterView) -> ClusterView {
+fn resolving(world: World) -> World {
     query(world).resolve(WEB, RESOLVER, 5353, "example.com", &["203.0.113.9"])
 }
 
-fn one_caller(world: ClusterView) -> ClusterView {
+fn one_caller(world: World) -> World {
     query(world).tcp("198.51.100.7", WEB, 8080)
 }
 
-fn three_callers(world: ClusterView) -> ClusterView {
+fn three_callers(world: World) -> World {
     ["198.51.100.7", "198.51.100.23", "203.0.113.50"].into_iter().fold(query(world), |world, from| world.tcp(from, WEB, 8080))
 }
 
-fn backup(world: ClusterView) -> ClusterView {
+fn backup(world: World) -> World {
     query(world).tcp(DB, "192.0.2.10", 22)
 }
 
-fn picked_ports(world: ClusterView) -> ClusterView {
+fn picked_ports(world: World) -> World {
     (0..12).fold(query(world), |world, number| world.tcp(WEB, DB, 40_000 + number * 7))
 }
 
-fn api(world: ClusterView) -> ClusterView {
+fn api(world: World) -> World {
     query(world).tcp(WEB, "172.20.0.5", 6443)
 }
 

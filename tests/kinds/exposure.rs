@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::world::{ClusterView, Learned};
+use crate::world::{Learned, World};
 
 /// What a rule for everyone on the internet says of IPv4 in the cluster of these rows: its pods, Services and nodes have private
 /// addresses.
@@ -53,11 +53,9 @@ fn host_port() -> String {
     )
 }
 
-fn cluster(exposed: &[String]) -> ClusterView {
-    let world = ClusterView::default()
-        .node("n1", "10.0.0.1", &["10.244.1.0/24"])
-        .node("n2", "10.0.0.2", &["10.244.2.0/24"])
-        .namespace("prod");
+fn cluster(exposed: &[String]) -> World {
+    let world =
+        World::default().node("n1", "10.0.0.1", &["10.244.1.0/24"]).node("n2", "10.0.0.2", &["10.244.2.0/24"]).namespace("prod");
     let world = if exposed.iter().any(|object| object.contains("hostPort")) {
         world
     } else {
@@ -249,7 +247,7 @@ fn what_was_not_opened_says_how_many_called_and_how_to_open_it() {
 #[test]
 fn networks_of_ipv6_are_of_32_bits() {
     let cluster = || {
-        ClusterView::default()
+        World::default()
             .node("n1", "fd00:10::1", &["fd00:10:244:1::/64"])
             .namespace("prod")
             .pod("prod", "web", WEB_6, "n1", "app=web")
@@ -291,7 +289,7 @@ fn in_an_ambient_mesh_a_link_local_caller_is_the_kubelet() {
 }
 
 /// `api` asks the metadata service, and is asked by `web`.
-fn credentials() -> ClusterView {
+fn credentials() -> World {
     cluster(&[service("type: ClusterIP")])
         .pod("prod", "api", "10.244.1.20", "n1", "app=api")
         .tcp(WEB, "10.244.1.20", 5000)
@@ -380,7 +378,7 @@ fn verify_says_that_credentials_are_withheld_and_what_to_decide() {
 
 #[test]
 fn credentials_behind_nat64_are_withheld_too() {
-    let world = ClusterView::default()
+    let world = World::default()
         .node("n1", "fd00:10::1", &["fd00:10:244:1::/64"])
         .namespace("prod")
         .pod("prod", "web", WEB_6, "n1", "app=web")

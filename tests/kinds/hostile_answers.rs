@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::support::frames::{
     ACK, DNS_ANSWER, DNS_QUERY, FIN, PSH, RST, SYN, Upper, dns, dns_address, ip, sctp, sctp_init, tcp_at, udp,
 };
-use crate::world::{ClusterView, Learned};
+use crate::world::{Learned, World};
 
 const CLIENT: &str = "10.244.1.10";
 const SERVER: &str = "10.244.1.11";
@@ -38,8 +38,8 @@ const UP: [Segment; 4] = [OPENS, ACKNOWLEDGES, ASKS, THANKS];
 const DOWN: [Segment; 2] = [ACCEPTS, ANSWERS];
 
 /// A cluster with one connection of which there is no doubt, so that there is something to learn.
-fn cluster() -> ClusterView {
-    ClusterView::default()
+fn cluster() -> World {
+    World::default()
         .node("n1", "192.168.0.1", &["10.244.1.0/24"])
         .node("n2", NODE, &["10.244.2.0/24"])
         .namespace("prod")
@@ -53,7 +53,7 @@ fn cluster() -> ClusterView {
 }
 
 /// Adds segments between a socket and another, in this order.
-fn segments(world: &mut ClusterView, client: (&str, u16), server: (&str, u16), segments: &[Segment]) {
+fn segments(world: &mut World, client: (&str, u16), server: (&str, u16), segments: &[Segment]) {
     for (by, flags, sequence, acknowledgment, payload) in segments {
         let ((from, source_port), (to, destination_port)) = match by {
             Client => (client, server),
@@ -77,7 +77,7 @@ const HALF_OPEN: &str = "half-open-connection";
 const CONTESTED: [&str; 5] = [ONE_SIDED, HALF_OPEN, "unanswered-connection", "refused-connection", "one-sided-rule"];
 
 /// The rules of a world, and what is said of it.
-fn assert_calls(what: &str, world: &ClusterView, arguments: &[&str], expected: &[&str], said: &[&str]) {
+fn assert_calls(what: &str, world: &World, arguments: &[&str], expected: &[&str], said: &[&str]) {
     let learned = world.learn(arguments);
     assert_eq!(learned.code, Some(0), "{what}: {}", learned.messages);
     let expected: BTreeSet<String> = expected.iter().map(|call| (*call).to_owned()).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{ClusterView, Learned};
+use crate::world::{Learned, World};
 
 const WEB: &str = "10.244.1.13";
 const API: &str = "10.244.1.14";
@@ -12,8 +12,8 @@ const BAD: &str = "10.244.1.15";
 const RIGHT: [&str; 2] =
     ["shop/allow-egress-from-web [app=web] -> [app=api] TCP 8080", "shop/allow-ingress-to-api [app=api] <- [app=web] TCP 8080"];
 
-fn cluster() -> ClusterView {
-    ClusterView::default()
+fn cluster() -> World {
+    World::default()
         .namespace("shop")
         .node("n1", "10.0.0.11", &["10.244.1.0/24"])
         .pod("shop", "web", WEB, "n1", "app=web")

@@ -7,7 +7,7 @@ use netpol_gen::inventory::snapshot::narrow as narrowed;
 use serde_json::Value;
 
 use crate::support::frames::{ACK, DNS_ANSWER, DNS_QUERY, PSH, dns, dns_address, ip, tcp, udp};
-use crate::world::{ClusterView, Learned};
+use crate::world::{Learned, World};
 
 const WEB: &str = "10.244.1.13";
 const API: &str = "10.244.1.14";
@@ -17,8 +17,8 @@ const OUTSIDE: &str = "203.0.113.66";
 const NAME: &str = "updates.example.com";
 
 /// A cluster with a resolver and two pods; `spec` is added to the specification of the first.
-fn cluster(spec: &str) -> ClusterView {
-    let mut world = ClusterView::default().namespace("shop").namespace("kube-system").node("n1", "10.0.0.11", &["10.244.1.0/24"]);
+fn cluster(spec: &str) -> World {
+    let mut world = World::default().namespace("shop").namespace("kube-system").node("n1", "10.0.0.11", &["10.244.1.0/24"]);
     for (namespace, name, address, label, spec) in [
         ("shop", "web", WEB, "app: web", spec),
         ("shop", "api", API, "app: api", ""),
@@ -41,11 +41,11 @@ fn message(id: u16, flags: u16, name: &str, address: Option<&str>) -> Vec<u8> {
     message
 }
 
-fn question(world: &mut ClusterView, asker: &str, port: u16, server: &str, id: u16) {
+fn question(world: &mut World, asker: &str, port: u16, server: &str, id: u16) {
     world.packet(&ip(asker, server, udp(port, 53, &message(id, DNS_QUERY, NAME, None))));
 }
 
-fn answer(world: &mut ClusterView, server: &str, asker: &str, port: u16, id: u16) {
+fn answer(world: &mut World, server: &str, asker: &str, port: u16, id: u16) {
     world.packet(&ip(server, asker, udp(53, port, &message(id, DNS_ANSWER, NAME, Some(OUTSIDE)))));
 }
 
@@ -56,7 +56,7 @@ fn is_named(learned: &Learned) -> bool {
     learned.policies.keys().any(|name| name.contains("updates-example-com"))
 }
 
-type Talk = fn(&mut ClusterView);
+type Talk = fn(&mut World);
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, a row for each server")]

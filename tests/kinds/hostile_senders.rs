@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::frames::{ACK, DNS_ANSWER, DNS_QUERY, PSH, SYN, dns, dns_address, ether_type, icmp, ip, tcp_at, udp};
-use crate::world::{ClusterView, learn_files};
+use crate::world::{World, learn_files};
 
 pub const WEB: &str = "10.244.1.10";
 pub const API: &str = "10.244.1.20";
@@ -19,8 +19,8 @@ const GATEWAY: u8 = 0xee;
 /// The gateway of every pod's link (Calico's ee:ee:ee:ee:ee:ee).
 const PODS: [(&str, u8); 3] = [(WEB, WEB_MAC), (API, API_MAC), (DB, DB_MAC)];
 
-pub fn shop() -> ClusterView {
-    ClusterView::default()
+pub fn shop() -> World {
+    World::default()
         .node("n1", NODE, &["10.244.1.0/24"])
         .node("n2", "192.168.1.12", &["10.244.2.0/24"])
         .namespace("shop")
@@ -34,7 +34,7 @@ fn mac(last: u8) -> [u8; 6] {
 }
 
 /// A frame between two stations. What has passed a router has one hop less.
-fn frame(world: &mut ClusterView, (from, to): (u8, u8), packet: &[u8], hops: u8) {
+fn frame(world: &mut World, (from, to): (u8, u8), packet: &[u8], hops: u8) {
     let mut packet = packet.to_vec();
     packet[8] = hops;
     let frame = [&mac(to)[..], &mac(from), &ether_type(&packet).to_be_bytes(), &packet].concat();
@@ -60,7 +60,7 @@ pub fn handshake(client: &str, server: &str, port: u16, own: u16) -> [(bool, Vec
 }
 
 /// A real connection of a pod as its own interface sees it: its packets leave it, those of the other come from its gateway.
-fn real(mut world: ClusterView, (client, client_mac): (&str, u8), server: &str, port: u16, own: u16) -> ClusterView {
+fn real(mut world: World, (client, client_mac): (&str, u8), server: &str, port: u16, own: u16) -> World {
     for (is_back, packet) in handshake(client, server, port, own) {
         let (stations, hops) = if is_back { ((GATEWAY, client_mac), 63) } else { ((client_mac, GATEWAY), 64) };
         frame(&mut world, stations, &packet, hops);
@@ -69,7 +69,7 @@ fn real(mut world: ClusterView, (client, client_mac): (&str, u8), server: &str, 
 }
 
 /// A connection of which a station sends both sides.
-fn forged(mut world: ClusterView, station: u8, (client, server): (&str, &str), port: u16) -> ClusterView {
+fn forged(mut world: World, station: u8, (client, server): (&str, &str), port: u16) -> World {
     for (_, packet) in handshake(client, server, port, 51_000) {
         frame(&mut world, (station, GATEWAY), &packet, 64);
     }
@@ -77,7 +77,7 @@ fn forged(mut world: ClusterView, station: u8, (client, server): (&str, &str), p
 }
 
 /// The shop's own traffic: web calls api, api calls the database, and web calls something outside.
-fn at_work() -> ClusterView {
+fn at_work() -> World {
     let mut world = shop();
     for (number, (pod, server, port)) in
         [(PODS[0], API, 8080), (PODS[1], DB, 5432), (PODS[0], "198.51.100.7", 443)].into_iter().enumerate()
@@ -88,7 +88,7 @@ fn at_work() -> ClusterView {
 }
 
 /// What a pod sends, whether it is a lie, and a part of a rule that must not be there then, or must be.
-type Row = (&'static str, ClusterView, bool, &'static str);
+type Row = (&'static str, World, bool, &'static str);
 
 #[test]
 fn what_a_pod_sends_with_anothers_address_does_not_count() {
@@ -162,14 +162,14 @@ fn what_a_pod_sends_with_anothers_address_does_not_count() {
 }
 
 /// A VPN: answers to its clients are delivered to the pod.
-fn vpn() -> ClusterView {
+fn vpn() -> World {
     real(real(shop(), PODS[0], API, 8080, 42_000), ("10.8.0.2", WEB_MAC), DB, 5432, 42_001)
 }
 
 #[test]
 fn a_station_of_several_is_nobodys() {
     // ipvlan: all pods have the address of their parent.
-    let parent = |world: ClusterView| {
+    let parent = |world: World| {
         let world = real(world, (WEB, 9), OUTSIDE, 443, 42_000);
         real(world, (API, 9), OUTSIDE, 443, 42_001)
     };
@@ -227,6 +227,8 @@ fn a_station_of_several_is_nobodys() {
 
 #[test]
 fn what_a_pod_forwards_waits_for_a_decision() {
+    /// What it shows, the world, what is decided, a part of a rule, and whether it is written, apart, or not at all.
+    type Row<'a> = (&'a str, World, Option<String>, &'a str, &'a str);
     const BEHIND: &str = "[app=db] <- 10.8.0.2/32 TCP 5432";
     let entry = "{from: 10.8.0.2, to: shop/db, port: TCP 5432, reason: the VPN of the operators}";
     let mut both = vpn();
@@ -236,8 +238,6 @@ fn what_a_pod_forwards_waits_for_a_decision() {
     }
     // TPROXY: the pod calls with the address of the pod that called it.
     let proxied = real(real(at_work(), PODS[0], DB, 3306, 42_005), (API, WEB_MAC), "198.51.100.7", 8443, 42_006);
-    /// What it shows, the world, what is decided, a part of a rule, and whether it is written, apart, or not at all.
-    type Row<'a> = (&'a str, ClusterView, Option<String>, &'a str, &'a str);
     let rows: [Row; 4] = [
         ("nobody decided", vpn(), None, BEHIND, "apart"),
         ("accepted", vpn(), Some(format!("version: 1\naccept:\n- {entry}\n")), BEHIND, "written"),
@@ -372,7 +372,7 @@ fn an_error_counts_that_the_destination_or_a_hop_sent() {
 
 #[test]
 fn a_capture_that_does_not_show_who_sent_what_says_so_once() {
-    let run = |first: &ClusterView, second: &ClusterView| {
+    let run = |first: &World, second: &World| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("second.pcap");
         std::fs::write(&path, second.capture()).unwrap();

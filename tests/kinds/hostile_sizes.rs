@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::world::ClusterView;
+use crate::world::World;
 
 const WEB: &str = "10.244.1.13";
 const API: &str = "10.244.1.14";
@@ -22,7 +22,7 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn what_aliases_stand_for_is_bounded() {
-    let world = ClusterView::default()
+    let world = World::default()
         .namespace("shop")
         .node("n1", "10.0.0.11", &["10.244.1.0/24"])
         .pod("shop", "web", WEB, "n1", "app=web")
@@ -71,7 +71,7 @@ fn what_aliases_stand_for_is_bounded() {
 #[test]
 fn decisions_do_not_repeat_without_end() {
     let folder = tempfile::tempdir().unwrap();
-    let (capture, inventory) = ClusterView::default()
+    let (capture, inventory) = World::default()
         .namespace("shop")
         .node("n1", "10.0.0.11", &["10.244.1.0/24"])
         .pod("shop", "web", WEB, "n1", "app=web")
@@ -111,7 +111,7 @@ fn keys_of_one_mapping_cost_no_more_than_their_number() {
         format!("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: a\n  namespace: shop\n  annotations:\n{keys}spec: {{podSelector: {{}}, policyTypes: [Ingress]}}\n"),
     )
     .unwrap();
-    let (capture, inventory) = ClusterView::default()
+    let (capture, inventory) = World::default()
         .namespace("shop")
         .node("n1", "10.0.0.11", &["10.244.1.0/24"])
         .pod("shop", "web", WEB, "n1", "app=web")

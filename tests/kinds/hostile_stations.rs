@@ -1,7 +1,7 @@
 //! Whose a station of a link is: honest traffic that looks as if it came from elsewhere, and forged traffic that is to look honest.
 
 use crate::support::frames::{ACK, PSH, SYN, cooked_at, encapsulated, ether_type, ip, tcp_at, udp, vxlan};
-use crate::world::ClusterView;
+use crate::world::World;
 
 const WEB: &str = "10.244.1.10";
 const API: &str = "10.244.1.20";
@@ -20,8 +20,8 @@ const GATEWAY: u8 = 0xee;
 /// Linux cooked capture, version 2.
 const COOKED: u16 = 276;
 
-fn shop() -> ClusterView {
-    ClusterView::default()
+fn shop() -> World {
+    World::default()
         .node("n1", "192.168.1.11", &["10.244.1.0/24"])
         .node("n2", "192.168.1.12", &["10.244.2.0/24"])
         .namespace("shop")
@@ -40,14 +40,14 @@ fn with_hops(packet: &[u8], hops: u8) -> Vec<u8> {
 }
 
 /// A frame between two stations.
-fn frame(world: &mut ClusterView, (from, to): (u8, u8), packet: &[u8], hops: u8) {
+fn frame(world: &mut World, (from, to): (u8, u8), packet: &[u8], hops: u8) {
     let mac = |last| if last == GATEWAY { [0xee; 6] } else { [2, 0, 0, 0, 0, last] };
     let packet = with_hops(packet, hops);
     world.frame(&[&mac(to)[..], &mac(from), &ether_type(&packet).to_be_bytes(), &packet].concat());
 }
 
 /// What a cooked capture of the host saw: the interface, whether it went out there, the packet and its hops.
-fn cooked(world: &mut ClusterView, interface: u8, goes_out: bool, packet: &[u8], hops: u8) {
+fn cooked(world: &mut World, interface: u8, goes_out: bool, packet: &[u8], hops: u8) {
     world.frame(&cooked_at(interface, goes_out, &with_hops(packet, hops)));
 }
 
@@ -70,14 +70,7 @@ fn handshake(client: &str, server: &str, port: u16, own: u16) -> [(bool, Vec<u8>
 }
 
 /// A connection as the client's own interface sees it, with the hops that the answers have left.
-fn called(
-    mut world: ClusterView,
-    (client, mac): (&str, u8),
-    (gateway, hops): (u8, u8),
-    server: &str,
-    port: u16,
-    own: u16,
-) -> ClusterView {
+fn called(mut world: World, (client, mac): (&str, u8), (gateway, hops): (u8, u8), server: &str, port: u16, own: u16) -> World {
     for (is_back, packet) in handshake(client, server, port, own) {
         if is_back {
             frame(&mut world, (gateway, mac), &packet, hops);
@@ -89,14 +82,14 @@ fn called(
 }
 
 /// Each pod of the first node calls outside, as its own interface sees it; the database too.
-fn at_work() -> ClusterView {
+fn at_work() -> World {
     let pods = [(WEB, WEB_MAC), (API, API_MAC), (CACHE, CACHE_MAC), (DB, DB_MAC)];
     let call = |world, pod| called(world, pod, (GATEWAY, 57), "198.51.100.7", 443, 42_000);
     pods.into_iter().fold(shop(), call)
 }
 
 /// Datagrams that nobody answers, a second apart.
-fn reports(mut world: ClusterView, stations: (u8, u8), hops: u8, source: &str, destination: &str) -> ClusterView {
+fn reports(mut world: World, stations: (u8, u8), hops: u8, source: &str, destination: &str) -> World {
     for _ in 0..5 {
         frame(&mut world, stations, &ip(source, destination, udp(41_000, 8125, b"m:1|c")), hops);
         world = world.wait(1);
@@ -106,6 +99,8 @@ fn reports(mut world: ClusterView, stations: (u8, u8), hops: u8, source: &str, d
 
 #[test]
 fn honest_packets_are_nobodys_lie() {
+    /// What it shows, the world, and parts of rules that must be there.
+    type Row = (&'static str, World, &'static [&'static str]);
     // All pods of an ipvlan send with the address of its parent; the others' answers were not seen.
     let ipvlan = reports(called(shop(), (WEB, 9), (GATEWAY, 57), OUTSIDE, 443, 42_000), (9, GATEWAY), 64, API, COLLECTOR);
     // The only interface of the collector's pod.
@@ -177,8 +172,6 @@ fn honest_packets_are_nobodys_lie() {
         cooked(&mut joined, 4, false, &ip(DB, COLLECTOR, udp(41_000, 8125, &[number])), 64);
         joined = joined.wait(1);
     }
-    /// What it shows, the world, and parts of rules that must be there.
-    type Row = (&'static str, ClusterView, &'static [&'static str]);
     let rows: [Row; 9] = [
         ("ipvlan of which one pod was answered", ipvlan, &["[app=api] -> 198.51.100.9/32 UDP 8125"]),
         ("one interface for everybody", collector, &["[app=cache] <- [app=web] UDP 8125", "[app=cache] <- [app=api] UDP 8125"]),
@@ -212,7 +205,7 @@ fn honest_packets_are_nobodys_lie() {
 fn forged_packets_prove_nothing() {
     // The station of web, and of its gateway, whose address it forges too.
     let (there, back) = ((WEB_MAC, GATEWAY), (GATEWAY, WEB_MAC));
-    let forged = |mut world: ClusterView, client: &str, server: &str, port: u16, answers: (u8, u8)| {
+    let forged = |mut world: World, client: &str, server: &str, port: u16, answers: (u8, u8)| {
         for (is_back, packet) in handshake(client, server, port, 51_000) {
             frame(&mut world, if is_back { answers } else { there }, &packet, 64);
         }

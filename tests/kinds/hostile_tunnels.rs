@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::frames::{ACK, PSH, SYN, Upper, encapsulated, ethernet, geneve, gre, ip, tcp_at, udp, vxlan, vxlan_to};
-use crate::world::{ClusterView, Learned, learn_files};
+use crate::world::{Learned, World, learn_files};
 
 /// Wraps a packet between outer addresses.
 type Wrap = fn(&[u8]) -> Upper;
@@ -23,7 +23,7 @@ const OUTSIDE: &str = "203.0.113.66";
 const RULE: &str = "<- [app=web] TCP 5432";
 
 /// Web and a cache on one node, which talk, and a database on another.
-fn pods(world: ClusterView) -> ClusterView {
+fn pods(world: World) -> World {
     world
         .namespace("shop")
         .pod("shop", "web", WEB, "n1", "app=web")
@@ -32,13 +32,13 @@ fn pods(world: ClusterView) -> ClusterView {
         .tcp(WEB, CACHE, 6379)
 }
 
-fn shop() -> ClusterView {
-    pods(ClusterView::default().node("n1", N1, &["10.244.1.0/24"]).node("n2", N2, &["10.244.2.0/24"]))
+fn shop() -> World {
+    pods(World::default().node("n1", N1, &["10.244.1.0/24"]).node("n2", N2, &["10.244.2.0/24"]))
 }
 
 /// A handshake and data of `client` with port 5432 of `server`, each packet wrapped; the outer addresses are those of the client's side
 /// and of the server's.
-fn inside(mut world: ClusterView, (client, server): (&str, &str), outer: (&str, &str), wraps: &[Wrap]) -> ClusterView {
+fn inside(mut world: World, (client, server): (&str, &str), outer: (&str, &str), wraps: &[Wrap]) -> World {
     let to = |flags, sequence, acknowledgment, payload: &[u8]| {
         (ip(client, server, tcp_at(41000, 5432, flags, sequence, acknowledgment, payload)), outer)
     };
@@ -62,7 +62,7 @@ fn inside(mut world: ClusterView, (client, server): (&str, &str), outer: (&str, 
 }
 
 /// The policies from the capture itself, and from the flow file that was made of it without an inventory.
-fn learn_both(world: &ClusterView, arguments: &[&str]) -> [Learned; 2] {
+fn learn_both(world: &World, arguments: &[&str]) -> [Learned; 2] {
     let folder = tempfile::tempdir().unwrap();
     let (capture, inventory) = world.write(folder.path());
     let flows = folder.path().join("flows.zst");
@@ -93,7 +93,7 @@ fn refused<'a>(code: &'a str, part: &'a str) -> Expected<'a> {
     Expected { rules: &[], no_rules: &["5432", "[app=db]"], finding: Some((code, part)) }
 }
 
-fn check(name: &str, world: &ClusterView, arguments: &[&str], expected: &Expected<'_>, wrong: &mut Vec<String>) {
+fn check(name: &str, world: &World, arguments: &[&str], expected: &Expected<'_>, wrong: &mut Vec<String>) {
     let both = learn_both(world, arguments);
     for (learned, source) in both.iter().zip(["capture", "flow file"]) {
         let name = format!("{name} ({source})");
@@ -153,7 +153,7 @@ fn only_tunnels_between_nodes_are_opened() {
         &refused(FOREIGN, WEB),
         &mut wrong,
     );
-    let no_nodes = inside(pods(ClusterView::default()), (WEB, DB), (N1, N2), &[GENEVE]);
+    let no_nodes = inside(pods(World::default()), (WEB, DB), (N1, N2), &[GENEVE]);
     let unchecked = Expected { finding: Some(("unchecked-tunnels", "no nodes")), ..OPENED };
     check("without nodes in the inventory", &no_nodes, &[], &unchecked, &mut wrong);
     let never = Expected { rules: &[], no_rules: &["5432"], finding: None };
@@ -168,7 +168,7 @@ fn only_tunnels_between_nodes_are_opened() {
 fn tunnels_over_ipv6_are_judged_alike() {
     let (web, db) = ("fd00:10:1::10", "fd00:10:2::10");
     let world = || {
-        ClusterView::default()
+        World::default()
             .node("n1", "fd00:1::11", &["fd00:10:1::/64"])
             .node("n2", "fd00:1::12", &["fd00:10:2::/64"])
             .namespace("shop")

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::world::{ClusterView, Learned, learn_files};
+use crate::world::{Learned, World, learn_files};
 
 /// A shop: `web` calls `api`, each with two replicas, and `api` calls `db`.
-fn shop() -> ClusterView {
+fn shop() -> World {
     let owner = "apps/v1 ReplicaSet/web-6d4cf56db6";
-    ClusterView::default()
+    World::default()
         .node("n1", "192.168.0.1", &["10.244.1.0/24"])
         .node("n2", "192.168.0.2", &["10.244.2.0/24"])
         .namespace("shop")
@@ -43,12 +43,12 @@ const RULES: [&str; 4] = [
 ];
 
 /// The objects of a world, as JSON.
-fn objects(world: &ClusterView) -> Vec<Value> {
+fn objects(world: &World) -> Vec<Value> {
     world.inventory().split("\n---\n").map(|text| serde_saphyr::from_str(text).unwrap()).collect()
 }
 
 /// Runs `learn` on the capture of a world with these inventories.
-fn learn(world: &ClusterView, inventories: &[PathBuf], arguments: &[&str]) -> Learned {
+fn learn(world: &World, inventories: &[PathBuf], arguments: &[&str]) -> Learned {
     let folder = tempfile::tempdir().unwrap();
     let capture = folder.path().join("capture.pcap");
     fs::write(&capture, world.capture()).unwrap();
@@ -577,13 +577,13 @@ fn what_was_named_and_is_no_inventory_is_an_error_that_says_what_it_is() {
 }
 
 /// A pod that has ended, with the address of one that runs.
-fn with_finished(running_status: &str, finished_status: &str, restart_policy: &str) -> ClusterView {
+fn with_finished(running_status: &str, finished_status: &str, restart_policy: &str) -> World {
     let pod = |name: &str, started: &str, policy: &str, status: &str| {
         format!(
             "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}, creationTimestamp: \"{started}\"}}, spec: {{nodeName: n1, restartPolicy: {policy}, containers: [{{name: c}}]}}, status: {{podIP: 10.244.1.5, startTime: \"{started}\", {status}}}}}"
         )
     };
-    ClusterView::default()
+    World::default()
         .node("n1", "192.168.0.1", &["10.244.1.0/24"])
         .namespace("shop")
         .object(&pod("api", "2026-09-01T00:00:00Z", "Always", running_status))
@@ -651,8 +651,8 @@ fn before_its_end_the_address_is_the_ended_pods() {
 }
 
 /// A pod that calls the API server through `default/kubernetes`, in a cluster without endpoints.
-fn with_api_server(labels: &str, addresses: &str, more: &str) -> ClusterView {
-    let world = ClusterView::default()
+fn with_api_server(labels: &str, addresses: &str, more: &str) -> World {
+    let world = World::default()
         .object(&format!("{{apiVersion: v1, kind: Node, metadata: {{name: cp, labels: {{{labels}}}}}, status: {{addresses: [{addresses}]}}}}"))
         .node("n1", "192.168.0.1", &["10.244.1.0/24"])
         .namespace("shop")

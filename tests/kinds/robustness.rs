@@ -1,12 +1,12 @@
 //! Whatever objects and traffic hold, a run ends with policies, and says what no rule can allow.
 
-use crate::world::ClusterView;
+use crate::world::World;
 
 /// What it shows, the cluster, arguments, rules that must be there, rules that must not (both as parts of a line), findings that must
 /// be there (code, and a part of the text).
 struct Row {
     name: &'static str,
-    world: ClusterView,
+    world: World,
     arguments: &'static [&'static str],
     rules: &'static [&'static str],
     no_rules: &'static [&'static str],
@@ -14,8 +14,8 @@ struct Row {
 }
 
 /// Two nodes, the namespace shop with web and api, who talk.
-fn shop() -> ClusterView {
-    ClusterView::default()
+fn shop() -> World {
+    World::default()
         .node("n1", "192.168.1.11", &["10.244.1.0/24"])
         .node("n2", "192.168.1.12", &["10.244.2.0/24"])
         .namespace("shop")
@@ -25,7 +25,7 @@ fn shop() -> ClusterView {
 }
 
 /// A resolver behind a Service, in this namespace, on this port of its pod.
-fn with_resolver(world: ClusterView, namespace: &str, port: u16) -> ClusterView {
+fn with_resolver(world: World, namespace: &str, port: u16) -> World {
     world.namespace(namespace).pod(namespace, "dns", "10.244.2.53", "n2", "k8s-app=kube-dns").object(&format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: kube-dns, namespace: {namespace}, labels: {{k8s-app: kube-dns}}}}\n\
          spec:\n  clusterIP: 10.96.0.10\n  selector: {{k8s-app: kube-dns}}\n  ports:\n  \
@@ -34,7 +34,7 @@ fn with_resolver(world: ClusterView, namespace: &str, port: u16) -> ClusterView 
 }
 
 /// A Service of type LoadBalancer in front of web.
-fn with_load_balancer(world: ClusterView) -> ClusterView {
+fn with_load_balancer(world: World) -> World {
     world.object(
         "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec:\n  type: LoadBalancer\n  clusterIP: 10.96.0.20\n  \
          selector: {app: web}\n  ports:\n  - {name: http, port: 80, nodePort: 30080, targetPort: 8080}",
@@ -42,7 +42,7 @@ fn with_load_balancer(world: ClusterView) -> ClusterView {
 }
 
 /// A namespace without the label that the API server sets, with one pod.
-fn with_unlabelled(world: ClusterView, labels: &str) -> ClusterView {
+fn with_unlabelled(world: World, labels: &str) -> World {
     world.object(&format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: legacy, labels: {{{labels}}}}}")).pod(
         "legacy",
         "soap",
@@ -220,7 +220,7 @@ fn a_run_ends_with_policies_whatever_it_meets() {
 
 #[test]
 fn a_run_without_an_answered_connection_says_why_it_made_nothing() {
-    let world = ClusterView::default()
+    let world = World::default()
         .node("n1", "192.168.1.11", &["10.244.1.0/24"])
         .namespace("shop")
         .pod("shop", "web", "10.244.1.10", "n1", "app=web")

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::world::{ClusterView, Learned, learn_files};
+use crate::world::{Learned, World, learn_files};
 
 /// Name, labels, owner.
 pub type Pod = (&'static str, &'static str, &'static str);
@@ -611,8 +611,8 @@ const ROWS: &[Row] = &[
 ];
 
 /// These pods in a namespace, each called by a client.
-pub fn world(pods: &[Pod]) -> ClusterView {
-    let mut world = ClusterView::default()
+pub fn world(pods: &[Pod]) -> World {
+    let mut world = World::default()
         .namespace("shop")
         .node("n1", "192.0.2.11", &["10.244.0.0/24"])
         .node("n2", "192.0.2.12", &["10.244.1.0/24"])
@@ -705,7 +705,7 @@ fn a_selector_that_may_not_last_is_told_with_its_label_and_its_end() {
 fn verify_says_which_policies_match_nothing_any_more() {
     let of = |colour: &str| {
         let labels = format!("app=web,colour={colour}");
-        ClusterView::default()
+        World::default()
             .namespace("shop")
             .node("n1", "192.0.2.11", &["10.244.0.0/24"])
             .pod("shop", "client", "10.244.0.9", "n1", "app=client")

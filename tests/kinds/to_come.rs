@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::world::ClusterView;
+use crate::world::World;
 
 /// `web` calls `db` in prod, and `mon` of another namespace does.
-fn cluster() -> ClusterView {
+fn cluster() -> World {
     let (web, db, mon) = ("10.244.1.10", "10.244.1.11", "10.244.1.20");
-    ClusterView::default()
+    World::default()
         .node("n1", "10.0.0.1", &["10.244.1.0/24"])
         .namespace("prod")
         .namespace("ops")

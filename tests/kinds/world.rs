@@ -19,7 +19,7 @@ const SECOND: i64 = 1_000_000_000;
 
 /// Objects of a cluster, and frames that were captured there.
 #[derive(Clone, Debug)]
-pub struct ClusterView {
+pub struct World {
     objects: Vec<String>,
     frames: Vec<Captured>,
     now: i64,
@@ -27,7 +27,7 @@ pub struct ClusterView {
     link: u16,
 }
 
-impl Default for ClusterView {
+impl Default for World {
     fn default() -> Self {
         Self { objects: Vec::new(), frames: Vec::new(), now: BEGIN, client_port: 40_000, link: 1 }
     }
@@ -42,7 +42,7 @@ pub fn labels(text: &str, indent: usize) -> String {
     lines
 }
 
-impl ClusterView {
+impl World {
     /// Adds objects as YAML; several are separated by `---`.
     #[must_use]
     pub fn object(mut self, yaml: &str) -> Self {
@@ -82,7 +82,7 @@ impl ClusterView {
         self.pod_with(namespace, name, address, node, labels, owner, "")
     }
 
-    /// As [`ClusterView::pod_of`], with annotations as YAML lines (`key: value`).
+    /// As [`World::pod_of`], with annotations as YAML lines (`key: value`).
     #[must_use]
     #[expect(clippy::too_many_arguments, reason = "a row of a table")]
     pub fn pod_with(

@@ -51,9 +51,8 @@ pub(super) fn describe(tree: &Tree) -> String {
     match tree {
         Tree::Mapping(members) => described_keys(members.keys().map(String::as_str), members.len()),
         Tree::Sequence(_) => "a list".into(),
-        Tree::Text(text) => described_text(text).unwrap_or("a text without keys").into(),
         Tree::Plain(text) if text.parse::<f64>().is_ok() => "a number".into(),
-        Tree::Plain(text) => described_text(text).unwrap_or("a text without keys").into(),
+        Tree::Text(text) | Tree::Plain(text) => described_text(text).unwrap_or("a text without keys").into(),
     }
 }
 

@@ -51,8 +51,8 @@ pub(super) fn describe(tree: &Tree, list: Option<&ListKind>) -> Option<String> {
     Some(name(&shorten(kind), &shorten(namespace), &shorten(text)))
 }
 
-/// The object that a tree describes.
-pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<String>) -> Result<Object, Mismatch> {
+/// What all kinds have in common; a list says what its items leave out.
+fn envelope(tree: &Tree, list: Option<&ListKind>) -> Result<api_types::Envelope, Mismatch> {
     let mut envelope: api_types::Envelope = tree.read()?;
     if let Some(list) = list {
         if envelope.kind.is_empty() {
@@ -63,9 +63,12 @@ pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<
             envelope.api_version.clone_from(&list.api_version);
         }
     }
-    if let Some(fault) = valid::fault(&envelope) {
-        return Err(Mismatch(fault));
-    }
+    valid::fault(&envelope).map_or(Ok(envelope), |fault| Err(Mismatch(fault)))
+}
+
+/// The object that a tree describes.
+pub(super) fn object(tree: &Tree, list: Option<&ListKind>, complaints: &mut Vec<String>) -> Result<Object, Mismatch> {
+    let envelope = envelope(tree, list)?;
     let group = envelope.api_version.rsplit_once('/').map_or("", |(group, _)| group);
     // Snapshots written by hand may leave the version out; then the kind alone decides.
     let is_of = |groups: &[&str]| envelope.api_version.is_empty() || groups.contains(&group);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::decision::{Decisions, Entry, Rejected, State};
 use crate::output::text::{counted, listed, one_line};
+use crate::review::decisions::{Decisions, Entry, Rejected, State};
 
 use super::FindingLine;
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::coverage::Coverage;
 use crate::edge::{FlowClass, Observation};
 use crate::model::{Code, Edge, Explained, Finding, Findings, Policy, Span};
-use crate::suspicion::{Reason, Reasons};
+use crate::review::{Reason, Reasons};
 
 use super::manifest;
 use super::sink::Written;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{samples, strategies};
 use crate::output::render::{all, kustomization, policy, read_policy, stream};
 use crate::output::{EmitError, Templates};
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
 
 fn embedded() -> Templates {
     Templates::embedded().expect("parses")

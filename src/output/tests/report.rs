@@ -8,7 +8,7 @@ use crate::output::report::{
 };
 use crate::output::sink::Written;
 use crate::output::{Summary, Templates};
-use crate::suspicion::Reason;
+use crate::review::Reason;
 
 /// Five minutes with two edges seen once and one seen twice.
 fn coverage() -> Coverage {

@@ -7,7 +7,7 @@ use super::samples;
 use crate::model::Explained;
 use crate::output::sink::{Options, Output, Written, survey, write};
 use crate::output::{EmitError, Scope, Summary, Templates};
-use crate::suspicion::Reasons;
+use crate::review::Reasons;
 
 fn run(directory: &Path, policies: &[Explained], scope: Scope, options: Options) -> Result<Written, EmitError> {
     let mut summary = Summary::default();

@@ -3,7 +3,7 @@
 
 use jiff::civil::date;
 use libfuzzer_sys::fuzz_target;
-use netpol_gen::decision::{Decisions, PartyPattern, Ports, file};
+use netpol_gen::review::decisions::{Decisions, PartyPattern, Ports, file};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };

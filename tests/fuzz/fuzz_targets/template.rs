@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use jiff::civil::date;
 use libfuzzer_sys::fuzz_target;
 use netpol_gen::capture::{CaptureFile, Observed};
-use netpol_gen::decision::Decisions;
+use netpol_gen::review::decisions::Decisions;
 use netpol_gen::decode::{DecodeOptions, Decoder};
 use netpol_gen::edge::Observer;
 use netpol_gen::output::{Templates, render, text};

@@ -1,4 +1,4 @@
-//! What was seen and may not have been meant: attacks, debugging sessions, mistakes.
+//! What was seen and may not have been meant: attacks, debugging sessions, mistakes; and what reviewers decided ([`decisions`]).
 //!
 //! In: an [`Observation`], the [`Inventory`], the namespaces that policies are made for, and the edges that somebody has accepted. Out:
 //! for each edge the [`Reason`]s to doubt it, as findings and, where it is asked for, a [`Quarantine`] of the edges that have one; those
@@ -9,6 +9,8 @@
 //! All rules are about oddity, not about guilt, and none knows what was meant; each says when it is wrong. What a cluster does all day
 //! must not be among them, or nobody reads them: so the rules about rarity ([`OneOff`](Reason::OneOff),
 //! [`FirstAcross`](Reason::FirstAcross)) say nothing where too little was seen to tell rare from usual.
+
+pub mod decisions;
 
 mod cross_namespace;
 mod quarantine;
