@@ -9,6 +9,8 @@ COUNT ?= 2000
 SEED ?= 1
 FILES ?= 0
 VENV := target/venv
+# What demo, tests and e2e share. Benchmarks and releases take the optimised one, which takes much longer to build.
+PROGRAM := target/debug/netpol-gen
 
 .PHONY: help demo man test lint captures independent field e2e clusters fuzz soak deny sbom reproducible conformance bench bench-cluster bench-live instructions stages setup clean
 
@@ -22,9 +24,9 @@ setup: ## install what building needs and is missing (libpcap)
 	fi
 
 demo: setup ## learn policies from a recorded capture and show them
-	$(CARGO) build --release --locked
+	$(CARGO) build --locked
 	rm -rf target/demo
-	target/release/netpol-gen learn --read captures/shop.pcap --inventory captures/shop.yaml --output target/demo/policies
+	$(PROGRAM) learn --read captures/shop.pcap --inventory captures/shop.yaml --output target/demo/policies
 	@echo; echo "target/demo/policies:"; (cd target/demo/policies && find . -type f | sort | sed 's/^/  /'); echo
 	@cat target/demo/policies/prod/allow-ingress-to-db.yaml
 
@@ -32,8 +34,10 @@ man: setup ## write the man pages to target/man/man1 (man -M target/man netpol-g
 	$(CARGO) run --locked --quiet -- man target/man/man1
 
 test: setup ## run all tests (needs neither root nor a cluster)
-	$(CARGO) test --locked
-	$(CARGO) test --locked --no-default-features --lib --test features --test golden
+	@began=$$SECONDS; \
+	$(CARGO) test --locked; \
+	$(CARGO) test --locked --no-default-features --test features --test golden; \
+	echo; echo "all tests passed in $$((SECONDS - began)) s"
 
 lint: setup ## formatting and lints
 	$(CARGO) fmt --check
@@ -52,9 +56,9 @@ $(VENV)/bin/nca:
 	$(VENV)/bin/pip install --quiet network-config-analyzer
 
 independent: setup $(VENV)/bin/nca ## check expected and made policies by an independent engine (PyPI network-config-analyzer)
-	$(CARGO) build --release --locked
+	$(CARGO) build --locked
 	$(VENV)/bin/python tests/cases/nca.py
-	$(VENV)/bin/python tests/cases/nca.py --program target/release/netpol-gen
+	$(VENV)/bin/python tests/cases/nca.py --program $(PROGRAM)
 
 conformance: setup ## evaluate a corpus of cases: make conformance CASES=FILE.tar.xz
 	rm -rf target/cases && mkdir -p target/cases

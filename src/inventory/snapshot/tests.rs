@@ -416,10 +416,10 @@ fn what_has_no_end_is_no_inventory() {
 #[cfg(target_os = "linux")]
 #[test]
 fn devices_are_no_inventories() {
-    for device in ["/dev/zero", "/dev/urandom"] {
-        let error = super::read(Path::new(device)).unwrap_err();
-        assert!(matches!(error, InventoryError::Foreign { .. }), "{device}: {error}");
-    }
+    let error = super::read(Path::new("/dev/zero")).unwrap_err();
+    assert!(matches!(error, InventoryError::Foreign { .. }), "{error}");
+    // Random bytes begin like JSON at times. They never go on like it.
+    super::read(Path::new("/dev/urandom")).unwrap_err();
 }
 
 #[test]
