@@ -72,8 +72,8 @@ field: setup ## kinds of real clusters, and cases kept outside: make field FIELD
 e2e: setup ## learn from, and enforce on, a real control plane (needs root, Go; SCENARIOS="name ..." for some)
 	@missing=$$(python3 tests/e2e/run.py --missing); if [ -n "$$missing" ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
-	$(CARGO) build --release --locked
-	python3 tests/e2e/run.py $(SCENARIOS)
+	$(CARGO) build --locked
+	python3 tests/e2e/run.py --program $(PROGRAM) $(SCENARIOS)
 
 clusters: setup ## learn from whole clusters drawn at random: make clusters COUNT=100000 SEED=1
 	COUNT=$(COUNT) SEED=$(SEED) $(CARGO) test --release --locked --test clusters -- --nocapture every_cluster

@@ -147,7 +147,7 @@ fn features_are_confined_too() {
     assert_eq!(users, BTreeSet::from(expected), "libpcap is called in few places");
     let gate = "#[cfg(feature = \"live\")]\n";
     let capture = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/capture/mod.rs")).unwrap();
-    for module in ["interface", "live", "rights", "tap"] {
+    for module in ["capabilities", "interface", "live", "tap"] {
         assert!(capture.contains(&format!("{gate}mod {module};")), "{module} is there with its feature only");
     }
 }
