@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-#[cfg(any(feature = "live", feature = "cluster"))]
+#[cfg(feature = "cluster")]
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -19,7 +19,7 @@ use super::args_checks::{Deciding, Diff, Explain, Verify};
 #[cfg(feature = "live")]
 pub(super) use super::args_live::{Interfaces, Live, Tapping};
 use super::args_plan::Plan;
-#[cfg(any(feature = "live", feature = "cluster"))]
+#[cfg(feature = "cluster")]
 use super::duration::parse_duration;
 use super::examples;
 

@@ -54,7 +54,7 @@ mod verify;
 #[cfg(feature = "cluster")]
 mod watch;
 #[cfg(feature = "live")]
-#[cfg_attr(not(feature = "cluster"), path = "no_witness.rs")]
+#[cfg_attr(not(feature = "cluster"), path = "no_watch_recorder.rs")]
 mod watch_recorder;
 #[cfg(feature = "live")]
 mod writer;
