@@ -266,3 +266,41 @@ fn the_list_of_findings_is_that_of_the_program() {
     }
     assert_eq!(headings.next(), None);
 }
+
+/// The names of members in a line of JSON, wherever they are.
+fn members(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (name, value) in object {
+                found.insert(name.clone());
+                // Reasons are names of their own.
+                if name != "left_out" {
+                    members(value, found);
+                }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| members(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_of_flow_files_is_documented() {
+    let document = Document::read("docs/flow-files.md");
+    let folder = tempfile::tempdir().unwrap();
+    let mut found = std::collections::BTreeSet::new();
+    for capture in ["shop.pcap", "lab-refused.pcap", "overlay-geneve.pcap", "telemetry.pcap", "tenants.pcap", "dual.pcap"] {
+        let file = folder.path().join("x.flows.zst");
+        let words = ["capture", "--read", &format!("captures/{capture}"), "--output", file.to_str().unwrap()];
+        let output = netpol_gen(root(), &words);
+        assert!(output.status.success(), "{capture}: {}", String::from_utf8_lossy(&output.stderr));
+        let lines = zstd::decode_all(fs::File::open(&file).unwrap()).unwrap();
+        for line in String::from_utf8(lines).unwrap().lines() {
+            members(&serde_json::from_str(line).unwrap(), &mut found);
+        }
+        fs::remove_file(file).unwrap();
+    }
+    assert!(found.len() >= 25 && found.contains("stations"), "{found:?}");
+    let missing: Vec<_> = found.iter().filter(|name| !document.text.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?} of {found:?}");
+}

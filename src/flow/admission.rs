@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::record::{Conversation, Kind, Name, Record, SightingRecord};
+use super::record::{Conversation, Kind, Name, PortlessTrafficRecord, Record};
 use crate::decode::{Decapsulation, DecodeOptions, GENEVE_PORT, Tunnel, TunnelGuard};
 use crate::model::{Protocol, Timestamp};
 
@@ -42,7 +42,7 @@ impl Record {
         match &mut opened {
             Self::Conversation(Conversation { tunnels, .. })
             | Self::Name(Name { tunnels, .. })
-            | Self::PortlessTraffic(SightingRecord { tunnels, .. }) => tunnels.clear(),
+            | Self::PortlessTraffic(PortlessTrafficRecord { tunnels, .. }) => tunnels.clear(),
             _ => {}
         }
         opened
@@ -54,7 +54,7 @@ impl Record {
             Self::Conversation(Conversation { first, ends: [one, other], .. }) => {
                 Some((*first, Some(one.address), other.address))
             }
-            Self::PortlessTraffic(SightingRecord { first, source, destination, .. }) => {
+            Self::PortlessTraffic(PortlessTrafficRecord { first, source, destination, .. }) => {
                 Some((*first, Some(*source), *destination))
             }
             Self::Name(Name { at, asker, .. }) => Some((*at, None, *asker)),
@@ -80,7 +80,9 @@ impl Record {
                 let is_tunnel = |port: u16| port == GENEVE_PORT || options.vxlan_ports.contains(&port);
                 ends.iter().any(|end| is_tunnel(end.port))
             }
-            Self::PortlessTraffic(SightingRecord { kind: Kind::Protocol(number), .. }) => TUNNEL_PROTOCOLS.contains(number),
+            Self::PortlessTraffic(PortlessTrafficRecord { kind: Kind::Protocol(number), .. }) => {
+                TUNNEL_PROTOCOLS.contains(number)
+            }
             _ => false,
         };
         let between_ends = |(at, source, destination): (Timestamp, Option<IpAddr>, IpAddr)| {

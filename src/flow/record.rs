@@ -48,7 +48,7 @@ pub enum Record {
     /// A DNS question without its answer.
     Question(Question),
     /// Traffic that is no conversation of ports.
-    PortlessTraffic(SightingRecord),
+    PortlessTraffic(PortlessTrafficRecord),
     /// So many attempts that got no answer that they were no longer kept apart.
     Flood(FloodRecord),
     /// Frames and their fate since the last such record.
@@ -269,7 +269,7 @@ pub struct Question {
 
 /// Traffic that is no conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SightingRecord {
+pub struct PortlessTrafficRecord {
     /// What it was.
     pub kind: Kind,
     /// Who sent it.
@@ -343,8 +343,19 @@ pub struct Frames {
 pub struct EndpointFlags(pub(super) u8);
 
 /// The names of all kinds of records.
-const KINDS: [&str; 11] =
-    ["header", "checkpoint", "began", "conversation", "name", "question", "sighting", "flood", "frames", "finding", "end"];
+const KINDS: [&str; 11] = [
+    "header",
+    "checkpoint",
+    "began",
+    "conversation",
+    "name",
+    "question",
+    "portless-traffic",
+    "flood",
+    "frames",
+    "finding",
+    "end",
+];
 
 /// The words, by position of their bit.
 pub(super) const DEEDS: [&str; 7] =
@@ -523,5 +534,18 @@ mod hexadecimal {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         let digits = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         u64::from_str_radix(&digits, 16).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_are_those_of_records() {
+        let error = serde_json::from_str::<Record>(r#"{"no-such-kind":{}}"#).unwrap_err().to_string();
+        let (_, expected) = error.split_once("expected one of ").unwrap();
+        let expected: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        assert_eq!(expected, KINDS);
     }
 }

@@ -8,7 +8,7 @@ use super::floods::Floods;
 use super::key::FlowKey;
 use super::portless_traffic::{PortlessTraffic, PortlessTrafficTable};
 use super::questions::{Answer, Question, Questions, Transaction};
-use super::record::{self, After, Answers, End, FloodRecord, Name, Record, RefusedBy, SightingRecord};
+use super::record::{self, After, Answers, End, FloodRecord, Name, PortlessTrafficRecord, Record, RefusedBy};
 use super::refusers::{Refuser, Senders};
 use crate::decode::Stations;
 use crate::model::{Endpoint, NameAnswer, Protocol, Span, Timestamp};
@@ -115,7 +115,7 @@ impl Recorder {
         }
         let tunnels = self.contexts.tunnels(context);
         let (kind, first, last) = (sighting.into(), span.first(), span.last());
-        self.others.push(Record::PortlessTraffic(SightingRecord { kind, source, destination, first, last, tunnels }));
+        self.others.push(Record::PortlessTraffic(PortlessTrafficRecord { kind, source, destination, first, last, tunnels }));
     }
 
     /// The capture is over: from now on there is room for all that the table holds.

@@ -67,7 +67,7 @@ impl FlowTable {
                 let transaction = Transaction { protocol: *protocol, asker: *asker, port: *port, id: *id, name, context };
                 self.ask(transaction, *server, *at);
             }
-            Record::PortlessTraffic(record::SightingRecord { kind, source, destination, first, last, tunnels }) => {
+            Record::PortlessTraffic(record::PortlessTrafficRecord { kind, source, destination, first, last, tunnels }) => {
                 if let Some(sighting) = kind.sighting() {
                     let context = self.contexts.number(tunnels);
                     self.see(sighting, *source, *destination, Span::between(*first, *last), context);
