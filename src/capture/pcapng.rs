@@ -279,7 +279,8 @@ impl Pcapng {
         Some(Record { at, link, wire_length, distance: 20, captured })
     }
 
-    /// Of an Ethernet frame with options: the link with the interface and the direction, where the flags tell it (section 4.3.1).
+    /// Returns the link type of an Ethernet packet with its interface and direction, if the option `epb_flags` says the direction
+    /// (draft-ietf-opsawg-pcapng, section 4.3.1); otherwise plain Ethernet.
     fn link_at(&self, identifier: usize, mut options: &[u8]) -> LinkType {
         const FLAGS: u16 = 2;
         while let Some((head, rest)) = options.split_first_chunk::<4>() {

@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 }
 
-/// What is written to standard error, and how.
+/// The options of every command that set the amount of detail and the colors on standard error.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = GLOBAL)]
 pub(super) struct Telling {

@@ -1,4 +1,4 @@
-//! What may be typed for live captures; nothing of what it means.
+//! The arguments of live captures: `capture`, `interfaces`, and the live options of `learn`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a person at a terminal gets to see: how much, and in which colors. All of it goes to standard error.
+//! The amount of detail and the colors of messages on standard error, from `--quiet`, `--verbose`, `--color` and the environment.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -12,7 +12,7 @@ use super::args::Telling;
 #[cfg(feature = "live")]
 use super::writer::as_named;
 
-/// What was asked for; nothing before the arguments are parsed.
+/// The style that the arguments ask for. It is unset until the arguments are parsed.
 static STYLE: OnceLock<Style> = OnceLock::new();
 
 /// Sets how much is printed, and whether in colors. Only the first call counts.
@@ -26,7 +26,7 @@ pub(super) fn set(telling: Telling) {
     let _ = STYLE.set(Style { colours, detail });
 }
 
-/// What decides on colors if nobody asked.
+/// The facts by which `--color auto` decides.
 struct Surroundings {
     is_terminal: bool,
     /// `NO_COLOR` is set and not empty (<https://no-color.org>).

@@ -298,7 +298,7 @@ pub(super) enum Failure {
     },
 }
 
-/// What to do about a namespace that has no pods.
+/// The hint for a namespace that has no pods in the inventory: the nearest name, or the names that exist.
 fn known_namespaces(name: &str, known: &BTreeSet<String>) -> String {
     if known.contains(name) {
         return "all its pods use the host network, and no policy applies to those".to_owned();

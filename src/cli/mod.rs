@@ -67,15 +67,15 @@ use crate::output::text;
 
 use args::Command;
 
-/// Says why a command could not be understood. That quotes what was typed, or what a script put there; so the arguments are made
-/// harmless first, and misunderstood again.
+/// Prints the error of arguments that cannot be parsed. The parser quotes arguments in its errors, and they may hold control
+/// characters. So the arguments are escaped first and parsed again, which gives the same error with escaped text.
 fn misunderstood(error: &clap::Error) -> io::Result<()> {
     let is_harmless = |text: &OsStr| text.to_str().is_some_and(|text| text.chars().all(text::is_printable));
     let are_variables_harmless = parse::variables_set().iter().filter_map(std::env::var_os).all(|value| is_harmless(&value));
     let shown = std::env::args_os().map(|argument| text::one_line(&argument.to_string_lossy(), usize::MAX).into());
     match parse::parse(&shown.collect::<Vec<OsString>>()) {
         Err(shown) if shown.use_stderr() && are_variables_harmless => shown.print(),
-        // What cannot be understood because of what was made harmless, or may quote the environment.
+        // The escaped arguments give no error, or the error may quote an environment variable: the first error is escaped whole.
         _ => writeln!(io::stderr(), "{}", text::one_line(&error.to_string(), usize::MAX)),
     }
 }

@@ -60,7 +60,7 @@ macro_rules! codes {
 
 codes! {
     UnattributedAddress "unattributed-address" Serious
-        "An address inside the pod or Service ranges was used, and the inventory does not say by whom at that time."
+        "Traffic used an address inside the pod or Service ranges. The inventory does not say which pod or Service had it at that time."
         "A rule needs a workload. These connections are in no policy, and the default deny will stop them."
         "no rule was written: add an inventory taken while this address was in use (--inventory is repeatable)";
     AddressClaimedTwice "address-claimed-twice" Serious
@@ -80,7 +80,7 @@ codes! {
         "The pod forwards traffic for others, such as a VPN gateway, or pretends to. Connections that were seen only through it have no rule until a decision accepts them; their rules are in NAMESPACE/_quarantine/."
         "if the pod is meant to forward, accept the connections of those behind it in netpol-gen.yaml and learn again; if not, find out what runs in it";
     SenderNotShown "sender-not-shown" Note
-        "A capture does not show which pod sent a packet, because no station in it is one pod's own: a bridge, an uplink, a mirror port, raw IP."
+        "A capture does not show which pod sent a packet, because no interface and no MAC address in it belongs to one pod alone. Captures on a bridge, an uplink or a mirror port, and of raw IP, are like that."
         "Packets that a pod forges cannot be told from those of the pod whose address they carry. They count like any other."
         "if pods may send raw packets (NET_RAW), capture at their own interfaces (their veth on the node, or `any`)";
     UnknownTunnelEnd "unknown-tunnel-end" Serious
@@ -105,7 +105,7 @@ codes! {
         "put an entry for this connection under accept or reject in netpol-gen.yaml, then learn again";
     FoundByScan "found-by-scan" Serious
         "A client that scanned many addresses or ports got an answer here."
-        "The connection is real, but it was found by trial, not used on purpose. A rule would open it to the scanner."
+        "The client found this server by trying; it may never have meant to use it. A rule would open it to the scanner."
         "find out who scanned, and from where, before you allow it; --quarantine keeps the rules out of the policies";
     BroadSelector "broad-selector" Serious
         "The labels of a workload's pods also match pods of other workloads."
@@ -177,7 +177,7 @@ codes! {
         "trigger the call during a capture, or write the rule by hand";
     NodeNotSeen "node-not-seen" Warning
         "No traffic of any pod on this node was seen."
-        "What these pods do among themselves and with the outside is in no policy."
+        "Connections of these pods are in no policy, neither with each other nor with the outside."
         "capture on this node too";
     InternetExposure "internet-exposure" Warning
         "A workload is exposed on purpose, and enough addresses on the internet called it."

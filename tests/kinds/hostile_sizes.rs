@@ -10,6 +10,16 @@ use crate::world::World;
 const WEB: &str = "10.244.1.13";
 const API: &str = "10.244.1.14";
 
+/// A client and its server on one node.
+fn shop() -> World {
+    World::default()
+        .namespace("shop")
+        .node("n1", "10.0.0.11", &["10.244.1.0/24"])
+        .pod("shop", "web", WEB, "n1", "app=web")
+        .pod("shop", "api", API, "n1", "app=api")
+        .tcp(WEB, API, 8080)
+}
+
 /// Runs the program with at most so many MiB of address space.
 fn run_within(mebibytes: u64, arguments: &[&str]) -> Output {
     let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", mebibytes << 10);
@@ -22,12 +32,7 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn what_aliases_stand_for_is_bounded() {
-    let world = World::default()
-        .namespace("shop")
-        .node("n1", "10.0.0.11", &["10.244.1.0/24"])
-        .pod("shop", "web", WEB, "n1", "app=web")
-        .pod("shop", "api", API, "n1", "app=api")
-        .tcp(WEB, API, 8080);
+    let world = shop();
     let folder = tempfile::tempdir().unwrap();
     let (capture, inventory) = world.write(folder.path());
     let long = "x".repeat(1 << 20);
@@ -71,13 +76,7 @@ fn what_aliases_stand_for_is_bounded() {
 #[test]
 fn decisions_do_not_repeat_without_end() {
     let folder = tempfile::tempdir().unwrap();
-    let (capture, inventory) = World::default()
-        .namespace("shop")
-        .node("n1", "10.0.0.11", &["10.244.1.0/24"])
-        .pod("shop", "web", WEB, "n1", "app=web")
-        .pod("shop", "api", API, "n1", "app=api")
-        .tcp(WEB, API, 8080)
-        .write(folder.path());
+    let (capture, inventory) = shop().write(folder.path());
     let decisions = folder.path().join("decisions.yaml");
     let repeated = "- {code: icmp, reason: *a}\n".repeat(90);
     fs::write(&decisions, format!("version: 1\nignore:\n- {{code: icmp, reason: &a {}}}\n{repeated}", "x".repeat(900_000)))
@@ -111,13 +110,7 @@ fn keys_of_one_mapping_cost_no_more_than_their_number() {
         format!("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: a\n  namespace: shop\n  annotations:\n{keys}spec: {{podSelector: {{}}, policyTypes: [Ingress]}}\n"),
     )
     .unwrap();
-    let (capture, inventory) = World::default()
-        .namespace("shop")
-        .node("n1", "10.0.0.11", &["10.244.1.0/24"])
-        .pod("shop", "web", WEB, "n1", "app=web")
-        .pod("shop", "api", API, "n1", "app=api")
-        .tcp(WEB, API, 8080)
-        .write(folder.path());
+    let (capture, inventory) = shop().write(folder.path());
     let arguments = ["verify", "--policies", text(&policy), "--read", text(&capture), "--inventory", text(&inventory)];
     let result = run_within(3 << 10, &arguments);
     assert_eq!(result.status.code(), Some(1), "{}", String::from_utf8_lossy(&result.stderr));
@@ -125,12 +118,7 @@ fn keys_of_one_mapping_cost_no_more_than_their_number() {
 
 #[test]
 fn very_many_pods_that_had_one_address_cost_no_more_than_their_number() {
-    let world = World::default()
-        .namespace("shop")
-        .node("n1", "10.0.0.11", &["10.244.1.0/24"])
-        .pod("shop", "web", WEB, "n1", "app=web")
-        .pod("shop", "api", API, "n1", "app=api")
-        .tcp(WEB, API, 8080);
+    let world = shop();
     let folder = tempfile::tempdir().unwrap();
     let (capture, inventory) = world.write(folder.path());
     let ended = (0..20_000).fold(String::new(), |mut pods, number| {

@@ -1,6 +1,7 @@
 //! Whose a station of a link is: honest traffic that looks as if it came from elsewhere, and forged traffic that is to look honest.
 
-use crate::support::frames::{ACK, PSH, SYN, cooked_at, encapsulated, ether_type, ip, tcp_at, udp, vxlan};
+use crate::hostile_senders::handshake;
+use crate::support::frames::{SYN, cooked_at, encapsulated, ether_type, ip, tcp_at, udp, vxlan};
 use crate::world::World;
 
 const WEB: &str = "10.244.1.10";
@@ -49,24 +50,6 @@ fn frame(world: &mut World, (from, to): (u8, u8), packet: &[u8], hops: u8) {
 /// What a cooked capture of the host saw: the interface, whether it went out there, the packet and its hops.
 fn cooked(world: &mut World, interface: u8, goes_out: bool, packet: &[u8], hops: u8) {
     world.frame(&cooked_at(interface, goes_out, &with_hops(packet, hops)));
-}
-
-/// The packets of a handshake with data: whether the server sent it, and the packet.
-fn handshake(client: &str, server: &str, port: u16, own: u16) -> [(bool, Vec<u8>); 6] {
-    let to = |flags, sequence, acknowledgment, payload: &[u8]| {
-        (false, ip(client, server, tcp_at(own, port, flags, sequence, acknowledgment, payload)))
-    };
-    let back = |flags, sequence, acknowledgment, payload: &[u8]| {
-        (true, ip(server, client, tcp_at(port, own, flags, sequence, acknowledgment, payload)))
-    };
-    [
-        to(SYN, 100, 0, b""),
-        back(SYN | ACK, 500, 101, b""),
-        to(ACK, 101, 501, b""),
-        to(ACK | PSH, 101, 501, b"ask"),
-        back(ACK | PSH, 501, 104, b"answer"),
-        to(ACK, 104, 507, b""),
-    ]
 }
 
 /// A connection as the client's own interface sees it, with the hops that the answers have left.
